@@ -1,0 +1,44 @@
+"""An environment in which llama.cpp runs on CUDA: the present one, or one of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PLACE = ROOT / ".venv-gpu"
+EXTRAS = "gguf,flows,dev"
+
+
+def again_with_cuda(arguments: list[str]) -> int:
+    """Run the check where llama.cpp has CUDA; builds that place at the first time."""
+    python = Path(sys.executable)
+    if not _has_cuda(python):
+        python = PLACE / "bin" / "python"
+        if not (python.exists() and _has_cuda(python)):
+            _build(python)
+    command = [str(python), "-m", "benchmarks.gpu", "--built", *arguments]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def _has_cuda(python: Path) -> bool:
+    ask = "import llama_cpp, sys; sys.exit(not llama_cpp.llama_supports_gpu_offload())"
+    return (
+        subprocess.run([str(python), "-c", ask], check=False, capture_output=True).returncode == 0
+    )
+
+
+def _build(python: Path) -> None:
+    if shutil.which("nvcc") is None:
+        sys.exit("Building llama.cpp for CUDA needs its toolkit: nvcc is not on the PATH.")
+    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    subprocess.run([uv, "venv", "--python", sys.executable, str(PLACE)], check=True)
+    # A cache of its own: uv would take a wheel that was built for processors alone.
+    settings = {
+        "CMAKE_ARGS": f"-DGGML_CUDA=on -DLLAVA_BUILD=OFF {os.environ.get('CMAKE_ARGS', '')}",
+        "UV_CACHE_DIR": str(PLACE / "cache"),
+    }
+    install = [uv, "pip", "install", "--python", str(python), "--constraint", "constraints.txt"]
+    command = [*install, "--editable", f".[{EXTRAS},onnx-gpu]"]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}, check=True)

@@ -1,0 +1,1 @@
+"""Routing policies against one another on simulated fleets: `python -m benchmarks.routing`."""

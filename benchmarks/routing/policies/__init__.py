@@ -1,0 +1,1 @@
+"""The policies that are compared: ours, and the published ones from their formulas."""

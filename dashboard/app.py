@@ -1,0 +1,46 @@
+"""The dashboard's entry, run anew by Streamlit for every look: log in, then choose a page."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import session
+from dashboard.client import Gateway
+from dashboard.settings import DashboardSettings
+from dashboard.views import devices, login, models, runs
+from registry.settings import load
+
+_HERE = Path(__file__).parent
+
+
+@st.cache_resource
+def gateway_at(url: str) -> Gateway:
+    """One pool of connections for all users; who asks is said with each request."""
+    return Gateway.at(url)
+
+
+def page(show: Callable[..., None], title: str, path: str = "") -> st.Page:
+    """A page at its address; without a path it is the first one that people see."""
+    settings = load(DashboardSettings)
+    user = session.current()
+    if user is None:  # every address asks who one is, and then shows what it was opened for
+        body = partial(login.show, gateway_at(settings.gateway_url))
+    else:
+        body = partial(show, user, settings.refresh_s)
+    return st.Page(body, title=title, url_path=path or None, default=not path)
+
+
+def main() -> None:
+    st.set_page_config("Modelyard", page_icon=str(_HERE / "icon.svg"), layout="wide")
+    st.logo(str(_HERE / "logo.svg"), size="large")
+    pages = [
+        page(devices.show, "Devices"),
+        page(models.show, "Models", "models"),
+        page(runs.show, "Runs", "runs"),
+    ]
+    st.navigation(pages, position="top" if session.current() else "hidden").run()
+
+
+main()

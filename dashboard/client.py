@@ -1,0 +1,129 @@
+"""The gateway over HTTP: every answer is typed, every failure an error that people can read."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from registry.errors import ModelyardError, NotAuthenticated, NotPermitted
+from serving.wire.account import Me, Session
+from serving.wire.devices import DeviceHistoryReply, DeviceList, DeviceSummary
+from serving.wire.registered import (
+    LifecycleRun,
+    LifecycleRuns,
+    RegisteredModel,
+    RegisteredModels,
+)
+
+T = TypeVar("T", bound=BaseModel)
+
+TIMEOUT = httpx.Timeout(5.0, connect=2.0)
+"""Seconds: a page that waits longer shows a message instead, and asks again."""
+
+
+class GatewayUnreachable(ModelyardError):
+    """Nothing answers at the gateway's address, or not in time."""
+
+    code = "gateway_unreachable"
+
+
+class GatewayFault(ModelyardError):
+    """The gateway answered with an error of its own, or not as its API says."""
+
+    code = "gateway_fault"
+
+
+class _Problem(BaseModel):
+    """What the pages show of an RFC 9457 problem."""
+
+    title: str = ""
+    detail: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway, asked as whoever the credential (an API key or a token) belongs to."""
+
+    url: str
+    http: httpx.Client = field(repr=False)
+    credential: str = field(default="", repr=False)
+
+    @classmethod
+    def at(cls, url: str) -> "Gateway":
+        """Connections to a gateway; proxies of the environment are for other addresses."""
+        http = httpx.Client(base_url=url, timeout=TIMEOUT, transport=httpx.HTTPTransport(retries=1))
+        return cls(url, http)
+
+    def using(self, credential: str) -> "Gateway":
+        return replace(self, credential=credential)
+
+    def login(self, name: str, password: str) -> Session:
+        body = {"name": name, "password": password}
+        return _decode(self._ask("POST", "/api/v1/login", json=body), Session)
+
+    def me(self) -> Me:
+        return _decode(self._ask("GET", "/api/v1/me"), Me)
+
+    def gpus(self) -> list[DeviceSummary]:
+        return _decode(self._ask("GET", "/api/v1/gpus"), DeviceList).gpus
+
+    def history(self, gpu_id: str, step_s: int = 60) -> DeviceHistoryReply:
+        """A device's last hour."""
+        path = f"/api/v1/gpus/{quote(gpu_id, safe='')}/history"
+        return _decode(self._ask("GET", path, params={"step": step_s}), DeviceHistoryReply)
+
+    def models(self) -> list[RegisteredModel]:
+        return _decode(self._ask("GET", "/api/v1/models"), RegisteredModels).models
+
+    def runs(self) -> list[LifecycleRun]:
+        return _decode(self._ask("GET", "/api/v1/runs"), LifecycleRuns).runs
+
+    def _ask(self, method: str, path: str, **body: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.credential}"} if self.credential else {}
+        try:
+            answer = self.http.request(method, path, headers=headers, **body)
+        except httpx.RequestError as error:
+            raise self._unreachable(error) from None
+        if not answer.is_success:
+            raise _refusal(answer)
+        return answer
+
+    def _unreachable(self, error: httpx.RequestError) -> GatewayUnreachable:
+        slow = isinstance(error, httpx.TimeoutException)
+        how = "does not answer in time" if slow else "does not answer"
+        return GatewayUnreachable(
+            f"The gateway at `{self.url}` {how}.",
+            fix="Is it running? `modelyard up` or `modelyard gateway` starts one.",
+        )
+
+
+def _decode(answer: httpx.Response, shape: type[T]) -> T:
+    try:
+        return shape.model_validate_json(answer.content)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}" for e in error.errors()[:3])
+        raise GatewayFault(
+            f"{answer.request.url.path} did not answer as expected: {wrong.strip()}.",
+            fix="Are gateway and dashboard of the same version of Modelyard?",
+        ) from None
+
+
+def _refusal(answer: httpx.Response) -> ModelyardError:
+    problem = _problem(answer)
+    said = problem.detail or problem.title
+    message = said or f"The gateway answered {answer.status_code} {answer.reason_phrase}."
+    if answer.status_code == 401:
+        return NotAuthenticated(message, fix=problem.fix)
+    if answer.status_code == 403:
+        return NotPermitted(message, fix=problem.fix)
+    return GatewayFault(message, fix=problem.fix)
+
+
+def _problem(answer: httpx.Response) -> _Problem:
+    try:
+        return _Problem.model_validate_json(answer.content)
+    except ValidationError:
+        return _Problem()  # a proxy's own page: the status says what there is to say

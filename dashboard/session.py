@@ -1,0 +1,52 @@
+"""Who is logged in: kept in the server's session of one browser tab, never sent to the browser."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import streamlit as st
+
+from dashboard.client import Gateway
+from registry.errors import NotAuthenticated
+from serving.wire.account import Me
+
+_LOGIN, _NOTICE = "login", "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A user and the gateway as this user may ask it; the credential is inside, out of repr."""
+
+    me: Me
+    gateway: Gateway = field(repr=False)
+
+
+def current() -> Login | None:
+    return cast("Login | None", st.session_state.get(_LOGIN))
+
+
+def with_key(gateway: Gateway, key: str) -> Login:
+    """Log in by API key (or token); raises what the gateway refuses it with."""
+    if not (key.isascii() and key.isprintable()):
+        raise NotAuthenticated("Keys have no such signs.")  # nor could a header carry them
+    mine = gateway.using(key)
+    return begin(Login(mine.me(), mine))
+
+
+def with_password(gateway: Gateway, name: str, password: str) -> Login:
+    """Log in by name and password, for as long as the token holds."""
+    return with_key(gateway, gateway.login(name, password).access_token)
+
+
+def begin(login: Login) -> Login:
+    st.session_state[_LOGIN] = login
+    return login
+
+
+def end(notice: str = "") -> None:
+    """Forget everything of this user; the login page shows the notice once."""
+    st.session_state.clear()
+    st.session_state[_NOTICE] = notice
+
+
+def take_notice() -> str:
+    return cast("str", st.session_state.pop(_NOTICE, ""))

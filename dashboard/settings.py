@@ -1,0 +1,32 @@
+"""The dashboard's settings: which gateway it shows, where it listens, how often it asks."""
+
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from registry.settings import Section
+
+
+class DashboardSettings(Section):
+    """What the dashboard reads from the environment and the settings file."""
+
+    gateway_url: str = Field(
+        default="http://127.0.0.1:8080", description="The gateway that the dashboard shows."
+    )
+    dashboard_host: str = Field(
+        default="127.0.0.1", description="Address that the dashboard listens on."
+    )
+    dashboard_port: int = Field(
+        default=8501, ge=0, le=65535, description="Port of the dashboard; 0: any free one."
+    )
+    refresh_s: float = Field(
+        default=2.0, ge=0.5, le=3600, description="Seconds between two looks of an open page."
+    )
+
+    @field_validator("gateway_url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        parts = urlsplit(value)  # a port that is none raises a ValueError of its own
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError("must be an address such as http://127.0.0.1:8080")
+        return value.rstrip("/")

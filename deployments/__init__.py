@@ -1,0 +1,1 @@
+"""How Modelyard is put on machines: images, orchestration, monitoring, and the demo."""

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Make .venv and install Modelyard with its extras at the pinned versions.
+# Env: PYTHON (an interpreter >= 3.11), EXTRAS (comma-separated names of pyproject's extras).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+extras=${EXTRAS:-gguf,onnx-cpu,flows,dashboard,dev}
+
+"$python" - <<'PY' || exit 1
+import sys
+if sys.version_info < (3, 11):
+    sys.exit(f"Modelyard needs Python 3.11 or newer, {sys.executable} is {sys.version.split()[0]}. Try: make setup PYTHON=python3.11")
+PY
+
+# llama-cpp-python is compiled for this machine the first time; its wheel is cached after that.
+if [[ ",$extras," == *,gguf,* ]] && ! command -v "${CXX:-c++}" >/dev/null; then
+  if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends build-essential
+  else
+    echo "A C++ compiler is needed to build llama.cpp. Debian: apt-get install build-essential" >&2
+    exit 1
+  fi
+fi
+
+[[ -x .venv/bin/python ]] || "$python" -m venv .venv
+[[ -x .venv/bin/uv ]] || .venv/bin/python -m pip install --quiet "uv>=0.9"
+echo "Installing Modelyard [$extras]; the first time llama.cpp is compiled, about 3 minutes on 2 cores."
+# The vision part of llama.cpp is not used: leaving it out shortens the build. Bytecode is made now:
+# where Python may not keep it, each of our many processes would compile all it imports again.
+CMAKE_ARGS="-DLLAVA_BUILD=OFF ${CMAKE_ARGS:-}" \
+  .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --constraint constraints.txt --editable ".[$extras]"
+.venv/bin/python -m compileall -q dashboard deployments flows registry serving
+touch .venv/.ready

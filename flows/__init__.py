@@ -1,0 +1,1 @@
+"""The model's life as Prefect flows."""

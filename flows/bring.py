@@ -1,0 +1,63 @@
+"""Have an order done from this process: at once where all is here, else by the Prefect flow."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from flows import prefect_address
+from flows.errors import Interrupted
+from flows.order import Order
+from flows.steps.choose import choose
+from flows.steps.resolve import resolve
+from flows.watch import watching
+from flows.yard import Yard, open_yard
+from registry.console import err
+from registry.names import ModelRef, ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """The versions that were asked for; `new` where there was anything to do."""
+
+    versions: list[ModelVersion]
+    new: bool
+
+
+def bring(order: Order) -> Brought:
+    """Ingest, telling on standard error how it goes; needs no Prefect where all is here."""
+    with open_yard() as yard:
+        known = _known(yard, order)
+        if known and not yard.recarder.is_behind(known):
+            return Brought(known, new=False)
+        found = [yard.catalog.find(ModelRef.parse(name)) for name in _run_flow(yard, order)]
+        return Brought(found, new=not known)
+
+
+def _known(yard: Yard, order: Order) -> list[ModelVersion] | None:
+    snapshot = resolve(yard.settings.hub, order.repo, order.revision)
+    choice = choose(snapshot, order.wish(yard.device_memory()))
+    known = yard.known.versions(order.model, snapshot, choice, order.quantize)
+    order.check_kept(known or ())
+    return known
+
+
+def _run_flow(yard: Yard, order: Order) -> list[str]:
+    data_dir = yard.registry.data_dir
+    url = prefect_address.find(yard.settings.prefect_url, data_dir)
+    if url is None:
+        err.print("Starting a temporary Prefect server, about 15 s (`modelyard up` keeps one)…")
+    prefect_address.prepare(url, data_dir)
+    from flows.ingest import ingest
+
+    try:
+        with watching(yard.board, order.subject, err):
+            return cast("list[str]", ingest(**_parameters(order)))
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "Interrupted. What was downloaded and built is kept.",
+            fix="Run the same command again: it continues from there.",
+        ) from None
+
+
+def _parameters(order: Order) -> dict[str, Any]:
+    """The flow's parameters, in forms that Prefect can show and send."""
+    return asdict(order) | {"quantize": list(order.quantize)}

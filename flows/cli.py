@@ -1,0 +1,175 @@
+"""`modelyard models add` and `modelyard flows`: ingest from the command line, or serve it."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.errors import PrefectUnreachable
+from registry.console import Commands, out, print_json
+from registry.names import Kind, ModelVersion
+from registry.store.room import size_text
+
+ADD_EXAMPLES = """
+[bold]Examples[/bold]
+
+  modelyard models add Qwen/Qwen2.5-0.5B-Instruct-GGUF --file '*q8_0.gguf'
+
+  modelyard models add owner/model-GGUF --quantize Q4_K_M --quantize Q8_0
+
+  modelyard models add owner/model-GGUF --revision v1.0 --name assistant --private
+
+  modelyard models add owner/encoder --file onnx/model.onnx
+
+The best quantization that fits the memory is taken where none is named; of a repository without
+GGUF its ONNX model is taken: embeddings, rerankers, classifiers. Run the same command
+again after an interruption: it continues where it was, and does nothing where all is done.
+"""
+ADAPTER_EXAMPLES = """
+[bold]Examples[/bold]
+
+  modelyard models add-adapter owner/model pirate pirate-lora.gguf
+
+  modelyard models add-adapter owner/model pirate owner/pirate-LoRA-GGUF/pirate-f16.gguf
+
+Requests then name the model owner/model+pirate. The adapter goes with every version of the model.
+"""
+FLOWS_EXAMPLES = """
+[bold]Examples[/bold]
+
+  modelyard flows
+
+  PREFECT_API_URL=http://127.0.0.1:4200/api modelyard flows
+
+Runs are then started from Prefect's pages, or by: prefect deployment run ingest/ingest -p repo=…
+"""
+
+
+def register(commands: Commands) -> None:
+    commands.models.command("add", epilog=ADD_EXAMPLES)(add)
+    commands.models.command("add-adapter", epilog=ADAPTER_EXAMPLES)(add_adapter)
+    commands.root.command("flows", epilog=FLOWS_EXAMPLES)(flows)
+
+
+def add(
+    repo: Annotated[str, typer.Argument(help="Repository on the Hub: owner/name.")],
+    revision: Annotated[str, typer.Option(help="Branch, tag or commit.")] = "main",
+    file: Annotated[str | None, typer.Option(help="Which GGUF or ONNX file, as a glob.")] = None,
+    quantize: Annotated[
+        list[str] | None, typer.Option(help="Make this type, such as Q4_K_M; may be repeated.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name to keep it under; else REPO.")] = None,
+    private: Annotated[bool, typer.Option(help="Only for its owner and admins.")] = False,
+    owner: Annotated[
+        str | None, typer.Option(help="User it belongs to; a private one's is else the caller.")
+    ] = None,
+    api_key: Annotated[str, typer.Option(envvar="MODELYARD_API_KEY", hidden=True)] = "",
+    eval_text: Annotated[
+        Path | None, typer.Option(help="Text to measure on; else a bundled one.")
+    ] = None,
+    memory_gb: Annotated[
+        float | None, typer.Option(min=0, help="Memory to fit in; else the devices' own.")
+    ] = None,
+    allow_requantize: Annotated[
+        bool, typer.Option(help="Quantize even what is quantized already.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Bring a model from the Hub into the registry: checked, measured, ready to serve."""
+    from flows.bring import bring
+    from flows.order import Order
+
+    order = Order(
+        repo=repo, revision=revision, file=file, quantize=tuple(quantize or ()), name=name,
+        private=private, eval_text=str(eval_text.absolute()) if eval_text else None,
+        memory_gb=memory_gb, allow_requantize=allow_requantize,
+        owner_id=_owner(owner, api_key) if private or owner else None,
+    )  # fmt: skip
+    brought = bring(order)
+    if as_json:
+        print_json({"versions": [_document(v) for v in brought.versions], "new": brought.new})
+    else:
+        _tell(brought.versions, new=brought.new)
+
+
+def add_adapter(
+    base: Annotated[str, typer.Argument(help="A registered model.")],
+    name: Annotated[str, typer.Argument(help="Name to ask for it by: BASE+NAME.")],
+    source: Annotated[str, typer.Argument(help="A GGUF file here, or OWNER/REPO/FILE.")],
+    revision: Annotated[str, typer.Option(help="Branch, tag or commit of REPO.")] = "main",
+) -> None:
+    """Bring a LoRA adapter to a model: checked against it, served beside it."""
+    from flows.adapter import bring_adapter
+
+    adapter = bring_adapter(base, name, source, revision)
+    out.print(
+        f"{base} answers as [bold]{base}+{adapter.name}[/bold] ({size_text(adapter.file.size)}).",
+        highlight=False,
+    )
+
+
+def flows() -> None:
+    """Serve the flows to a Prefect server, so that its pages and schedules can start them."""
+    from flows import prefect_address
+    from flows.settings import FlowSettings
+    from registry.settings import RegistrySettings, load
+
+    settings, data_dir = load(FlowSettings), load(RegistrySettings).data_dir
+    url = prefect_address.find(settings.prefect_url, data_dir)
+    if url is None:
+        raise PrefectUnreachable(
+            "No Prefect server answers.",
+            fix="Set PREFECT_API_URL to one that runs, or use `modelyard up`, which starts one.",
+        )
+    prefect_address.prepare(url, data_dir)
+    from flows import served
+
+    served.run()
+
+
+def _owner(name: str | None, key: str) -> str:
+    from flows.owner import owner_id
+    from flows.yard import open_yard
+    from registry.identity import Identity
+
+    with open_yard() as yard:
+        return owner_id(Identity(yard.db, ""), name, key)  # no session is signed or read
+
+
+def _document(version: ModelVersion) -> dict[str, Any]:
+    """A version as programs read it; the template may be long and is left out."""
+    facts = {k: v for k, v in asdict(version.facts).items() if k != "chat_template"}
+    return asdict(version) | {"ref": version.ref, "size": version.size, "facts": facts}
+
+
+def _tell(versions: list[ModelVersion], *, new: bool) -> None:
+    for version in versions:
+        verb = "Registered" if new else "Already here:"
+        alias = f" ({', '.join(version.aliases)})" if version.aliases else ""
+        out.print(f"{verb} [bold]{version.ref}[/bold]{alias}", highlight=False)
+        out.print(f"  {_measured(version)}", highlight=False)
+    first = versions[0]
+    out.print("Next:", highlight=False)
+    writes = first.facts.kind is Kind.WRITE
+    use = f"modelyard chat {first.model}" if writes else f"ask it at {first.facts.kind.endpoint}"
+    out.print(f"  {use}", highlight=False)
+    out.print(f"  modelyard models show {first.model}", highlight=False)
+
+
+def _measured(version: ModelVersion) -> str:
+    """Size and metrics of a version in a line."""
+    facts, metrics = version.facts, version.metrics
+    words = [facts.quantization or facts.format.value, size_text(version.main.size)]
+    forms = {
+        "perplexity": "perplexity {:.2f}",
+        "perplexity_ratio": "{:.3f} times the original's",
+        "kl_mean": "KL {:.4f}",
+        "similar_nearer": "{:.0%} of similar texts nearer",
+        "similar_first": "{:.0%} of similar texts first",
+        "cosine_original": "cosine {:.4f} to the original's",
+        "labels": "{:.0f} labels",
+        "tokens_per_second": "reads {:.0f} tokens/s",
+    }
+    words += [form.format(metrics[name]) for name, form in forms.items() if name in metrics]
+    return ", ".join(words)

@@ -1,0 +1,94 @@
+"""What can go wrong between the Hub and the registry, each with its way out."""
+
+from registry.errors import ModelyardError
+
+
+class UnknownRepository(ModelyardError):
+    """The Hub has no repository of that name, or does not show it to us."""
+
+    code = "repository_not_found"
+    exit_code = 4
+
+
+class UnknownRevision(ModelyardError):
+    """The repository has no branch, tag or commit of that name."""
+
+    code = "revision_not_found"
+    exit_code = 4
+
+
+class AccessRestricted(ModelyardError):
+    """The repository is gated, and the Hub does not let us have its files."""
+
+    code = "gated_repository"
+    exit_code = 6
+
+
+class HubUnreachable(ModelyardError):
+    """The Hub does not answer, or answers with its own errors, however often we ask."""
+
+    code = "hub_unreachable"
+    exit_code = 10
+
+
+class NoMatchingFile(ModelyardError):
+    """No file of the repository is the one that was asked for."""
+
+    code = "file_not_found"
+    exit_code = 4
+
+
+class AmbiguousFile(ModelyardError):
+    """Several files of the repository could be meant."""
+
+    code = "ambiguous_file"
+    exit_code = 2
+
+
+class ModelRefused(ModelyardError):
+    """The model has a form that we do not load: pickles, an unknown format, a quantized source."""
+
+    code = "model_refused"
+    exit_code = 11
+
+
+class InvalidModelFile(ModelyardError):
+    """A model file's structure is broken, or made to break its reader."""
+
+    code = "model_file_invalid"
+    exit_code = 11
+
+
+class QuantizationFailed(ModelyardError):
+    """llama.cpp could not make the quantized file."""
+
+    code = "quantization_failed"
+    exit_code = 13
+
+
+class GateFailed(ModelyardError):
+    """The version is measurably worse than its original, so it is not registered."""
+
+    code = "gate_failed"
+    exit_code = 12
+
+
+class UnknownQuantization(ModelyardError):
+    """There is no quantization of that name, or none that we can make."""
+
+    code = "unknown_quantization"
+    exit_code = 2
+
+
+class Interrupted(ModelyardError):
+    """The run was stopped from the keyboard."""
+
+    code = "interrupted"
+    exit_code = 130
+
+
+class PrefectUnreachable(ModelyardError):
+    """No Prefect server answers where one is needed."""
+
+    code = "prefect_unreachable"
+    exit_code = 10

@@ -1,0 +1,93 @@
+"""Settings of the flows: the Hub, Prefect, and what a version must measure up to."""
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+
+from flows.steps.gate import Bounds
+from flows.steps.hub import Hub
+from registry.settings import Section
+
+
+class FlowSettings(Section):
+    """Where models come from, and when one is good enough."""
+
+    hub_endpoint: str = Field(
+        default="https://huggingface.co",
+        validation_alias=AliasChoices("HF_ENDPOINT", "hub_endpoint"),
+        description="Address of the Hugging Face Hub, or of a mirror of it.",
+    )
+    hub_token: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=AliasChoices("HF_TOKEN", "hub_token"),
+        description="Token for gated and private repositories; only ever sent to the Hub itself.",
+    )
+    hub_attempts: int = Field(
+        default=6, ge=1, le=100, description="Tries in a row without a new byte before giving up."
+    )
+    hub_timeout_s: float = Field(
+        default=30.0, gt=0, le=600, description="Seconds of silence after which a try has failed."
+    )
+    hub_backoff_s: float = Field(
+        default=0.5, gt=0, le=60, description="First pause between tries; it doubles up to 60 s."
+    )
+    prefect_url: str = Field(
+        default="",
+        validation_alias=AliasChoices("PREFECT_API_URL", "prefect_url"),
+        description="Prefect's API, such as http://127.0.0.1:4200/api; empty: that of "
+        "`modelyard up`, else a temporary server.",
+    )
+    gate_max_perplexity_ratio: float = Field(
+        default=1.10, gt=1, le=100, description="Most that quantizing may raise the perplexity."
+    )
+    gate_max_kl: float = Field(
+        default=0.10, gt=0, le=100, description="Largest mean KL divergence from the original."
+    )
+    gate_min_similar: float = Field(
+        default=0.7,
+        ge=0,
+        le=1,
+        description="Part of similar texts an embedding model must place nearer than unlike ones.",
+    )
+    gate_min_cosine: float = Field(
+        default=0.98,
+        ge=-1,
+        le=1,
+        description="Least mean cosine of a quantized embedding model's vectors to the original's.",
+    )
+    evaluation_characters: int = Field(
+        default=10_000,
+        ge=4_000,
+        le=10_000_000,
+        description="How much of the evaluation text to measure on.",
+    )
+    flow_threads: int = Field(
+        default=0, ge=0, le=1024, description="Threads to quantize and measure with; 0: all cores."
+    )
+    device_memory_gb: float = Field(
+        default=0.0, ge=0, le=1e6, description="Memory that models must fit in; 0: ask the devices."
+    )
+
+    @field_validator("hub_endpoint", "prefect_url")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @property
+    def hub(self) -> Hub:
+        return Hub(
+            self.hub_endpoint,
+            self.hub_token.get_secret_value(),
+            self.hub_attempts,
+            self.hub_timeout_s,
+            self.hub_backoff_s,
+        )
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(
+            self.gate_max_perplexity_ratio,
+            self.gate_max_kl,
+            self.gate_min_similar,
+            self.gate_min_cosine,
+        )

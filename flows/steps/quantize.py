@@ -1,0 +1,162 @@
+"""A smaller file of the same model, made by llama.cpp and made only once."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from flows.errors import ModelRefused, QuantizationFailed, UnknownQuantization
+from flows.steps import quantizations
+from registry.names import StoredFile
+from registry.results import Results
+from registry.store import Store
+from serving.engines.pipes import pipes
+
+Tensors = Callable[[int, int], None]
+"""Told how many tensors are done, of how many."""
+
+MERGED = "merged"
+
+
+def makeable(name: str) -> str:
+    """The usual spelling of a type we can make; raises UnknownQuantization."""
+    usual = quantizations.canonical(name)
+    if usual not in quantizations.MAKEABLE:
+        raise UnknownQuantization(
+            f"'{name}' is not a quantization that can be made.",
+            fix=f"Take one of {', '.join(quantizations.MAKEABLE)}.",
+        )
+    return usual
+
+
+def check_source(name: str, found: str | None, *, allow_requantize: bool) -> None:
+    """Raise ModelRefused for a source that has lost its precision already."""
+    if found not in quantizations.FLOATS and not allow_requantize:
+        raise ModelRefused(
+            f"{name} is {found or 'of an unknown type'}: quantizing it again loses quality twice.",
+            fix="Name an F16, BF16 or F32 file with --file, or pass --allow-requantize.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Quantizer:
+    """Makes files from files of the store, and remembers what it made."""
+
+    store: Store
+    results: Results
+    threads: int
+
+    def quantize(self, source: StoredFile, found: str | None, to: str, told: Tensors) -> StoredFile:
+        """`source`, of type `found`, as type `to`; raises QuantizationFailed with the reason."""
+        if found == to:
+            self.results.record_build(source.sha256, recipe(to), source.sha256, source.size)
+            return source
+        path = str(PurePosixPath(source.path).with_name(file_name(source.path, to)))
+        return self._once(Making((source,), to, path), told)
+
+    def merge(self, parts: tuple[StoredFile, ...], path: str, told: Tensors) -> StoredFile:
+        """The parts of a split model in one piece, which is what the engine opens."""
+        return self._once(Making(parts, None, path), told)
+
+    def _once(self, making: "Making", told: Tensors) -> StoredFile:
+        known = self.results.built(making.key, making.recipe)
+        if known and self.store.has(known.sha256):
+            return StoredFile(making.path, known.sha256, known.size)
+        self.store.make_room(making.size)
+        with self.store.scratch() as folder:
+            target = folder / "made"
+            _run(making, self._linked(making, folder), target, self.threads, told)
+            with target.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            stored = self.store.adopt(target, sha256, verify=False)
+        self.results.record_build(making.key, making.recipe, stored.sha256, stored.size)
+        return StoredFile(making.path, stored.sha256, stored.size)
+
+    def _linked(self, making: "Making", folder: Path) -> Path:
+        """The sources under their own names, by which llama.cpp finds parts; returns the first."""
+        links = [folder / PurePosixPath(source.path).name for source in making.sources]
+        for link, source in zip(links, making.sources, strict=True):
+            link.symlink_to(self.store.path(source.sha256))
+        return links[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What to make of which files; without a type they are only put together."""
+
+    sources: tuple[StoredFile, ...]
+    to: str | None
+    path: str
+
+    @property
+    def key(self) -> str:
+        return key_of_hashes([source.sha256 for source in self.sources])
+
+    @property
+    def recipe(self) -> str:
+        return recipe(self.to or MERGED)
+
+    @property
+    def size(self) -> int:
+        return sum(source.size for source in self.sources)
+
+
+def key_of_hashes(hashes: Sequence[str]) -> str:
+    """What stands for the sources among the builds: the hash itself, or the hash of all."""
+    if len(hashes) == 1:
+        return hashes[0]
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def recipe(to: str) -> str:
+    return f"gguf:{to}:llama-cpp-python {version('llama-cpp-python')}"
+
+
+def file_name(path: str, to: str) -> str:
+    """model-f16.gguf as Q4_K_M is model-Q4_K_M.gguf."""
+    stem = PurePosixPath(path).stem
+    found = quantizations.in_name(stem)
+    if found and quantizations.canonical(stem[-len(found) :]) == found:
+        stem = stem[: -len(found)].rstrip("-._")
+    return f"{stem}-{to}.gguf"
+
+
+def _run(making: Making, source: Path, target: Path, threads: int, told: Tensors) -> None:
+    argv = [sys.executable, "-I", "-m", "flows.steps.quantize_child"]
+    env = {"PATH": os.environ.get("PATH", "")}  # no tokens, no keys
+    ask = {"source": str(source), "target": str(target), "type": making.to, "threads": threads}
+    with subprocess.Popen(
+        argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as child:
+        try:
+            failed = _follow(child, ask, told)
+        except BaseException:
+            child.kill()
+            raise
+    if failed is not None or child.returncode:
+        reason = failed or f"llama.cpp ended with status {child.returncode}"
+        raise QuantizationFailed(
+            f"Making {making.path} failed: {reason}.",
+            fix="Take a file that is quantized already with --file.",
+        )
+
+
+def _follow(child: subprocess.Popen[bytes], ask: dict[str, Any], told: Tensors) -> str | None:
+    """Hand over what to do and report progress; returns why it failed, as far as it says."""
+    stdin, stdout = pipes(child)
+    stdin.write(json.dumps(ask).encode() + b"\n")
+    stdin.flush()
+    failed: str | None = "it ended without a word"
+    for line in stdout:
+        facts = json.loads(line)
+        if "done" in facts:
+            told(facts["done"], facts["total"])
+        else:
+            failed = facts["failed"]
+    return failed

@@ -1,0 +1,1 @@
+"""What exists and what should be running: files, versions, users, runs."""

@@ -1,0 +1,54 @@
+"""The frame every room hangs its commands on, and how commands speak to people and programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+out = Console()
+err = Console(stderr=True)
+
+
+def _group(text: str) -> typer.Typer:
+    return typer.Typer(help=text, no_args_is_help=True, rich_markup_mode="rich")
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """The root command and the groups that several rooms add to."""
+
+    root: typer.Typer = field(
+        default_factory=lambda: _group("From a Hugging Face model id to a served, watched version.")
+    )
+    models: typer.Typer = field(
+        default_factory=lambda: _group("Add, find, promote, remove models.")
+    )
+    users: typer.Typer = field(default_factory=lambda: _group("People and service accounts."))
+    keys: typer.Typer = field(default_factory=lambda: _group("API keys for programs."))
+
+    def __post_init__(self) -> None:
+        self.root.add_typer(self.models, name="models")
+        self.root.add_typer(self.users, name="users")
+        self.root.add_typer(self.keys, name="keys")
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output, for programs."""
+    json.dump(value, sys.stdout, indent=2, default=str)
+    sys.stdout.write("\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """A table for people, or the sentence `empty` where there is nothing to show."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")  # a name that is cut cannot be copied
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    out.print(table if table.row_count else empty)

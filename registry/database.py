@@ -1,0 +1,119 @@
+"""One database for all rooms: SQLite (WAL) on a laptop, PostgreSQL in production."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    TypeDecorator,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+READ_ONLY = "modelyard_read_only"
+
+
+class Base(DeclarativeBase):
+    """Parent of every table; constraints have names, so that a later step can change them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in UTC on both databases; SQLite would lose the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An engine and its sessions; every `begin()` and every `read()` is one transaction."""
+
+    engine: Engine
+    writers: sessionmaker[Session]
+    _readers: sessionmaker[Session]
+
+    @classmethod
+    def connect(cls, url: str) -> "Database":
+        """Open (SQLite: create the folder of) the database at a SQLAlchemy URL."""
+        engine = _sqlite(url) if make_url(url).get_backend_name() == "sqlite" else _postgres(url)
+        readers = engine.execution_options(postgresql_readonly=True, **{READ_ONLY: True})
+        return cls(engine, *(sessionmaker(e, expire_on_commit=False) for e in (engine, readers)))
+
+    @contextmanager
+    def begin(self) -> Generator[Session]:
+        """One transaction: committed at the end, rolled back on any error."""
+        with self.writers.begin() as session:
+            yield session
+
+    @contextmanager
+    def read(self) -> Generator[Session]:
+        """One consistent look that never waits for writers and never writes."""
+        with self._readers.begin() as session:
+            yield session
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _postgres(url: str) -> Engine:
+    return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+
+
+def _sqlite(url: str) -> Engine:
+    file = make_url(url).database
+    if file and file != ":memory:":
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+def _on_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we begin ourselves, see below
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _on_begin(connection: Connection) -> None:
+    # A deferred transaction that reads first and writes later fails with "database is locked"
+    # instead of waiting; taking the write lock at once makes writers queue.
+    reading = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -1,0 +1,133 @@
+"""What can go wrong, as errors that carry a stable code, the facts and the way out."""
+
+from typing import ClassVar
+
+
+class ModelyardError(Exception):
+    """Base of every error meant for people; `code` is stable, `fix` says what to do next.
+
+    The command line ends with `exit_code`; serving maps `code` to an HTTP status in one place.
+    """
+
+    code: str = "error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, fix: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.fix}".strip()
+
+
+class SettingsInvalid(ModelyardError):
+    """A setting has a value that is not allowed, or a name nobody knows."""
+
+    code = "settings_invalid"
+    exit_code = 2
+
+
+class UnknownModel(ModelyardError):
+    """No model, version or alias of that name is visible to the caller."""
+
+    code = "model_not_found"
+    exit_code = 4
+
+
+class InvalidName(ModelyardError):
+    """A name from outside has characters or a length that names may not have."""
+
+    code = "invalid_name"
+    exit_code = 2
+
+
+class AlreadyExists(ModelyardError):
+    """Something of that name is there already."""
+
+    code = "already_exists"
+    exit_code = 5
+
+
+class NotPermitted(ModelyardError):
+    """The caller is known but may not do this."""
+
+    code = "forbidden"
+    exit_code = 6
+
+
+class NotAuthenticated(ModelyardError):
+    """No valid key, token or password came with the request."""
+
+    code = "not_authenticated"
+    exit_code = 6
+
+
+class StorageFull(ModelyardError):
+    """The volume has too little room for what is to be written."""
+
+    code = "storage_full"
+    exit_code = 7
+
+
+class FileCorrupt(ModelyardError):
+    """A file's content is not what its name, size or hash says."""
+
+    code = "file_corrupt"
+    exit_code = 8
+
+
+class FileMissing(ModelyardError):
+    """No file of that hash is in the store."""
+
+    code = "file_missing"
+    exit_code = 4
+
+
+class UnknownUser(ModelyardError):
+    """No user or key of that name is there."""
+
+    code = "user_not_found"
+    exit_code = 4
+
+
+class InvalidPassword(ModelyardError):
+    """A new password is too short or too long to be one."""
+
+    code = "invalid_password"
+    exit_code = 2
+
+
+class IndexUnavailable(ModelyardError):
+    """The index of model cards does not answer."""
+
+    code = "index_unavailable"
+    exit_code = 9
+
+
+class DatabaseNewer(ModelyardError):
+    """The database was written by a newer version of the program."""
+
+    code = "database_newer"
+    exit_code = 9
+
+
+class StillInUse(ModelyardError):
+    """What is to be removed is being used."""
+
+    code = "in_use"
+    exit_code = 5
+
+
+class PortInUse(ModelyardError):
+    """Nothing can be listened to at an address: the port is taken, or is not ours to take."""
+
+    code = "port_in_use"
+    exit_code = 9
+
+
+class NotInstalled(ModelyardError):
+    """A command needs an extra that is not installed."""
+
+    code = "not_installed"
+    exit_code = 11

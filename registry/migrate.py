@@ -1,0 +1,69 @@
+"""Bring a database to the tables of this version, once, however many processes start."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import inspect, text
+
+from registry.database import Database
+from registry.errors import DatabaseNewer
+from registry.locks import exclusive
+
+SCRIPTS = Path(__file__).parent / "migrations"
+_ADVISORY_KEY = 0x6D6F64656C  # "model": one number that every modelyard process locks
+
+
+def revisions() -> list[str]:
+    """Every revision this version knows, oldest first: the numbers its files begin with."""
+    return sorted(f.name.split("_")[0] for f in (SCRIPTS / "versions").glob("[0-9]*_*.py"))
+
+
+def stored_revision(db: Database) -> str | None:
+    """The revision a database is at; None where it is empty."""
+    with db.read() as session:
+        connection = session.connection()
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.scalar(text("SELECT version_num FROM alembic_version"))
+
+
+def migrate(db: Database) -> None:
+    """Upgrade to the newest tables; raises DatabaseNewer where they are newer than this code."""
+    if not _is_current(db):
+        with _alone(db):
+            if not _is_current(db):
+                _upgrade(db)
+
+
+def _is_current(db: Database) -> bool:
+    known, stored = revisions(), stored_revision(db)
+    if stored is not None and stored not in known:
+        raise DatabaseNewer(
+            f"The database is at revision {stored}; this version knows up to {known[-1]}.",
+            fix="Start the newer version of modelyard, or restore the backup from before it.",
+        )
+    return stored == known[-1]
+
+
+@contextmanager
+def _alone(db: Database) -> Generator[None]:
+    file = db.engine.url.database
+    if db.is_sqlite and file:
+        with exclusive(Path(f"{file}.migrate.lock")):
+            yield
+    else:
+        with db.engine.begin() as connection:  # the lock ends when this does
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
+            yield
+
+
+def _upgrade(db: Database) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    with db.engine.begin() as connection:  # all or nothing: both databases roll tables back
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        command.upgrade(config, "head")

@@ -1,0 +1,197 @@
+"""The words all rooms share: what a model, a version, a file and a run are called."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from registry.errors import InvalidName
+
+_MODEL = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_ADAPTER = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
+CHAMPION, CANDIDATE = "champion", "candidate"
+
+
+class Role(StrEnum):
+    """What a user may do; a service account acts on behalf of users."""
+
+    ADMIN = "admin"
+    USER = "user"
+    SERVICE = "service"
+
+
+class Format(StrEnum):
+    """The file formats a version can be served from; `mock` answers without a model, for tests."""
+
+    GGUF = "gguf"
+    ONNX = "onnx"
+    TENSORRT = "tensorrt"
+    MOCK = "mock"
+
+
+class Kind(StrEnum):
+    """What a model does with text: it writes on, or reads and gives vectors, scores or labels."""
+
+    WRITE = "write"
+    EMBED = "embed"
+    RERANK = "rerank"
+    CLASSIFY = "classify"
+    MARK = "mark"
+
+    @property
+    def endpoint(self) -> str:
+        """Where the gateway answers for such a model."""
+        return _ENDPOINTS.get(self, "/v1/classify")
+
+
+_ENDPOINTS = {
+    Kind.WRITE: "/v1/chat/completions",
+    Kind.EMBED: "/v1/embeddings",
+    Kind.RERANK: "/v1/rerank",
+}
+
+
+class Visibility(StrEnum):
+    """Who may see a model: everybody, or its owner and admins."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+
+
+class RunState(StrEnum):
+    """Where a lifecycle run stands; INTERRUPTED is RUNNING without a sign of life."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+class EngineState(StrEnum):
+    """Where a loaded version stands on its device."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """`model`, `model@alias` or `model@number`, as a caller writes it; each with `+adapter`."""
+
+    name: str
+    alias: str | None = None
+    number: int | None = None
+    adapter: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "ModelRef":
+        """Take a name apart; raises InvalidName with the form that is expected."""
+        base, plus, adapter = text.partition("+")
+        name, at, rest = base.partition("@")
+        parts = [(True, _MODEL, name), (bool(plus), _ADAPTER, adapter)]
+        parts.append((bool(at) and not rest.isdecimal(), _ALIAS, rest))
+        if len(text) > 200 or any(there and not form.fullmatch(p) for there, form, p in parts):
+            raise InvalidName(
+                f"'{text[:200]}' is not the name of a model.",
+                fix="Write model, model@alias or model@version, such as owner/name@champion, and "
+                "+adapter behind it.",
+            )
+        if rest.isdecimal():
+            return cls(name, number=int(rest), adapter=adapter or None)
+        return cls(name, alias=rest or None, adapter=adapter or None)
+
+    def __str__(self) -> str:
+        rest = self.alias if self.number is None else self.number
+        version = f"{self.name}@{rest}" if rest is not None else self.name
+        return f"{version}+{self.adapter}" if self.adapter else version
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file of a version: its path inside the repository, content hash and bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What validation read out of a model's own files; None where the file does not say."""
+
+    format: Format
+    architecture: str
+    quantization: str | None = None
+    context_length: int | None = None
+    parameters: int | None = None
+    licence: str | None = None
+    chat_template: str | None = None
+    details: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def kind(self) -> Kind:
+        """What it was found to do when it was registered; it writes where nothing else is said."""
+        return Kind(self.details.get("kind", Kind.WRITE))
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA adapter of a model; the path of its `file` is where it came from."""
+
+    id: str
+    name: str
+    file: StoredFile
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A registered version: one build of one Hub commit, with its main file first in `files`."""
+
+    id: str
+    model: str
+    number: int
+    repo: str
+    revision: str
+    facts: ModelFacts
+    files: tuple[StoredFile, ...]
+    metrics: dict[str, float]
+    aliases: tuple[str, ...]
+    visibility: Visibility
+    owner_id: str | None
+    created_at: datetime
+    mlflow_version: str | None = None
+    adapters: tuple[Adapter, ...] = ()
+
+    def adapter(self, name: str | None) -> Adapter | None:
+        return next((a for a in self.adapters if a.name == name), None)
+
+    @property
+    def main(self) -> StoredFile:
+        return self.files[0]
+
+    @property
+    def size(self) -> int:
+        return sum(f.size for f in self.files)
+
+    @property
+    def ref(self) -> str:
+        return f"{self.model}@{self.number}"
+
+
+class Caller(msgspec.Struct, frozen=True, cache_hash=True):
+    """Who is asking: the identity every row and every bill is tied to."""
+
+    user_id: str
+    name: str
+    role: Role
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role is Role.ADMIN

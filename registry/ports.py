@@ -1,0 +1,34 @@
+"""Is a TCP port to be had, and what to say where it is not."""
+
+import os
+import socket
+
+from registry.errors import PortInUse
+
+LOOPBACK = "127.0.0.1"
+
+
+def choose_port(wanted: int, option: str, host: str = LOOPBACK) -> int:
+    """The wanted port if it is free, any free one for 0; raises PortInUse naming the option."""
+    with listen(wanted, option, host) as probe:
+        return int(probe.getsockname()[1])
+
+
+def prefer_port(usual: int) -> int:
+    """The usual port where it is free, so that addresses can be remembered; else any free one."""
+    try:
+        return choose_port(usual, "")
+    except PortInUse:
+        return choose_port(0, "")
+
+
+def listen(port: int, option: str, host: str) -> socket.socket:
+    """A listening socket; raises PortInUse naming the option that takes another port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise PortInUse(
+            f"Cannot listen on {host}, port {port}: {os.strerror(error.errno or 0)}.",
+            fix=f"End what holds it, or pass another one with {option} (0 means any free).",
+        ) from None

@@ -1,0 +1,40 @@
+"""The one secret of an installation, and what is derived from it."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from registry.locks import exclusive
+from registry.settings import RegistrySettings
+
+
+def secret_key(settings: RegistrySettings) -> str:
+    """The key from the settings, else the one made once in the data folder (mode 0600)."""
+    given = settings.secret_key.get_secret_value()
+    if given:
+        return given
+    file = settings.data_dir / "secret.key"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with exclusive(file.with_suffix(".lock")):
+            if not file.exists():
+                _create(file)
+    return file.read_text().strip()
+
+
+def _create(file: Path) -> None:
+    draft = file.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as out:
+        out.write(secrets.token_urlsafe(48) + "\n")
+        out.flush()
+        os.fsync(descriptor)
+    draft.replace(file)
+
+
+def internal_token(secret: str) -> str:
+    """What gateway, workers and engines show one another."""
+    return hmac.new(secret.encode(), b"modelyard-internal", hashlib.sha256).hexdigest()

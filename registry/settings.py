@@ -1,0 +1,232 @@
+"""Settings from the environment and one TOML file, checked at start with clear messages."""
+
+import os
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from registry.errors import SettingsInvalid
+
+PREFIX = "MODELYARD_"
+S = TypeVar("S", bound="Section")
+
+
+def config_file() -> Path:
+    """The one settings file: `$MODELYARD_CONFIG`, else `modelyard.toml` where one stands."""
+    return Path(os.environ.get("MODELYARD_CONFIG", "modelyard.toml"))
+
+
+class Section(BaseSettings):
+    """One room's settings: the environment wins over the file, the file over the defaults."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", populate_by_name=True, frozen=True
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings  # one file, not three
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file())
+
+
+class RegistrySettings(Section):
+    """Where the registry keeps what it knows."""
+
+    data_dir: Path = Field(
+        default=Path("~/.local/share/modelyard"),
+        description="Folder of everything that is kept when nothing else is set.",
+    )
+    database_url: str = Field(
+        default="",
+        description="SQLAlchemy URL, such as postgresql+psycopg://user:pw@host/db; "
+        "empty: SQLite in the data folder.",
+    )
+    store_dir: Path | None = Field(
+        default=None, description="Folder (or network volume) of model files; empty: data folder."
+    )
+    store_max_gb: float = Field(
+        default=200.0, gt=0, le=1e6, description="Bound of the store; least recently used leaves."
+    )
+    mlflow_uri: str = Field(
+        default="", description="MLflow tracking URI; empty: MLflow on SQLite in the data folder."
+    )
+    qdrant_url: str = Field(
+        default="", description="Qdrant server; empty: an embedded shard in the data folder."
+    )
+    qdrant_api_key: SecretStr = Field(
+        default=SecretStr(""), description="Key of the Qdrant server."
+    )
+    redis_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Redis, such as redis://host:6379/0 (rediss:// for TLS): limits and load "
+        "that gateways share, and cached reads; empty: each process by itself.",
+    )
+    card_embedder: str = Field(
+        default="auto",
+        description="Embedding model that cards are also found by: model, model@alias or "
+        "model@version; auto: the champion of the first one; empty: words alone.",
+    )
+    secret_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Signs sessions, at least 32 characters; empty: made once in the data folder.",
+    )
+
+    @field_validator("data_dir", "store_dir")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("must start with sqlite:/// or postgresql+psycopg://")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, value: SecretStr) -> SecretStr:
+        if value and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < 32:
+            raise ValueError("must have at least 32 characters")
+        return value
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'modelyard.db'}"
+
+    @property
+    def store(self) -> Path:
+        return self.store_dir or self.data_dir / "store"
+
+    @property
+    def mlflow(self) -> str:
+        return self.mlflow_uri or f"sqlite:///{self.data_dir / 'mlflow.db'}"
+
+
+def load(section: type[S], **given: Any) -> S:
+    """Read one section; raises SettingsInvalid naming variable, value and what is allowed."""
+    try:
+        return section(**given)
+    except ValidationError as error:
+        lines = [_explain(section, dict(e)) for e in error.errors()]
+        raise SettingsInvalid("\n".join(lines), fix="See `modelyard config`.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsInvalid(f"{config_file()} is not valid TOML: {error}.") from None
+
+
+def _explain(section: type[Section], error: dict[str, Any]) -> str:
+    name = str(error["loc"][0]) if error["loc"] else "settings"
+    field = section.model_fields.get(name) or _by_alias(section, name)
+    secret = field is not None and field.annotation is SecretStr
+    value = "(hidden)" if secret else repr(error.get("input"))
+    variable = name if field is None else variable_of(field_name(section, field), field)
+    return f"{variable}={value}: {error['msg']}."
+
+
+def _by_alias(section: type[Section], name: str) -> FieldInfo | None:
+    return next((f for f in section.model_fields.values() if name in _aliases(f)), None)
+
+
+def field_name(section: type[Section], field: FieldInfo) -> str:
+    return next(name for name, f in section.model_fields.items() if f is field)
+
+
+def _aliases(field: FieldInfo) -> tuple[str, ...]:
+    alias = field.validation_alias
+    if isinstance(alias, AliasChoices):
+        return tuple(str(c) for c in alias.choices)
+    return (alias,) if isinstance(alias, str) else ()
+
+
+def variable_of(name: str, field: FieldInfo) -> str:
+    """The environment variable of a field: its alias where it has one (HF_TOKEN), else prefixed."""
+    upper = [a for a in _aliases(field) if a.isupper()]
+    return upper[0] if upper else PREFIX + name.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One setting as `modelyard config` shows it; `value` never holds a secret."""
+
+    section: str
+    variable: str
+    value: str
+    origin: str
+    meaning: str
+
+
+def sections() -> Iterator[tuple[str, type[Section]]]:
+    """Every installed room's section, found by its entry point."""
+    for entry in sorted(entry_points(group="modelyard.settings"), key=lambda e: e.name):
+        yield entry.name, entry.load()
+
+
+def show_all() -> list[Shown]:
+    """Every setting with its value, where it came from and what it means."""
+    file = config_file()
+    in_file = tomllib.loads(file.read_text()) if file.is_file() else {}
+    rows: list[Shown] = []
+    for title, section in sections():
+        values = load(section)
+        for name, field in type(values).model_fields.items():
+            variable = variable_of(name, field)
+            origin = _origin((variable, *_aliases(field)), name, in_file)
+            rows.append(
+                Shown(
+                    title, variable, _shown(getattr(values, name)), origin, field.description or ""
+                )
+            )
+    return rows
+
+
+def _origin(variables: Iterable[str], name: str, in_file: dict[str, Any]) -> str:
+    if any(variable in os.environ for variable in variables):
+        return "environment"
+    return str(config_file()) if name in in_file else "default"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return "(set)" if value.get_secret_value() else "(not set)"
+    return "" if value is None else str(value)
+
+
+def check_known() -> None:
+    """Refuse names in the file that no room knows; raises SettingsInvalid with the nearest one."""
+    import difflib
+
+    file = config_file()
+    if not file.is_file():
+        return
+    known = {name for _, section in sections() for name in section.model_fields}
+    for name in tomllib.loads(file.read_text()):
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), 1)
+            fix = f"Did you mean {near[0]}?" if near else "`modelyard config` lists them."
+            raise SettingsInvalid(f"{file}: there is no setting '{name}'.", fix=fix)

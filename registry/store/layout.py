@@ -1,0 +1,15 @@
+"""Where a file lies below a store's root, for those who only read it there."""
+
+import re
+from pathlib import Path
+
+from registry.errors import InvalidName
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def object_path(root: Path, sha256: str) -> Path:
+    """The place of a finished file, whether it is there or not; raises InvalidName."""
+    if not _SHA256.fullmatch(sha256):
+        raise InvalidName(f"'{sha256[:80]}' is not a sha256 in lower-case hex.")
+    return root / "objects" / sha256[:2] / sha256

@@ -1,0 +1,86 @@
+"""What living processes hold: a locked file each, refreshed for machines that see no locks.
+
+On one machine the kernel frees the lock the instant its holder dies; from another machine a
+lease counts for as long as its holder keeps touching the file.
+"""
+
+import fcntl
+import os
+import secrets
+import socket
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from registry.locks import is_free
+
+REFRESH_EVERY_S, FOREIGN_LIFE_S = 30.0, 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One hold; `end` gives it back, and so does the death of the process."""
+
+    file: Path
+    descriptor: int
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def keep(self) -> None:
+        while not self.ended.wait(REFRESH_EVERY_S):
+            with suppress(FileNotFoundError):
+                os.utime(self.file)
+
+    def end(self) -> None:
+        self.ended.set()
+        self.file.unlink(missing_ok=True)
+        os.close(self.descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """The leases in one folder; callers take and read them under the store's lock."""
+
+    folder: Path
+
+    def take(self, subject: str) -> Lease:
+        """Hold `subject` (a word without dots) until the lease is ended."""
+        file = self.folder / f"{subject}.{machine()}.{secrets.token_hex(8)}"
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lease = Lease(file, descriptor)
+        threading.Thread(target=lease.keep, name="store-lease", daemon=True).start()
+        return lease
+
+    def held(self) -> set[str]:
+        """The subjects held by the living; what the dead left is removed on the way."""
+        now, held = self.now(), set[str]()
+        for file in self.folder.glob("*.*.*"):
+            if self._lives(file, now):
+                held.add(file.name.split(".")[0])
+            else:
+                file.unlink(missing_ok=True)
+        return held
+
+    def now(self) -> float:
+        """The volume's own clock, whatever ours says."""
+        clock = self.folder / "clock"
+        clock.touch()
+        return clock.stat().st_mtime
+
+    def _lives(self, file: Path, now: float) -> bool:
+        if file.name.split(".")[1] == machine():
+            return not is_free(file)
+        try:
+            return file.stat().st_mtime > now - FOREIGN_LIFE_S
+        except FileNotFoundError:
+            return False
+
+
+@cache
+def machine() -> str:
+    """This boot of this machine, as a word without dots: locks are seen within it."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    name = boot.read_text().strip() if boot.exists() else socket.gethostname()
+    return name.replace(".", "-")

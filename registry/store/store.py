@@ -1,0 +1,230 @@
+"""The store: content-addressed, bounded, crash-safe, shared by processes without a server.
+
+Below the root: `objects/ab/ab12…` are finished files by their sha256, whose mtime says when they
+were last used; `incoming/….part` downloads under way, kept across restarts; `scratch/…/` private
+folders of living processes; `pins/` and `leases/` say who needs what, durably and while alive;
+under `lock` one process at a time changes what is there.
+"""
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+from registry.errors import FileCorrupt, FileMissing
+from registry.locks import exclusive
+from registry.store.layout import object_path
+from registry.store.leases import Leases
+from registry.store.pins import Pins
+from registry.store.room import Plan, entries, free_on_volume
+from registry.store.writing import StoredObject, chunks, digest_of, sync, write
+
+_PART_LIFE_S = 7 * 24 * 3600.0
+
+
+class Store:
+    """Files by their sha256 under `root`, together at most `max_bytes`.
+
+    Whoever opens a file for long does so inside `use`; whoever needs it tomorrow pins it.
+    """
+
+    def __init__(
+        self, root: Path, max_bytes: int, free_bytes: Callable[[Path], int] = free_on_volume
+    ) -> None:
+        self.root, self.max_bytes, self._free_bytes = root, max_bytes, free_bytes
+        self._objects, self._incoming = root / "objects", root / "incoming"
+        self._scratch, pins, leases = root / "scratch", root / "pins", root / "leases"
+        for folder in (self._objects, self._incoming, self._scratch, pins, leases):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._pins, self._leases = Pins(pins), Leases(leases)
+
+    # what is there
+
+    def has(self, sha256: str) -> bool:
+        return self._object(sha256).is_file()
+
+    def path(self, sha256: str) -> Path:
+        """Where a file lies, now counted as just used; raises FileMissing."""
+        file = self._present(sha256)
+        _touch(file)
+        return file
+
+    def size(self, sha256: str) -> int:
+        return self._present(sha256).stat().st_size
+
+    def usage(self) -> int:
+        """Bytes of all files, downloads under way and scratch included."""
+        folders = self._objects, self._incoming, self._scratch
+        return sum(entry.size for folder in folders for entry in entries(folder))
+
+    # in
+
+    def put(self, source: Iterable[bytes] | Path, *, sha256: str | None = None) -> StoredObject:
+        """Copy bytes in; visible once whole, verified against `sha256` and safe on the disk."""
+        if isinstance(source, Path):
+            self.make_room(source.stat().st_size)
+        with self.scratch() as folder:
+            draft = folder / "draft"
+            stored = self._write(chunks(source) if isinstance(source, Path) else source, draft)
+            _expect(draft.name, stored.sha256, sha256)
+            self._publish(draft, stored)
+        return stored
+
+    def adopt(self, path: Path, sha256: str, *, verify: bool = True) -> StoredObject:
+        """Move a finished file of the same volume in; left where it is when it is not `sha256`."""
+        if verify:
+            _expect(path.name, digest_of(path), sha256)
+        stored = StoredObject(sha256, path.stat().st_size)
+        sync(path)
+        self._publish(path, stored)
+        return stored
+
+    def incoming(self, key: str) -> Path:
+        """Where the download known by `key` (such as its URL) is collected across restarts."""
+        return self._incoming / f"{hashlib.sha256(key.encode()).hexdigest()}.part"
+
+    def discard(self, key: str) -> None:
+        self.incoming(key).unlink(missing_ok=True)
+
+    @contextmanager
+    def scratch(self) -> Generator[Path]:
+        """A private folder on the volume; gone at the end, or swept once this process is dead."""
+        name = f"scratch-{secrets.token_hex(8)}"
+        folder = self._scratch / name
+        with self._alone():
+            lease = self._leases.take(name)
+            folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)  # what stays is swept: it has no lease
+            lease.end()
+
+    # kept
+
+    def pin(self, sha256: str, owner: str) -> None:
+        """Keep a file until its owner (such as `version:<id>`) unpins; raises FileMissing."""
+        with self._alone():
+            self.path(sha256)
+            self._pins.add(sha256, owner)
+
+    def unpin(self, owner: str) -> list[str]:
+        """Let go of all that an owner pinned; returns the hashes, which may still have others."""
+        return self._pins.remove(owner)
+
+    @contextmanager
+    def use(self, sha256: str) -> Generator[Path]:
+        """A file that will not leave while this process lives in the block; raises FileMissing."""
+        with self._alone():
+            file = self.path(sha256)
+            lease = self._leases.take(sha256)
+        try:
+            yield file
+        finally:
+            _touch(file)
+            lease.end()
+
+    # out
+
+    def make_room(self, size: int) -> None:
+        """Let the least recently used leave until `size` more bytes fit; raises StorageFull."""
+        with self._alone():
+            self._sweep()
+            free = self._free_bytes(self.root)
+            self._evict(Plan(size, free, self.max_bytes, self.usage()))
+
+    def remove(self, sha256: str) -> bool:
+        """Remove a file at once; False where it is absent, pinned or in use."""
+        with self._alone():
+            if not self.has(sha256) or sha256 in self._kept():
+                return False
+            self._object(sha256).unlink()
+            return True
+
+    def sweep(self) -> None:
+        """Remove what dead processes left: their scratch, and downloads untouched for a week."""
+        with self._alone():
+            self._sweep()
+
+    # inside
+
+    def _alone(self) -> AbstractContextManager[None]:
+        return exclusive(self.root / "lock")
+
+    def _object(self, sha256: str) -> Path:
+        return object_path(self.root, sha256)
+
+    def _present(self, sha256: str) -> Path:
+        file = self._object(sha256)
+        if not file.is_file():
+            raise FileMissing(
+                f"The store holds no file {sha256[:12]}….", fix="Add its model again."
+            )
+        return file
+
+    def _kept(self) -> set[str]:
+        return self._pins.pinned() | self._leases.held()
+
+    def _write(self, source: Iterable[bytes], draft: Path) -> StoredObject:
+        try:
+            return write(source, draft, self.max_bytes)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            size = draft.stat().st_size
+            free = self._free_bytes(self.root)
+            raise Plan(size + 1, free, self.max_bytes, self.usage()).full() from error
+
+    def _publish(self, draft: Path, stored: StoredObject) -> None:
+        target = self._object(stored.sha256)
+        with self._alone():
+            if target.exists():
+                draft.unlink()
+                _touch(target)
+            else:
+                self._fit(stored.size)
+                self._move(draft, target)
+
+    def _fit(self, size: int) -> None:
+        """The bound, kept to the byte: `size` is on the disk already, so that is not asked."""
+        used = sum(entry.size for entry in entries(self._objects))
+        self._evict(Plan(size, size, self.max_bytes, used))
+
+    def _move(self, draft: Path, target: Path) -> None:
+        if not target.parent.exists():
+            target.parent.mkdir(mode=0o700)
+            sync(self._objects)
+        os.utime(draft)
+        draft.rename(target)
+        target.chmod(0o400)
+        sync(target.parent)
+
+    def _evict(self, plan: Plan) -> None:
+        for entry in plan.choose(list(entries(self._objects)), self._kept()):
+            entry.path.unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        held = self._leases.held()
+        for folder in self._scratch.iterdir():
+            if folder.name not in held:
+                shutil.rmtree(folder, ignore_errors=True)  # a child may still write: next time
+        for entry in entries(self._incoming):
+            if entry.used_at < self._leases.now() - _PART_LIFE_S:
+                entry.path.unlink(missing_ok=True)
+
+
+def _touch(file: Path) -> None:
+    with suppress(FileNotFoundError):
+        os.utime(file)
+
+
+def _expect(name: str, found: str, wanted: str | None) -> None:
+    if wanted is not None and found != wanted:
+        raise FileCorrupt(
+            f"{name} has sha256 {found[:12]}…, expected {wanted[:12]}….",
+            fix="Fetch it again; if it stays so, the source itself is wrong.",
+        )

@@ -1,0 +1,1 @@
+"""The serving tier: gateway, workers and engines."""

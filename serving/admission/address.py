@@ -1,0 +1,61 @@
+"""Where Redis is, and how one comes in: host or socket, TLS, user, password, database."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from serving.admission.pipe import Pipe
+
+CONNECT_S = 1.0
+"""Seconds a connection may take to come about; nobody waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a URL says, read by the library so that every form it knows will do."""
+
+    parts: dict[str, Any]
+    tls: ssl.SSLContext | None
+
+    @classmethod
+    def of(cls, url: str) -> "Address":
+        from redis.asyncio.connection import SSLConnection, parse_url
+
+        parts: dict[str, Any] = dict(parse_url(url))
+        if parts.get("connection_class") is not SSLConnection:
+            return cls(parts, None)
+        options = {name: value for name, value in parts.items() if name != "connection_class"}
+        return cls(parts, SSLConnection(**options).ssl_context.get())
+
+    async def connect(self, lost: Callable[[], None]) -> Pipe:
+        """A connection that has been let in; raises OSError, TimeoutError or RedisGone."""
+        async with asyncio.timeout(CONNECT_S):
+            pipe = await self._open(lost)
+        try:
+            for command in self._greeting():
+                await pipe.ask(*command)
+        except BaseException:
+            pipe.end("it does not let us in")
+            raise
+        return pipe
+
+    async def _open(self, lost: Callable[[], None]) -> Pipe:
+        loop = asyncio.get_running_loop()
+        if path := self.parts.get("path"):
+            return (await loop.create_unix_connection(lambda: Pipe(lost, CONNECT_S), path))[1]
+        host, port = self.parts.get("host", "localhost"), self.parts.get("port", 6379)
+        name = host if self.tls else None
+        _, pipe = await loop.create_connection(
+            lambda: Pipe(lost, CONNECT_S), host, port, ssl=self.tls, server_hostname=name
+        )
+        return pipe
+
+    def _greeting(self) -> list[tuple[str, ...]]:
+        user, password = self.parts.get("username"), self.parts.get("password")
+        credential = [part for part in (user, password) if part]
+        login: list[tuple[str, ...]] = [("AUTH", *credential)] if password else []
+        database = self.parts.get("db")
+        choice: list[tuple[str, ...]] = [("SELECT", str(database))] if database else []
+        return [*login, *choice, ("CLIENT", "SETNAME", "modelyard-gate")]

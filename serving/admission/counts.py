@@ -1,0 +1,183 @@
+"""What one process has let in: exact logs of the last minute and hour, places, quotas.
+
+A rate of N a minute is checked against the very times of the last N requests, so it has no error:
+no minute, wherever it begins, has more than N. A log is as long as its limit at most.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from registry.quotas import Quota
+from serving.admission.limits import Limits, Rate, part
+from serving.admission.refusals import quota_exceeded, rate_limited, too_busy
+from serving.errors import RateLimited
+from serving.wire.rate_headers import Room
+
+Log = deque[float]
+"""When requests were let in, in microseconds of the gate's clock, the oldest first.
+
+Whole numbers are times that Redis gave; a time of this process' own is a half less.
+"""
+
+OWN = -0.5
+
+
+@dataclass(slots=True)
+class User:
+    """One user: a log for each rate (those of everybody are shared), and requests at work."""
+
+    logs: tuple[Log, ...]
+    live: int = 0
+
+
+@dataclass(slots=True)
+class Used:
+    """Requests let in since `seed` were known to be counted."""
+
+    period: int
+    seed: int
+    since: int = 0
+
+
+@dataclass(slots=True)
+class Counts:
+    """Decides by itself; `enforced` is what it lets in, at most what is `configured`."""
+
+    configured: Limits
+    clock: Callable[[], int]
+    life_us: int
+    enforced: Limits
+    gateways: int = 1
+    users: dict[str, User] = field(default_factory=dict[str, User])
+    used: dict[str, Used] = field(default_factory=dict[str, Used])
+    places: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
+    _all: tuple[Log, ...] = ()
+
+    @classmethod
+    def of(cls, limits: Limits, clock: Callable[[], int], life_us: int) -> "Counts":
+        shared = tuple(Log() for rate in limits.rates if not rate.per_user)
+        return cls(limits, clock, life_us, limits, _all=shared)
+
+    def share(self, gateways: int) -> None:
+        """From now on this process is one of so many."""
+        self.gateways = max(1, gateways)
+        self.enforced = self.configured.share(self.gateways)
+
+    def admit(self, key: str, quota: Quota) -> Room | None:
+        """Take a place under `key`; raises RateLimited, QuotaExceeded or TooBusy, taking none."""
+        user_id, now = quota.user_id, self.clock()
+        self.expire(now)
+        user = self.user(user_id)
+        self._check_live(user)
+        if quota.request_limit:
+            self._check_quota(quota)
+        room = self._check_rates(user, now)
+        self.enter(key, user_id, now + OWN)
+        if quota.request_limit:
+            self.used[user_id].since += 1
+        return room
+
+    def enter(self, key: str, user_id: str, at: float) -> None:
+        """Note a request that has been let in, here or by Redis."""
+        user = self.user(user_id)
+        for log in user.logs:
+            log.append(at)
+        user.live += 1
+        self.places[key] = (user_id, at + self.life_us)
+
+    def _check_live(self, user: User) -> None:
+        most = self.enforced
+        if most.live and len(self.places) >= most.live:
+            raise too_busy(self.configured.live, per_user=False)
+        if most.user_live and user.live >= most.user_live:
+            raise too_busy(self.configured.user_live, per_user=True)
+
+    def _check_quota(self, quota: Quota) -> None:
+        used = self.used.get(quota.user_id)
+        if used is None or used.period != quota.period:
+            used = self.used[quota.user_id] = Used(quota.period, quota.request_count)
+        left = quota.request_limit - used.seed
+        if left <= 0 or used.since >= part(left, self.gateways):
+            raise quota_exceeded(quota)
+
+    def _check_rates(self, user: User, now: int) -> Room | None:
+        """The room of the tightest rate; where several are full, the last to open tells when."""
+        tightest, least = None, 0
+        refused: RateLimited | None = None
+        for rate, log in zip(self.enforced.rates, user.logs, strict=True):
+            until = now - rate.period_us
+            while log and log[0] <= until:  # drop_old: not worth four calls for each request
+                log.popleft()
+            left = rate.limit - len(log)
+            if left <= 0:
+                refusal = _refusal(rate, log, now)
+                refused = max(refused or refusal, refusal, key=lambda r: r.retry_after)
+            elif tightest is None or left <= least:
+                tightest, least = rate, left
+        if refused is not None:
+            raise refused
+        return tightest and Room(tightest.limit, least - 1, tightest.period_us / 1e6)
+
+    def leave(self, key: str) -> bool:
+        """Give a place back; False where it is free already."""
+        place = self.places.pop(key, None)
+        if place is None:
+            return False
+        self.users[place[0]].live -= 1
+        return True
+
+    def refund(self, quota: Quota) -> None:
+        """A request that used nothing leaves the quota."""
+        used = self.used.get(quota.user_id)
+        if used is not None and used.period == quota.period:
+            used.since -= 1
+
+    def user(self, user_id: str) -> User:
+        user = self.users.get(user_id)
+        if user is None:
+            everybody = iter(self._all)
+            rates = self.configured.rates
+            logs = tuple(Log() if rate.per_user else next(everybody) for rate in rates)
+            user = self.users[user_id] = User(logs)
+        return user
+
+    def expire(self, now: int) -> None:
+        """Give back the places of requests that outlived their reservation; the oldest is first."""
+        while self.places:
+            key = next(iter(self.places))
+            if self.places[key][1] > now:
+                return
+            self.leave(key)
+
+    def prune(self) -> None:
+        """Forget users of whom nothing counts any more."""
+        now = self.clock()
+        for user_id, user in list(self.users.items()):
+            own = [(r, log) for r, log in self.logs(user) if r.per_user]
+            for rate, log in own:
+                drop_old(log, now - rate.period_us)
+            if not user.live and not any(log for _, log in own):
+                del self.users[user_id]
+
+    def all_logs(self) -> list[tuple[Rate, str, Log]]:
+        """Every log, with its rate and user; those of everybody's rates have no user."""
+        shared = [rate for rate in self.configured.rates if not rate.per_user]
+        found = [(rate, "", log) for rate, log in zip(shared, self._all, strict=True)]
+        for user_id, user in self.users.items():
+            found += [(rate, user_id, log) for rate, log in self.logs(user) if rate.per_user]
+        return found
+
+    def logs(self, user: User) -> Iterator[tuple[Rate, Log]]:
+        return zip(self.configured.rates, user.logs, strict=True)
+
+
+def drop_old(log: Log, until: float) -> None:
+    while log and log[0] <= until:
+        log.popleft()
+
+
+def _refusal(rate: Rate, log: Log, now: int) -> RateLimited:
+    # Where a share is smaller than what was let in before, more than one has to leave.
+    opens = log[len(log) - rate.limit] + rate.period_us - now
+    return rate_limited(rate, opens, log[-1] + rate.period_us - now)

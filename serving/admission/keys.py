@@ -1,0 +1,19 @@
+"""Where the gate keeps things in Redis: all in one hash slot, so that a script may touch them."""
+
+from serving.admission.limits import Rate
+
+_GATE = "{modelyard:gate}"
+ERA, LIVE, GATEWAYS = f"{_GATE}:era", f"{_GATE}:live", f"{_GATE}:gateways"
+LOADS = f"{_GATE}:loads"
+
+
+def live_of(user_id: str) -> str:
+    return f"{_GATE}:live:{user_id}"
+
+
+def quota_of(user_id: str, period: int) -> str:
+    return f"{_GATE}:quota:{user_id}:{period}"
+
+
+def log_of(rate: Rate, user_id: str) -> str:
+    return f"{_GATE}:{rate.name}:{user_id}" if rate.per_user else f"{_GATE}:{rate.name}"

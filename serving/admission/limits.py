@@ -1,0 +1,72 @@
+"""How much may come in: requests a minute and an hour and at a time, for all and for each user."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+MINUTE_US, HOUR_US = 60_000_000, 3_600_000_000
+
+
+class Configured(Protocol):
+    """The settings that limits are made of; 0 stands for no limit."""
+
+    rpm: int
+    rph: int
+    user_rpm: int
+    user_rph: int
+    max_concurrency: int
+    user_max_concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `limit` requests in every stretch of `period_us` microseconds."""
+
+    name: str
+    limit: int
+    period_us: int
+    per_user: bool
+
+    def __str__(self) -> str:
+        whose = "a user's" if self.per_user else "the gateway's"
+        unit = "minute" if self.period_us == MINUTE_US else "hour"
+        return f"{whose} {self.limit} requests a {unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is limited; a concurrency of 0 is no limit, and a rate without a limit is left out."""
+
+    rates: tuple[Rate, ...] = ()
+    live: int = 0
+    user_live: int = 0
+
+    @classmethod
+    def of(cls, settings: Configured) -> "Limits":
+        rates = (
+            Rate("rpm", settings.rpm, MINUTE_US, per_user=False),
+            Rate("rph", settings.rph, HOUR_US, per_user=False),
+            Rate("user_rpm", settings.user_rpm, MINUTE_US, per_user=True),
+            Rate("user_rph", settings.user_rph, HOUR_US, per_user=True),
+        )
+        limited = tuple(rate for rate in rates if rate.limit)
+        return cls(limited, settings.max_concurrency, settings.user_max_concurrency)
+
+    def share(self, gateways: int) -> "Limits":
+        """What one of several gateways may let in by itself; never nothing."""
+        if gateways == 1:
+            return self
+        rates = tuple(replace(rate, limit=part(rate.limit, gateways)) for rate in self.rates)
+        return Limits(rates, part(self.live, gateways), part(self.user_live, gateways))
+
+    @property
+    def limited(self) -> bool:
+        return bool(self.rates or self.tracks_live)
+
+    @property
+    def tracks_live(self) -> bool:
+        return bool(self.live or self.user_live)
+
+
+def part(limit: int, gateways: int) -> int:
+    """One gateway's part of a limit: at least 1, and 0 (no limit) stays 0."""
+    return max(1, limit // gateways) if limit else 0

@@ -1,0 +1,203 @@
+"""Keeps a gateway among those that share a Redis: joined, counted, and in step after a loss.
+
+Joining folds what this gateway knows into Redis: the times of its requests, its places, its quotas'
+counts. All of it goes down the same pipe before the first question does, so no question is answered
+by a Redis that does not know it yet.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import math
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from registry.changes import changes_key
+from registry.quotas import Quota
+from serving.admission import keys
+from serving.admission.address import Address
+from serving.admission.pipe import Argument, Pipe, RedisGone, Script
+from serving.admission.redis_gate import ADMIT, LEASE_US, RAISE, SETTLE, SHARE, RedisGate
+
+BEAT_S = 0.5
+"""Seconds between signs of life; what other processes changed is heard of with each."""
+
+ALIVE_US = 3_000_000
+"""Without one for so long a gateway no longer counts as living."""
+
+PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4)
+"""Pauses between tries to come back; the last one again and again."""
+
+RENEW_EVERY = 12
+"""Beats between renewals of the places' leases."""
+
+AT_ONCE = 2000
+"""Times in one command: a fold must not hold Redis up."""
+
+CATCH_UP_S = 5.0
+SLACK_US = 1_000_000
+"""How far the clocks of this gateway and of Redis may have been apart when Redis was lost."""
+
+JOIN, FOLD = Script.named("join"), Script.named("fold")
+WATCHED = (changes_key("users"), changes_key("api_keys"))
+
+_log = structlog.get_logger("modelyard.admission")
+
+
+@dataclass(slots=True)
+class SharedClock:
+    """Redis' time as this gateway estimates it, in microseconds; it goes on without Redis."""
+
+    offset_us: int = field(default_factory=lambda: (time.time_ns() - time.monotonic_ns()) // 1000)
+
+    def __call__(self) -> int:
+        return time.monotonic_ns() // 1000 + self.offset_us
+
+    def set(self, now_us: int) -> None:
+        self.offset_us = now_us - time.monotonic_ns() // 1000
+
+
+@dataclass(slots=True)
+class Membership:
+    """`changed` is called when users or keys have been changed by anybody."""
+
+    gate: RedisGate
+    address: Address
+    clock: SharedClock
+    changed: Callable[[], None]
+    patience_s: float
+    joined: asyncio.Event = field(default_factory=asyncio.Event)
+    _lost_at: int = 0
+    _seen: list[Any] = field(default_factory=list[Any])
+
+    async def keep(self) -> None:
+        """For ever: come in, stay in, come back."""
+        tries = 0
+        while True:
+            self.joined.clear()
+            try:
+                await self._be_in()
+            except (OSError, TimeoutError, RedisGone) as error:
+                tries = 0 if self.joined.is_set() else tries
+                if tries == 0:
+                    _log.warning("redis_lost", reason=str(error))
+            await asyncio.sleep(PAUSES_S[min(tries, len(PAUSES_S) - 1)])
+            tries += 1
+
+    def _lost(self) -> None:
+        if self.gate.pipe is not None:
+            self._lost_at = self.clock()
+        self.gate.pipe = None
+        self.gate.astray.set()
+
+    async def _be_in(self) -> None:
+        pipe = await self.address.connect(self._lost)
+        try:
+            run = await self._prepare(pipe)
+            for beat in itertools.count(1):
+                await self._beat(pipe, run)
+                if beat % RENEW_EVERY == 0:
+                    self._renew(pipe)
+                    self.gate.counts.prune()
+                await _wait(self.gate.astray, BEAT_S)
+        finally:
+            pipe.end("the gateway leaves")
+
+    async def _prepare(self, pipe: Pipe) -> str:
+        """Bring the scripts; the name of this run of Redis."""
+        for script in (ADMIT, SETTLE, SHARE, JOIN, FOLD, RAISE):
+            await pipe.ask("SCRIPT", "LOAD", script.text)
+        told: bytes = await pipe.ask("INFO", "server")
+        return told.decode().partition("run_id:")[2][:40]
+
+    async def _beat(self, pipe: Pipe, run: str) -> None:
+        gate = self.gate
+        gate.astray.clear()
+        names = (keys.ERA, keys.GATEWAYS)
+        era, now, gateways = await pipe.run(
+            JOIN, 2, *names, run, uuid.uuid4().hex, gate.name, ALIVE_US
+        )
+        self.clock.set(now)
+        gate.counts.share(gateways)
+        gate.counts.expire(now)
+        if gate.pipe is None or era != gate.era:
+            await self._come_in(pipe, era)
+        seen = await pipe.ask("MGET", *WATCHED)
+        if seen != self._seen:
+            self._seen = seen
+            self.changed()
+
+    async def _come_in(self, pipe: Pipe, era: bytes) -> None:
+        """Fold: the most of it first, then the rest and the opening without a pause between."""
+        gate, begun = self.gate, self.clock()
+        is_known = era == gate.era
+        pipe.wait_at_most(CATCH_UP_S)
+        for number, fold in enumerate(self._folds(self._lost_at - SLACK_US if is_known else 0)):
+            pipe.tell_run(FOLD, *fold)
+            if number % 100 == 99:
+                await pipe.ask("PING")
+        quotas = await self._quotas(is_known=is_known)
+        await pipe.ask("PING")
+        for fold in self._folds(begun - SLACK_US):
+            pipe.tell_run(FOLD, *fold)
+        for settlement in gate.owed if is_known else ():
+            pipe.tell_run(SETTLE, *settlement)
+        for quota in quotas:
+            name = keys.quota_of(quota.user_id, quota.period)
+            pipe.tell_run(RAISE, 1, name, quota.request_count)
+        self._renew(pipe)
+        pipe.wait_at_most(self.patience_s)
+        if pipe.ended:
+            raise RedisGone(pipe.ended)
+        gate.owed.clear()
+        gate.era, gate.pipe = era, pipe
+        self.joined.set()
+        _log.info("redis_joined", gateways=gate.counts.gateways)
+
+    async def _quotas(self, *, is_known: bool) -> list[Quota]:
+        """Those that Redis may count less than the database, with what all gateways have written.
+
+        A Redis that is known lacks only what was let in without it; another one lacks everything.
+        """
+        used = self.gate.counts.used
+        users = [user_id for user_id, u in used.items() if u.since or not is_known]
+        try:
+            return await self.gate.book.all_written(users)
+        except SQLAlchemyError as error:
+            _log.warning("quotas_not_folded", users=len(users), reason=str(error))
+            return []
+
+    def _folds(self, since_us: int) -> Iterator[tuple[Argument, ...]]:
+        """Each log's times after an instant, in commands for the script."""
+        for rate, user_id, log in self.gate.counts.all_logs():
+            times = list(itertools.takewhile(lambda at: at > since_us, reversed(log)))[::-1]
+            for first in range(0, len(times), AT_ONCE):
+                part = map(self._entry, times[first : first + AT_ONCE])
+                yield (1, keys.log_of(rate, user_id), rate.period_us, *part)
+
+    def _entry(self, at: float) -> str:
+        """As the log in Redis has it; of this gateway's own times no other gateway has the like."""
+        whole = f"{math.ceil(at)}"
+        return f"{whole}.{int(self.gate.name, 16) % 1_000_000:06d}" if at % 1 else whole
+
+    def _renew(self, pipe: Pipe) -> None:
+        """Every place is held for another lease."""
+        limits, until = self.gate.limits, self.clock() + LEASE_US
+        for key, (user_id, _) in self.gate.counts.places.items():
+            if limits.live:
+                pipe.tell("ZADD", keys.LIVE, until, key)
+            if limits.user_live:
+                pipe.tell("ZADD", keys.live_of(user_id), until, key)
+                pipe.tell("PEXPIRE", keys.live_of(user_id), LEASE_US // 1000)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -1,0 +1,54 @@
+"""The gate of one gateway by itself: everything is in its memory, and nothing is waited for."""
+
+import time
+from dataclasses import dataclass
+
+from registry.quotas import Quota
+from serving.admission.counts import Counts
+from serving.admission.gate import Admission
+from serving.admission.limits import Limits
+from serving.admission.quota_book import QuotaBook
+
+LIFE_S = 7200.0
+"""Seconds after which a request that nobody settled gives its place back."""
+
+
+def monotonic_us() -> int:
+    return time.monotonic_ns() // 1000
+
+
+@dataclass(slots=True)
+class MemoryGate:
+    """Only a quota that was not asked for lately is waited for."""
+
+    counts: Counts
+    book: QuotaBook
+    _number: int = 0
+
+    @classmethod
+    def of(cls, limits: Limits, book: QuotaBook, *, life_s: float = LIFE_S) -> "MemoryGate":
+        return cls(Counts.of(limits, monotonic_us, int(life_s * 1e6)), book)
+
+    async def admit(self, user_id: str) -> Admission:
+        quota = (self.book.known(user_id) or await self.book.find(user_id)).in_force()
+        self._number += 1  # the client chooses the request's id: two may have the same
+        key = f"{self._number}"
+        room = self.counts.admit(key, quota)
+        if quota.request_limit:
+            self.book.count(quota, 1)
+        return Admission(key, quota, room, self._release)
+
+    async def quota(self, user_id: str) -> Quota:
+        return await self.book.written(user_id)
+
+    async def exchange(self, load: bytes) -> list[bytes] | None:
+        """There are no others."""
+
+    def changed(self, user_id: str) -> None:
+        self.book.forget(user_id)
+
+    def _release(self, admission: Admission, used: bool) -> None:  # noqa: FBT001 - inner
+        quota, left = admission.quota, self.counts.leave(admission.key)
+        if left and quota.request_limit and not used:
+            self.counts.refund(quota)
+            self.book.count(quota, -1)

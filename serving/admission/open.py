@@ -1,0 +1,95 @@
+"""Opens the gate that the settings ask for, and keeps what it needs going meanwhile."""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from registry.database import Database
+from registry.quotas import Quotas
+from serving.admission.counts import Counts
+from serving.admission.gate import Gate
+from serving.admission.limits import Limits
+from serving.admission.memory import LIFE_S, MemoryGate
+from serving.admission.quota_book import QuotaBook
+from serving.settings import ServingSettings
+
+FIRST_JOIN_S = 1.0
+"""Seconds the start waits for Redis; without it the gateway lets in what it may by itself."""
+
+PRUNE_EVERY_S = 60.0
+
+
+def _nobody_listens() -> None: ...
+
+
+@asynccontextmanager
+async def open_gate(
+    settings: ServingSettings,
+    db: Database,
+    redis_url: str = "",
+    changed: Callable[[], None] = _nobody_listens,
+) -> AsyncGenerator[Gate]:
+    """A gate in Redis, or in memory where there is no URL.
+
+    `changed` is called when another process has changed users or keys; only Redis can tell.
+    """
+    limits, book = Limits.of(settings), QuotaBook.over(Quotas(db))
+    opened = (
+        _shared(settings, limits, book, redis_url, changed) if redis_url else _own(limits, book)
+    )
+    async with opened as gate, _during(book.keep()):
+        try:
+            yield gate
+        finally:
+            await book.write()
+
+
+@asynccontextmanager
+async def _own(limits: Limits, book: QuotaBook) -> AsyncGenerator[Gate]:
+    gate = MemoryGate.of(limits, book)
+    async with _during(_keep_pruning(gate.counts)):
+        yield gate
+
+
+@asynccontextmanager
+async def _shared(
+    settings: ServingSettings,
+    limits: Limits,
+    book: QuotaBook,
+    url: str,
+    changed: Callable[[], None],
+) -> AsyncGenerator[Gate]:
+    from serving.admission.address import Address
+    from serving.admission.membership import Membership, SharedClock
+    from serving.admission.redis_gate import RedisGate
+
+    clock = SharedClock()
+    gate = RedisGate(
+        limits, Counts.of(limits, clock, int(LIFE_S * 1e6)), book, uuid.uuid4().hex[:12]
+    )
+    membership = Membership(gate, Address.of(url), clock, changed, settings.redis_patience_s)
+    async with _during(membership.keep()):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(membership.joined.wait(), FIRST_JOIN_S)
+        yield gate
+
+
+async def _keep_pruning(counts: Counts) -> None:
+    while True:
+        await asyncio.sleep(PRUNE_EVERY_S)
+        counts.prune()
+
+
+@asynccontextmanager
+async def _during(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Endless work goes on while the block runs."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

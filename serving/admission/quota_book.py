@@ -1,0 +1,92 @@
+"""Users' quotas as a gateway knows them, and the requests it still has to write to the database."""
+
+import asyncio
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from registry.database import utc_now
+from registry.quotas import Quota, Quotas
+from serving.cache import Recent
+
+REMEMBERED = 20_000
+"""Users' quotas at most; one that others have changed is forgotten with the next beat."""
+
+OVERLAP = timedelta(seconds=30)
+"""How far the clocks may be apart of those who change quotas and of this gateway."""
+
+BEAT_S = 0.5
+"""Seconds until a change is heard of; and of counted requests that a kill -9 of this gateway may
+leave out of the database."""
+
+_log = structlog.get_logger("modelyard.admission")
+
+
+@dataclass(slots=True)
+class QuotaBook:
+    """Remembers quotas until they change, and counts requests in batches."""
+
+    quotas: Quotas
+    _recent: Recent[str, Quota]
+    known: Callable[[str], Quota | None]  # where it is at hand, without waiting
+    owed: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+    _heard: datetime = field(default_factory=utc_now)
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @classmethod
+    def over(cls, quotas: Quotas) -> "QuotaBook":
+        recent = Recent(quotas.find, seconds=math.inf, entries=REMEMBERED)
+        return cls(quotas, recent, recent.known)
+
+    async def find(self, user_id: str) -> Quota:
+        return await self._recent.get(user_id)
+
+    def forget(self, user_id: str) -> None:
+        self._recent.forget(user_id)
+
+    def count(self, quota: Quota, requests: int) -> None:
+        """Count requests (or, below 0, give them back); they are written soon."""
+        key = (quota.user_id, quota.period)
+        self.owed[key] = self.owed.get(key, 0) + requests
+
+    async def write(self) -> None:
+        """Write what is owed; what could not be written stays owed."""
+        async with self._writing:
+            owed, self.owed = {k: n for k, n in self.owed.items() if n}, {}
+            if not owed:
+                return
+            try:
+                await asyncio.to_thread(self.quotas.book, owed)
+            except SQLAlchemyError as error:
+                for key, requests in owed.items():
+                    self.owed[key] = self.owed.get(key, 0) + requests
+                _log.warning("quotas_not_written", users=len(owed), reason=str(error))
+
+    async def written(self, user_id: str) -> Quota:
+        """A quota that includes all that was counted here."""
+        await self.write()
+        self.forget(user_id)
+        return await self.find(user_id)
+
+    async def all_written(self, user_ids: Collection[str]) -> list[Quota]:
+        """The same for many, of those who have a quota."""
+        await self.write()
+        return await asyncio.to_thread(self.quotas.find_all, user_ids)
+
+    async def keep(self) -> None:
+        """For ever: write what is owed, forget what has been changed."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            await self.write()
+            try:
+                changed = await asyncio.to_thread(self.quotas.changed_since, self._heard - OVERLAP)
+            except SQLAlchemyError as error:
+                _log.warning("quotas_not_read", reason=str(error))
+                continue
+            self._heard = utc_now()
+            for user_id in changed:
+                self.forget(user_id)

@@ -1,0 +1,160 @@
+"""The gate that several gateways share: one script in Redis for each request, and its memory.
+
+Whatever Redis lets in is also noted here. Without Redis a gateway lets in its share by itself, and
+afterwards it folds what it knows into Redis (`membership`), so that nothing is given twice.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from registry.quotas import Quota
+from serving.admission import keys
+from serving.admission.counts import Counts, Used
+from serving.admission.gate import Admission
+from serving.admission.limits import Limits
+from serving.admission.pipe import Argument, Pipe, RedisGone, Script
+from serving.admission.quota_book import REMEMBERED, QuotaBook
+from serving.admission.refusals import quota_exceeded, rate_limited, too_busy
+from serving.errors import Limited
+from serving.wire.rate_headers import Room
+
+LEASE_S = 30.0
+"""Seconds after which the places of a gateway that died are free again."""
+
+LOAD_LEASE_MS = 3000
+"""Milliseconds for which the load that a gateway told is believed without another word."""
+
+ADMIT, SETTLE, RAISE = Script.named("admit"), Script.named("settle"), Script.named("raise")
+SHARE = Script.named("share")
+LET_IN, REFUSED, UNCOUNTED = 1, 0, -2
+LEASE_US = int(LEASE_S * 1e6)
+
+
+@dataclass(slots=True)
+class RedisGate:
+    """`pipe` is the way to a Redis that knows all that this gateway knows; None without one."""
+
+    limits: Limits
+    counts: Counts
+    book: QuotaBook
+    name: str
+    pipe: Pipe | None = None
+    era: bytes = b""
+    owed: list[tuple[Argument, ...]] = field(default_factory=list[tuple[Argument, ...]])
+    astray: asyncio.Event = field(default_factory=asyncio.Event)
+    _number: int = 0
+    _names: dict[tuple[str, int], list[Argument]] = field(
+        default_factory=dict[tuple[str, int], list[Argument]]
+    )
+    _rates: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rates = [n for rate in self.limits.rates for n in (rate.limit, rate.period_us)]
+
+    async def admit(self, user_id: str) -> Admission:
+        quota = (self.book.known(user_id) or await self.book.find(user_id)).in_force()
+        self._number += 1
+        key = f"{self.name}:{self._number}"
+        reply = None
+        if self.pipe is not None and (self.limits.limited or quota.request_limit):
+            reply = await self._ask(self.pipe, key, quota)
+        room = self.counts.admit(key, quota) if reply is None else self._heard(key, quota, reply)
+        if quota.request_limit:
+            self.book.count(quota, 1)
+        return Admission(key, quota, room, self._release)
+
+    async def quota(self, user_id: str) -> Quota:
+        return await self.book.written(user_id)
+
+    async def exchange(self, load: bytes) -> list[bytes] | None:
+        if self.pipe is None:
+            return None
+        try:
+            return await self.pipe.run(SHARE, 1, keys.LOADS, self.name, load, LOAD_LEASE_MS)
+        except RedisGone:
+            return None
+
+    def changed(self, user_id: str) -> None:
+        self.book.forget(user_id)
+
+    async def _ask(self, pipe: Pipe, key: str, quota: Quota) -> list[Any] | None:
+        """What Redis decides; None where it is lost, or has lost what it knew."""
+        era = self.era
+        question = self._question(key, quota)
+        try:
+            reply = await pipe.run(ADMIT, *question)
+            if reply[0] == UNCOUNTED:
+                await self._raise(pipe, quota)
+                reply = await pipe.run(ADMIT, *question)
+        except RedisGone:
+            return None
+        except asyncio.CancelledError:
+            self._give_back(key, quota, refund=bool(quota.request_limit))
+            raise
+        if reply[0] in (LET_IN, REFUSED):
+            return reply
+        if era == self.era:
+            self.pipe = None
+            self.astray.set()
+        return None
+
+    async def _raise(self, pipe: Pipe, quota: Quota) -> None:
+        """Redis has not heard of this quota, or not for long: the database has its count."""
+        counted = (await self.book.written(quota.user_id)).request_count
+        pipe.tell_run(RAISE, 1, keys.quota_of(quota.user_id, quota.period), counted)
+
+    def _question(self, key: str, quota: Quota) -> list[Argument]:
+        limits, most = self.limits, quota.request_limit or -1
+        names = self._names.get((quota.user_id, quota.period)) or self._name(quota)
+        asked = (self.era, key, LEASE_US, limits.live, limits.user_live, most)
+        return [*names, *asked, *self._rates]
+
+    def _name(self, quota: Quota) -> list[Argument]:
+        """The keys, after their number: the same users ask again and again."""
+        user_id, period = quota.user_id, quota.period
+        logs = [keys.log_of(rate, user_id) for rate in self.limits.rates]
+        names: list[Argument] = [4 + len(logs), keys.ERA, keys.LIVE, keys.live_of(user_id)]
+        names += (keys.quota_of(user_id, period), *logs)
+        if len(self._names) >= REMEMBERED:
+            self._names.clear()
+        self._names[user_id, period] = names
+        return names
+
+    def _heard(self, key: str, quota: Quota, reply: list[Any]) -> Room | None:
+        if reply[0] == REFUSED:
+            raise self._refusal(quota, reply)
+        _, now, count, limit, left, period_us = reply
+        self.counts.enter(key, quota.user_id, now)
+        if count:
+            self.counts.used[quota.user_id] = Used(quota.period, count)
+        return Room(limit, left, period_us / 1e6) if limit else None
+
+    def _refusal(self, quota: Quota, reply: list[Any]) -> Limited:
+        what: bytes = reply[1]
+        if what == b"quota":
+            return quota_exceeded(quota)
+        if what == b"live":
+            return too_busy(self.limits.live, per_user=False)
+        if what == b"user_live":
+            return too_busy(self.limits.user_live, per_user=True)
+        retry_us, reset_us, number = reply[2:]
+        return rate_limited(self.limits.rates[number], retry_us, reset_us)
+
+    def _release(self, admission: Admission, used: bool) -> None:  # noqa: FBT001 - inner
+        quota, left = admission.quota, self.counts.leave(admission.key)
+        refund = left and bool(quota.request_limit) and not used
+        if refund:
+            self.counts.refund(quota)
+            self.book.count(quota, -1)
+        if refund or self.limits.tracks_live:
+            self._give_back(admission.key, quota, refund=refund)
+
+    def _give_back(self, key: str, quota: Quota, *, refund: bool) -> None:
+        user_id = quota.user_id
+        places = (keys.LIVE, keys.live_of(user_id), keys.quota_of(user_id, quota.period))
+        settlement = (3, *places, key, int(refund))
+        if self.pipe is None:
+            self.owed.append(settlement)
+        else:
+            self.pipe.tell_run(SETTLE, *settlement)

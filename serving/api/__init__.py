@@ -1,0 +1,1 @@
+"""The doors: HTTP is translated here, and nothing is decided."""

@@ -1,0 +1,101 @@
+"""The application: which routes there are, and what every request passes on its way to them."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serving.api import (
+    account,
+    device_history,
+    device_orders,
+    devices,
+    explain,
+    health,
+    openai_models,
+    problems,
+    quotas,
+    registered,
+    usage,
+)
+from serving.api.body_limit import BodyLimit
+from serving.api.door import Door
+from serving.api.hot_path import PATHS, HotPath
+from serving.api.observe import Observe
+from serving.metrics import Metrics
+from serving.wire.priority import PRIORITY
+from serving.wire.rate_headers import RATE_HEADERS
+
+ABOUT = "Models from Hugging Face, checked and served. Every route needs `Authorization: Bearer`."
+
+_ROOMS = (
+    account,
+    devices,
+    device_history,
+    device_orders,
+    explain,
+    registered,
+    quotas,
+    openai_models,
+    usage,
+    health,
+)
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+class Application(FastAPI):
+    """FastAPI for everything, but for requests to models: they never enter it."""
+
+    hot: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in PATHS and scope["method"] == "POST":
+            await self.hot(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def build_app(lifespan: Lifespan, metrics: Metrics, origins: Sequence[str]) -> Application:
+    """Routes and middleware; `lifespan` puts `serving.api.parts.Parts` into `app.state.parts`."""
+    app = Application(
+        title="Modelyard",
+        description=ABOUT,
+        lifespan=lifespan,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
+        middleware=[
+            Middleware(Observe, metrics=metrics),
+            *([Middleware(_cors, origins=origins)] if origins else []),
+            Middleware(Door),
+            Middleware(BodyLimit),
+        ],
+    )
+    hot = HotPath(app.state, metrics)
+    app.hot = _cors(hot, origins=origins) if origins else hot
+    app.router.routes.extend(Route(path, app.hot, methods=["POST"]) for path in sorted(PATHS))
+    for room in _ROOMS:
+        app.include_router(room.router)
+    problems.install(app)
+    return app
+
+
+def _cors(app: ASGIApp, *, origins: Sequence[str]) -> CORSMiddleware:
+    return CORSMiddleware(
+        app,
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "X-Request-Id", PRIORITY],
+        expose_headers=[
+            "X-Request-Id",
+            "X-Modelyard-Version",
+            "X-Modelyard-Explain",
+            "Retry-After",
+            *RATE_HEADERS,
+        ],
+    )

@@ -1,0 +1,62 @@
+"""GET /api/v1/gpus/{gpu_id}/history: how a device has been."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from registry.database import utc_now
+from registry.device_history import KEPT_FOR, Sample
+from serving.api.parts import TheParts
+from serving.errors import InvalidRequest
+from serving.wire.devices import DeviceHistoryReply, DevicePoint
+
+router = APIRouter(prefix="/api/v1", tags=["devices"])
+
+MOST_POINTS = 2000
+USUALLY = timedelta(hours=1)
+
+
+@router.get("/gpus/{gpu_id}/history")
+async def show_history(
+    gpu_id: str,
+    parts: TheParts,
+    begin: Annotated[datetime | None, Query(alias="from")] = None,
+    end: Annotated[datetime | None, Query(alias="to")] = None,
+    step: Annotated[int, Query(ge=1, le=86_400)] = 10,
+) -> DeviceHistoryReply:
+    """Means over steps of `step` seconds; without times the last hour. Times are ISO 8601."""
+    until = _aware(end) if end else utc_now()
+    since = _aware(begin) if begin else until - USUALLY
+    _check(since, until)
+    # Fewer and longer steps, rather than an answer that is cut off.
+    whole_step = max(step, -(-int((until - since).total_seconds()) // MOST_POINTS))
+    samples = await asyncio.to_thread(parts.history.between, gpu_id, since, until, whole_step)
+    points = [_point(sample) for sample in samples]
+    return DeviceHistoryReply(gpu_id=gpu_id, step=whole_step, points=points)
+
+
+def _check(since: datetime, until: datetime) -> None:
+    if since >= until:
+        raise InvalidRequest("'from' must be before 'to'.", param="from")
+    if until - since > KEPT_FOR:
+        raise InvalidRequest(f"At most {KEPT_FOR.days} days are kept.", param="from")
+
+
+def _aware(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _point(sample: Sample) -> DevicePoint:
+    return DevicePoint(
+        time=datetime.fromtimestamp(sample.at, UTC),
+        utilization=sample.utilization,
+        memory_used=sample.memory_used,
+        temperature=sample.temperature,
+        power_usage=sample.power_usage,
+        throttle_reasons=[reason for reason in sample.throttle.split(",") if reason],
+        active_requests=sample.active_requests,
+        queued_requests=sample.queued_requests,
+        tokens_per_second=sample.tokens_per_s,
+    )

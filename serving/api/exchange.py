@@ -1,0 +1,73 @@
+"""One request over ASGI and its answer: as few messages as there can be."""
+
+from collections.abc import Awaitable
+
+import msgspec
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Send
+
+from serving.api.leaving import Leaving
+from serving.routing.stream import Reply
+from serving.wire.body import check_size
+from serving.wire.rate_headers import Room, raw_rate_headers
+
+_UNBUFFERED = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+
+
+class Exchange(msgspec.Struct, eq=False):
+    """The client of a completion, as `serving.gateway.Client` knows it."""
+
+    request_id: str
+    receive: Receive
+    post: Send
+    leaving: Leaving
+    room: Room | None = None
+    explained: bytes = b""
+    began: bool = False
+
+    async def body(self, announced: bytes) -> bytes:
+        """All of it; raises RequestTooLarge before too much was read, and ClientDisconnect."""
+        check_size(int(announced) if announced.isdigit() else 0)
+        parts, size, more = list[bytes](), 0, True
+        while more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            check_size(size)
+            more = message.get("more_body", False)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def whole(self, version: str, reply: Reply) -> None:
+        answer = reply.whole
+        length = b"%d" % len(answer)
+        self.leaving.stop()
+        await self.post(self._start(version, reply, [(b"content-length", length)]))
+        await self.post({"type": "http.response.body", "body": answer})
+
+    async def begin(self, version: str, reply: Reply) -> None:
+        await self.post(self._start(version, reply, _UNBUFFERED))
+
+    def send(self, events: bytes) -> Awaitable[None]:
+        return self.post({"type": "http.response.body", "body": events, "more_body": True})
+
+    async def end(self) -> None:
+        self.leaving.stop()
+        await self.post({"type": "http.response.body", "body": b""})
+
+    def _start(self, version: str, reply: Reply, more: list[tuple[bytes, bytes]]) -> Message:
+        self.began = True
+        headers = [
+            (b"content-type", reply.response.content_type),
+            (b"x-modelyard-version", version.encode()),
+            (b"x-request-id", self.request_id.encode("latin-1")),
+            *more,
+        ]
+        if self.explained:
+            headers.append((b"x-modelyard-explain", self.explained))
+        if reply.status == 503:  # an engine's own: its queue is full for the moment
+            headers.append((b"retry-after", b"1"))
+        if self.room is not None:
+            headers += raw_rate_headers(self.room)
+        return {"type": "http.response.start", "status": reply.status, "headers": headers}

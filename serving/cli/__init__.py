@@ -1,0 +1,1 @@
+"""The `modelyard` command: thin commands over the rooms."""

@@ -1,0 +1,39 @@
+"""Cards searched by their words and, where an embedding model is registered, by their meaning."""
+
+from contextlib import AbstractContextManager
+
+from rich.markup import escape
+
+from registry.cards import Hit
+from registry.console import err
+from registry.open import open_store
+from registry.settings import RegistrySettings
+from serving.cli.rooms import Rooms, rooms
+from serving.engines.card_embedder import Meaning, open_meaning
+from serving.errors import EngineFailed
+
+
+def find_cards(text: str, limit: int) -> list[Hit]:
+    """The best first; says on standard error where meaning had to be left out."""
+    with rooms() as registry, _meaning(registry) as meaning:
+        hits, problem = _search(registry.settings, meaning, text, limit)
+    if problem:
+        err.print(f"[yellow]Searched by words alone.[/yellow] {escape(problem)}", highlight=False)
+    return hits
+
+
+def _meaning(registry: Rooms) -> AbstractContextManager[Meaning]:
+    settings = registry.settings
+    return open_meaning(registry.catalog, open_store(settings), settings.card_embedder)
+
+
+def _search(
+    settings: RegistrySettings, meaning: Meaning, text: str, limit: int
+) -> tuple[list[Hit], str]:
+    """What was found, and why not by meaning, if so."""
+    from registry.card_index import open_index
+
+    try:
+        return open_index(settings, meaning.embedder).search(text, limit), meaning.problem
+    except EngineFailed as error:
+        return open_index(settings).search(text, limit), str(error)

@@ -1,0 +1,1 @@
+"""What `modelyard doctor` looks at."""

@@ -1,0 +1,79 @@
+"""The engines of this machine: which are installed, and whether they use its GPU."""
+
+from importlib.metadata import distributions
+from importlib.util import find_spec
+from typing import Any
+
+from serving.cli.checks.finding import Finding, ok, warn
+
+_CUDA = "CUDAExecutionProvider"
+_GGUF, _ONNX = "GGUF engine", "ONNX engine"
+
+
+def gguf_engine() -> Finding:
+    from serving.worker.nvidia import find_gpus
+
+    if find_spec("llama_cpp") is None:
+        fix = "pip install 'modelyard[gguf]' where models are to be served."
+        return warn(_GGUF, "llama_cpp is not installed", fix)
+    import llama_cpp
+
+    version = f"llama_cpp {llama_cpp.__version__}"
+    if llama_cpp.llama_supports_gpu_offload():
+        return ok(_GGUF, f"{version}, with GPU support")
+    if find_gpus():
+        fix = "Build it with CMAKE_ARGS=-DGGML_CUDA=on, or the GPU stays idle."
+        return warn(_GGUF, f"{version}, without GPU support", fix)
+    return ok(_GGUF, f"{version}, for the processor")
+
+
+def onnx_engine() -> Finding:
+    from serving.worker.nvidia import find_gpus
+
+    if find_spec("onnxruntime") is None:
+        fix = "pip install 'modelyard[onnx-cpu]' (or onnx-gpu) for embeddings and rerankers."
+        return warn(_ONNX, "onnxruntime is not installed", fix)
+    both = _both_builds()
+    if both:
+        fix = "Uninstall both, then install one: the extra onnx-gpu where there is a GPU."
+        return warn(_ONNX, f"{both} overwrite one another", fix)
+    import onnxruntime
+
+    return onnx_finding(onnxruntime, has_gpu=bool(find_gpus()))
+
+
+def onnx_finding(runtime: Any, *, has_gpu: bool) -> Finding:
+    """What the module `onnxruntime` can use here; a GPU that it cannot is never passed over."""
+    providers = runtime.get_available_providers()
+    short = [name.removesuffix("ExecutionProvider") for name in providers]
+    found = f"onnxruntime {runtime.__version__}: {', '.join(short)}"
+    if not has_gpu:
+        return ok(_ONNX, found)
+    if _CUDA not in providers:
+        fix = "Install the extra onnx-gpu in place of onnx-cpu, or encoders run on the processor."
+        return warn(_ONNX, f"{found}, without CUDA", fix)
+    if not _opens_on_cuda(runtime):
+        fix = "Check the driver, CUDA and cuDNN against the ones this onnxruntime was built for."
+        return warn(_ONNX, f"{found}, but CUDA does not load", fix)
+    return ok(_ONNX, found)
+
+
+def _both_builds() -> str:
+    """The two builds of ONNX Runtime share a module: named where both are installed."""
+    names = {(d.metadata["Name"] or "").lower() for d in distributions()}
+    both = {"onnxruntime", "onnxruntime-gpu"}
+    return " and ".join(sorted(both)) if both <= names else ""
+
+
+def _opens_on_cuda(runtime: Any) -> bool:
+    """Whether a session really is placed there: the list of providers says so without CUDA too."""
+    from onnx import TensorProto, helper
+
+    sides = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1]) for n in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "one", sides[:1], sides[1:])
+    opset = [helper.make_opsetid("", 18)]
+    model = helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    session = runtime.InferenceSession(model, options, providers=[_CUDA, "CPUExecutionProvider"])
+    return _CUDA in session.get_providers()

@@ -1,0 +1,115 @@
+"""How local commands reach the gateway: its address, a key, and errors that say what to do."""
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from registry.errors import (
+    ModelyardError,
+    NotAuthenticated,
+    NotPermitted,
+    SettingsInvalid,
+    UnknownModel,
+)
+from registry.settings import RegistrySettings, load
+from serving.settings import ServingSettings
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class GatewayAway(ModelyardError):
+    """Nothing answers at the gateway's address."""
+
+    code = "gateway_unreachable"
+    exit_code = 10
+
+
+class GatewayRefused(ModelyardError):
+    """The gateway answered with an error."""
+
+    code = "gateway_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A gateway and a key for it."""
+
+    url: str
+    key: str = field(repr=False)
+
+    @contextmanager
+    def client(self) -> Generator["httpx.Client"]:
+        """HTTP to the gateway; raises GatewayAway where nothing answers."""
+        import httpx
+
+        headers = {"Authorization": f"Bearer {self.key}"}
+        timeout = httpx.Timeout(600.0, connect=5.0)
+        # A proxy from the environment is for other addresses.
+        with httpx.Client(
+            base_url=self.url, headers=headers, timeout=timeout, trust_env=False
+        ) as client:
+            try:
+                yield client
+            except httpx.TransportError as error:
+                raise GatewayAway(
+                    f"The gateway at {self.url} does not answer ({error or type(error).__name__}).",
+                    fix="Is it running? `modelyard up` or `modelyard gateway` starts one.",
+                ) from None
+
+
+def find() -> Connection:
+    """From the settings, else from the running `up`; raises SettingsInvalid where neither says."""
+    settings, data = load(ServingSettings), load(RegistrySettings).data_dir
+    running = _running(data / "run" / "up.json")
+    url = settings.gateway_url or running.get("gateway_url", "")
+    if not url:
+        raise SettingsInvalid(
+            "No gateway is known here.",
+            fix="Start one with `modelyard up`; or set MODELYARD_GATEWAY_URL and _API_KEY.",
+        )
+    same = running.get("gateway_url", "").rstrip("/") == url.rstrip("/")
+    key = settings.api_key.get_secret_value() or (running.get("admin_key", "") if same else "")
+    if not key:
+        raise SettingsInvalid(
+            f"There is no key for the gateway at {url}.",
+            fix="Set MODELYARD_API_KEY; `modelyard keys create` makes a key.",
+        )
+    return Connection(url, key)
+
+
+def _running(file: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def check(response: "httpx.Response") -> None:
+    """Raise the error that an answer tells of; its body has to be read."""
+    if response.is_success:
+        return
+    message, fix = _told(response)
+    if response.status_code == 401:
+        raise NotAuthenticated(message, fix=fix)
+    if response.status_code == 403:
+        raise NotPermitted(message, fix=fix)
+    if response.status_code == 404:
+        raise UnknownModel(message, fix=fix)
+    raise GatewayRefused(message, fix=fix)
+
+
+def _told(response: "httpx.Response") -> tuple[str, str]:
+    """Message and fix, from either of the gateway's error forms."""
+    try:
+        body: dict[str, Any] = response.json()
+    except ValueError:
+        body = {}
+    error = body.get("error")
+    if isinstance(error, dict):
+        return str(error.get("message", "")), ""
+    plain = f"The gateway answered {response.status_code} {response.reason_phrase}."
+    return body.get("detail", plain), body.get("fix", "")

@@ -1,0 +1,104 @@
+"""`modelyard gateway`: the HTTP door, one process; start as many as you like behind a proxy."""
+
+import gc
+import json
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from registry.console import Commands, err, out
+from registry.ports import listen
+
+if TYPE_CHECKING:
+    import socket
+
+    from serving.settings import ServingSettings
+
+EXAMPLES = """
+[bold]Examples[/bold]
+
+  modelyard gateway                                    on http://127.0.0.1:8080
+
+  modelyard gateway --host 0.0.0.0 --port 80           for other machines: put TLS in front
+
+  modelyard gateway --port 0 --ready-file ready.json   any free port; the file tells which
+"""
+
+
+SELDOM = (20_000, 20, 20)
+"""Collections of garbage: a request leaves no cycles behind, looking for them is in vain."""
+
+
+def attach(commands: Commands) -> None:
+    commands.root.command("gateway", epilog=EXAMPLES)(gateway)
+
+
+def gateway(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; usual: loopback.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Usual: 8080; 0: any free one.")
+    ] = None,
+    ready_file: Annotated[
+        Path | None, typer.Option(help='Written as JSON {"url": …} once the gateway answers.')
+    ] = None,
+) -> None:
+    """Serve the API: OpenAI's under /v1, Modelyard's own under /api/v1."""
+    from registry.settings import load
+    from serving.settings import ServingSettings
+
+    given = {"host": host, "port": port}
+    settings = load(ServingSettings, **{k: v for k, v in given.items() if v is not None})
+    listener = listen(settings.port, "--port", settings.host)
+    _first_start()
+    _serve(settings, listener, ready_file)
+
+
+def _first_start() -> None:
+    """Where nobody is known yet, make the admin and show its key."""
+    from serving.cli.rooms import rooms
+
+    with rooms() as registry:
+        key = registry.identity.first_admin()
+    if key:
+        err.print("First start: the admin's key, shown this once:")
+        err.print(key, highlight=False, soft_wrap=True)
+
+
+def _serve(settings: "ServingSettings", listener: "socket.socket", ready_file: Path | None) -> None:
+    import uvicorn
+
+    from serving.asgi import create_app
+    from serving.cli.announcing import AnnouncingServer
+    from serving.cli.joining import JoiningProtocol
+
+    def ready(url: str) -> None:
+        gc.collect()
+        gc.freeze()  # what is here now stays: no later collection looks at it again
+        gc.set_threshold(*SELDOM)
+        out.print(f"Gateway on {url}", highlight=False)
+        if ready_file is not None:
+            draft = ready_file.with_name(f".{ready_file.name}.draft")
+            draft.write_text(json.dumps({"url": url}))
+            draft.replace(ready_file)
+
+    config = uvicorn.Config(
+        create_app(settings),
+        http=JoiningProtocol,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or None,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=8,
+    )
+    # uvicorn ends in good order and then raises the signal again: this time it is just the end.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    AnnouncingServer(config, ready).run(sockets=[listener])
+
+
+def _leave(_signal: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)

@@ -1,0 +1,62 @@
+"""The root of the `modelyard` command: every installed room brings its own commands."""
+
+import sys
+from importlib.metadata import entry_points
+
+from rich.markup import escape
+
+from registry.console import Commands, err
+from registry.errors import ModelyardError, NotInstalled
+from registry.settings import check_known
+
+EXTRA_OF = {
+    "gguf": "gguf",
+    "httpx2": "flows",
+    "huggingface_hub": "flows",
+    "llama_cpp": "gguf",
+    "mlflow": "flows",
+    "numpy": "gguf",
+    "onnxruntime": "onnx-cpu",
+    "prefect": "flows",
+    "qdrant_client": "flows",
+    "qdrant_edge": "flows",
+    "streamlit": "dashboard",
+}
+"""Which of our extras brings a library; commands import theirs when they run."""
+
+
+def build() -> Commands:
+    commands = Commands()
+    for entry in sorted(entry_points(group="modelyard.commands"), key=lambda e: e.name):
+        entry.load()(commands)
+    return commands
+
+
+def run() -> None:
+    """Run one command; an expected error is a message, the way out and its own exit code."""
+    try:
+        check_known()
+        build().root()
+    except ModelyardError as error:
+        _end(error)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRA_OF:
+            raise
+        extra = EXTRA_OF[error.name]
+        _end(
+            NotInstalled(
+                f"This command needs {error.name}, which is not installed here.",
+                fix=f"pip install 'modelyard[{extra}]'",
+            )
+        )
+
+
+def _end(error: ModelyardError) -> None:
+    err.print(f"[red]Error:[/red] {escape(error.message)}", highlight=False)
+    if error.fix:
+        err.print(f"[yellow]Fix:[/yellow] {escape(error.fix)}", highlight=False)
+    sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    run()

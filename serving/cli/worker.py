@@ -1,0 +1,39 @@
+"""`modelyard worker`: one supervisor for one device."""
+
+from typing import Annotated
+
+import typer
+
+from registry.console import Commands
+
+EXAMPLES = """
+[bold]Examples[/bold]
+
+  modelyard worker                                     the first GPU, else the CPU
+
+  modelyard worker --device gpu-1 --preload owner/model@champion
+"""
+
+
+def attach(commands: Commands) -> None:
+    commands.root.command("worker", epilog=EXAMPLES)(worker)
+
+
+def worker(
+    device: Annotated[
+        str, typer.Option(help="cpu-0, gpu-0 or a GPU's UUID; empty: the first GPU, else the CPU.")
+    ] = "",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = 0,
+    preload: Annotated[
+        list[str] | None, typer.Option(help="A model to load at the start; may be repeated.")
+    ] = None,
+) -> None:
+    """Load versions on one device when they are asked for, and keep their engines running."""
+    from registry.settings import RegistrySettings, load
+    from serving.settings import ServingSettings
+    from serving.worker.supervisor import run
+
+    given = {"device": device, "worker_host": host}
+    settings = load(ServingSettings, **{name: value for name, value in given.items() if value})
+    run(settings, load(RegistrySettings), port=port, preload=preload or ())

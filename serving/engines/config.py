@@ -1,0 +1,64 @@
+"""What an engine process is told on standard input: one line of JSON."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from serving.errors import ServingError
+
+KvType = Literal["f16", "q8_0"]
+"""How keys and values are kept: q8_0 takes half the memory, and a tenth of the speed."""
+
+
+class EngineConfigInvalid(ServingError):
+    """An engine process was started with settings it cannot work with."""
+
+    code = "engine_config_invalid"
+
+
+class EngineConfig(BaseModel):
+    """One version, its file, and how much of the machine it may use.
+
+    `context_length` is per request; 0 means the model's own. `parallel` requests run at once.
+    With `speculate` tokens are guessed and confirmed several a step, where that pays: by
+    the GGUF model at `draft_path`, else by what the text itself said before.
+    Up to `spill_bytes` of idle KV are kept in files below `spill_folder` (empty: where temporary
+    files go), at the latest after `spill_after_s`, where the next prompt needs their place.
+    `store` is the root of the store in which requests' adapters are found by their sha256.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version_id: str
+    model_name: str
+    format: str
+    path: str
+    store: str = ""
+    internal_token: str = Field(min_length=16, repr=False)
+    context_length: int = Field(default=0, ge=0)
+    parallel: int = Field(default=4, ge=1, le=64)
+    threads: int = Field(default=0, ge=0, le=512)
+    gpu_layers: int = Field(default=0, ge=-1)
+    host: str = "127.0.0.1"
+    chat_template: str | None = None
+    batch: int = Field(default=512, ge=8, le=8192)
+    kv_unified: bool = False
+    kv_type: KvType = "f16"
+    max_queue: int = Field(default=256, ge=1)
+    drain_s: float = Field(default=8.0, ge=0)
+    speculate: bool = True
+    draft_path: str = ""
+    spill_bytes: int = Field(default=0, ge=0)
+    spill_folder: str = ""
+    spill_after_s: float = Field(default=5.0, gt=0)
+    options: dict[str, Any] = {}
+
+
+def read_config(line: str) -> EngineConfig:
+    """Parse the line; raises EngineConfigInvalid naming the first wrong setting."""
+    try:
+        return EngineConfig.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise EngineConfigInvalid(f"Engine setting {where}: {first['msg']}.") from None

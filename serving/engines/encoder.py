@@ -1,0 +1,87 @@
+"""What an engine offers whose model reads and does not write: vectors, labels, spans, scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from serving.engines.engine import LoadedModel
+from serving.wire.embeddings import Input
+
+
+class Task(StrEnum):
+    """What a model that reads was trained for."""
+
+    EMBED = "embed"
+    CLASSIFY = "classify"
+    MARK = "mark"
+    RERANK = "rerank"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A labelled piece of a text, by characters."""
+
+    label: str
+    score: float
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """One vector for each input, as little-endian 32-bit floats, and the tokens read."""
+
+    rows: list[bytes]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The probability of each label for each input, labels in the model's order."""
+
+    labels: tuple[str, ...]
+    rows: list[list[float]]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """The labelled spans of each input; `classes` is how many labels the model knows."""
+
+    classes: int
+    rows: list[list[Span]]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One score for each document."""
+
+    rows: list[float]
+    tokens: int
+
+
+class Embedder(LoadedModel, Protocol):
+    """A model that places texts in space; raises as an Encoder does."""
+
+    async def embed(
+        self, inputs: Sequence[Input], *, dimensions: int | None, truncate: bool
+    ) -> Vectors: ...
+
+
+class Encoder(Embedder, Protocol):
+    """One loaded model; it offers the method of its task and no other.
+
+    An input that is too long raises ContextLengthExceeded, or is cut with `truncate`. All raise
+    EngineBusy and EngineFailed; cancelling a call takes what has not begun out of the queue.
+    """
+
+    @property
+    def task(self) -> Task: ...
+
+    async def classify(self, inputs: Sequence[Input], *, truncate: bool) -> Labels: ...
+
+    async def mark(self, inputs: Sequence[Input], *, truncate: bool) -> Spans: ...
+
+    async def rerank(self, query: str, documents: Sequence[str], *, truncate: bool) -> Scores: ...

@@ -1,0 +1,135 @@
+"""A GGUF file's header: read with caps, checked against the file, believed only then."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serving.engines.gguf.blocks import tensor_bytes
+from serving.engines.gguf.cursor import LARGEST_KEY, ArrayFacts, Cursor, Malformed
+
+MOST_KEYS = 10_000
+MOST_TENSORS = 100_000
+LARGEST_HEADER = 64 << 20
+LONGEST_NAME = 256
+MOST_DIMENSIONS = 4
+LONGEST_SIDE = 1 << 40
+_DEFAULT_ALIGNMENT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor's entry: its shape, and the span [offset, offset + size) in the data area."""
+
+    name: str
+    shape: tuple[int, ...]
+    offset: int
+    size: int
+
+    @property
+    def values(self) -> int:
+        count = 1
+        for side in self.shape:
+            count *= side
+        return count
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Everything a GGUF says of itself but the weights; `size` is the whole file's, in bytes."""
+
+    version: int
+    size: int
+    values: dict[str, Any]
+    tensors: tuple[Tensor, ...]
+
+    @property
+    def architecture(self) -> str:
+        return str(self.values.get("general.architecture", "unknown"))
+
+    def number(self, key: str, default: int = 0) -> int:
+        """A number below the architecture's name; the largest where there is one per layer."""
+        value = self.values.get(f"{self.architecture}.{key}", default)
+        if isinstance(value, ArrayFacts):
+            return int(max(value.numbers, default=default))
+        return int(value) if isinstance(value, int | float) else default
+
+
+def read(path: Path) -> Header:
+    """The checked header; raises Malformed saying what is wrong."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        data = file.read(LARGEST_HEADER)
+    cursor = Cursor(data, is_all=size <= LARGEST_HEADER)
+    version, tensor_count, key_count = _preamble(cursor)
+    values = _values(cursor, key_count)
+    tensors = _tensors(cursor, tensor_count)
+    _check_data(tensors, cursor.at, size, _alignment(values))
+    return Header(version, size, values, tensors)
+
+
+def _preamble(cursor: Cursor) -> tuple[int, int, int]:
+    magic = cursor.u32().to_bytes(4, "little")
+    if magic != b"GGUF":
+        raise Malformed(f"it begins with {magic!r}, not with b'GGUF'")
+    version = cursor.u32()
+    if version not in {2, 3}:
+        big = version.to_bytes(4, "little") in {b"\0\0\0\2", b"\0\0\0\3"}
+        raise Malformed("it is big-endian" if big else f"GGUF version {version} is not known")
+    tensors, keys = cursor.u64(), cursor.u64()
+    if tensors > MOST_TENSORS or keys > MOST_KEYS:
+        raise Malformed(
+            f"it claims {tensors:,} tensors and {keys:,} keys; "
+            f"{MOST_TENSORS:,} and {MOST_KEYS:,} are allowed"
+        )
+    return version, tensors, keys
+
+
+def _values(cursor: Cursor, count: int) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for _ in range(count):
+        key = cursor.string(LARGEST_KEY)
+        if key in values:
+            raise Malformed(f"the key {key!r} is there twice")
+        values[key] = cursor.value(cursor.u32())
+    return values
+
+
+def _tensors(cursor: Cursor, count: int) -> tuple[Tensor, ...]:
+    tensors = tuple(_tensor(cursor) for _ in range(count))
+    if len({t.name for t in tensors}) != count:
+        raise Malformed("two tensors have the same name")
+    return tensors
+
+
+def _tensor(cursor: Cursor) -> Tensor:
+    name, dimensions = cursor.string(LONGEST_NAME), cursor.u32()
+    if not 1 <= dimensions <= MOST_DIMENSIONS:
+        raise Malformed(f"the tensor {name!r} has {dimensions:,} dimensions")
+    shape = tuple(cursor.u64() for _ in range(dimensions))
+    kind, offset = cursor.u32(), cursor.u64()
+    size = tensor_bytes(kind, shape)
+    if size is None or not all(0 < side <= LONGEST_SIDE for side in shape):
+        raise Malformed(f"the tensor {name!r} has the impossible form {shape} of type {kind}")
+    return Tensor(name, shape, offset, size)
+
+
+def _alignment(values: dict[str, Any]) -> int:
+    alignment = values.get("general.alignment", _DEFAULT_ALIGNMENT)
+    if not isinstance(alignment, int) or not 8 <= alignment <= 1 << 16 or alignment % 8:
+        raise Malformed(f"the alignment {alignment!r} is not allowed")
+    return alignment
+
+
+def _check_data(tensors: tuple[Tensor, ...], end: int, size: int, alignment: int) -> None:
+    """Every tensor lies aligned inside the file, and none over another."""
+    start = -(-end // alignment) * alignment
+    free_from = 0
+    for tensor in sorted(tensors, key=lambda t: t.offset):
+        if tensor.offset % alignment:
+            raise Malformed(f"the tensor {tensor.name!r} is not aligned to {alignment} bytes")
+        if tensor.offset < free_from:
+            raise Malformed(f"the tensor {tensor.name!r} lies over another one")
+        free_from = tensor.offset + tensor.size
+    if start + free_from > size:
+        missing = start + free_from - size
+        raise Malformed(f"the file is cut off: {missing:,} bytes of its tensors are missing")

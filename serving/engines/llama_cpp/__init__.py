@@ -1,0 +1,1 @@
+"""GGUF models by llama.cpp's low-level API, with continuous batching."""

@@ -1,0 +1,106 @@
+"""The engine's asynchronous face: asks become tokens, tokens become text."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass, field
+
+from serving.engines.engine import EngineSnapshot
+from serving.engines.generation import Ask, Delta, Generation
+from serving.engines.llama_cpp.binding import Model
+from serving.engines.llama_cpp.draft_model import DraftModel
+from serving.engines.llama_cpp.prompting import Prompting
+from serving.engines.llama_cpp.scheduler import Scheduler
+from serving.engines.llama_cpp.slot import Sequence
+from serving.engines.llama_cpp.vocabulary import Vocabulary
+from serving.engines.llama_cpp.writing import Writer, news_of
+from serving.engines.measures import Measures
+from serving.errors import EngineBusy
+from serving.wire.messages import Message
+
+
+@dataclass(slots=True)
+class LlamaEngine:
+    """One GGUF model behind a scheduler; see `serving.engines.engine.Engine`."""
+
+    model: Model
+    vocabulary: Vocabulary
+    scheduler: Scheduler
+    prompting: Prompting
+    max_queue: int = 256
+    draft: DraftModel | None = None
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def measures(self) -> Measures:
+        return self.scheduler.measures
+
+    async def prepare(self, ask: Ask) -> Generation:
+        if self.scheduler.queued + ask.choices > self.max_queue:
+            raise EngineBusy(f"{self.max_queue} requests wait for this model already.")
+        if ask.adapter:
+            load = self.scheduler.errand(lambda: self.scheduler.adapters.load(ask.adapter))
+            await asyncio.wrap_future(load)
+        # A long text takes a while to render and tokenise, a schema to compile: not on the loop.
+        return await asyncio.to_thread(self.prompting.generation, ask)
+
+    async def generate(self, generation: Generation) -> AsyncGenerator[Delta]:
+        sequence = Sequence(generation, next(self._numbers), asyncio.get_running_loop())
+        if generation.grammar is not None:
+            sequence.grammar = await asyncio.to_thread(
+                self.prompting.grammars.compiled, generation.grammar
+            )
+        self.scheduler.submit(sequence)
+        writer = Writer.of(generation, self.vocabulary)
+        try:
+            delta = Delta("")
+            while delta.finish is None:
+                delta = writer.write(sequence, await news_of(sequence))
+                yield delta
+            self.measures.ended[delta.finish] += 1
+        except (GeneratorExit, asyncio.CancelledError):
+            self.measures.ended["cancelled"] += 1
+            raise
+        finally:
+            self.scheduler.cancel(sequence)
+
+    def tokenize(self, prompt: str | tuple[Message, ...], *, begin: bool) -> list[int]:
+        if isinstance(prompt, str):
+            return self.vocabulary.tokens(prompt, begin=begin)
+        return self.prompting.chat(prompt)
+
+    def spelled(self, tokens: list[int]) -> list[bytes]:
+        return self.vocabulary.spelled("tokens", tokens)
+
+    def snapshot(self) -> EngineSnapshot:
+        cache, speed = self.scheduler.cache, self.scheduler.speed
+        return EngineSnapshot(
+            alive=self.scheduler.alive,
+            slots=len(cache.slots),
+            active=sum(not s.is_idle for s in cache.slots),
+            queued=self.scheduler.queued,
+            cells=cache.context.shape.cells,
+            cells_used=cache.cells_used,
+            context_length=self.prompting.context_length,
+            decode_tps=round(speed.decode_tps, 2),
+            prefill_tps=round(speed.prefill_tps, 2),
+            prompt_tokens=speed.prompt_tokens,
+            cached_tokens=speed.cached_tokens,
+            generated_tokens=speed.generated_tokens,
+            preempted=speed.preempted,
+            drafted=self.scheduler.speculation.drafted,
+            accepted=self.scheduler.speculation.accepted,
+            spilled=cache.spill.saved,
+            spilled_bytes=cache.spill.size,
+            restored=cache.spill.restored,
+            steps=speed.steps,
+            between_s=round(speed.between_s, 6),
+        )
+
+    def close(self) -> None:
+        self.scheduler.stop()
+        self.scheduler.cache.spill.close()
+        if self.draft is not None:
+            self.draft.close()
+        self.scheduler.context.close()
+        self.model.close()

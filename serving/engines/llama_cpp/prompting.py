@@ -1,0 +1,112 @@
+"""From an ask to what is run: tokens that fit the context, and a grammar that compiles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serving.engines.generation import Ask, Generation, GrammarSource, ToolsAsk
+from serving.engines.json_grammar.convert import grammar_of
+from serving.engines.llama_cpp.chat import ChatTemplate
+from serving.engines.llama_cpp.grammar import Grammars
+from serving.engines.llama_cpp.vocabulary import Vocabulary
+from serving.engines.tool_calls.forms import CallForm, CallPlan
+from serving.engines.tool_calls.grammar import calls_only, text_or_calls
+from serving.errors import ContextLengthExceeded, InvalidRequest, UnsupportedParameter
+from serving.wire.messages import Message
+from serving.wire.tools import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Prompting:
+    """Checks asks against one model; safe from any thread."""
+
+    vocabulary: Vocabulary
+    template: ChatTemplate | None
+    grammars: Grammars
+    context_length: int
+
+    def generation(self, ask: Ask) -> Generation:
+        """Raises InvalidRequest or ContextLengthExceeded, naming the field at fault."""
+        form = self._call_form() if ask.tools else None
+        prompt = self._tokens(ask)
+        self.vocabulary.check("logit_bias", (token for token, _ in ask.sampling.logit_bias))
+        source = self._grammar(ask, form)
+        if source is not None:
+            self.grammars.compiled(source)
+        return Generation(
+            prompt,
+            self._limit(ask, len(prompt)),
+            ask.stop,
+            ask.sampling,
+            ask.scoring,
+            echo=self._echo(ask) if ask.echo else "",
+            endless=ask.endless,
+            grammar=source,
+            calls=_plan(form, ask.tools) if form and ask.tools else None,
+            tenant=ask.tenant,
+            adapter=ask.adapter,
+        )
+
+    def _call_form(self) -> CallForm:
+        if self.template is None or not self.template.takes_tools:
+            raise UnsupportedParameter("This model's chat template takes no tools.", param="tools")
+        if self.template.calls is None:
+            raise UnsupportedParameter(
+                "This model's chat template writes calls in a form that is not known here.",
+                param="tools",
+            )
+        return self.template.calls
+
+    def _grammar(self, ask: Ask, form: CallForm | None) -> GrammarSource | None:
+        """What the answer is held to: tools that must be called, or are strict, or a schema."""
+        asked = ask.tools
+        if form is not None and asked is not None:
+            if asked.must:
+                return GrammarSource(calls_only(form, asked.tools, once=asked.once), "tools")
+            if any(tool.strict for tool in asked.tools):
+                return GrammarSource(text_or_calls(form, asked.tools, once=asked.once), "tools")
+        if ask.form is None:
+            return None
+        return GrammarSource(grammar_of(ask.form), ask.form.where)
+
+    def _tokens(self, ask: Ask) -> tuple[int, ...]:
+        if isinstance(ask.prompt, str):
+            return self._some("prompt", self.vocabulary.tokens(ask.prompt))
+        messages = [m for m in ask.prompt if isinstance(m, Message)]
+        if messages:
+            tools = ask.tools.tools if ask.tools else ()
+            return self._some("messages", self.chat(messages, tools))
+        tokens = [t for t in ask.prompt if isinstance(t, int)]
+        self.vocabulary.check("prompt", tokens)
+        return self._some("prompt", tokens)
+
+    def chat(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> list[int]:
+        """A conversation as tokens, however many."""
+        if self.template is None:
+            raise InvalidRequest(
+                "This model has no chat template.", param="messages", fix="Use /v1/completions."
+            )
+        return self.template.tokens(messages, self.vocabulary, tools)
+
+    def _some(self, param: str, tokens: list[int]) -> tuple[int, ...]:
+        if not tokens:
+            raise InvalidRequest(f"'{param}' has no tokens: it must have one.", param=param)
+        if len(tokens) >= self.context_length:
+            raise ContextLengthExceeded(
+                f"'{param}' has {len(tokens)} tokens; the context holds {self.context_length},"
+                " the answer included.",
+                param=param,
+            )
+        return tuple(tokens)
+
+    def _limit(self, ask: Ask, used: int) -> int:
+        room = self.context_length - used
+        return room if ask.limit is None else min(ask.limit, room)
+
+    def _echo(self, ask: Ask) -> str:
+        if isinstance(ask.prompt, str):
+            return ask.prompt
+        return self.vocabulary.text(t for t in ask.prompt if isinstance(t, int))
+
+
+def _plan(form: CallForm, asked: ToolsAsk) -> CallPlan:
+    return CallPlan(form, frozenset(tool.name for tool in asked.tools), asked.once)

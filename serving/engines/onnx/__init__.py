@@ -1,0 +1,1 @@
+"""Models that read, run by ONNX Runtime: embeddings, classification, spans, reranking."""

@@ -1,0 +1,117 @@
+"""Texts that wait for a lane: requests take turns, however many texts one of them has."""
+
+import asyncio
+import threading
+import time
+from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from serving.engines.onnx.batching import Policy
+from serving.engines.onnx.tokens import Tokens
+from serving.errors import ServingError
+
+
+@dataclass(slots=True, eq=False)
+class Reading:
+    """One request's texts and the rows that have come; changed on its event loop alone."""
+
+    texts: Sequence[Tokens]
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    rows: list[Any] = field(init=False)
+    left: int = field(init=False)
+    whole: asyncio.Future[list[Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rows, self.left = [None] * len(self.texts), len(self.texts)
+        self.whole = self.loop.create_future()
+
+    def take(self, index: int, row: Any) -> None:
+        self.rows[index] = row
+        self.left -= 1
+        if not self.left and not self.whole.done():
+            self.whole.set_result(self.rows)
+
+    def fail(self, error: ServingError) -> None:
+        if not self.whole.done():
+            self.whole.set_exception(error)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """One text of a reading; `turn` is its place in the line."""
+
+    reading: Reading
+    index: int
+    turn: int
+    since: float
+
+    @property
+    def text(self) -> Tokens:
+        return self.reading.texts[self.index]
+
+
+@dataclass(slots=True)
+class Backlog:
+    """Safe for every thread: the event loop adds, lanes take."""
+
+    policy: Policy
+    lanes: int
+    closed: bool = False
+    _waiting: list[Job] = field(default_factory=list[Job])
+    _turn: int = 0
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, reading: Reading) -> None:
+        """Its first text comes with the next in line, its second a turn later, and so on."""
+        now = time.monotonic()
+        with self._changed:
+            for index in range(len(reading.texts)):
+                job = Job(reading, index, self._turn + index, now)
+                insort(self._waiting, job, key=lambda waiting: waiting.turn)
+            self._changed.notify(len(reading.texts))
+
+    def drop(self, reading: Reading) -> None:
+        """Forget what has not begun."""
+        with self._changed:
+            self._waiting = [job for job in self._waiting if job.reading is not reading]
+
+    def take(self) -> list[Job]:
+        """Wait for the next batch; empty once closed."""
+        with self._changed:
+            while not self.closed:
+                patience = self._patience()
+                if patience is not None and patience <= 0:
+                    return self._next()
+                self._changed.wait(patience)
+            return []
+
+    def close(self) -> list[Job]:
+        """Let all lanes go; returns what was left waiting."""
+        with self._changed:
+            self.closed, left, self._waiting = True, self._waiting, []
+            self._changed.notify_all()
+            return left
+
+    def _patience(self) -> float | None:
+        """Seconds to wait for more to batch; None where nothing waits."""
+        if not self._waiting:
+            return None
+        if not self.policy.wait_s or len(self._waiting) >= self.policy.most_texts:
+            return 0.0
+        return self._waiting[0].since + self.policy.wait_s - time.monotonic()
+
+    def _next(self) -> list[Job]:
+        """Other lanes may be idle: each gets its share of what waits."""
+        share = -(-len(self._waiting) // self.lanes)
+        lengths = [len(job.text) for job in self._waiting[:64]]
+        chosen = self.policy.choose(lengths, share)
+        self._turn = max(self._turn, self._waiting[0].turn)
+        jobs = [self._waiting[index] for index in chosen]
+        for index in sorted(chosen, reverse=True):
+            del self._waiting[index]
+        return jobs

@@ -1,0 +1,41 @@
+"""What one run costs whatever is in it, measured as the model is loaded."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from serving.engines.onnx.tokens import Tokens
+
+_LEAST, _MOST = 1.0, 100_000.0
+_SMALL, _LARGE = (1, 8), (4, 32)
+_LARGE_ON_GPU = (32, 128)
+
+
+def fixed_cost(run: Callable[[Sequence[Tokens]], Any], limit: int, *, on_gpu: bool) -> float:
+    """The tokens that could be read in the time a run takes before it reads any.
+
+    Two batches, a small and a larger one, give the line; the best of three runs each, because
+    whatever else the machine does only ever makes a run slower.
+    """
+    large = _LARGE_ON_GPU if on_gpu else _LARGE
+    few, little = _measure(run, _SMALL, limit)
+    many, much = _measure(run, large, limit)
+    each = (much - little) / max(many - few, 1)
+    if each <= 0:
+        return _MOST if on_gpu else _LEAST
+    return min(max(little / each - few, _LEAST), _MOST)
+
+
+def _measure(
+    run: Callable[[Sequence[Tokens]], Any], shape: tuple[int, int], limit: int
+) -> tuple[int, float]:
+    count, length = shape[0], min(shape[1], limit)
+    texts = [Tokens([1] * length, [0] * length)] * count
+    run(texts)
+    return count * length, min(_seconds(run, texts) for _ in range(3))
+
+
+def _seconds(run: Callable[[Sequence[Tokens]], Any], texts: list[Tokens]) -> float:
+    begun = time.perf_counter()
+    run(texts)
+    return time.perf_counter() - begun

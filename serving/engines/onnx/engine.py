@@ -1,0 +1,141 @@
+"""The engine's asynchronous face: requests become tokens, tokens become rows."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from serving.engines.encoder import Labels, Scores, Spans, Task, Vectors
+from serving.engines.engine import EngineSnapshot
+from serving.engines.measures import Measures
+from serving.engines.onnx.backlog import Reading
+from serving.engines.onnx.description import Description
+from serving.engines.onnx.heads import normalised
+from serving.engines.onnx.lanes import Lanes
+from serving.engines.onnx.spans import spans
+from serving.engines.onnx.tokens import Reader, Tokens
+from serving.errors import EngineBusy, InvalidRequest, UnsupportedParameter
+from serving.wire.embeddings import Input
+
+_SHORT = 4096
+"""Characters up to which tokenising is quicker than handing it to a thread."""
+
+
+@dataclass(slots=True)
+class OnnxEngine:
+    """One model behind its lanes; see `serving.engines.encoder.Encoder`."""
+
+    description: Description
+    reader: Reader
+    lanes: Lanes
+    max_queue: int
+
+    @property
+    def task(self) -> Task:
+        return self.description.task
+
+    @property
+    def measures(self) -> Measures:
+        return self.lanes.measures
+
+    async def embed(
+        self, inputs: Sequence[Input], *, dimensions: int | None, truncate: bool
+    ) -> Vectors:
+        self._check_dimensions(dimensions)
+        texts = await self._read(inputs, truncate=truncate)
+        rows = await self._rows(texts)
+        if dimensions is not None:
+            rows = [self._cut(row, dimensions) for row in rows]
+        return Vectors([row.astype("<f4").tobytes() for row in rows], _count(texts))
+
+    async def classify(self, inputs: Sequence[Input], *, truncate: bool) -> Labels:
+        texts = await self._read(inputs, truncate=truncate)
+        return Labels(self.description.labels, await self._rows(texts), _count(texts))
+
+    async def mark(self, inputs: Sequence[Input], *, truncate: bool) -> Spans:
+        if not all(isinstance(given, str) for given in inputs):
+            raise InvalidRequest("'input' must be text: spans are of text.", param="input")
+        texts = await self._read(inputs, truncate=truncate)
+        labels = self.description.labels
+        rows = await self._rows(texts)
+        found = [spans(text, row, labels) for text, row in zip(texts, rows, strict=True)]
+        return Spans(len(labels), found, _count(texts))
+
+    async def rerank(self, query: str, documents: Sequence[str], *, truncate: bool) -> Scores:
+        size = len(query) * len(documents) + sum(map(len, documents))
+        texts = await self._tokens(
+            size, lambda: self.reader.pairs(query, documents, truncate=truncate)
+        )
+        return Scores(await self._rows(texts), _count(texts))
+
+    def snapshot(self) -> EngineSnapshot:
+        lanes = self.lanes
+        return EngineSnapshot(
+            alive=lanes.alive,
+            slots=lanes.backlog.lanes,
+            active=lanes.active,
+            queued=len(lanes.backlog),
+            cells=0,
+            cells_used=0,
+            context_length=self.reader.limit,
+            prefill_tps=round(lanes.tokens / lanes.seconds, 2) if lanes.seconds else 0.0,
+            prompt_tokens=lanes.tokens,
+        )
+
+    def close(self) -> None:
+        self.lanes.close()
+
+    async def _read(self, inputs: Sequence[Input], *, truncate: bool) -> list[Tokens]:
+        size = sum(len(given) for given in inputs)
+        return await self._tokens(size, lambda: self.reader.read(inputs, truncate=truncate))
+
+    async def _tokens(self, size: int, work: Callable[[], list[Tokens]]) -> list[Tokens]:
+        """A long text takes a while to tokenise: not on the event loop."""
+        waiting = len(self.lanes.backlog)
+        if waiting >= self.max_queue:
+            raise EngineBusy(f"{waiting} texts wait for this model already.")
+        return work() if size <= _SHORT else await asyncio.to_thread(work)
+
+    async def _rows(self, texts: list[Tokens]) -> list[Any]:
+        """A cancelled request leaves the queue; what a lane has begun it finishes for nobody."""
+        backlog, reading = self.lanes.backlog, Reading(texts)
+        begun = time.perf_counter()
+        backlog.add(reading)
+        try:
+            rows = await reading.whole
+        except asyncio.CancelledError:
+            self.measures.ended["cancelled"] += 1
+            raise
+        finally:
+            if reading.left:
+                backlog.drop(reading)
+        self.measures.request_seconds.add(time.perf_counter() - begun)
+        self.measures.ended["stop"] += 1
+        return rows
+
+    def _check_dimensions(self, asked: int | None) -> None:
+        width, allowed = self._width, self.description.dimensions
+        if asked is None or asked == width:
+            return
+        if allowed is None:
+            raise UnsupportedParameter(
+                f"'dimensions' other than {width} is not what this model was trained for.",
+                param="dimensions",
+            )
+        if asked > width or (allowed and asked not in allowed):
+            known = " or ".join(map(str, allowed)) if allowed else f"at most {width}"
+            raise InvalidRequest(
+                f"'dimensions' is {asked}: it must be {known}.", param="dimensions"
+            )
+
+    @property
+    def _width(self) -> int:
+        return int(self.description.config.get("hidden_size") or 0)
+
+    def _cut(self, row: Any, dimensions: int) -> Any:
+        return normalised(row[:dimensions]) if self.description.normalised else row[:dimensions]
+
+
+def _count(texts: list[Tokens]) -> int:
+    return sum(map(len, texts))

@@ -1,0 +1,54 @@
+"""How much memory an ONNX model will take, predicted from its files alone."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from serving.engines.config import EngineConfig
+from serving.engines.footprint import Footprint
+from serving.engines.onnx.description import describe
+from serving.engines.onnx.sizes import BATCH_TOKENS, GPU_BATCH_TOKENS, lane_count, text_limit
+from serving.errors import ModelUnloadable
+
+_F32 = 4
+_PROCESS = 104 * 1024 * 1024  # interpreter, server, ONNX Runtime, tokenizers
+_CARD = 600 * 1024 * 1024  # a CUDA context, cuDNN's and cuBLAS's own workspaces
+_NO_WEIGHTS = frozenset({".json", ".md", ".model", ".onnx", ".safetensors", ".txt"})
+_TOKENIZERS = 12
+"""Bytes in memory for each byte of tokenizer.json, with and without truncation."""
+
+
+def estimate(config: EngineConfig) -> Footprint:
+    """Predict what an engine process with these settings will hold; raises ModelUnloadable."""
+    path = Path(config.path)
+    if not path.is_file():
+        raise ModelUnloadable(f"{path} is no file.")
+    description = describe(path, config.options)
+    limit = text_limit(description.positions, config.context_length)
+    words = description.root / "tokenizer.json"
+    most = GPU_BATCH_TOKENS if config.gpu_layers else BATCH_TOKENS
+    lanes = 1 if config.gpu_layers else lane_count(config.threads)
+    tokenizer = _TOKENIZERS * words.stat().st_size if words.is_file() else 0
+    return Footprint(
+        weights=_weights(path),
+        compute=lanes * _activations(description.config, max(most, limit), limit),
+        process=_CARD if config.gpu_layers else _PROCESS + tokenizer,
+    )
+
+
+def _weights(path: Path) -> int:
+    """The model, and weights in files of their own beside it, whatever those are called."""
+    beside = [f for f in path.parent.iterdir() if f.is_file() and f.suffix not in _NO_WEIGHTS]
+    return path.stat().st_size + sum(file.stat().st_size for file in beside)
+
+
+def _activations(config: Mapping[str, Any], tokens: int, length: int) -> int:
+    """What one run has touched by its end.
+
+    Scores of all heads, before and after their softmax; the states and what is made of them, and
+    the inner layer.
+    """
+    width = int(config.get("hidden_size") or 768)
+    inner = int(config.get("intermediate_size") or 4 * width)
+    heads = int(config.get("num_attention_heads") or 12)
+    return tokens * (2 * heads * length + 3 * width + inner) * _F32

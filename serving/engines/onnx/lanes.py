@@ -1,0 +1,92 @@
+"""Runs side by side: each lane is a thread that takes a batch, runs it, and hands the rows over."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from serving.engines.measures import Measures
+from serving.engines.onnx.backlog import Backlog, Job, Reading
+from serving.engines.onnx.tokens import Tokens
+from serving.errors import EngineFailed, ServingError
+
+Run = Callable[[Sequence[Tokens]], list[Any]]
+"""One batch of texts to one row each."""
+
+
+@dataclass(slots=True)
+class Lanes:
+    """Starts as many lanes as the backlog is made for; `tokens` counts what they have read."""
+
+    run: Run
+    backlog: Backlog
+    measures: Measures = field(default_factory=Measures)
+    tokens: int = 0
+    seconds: float = 0.0
+    active: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
+
+    def __post_init__(self) -> None:
+        for number in range(self.backlog.lanes):
+            thread = threading.Thread(target=self._work, name=f"lane-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    @property
+    def alive(self) -> bool:
+        return all(thread.is_alive() for thread in self._threads)
+
+    def close(self) -> None:
+        """End once the runs under way have; what waits gets an error."""
+        for job in self.backlog.close():
+            _tell(job.reading, EngineFailed("The engine stopped before the answer was complete."))
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while jobs := self.backlog.take():
+            with self._lock:
+                self.active += len(jobs)
+            self._do(jobs)
+
+    def _do(self, jobs: list[Job]) -> None:
+        begun = time.perf_counter()
+        try:
+            rows = self.run([job.text for job in jobs])
+        except Exception as error:  # noqa: BLE001  ONNX Runtime's errors have no common ancestor
+            self._failed(jobs, error)
+            return
+        self._done(jobs, time.perf_counter() - begun)
+        by_loop = jobs[0].reading.loop
+        by_loop.call_soon_threadsafe(_hand_over, jobs, rows)
+
+    def _done(self, jobs: list[Job], seconds: float) -> None:
+        tokens = sum(len(job.text) for job in jobs)
+        with self._lock:
+            self.active -= len(jobs)
+            self.seconds += seconds
+            self.tokens += tokens
+            self.measures.step(tokens, len(jobs), seconds)
+
+    def _failed(self, jobs: list[Job], error: Exception) -> None:
+        """A batch that fails is run text by text: only the one at fault gets the error."""
+        if len(jobs) > 1:
+            for job in jobs:
+                self._do([job])
+            return
+        with self._lock:
+            self.active -= 1
+        reason = str(error).strip()[:300] or type(error).__name__
+        failed = EngineFailed(f"ONNX Runtime failed: {reason}")
+        _tell(jobs[0].reading, error if isinstance(error, ServingError) else failed)
+
+
+def _hand_over(jobs: list[Job], rows: list[Any]) -> None:
+    for job, row in zip(jobs, rows, strict=True):
+        job.reading.take(job.index, row)
+
+
+def _tell(reading: Reading, error: ServingError) -> None:
+    reading.loop.call_soon_threadsafe(reading.fail, error)

@@ -1,0 +1,100 @@
+"""From a folder of files and settings to an engine that answers."""
+
+import ctypes
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from serving.engines.config import EngineConfig
+from serving.engines.encoder import Task
+from serving.engines.onnx.backlog import Backlog
+from serving.engines.onnx.batching import Policy
+from serving.engines.onnx.calibrating import fixed_cost
+from serving.engines.onnx.description import Description, describe
+from serving.engines.onnx.engine import OnnxEngine
+from serving.engines.onnx.heads import head_for
+from serving.engines.onnx.lanes import Lanes, Run
+from serving.engines.onnx.network import IDS, KINDS, MASK, Network
+from serving.engines.onnx.placement import Placement, open_session
+from serving.engines.onnx.sizes import BATCH_TOKENS, GPU_BATCH_TOKENS, lane_count, text_limit
+from serving.engines.onnx.tokens import Reader, Tokens
+from serving.errors import ModelUnloadable
+
+GPU_WAIT_S = 0.002
+QUEUED_TEXTS = 16
+"""Texts that may wait for each request that may: a request can have many."""
+
+
+def load(config: EngineConfig) -> OnnxEngine:
+    """Describe the model, load it where it is placed, measure it; raises ModelUnloadable."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # lanes have the cores
+    path, placement = Path(config.path), Placement.of(config)
+    description = describe(path, config.options)
+    limit = text_limit(description.positions, config.context_length)
+    words = description.root / "tokenizer.json"
+    reader = Reader.load(words, limit, keeps_encodings=description.task is Task.MARK)
+    network = _network(path, placement, description, limit)
+    run = _run(network, description)
+    policy = _policy(config, placement, _tried(run, limit, on_gpu=placement.on_gpu))
+    _give_back()
+    lanes = Lanes(run, Backlog(policy, 1 if placement.on_gpu else lane_count(config.threads)))
+    return OnnxEngine(description, reader, lanes, config.max_queue * QUEUED_TEXTS)
+
+
+def _give_back() -> None:
+    """Return what loading has freed to the system: glibc keeps it for later otherwise."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def _network(path: Path, placement: Placement, description: Description, limit: int) -> Network:
+    import onnxruntime
+
+    session = open_session(onnxruntime, path, placement, _profiles(limit))
+    return Network.of(session, description.padding)
+
+
+def _run(network: Network, description: Description) -> Run:
+    head = head_for(description)
+
+    def run(texts: Sequence[Tokens]) -> list[Any]:
+        return head(*network.run(texts))
+
+    return run
+
+
+def _tried(run: Run, limit: int, *, on_gpu: bool) -> float:
+    """A model that loads and cannot run is refused now, not at the first request."""
+    try:
+        return fixed_cost(run, limit, on_gpu=on_gpu)
+    except Exception as error:
+        # ONNX Runtime's errors have no common ancestor of their own.
+        raise ModelUnloadable(f"The model loads but does not run: {str(error)[:300]}") from error
+
+
+def _policy(config: EngineConfig, placement: Placement, fixed: float) -> Policy:
+    """Options `batch_tokens` and `batch_wait_s` overrule; `fixed_cost` what was measured."""
+    options = config.options
+    usual_tokens = GPU_BATCH_TOKENS if placement.on_gpu else BATCH_TOKENS
+    usual_wait = GPU_WAIT_S if placement.on_gpu else 0.0
+    return Policy(
+        fixed=float(options.get("fixed_cost", fixed)),
+        most_tokens=int(options.get("batch_tokens", usual_tokens)),
+        wait_s=float(options.get("batch_wait_s", usual_wait)),
+    )
+
+
+def _profiles(limit: int) -> dict[str, str]:
+    """The shapes TensorRT builds one engine for, so that no length makes it build again."""
+
+    def shapes(texts: int, tokens: int) -> str:
+        return ",".join(f"{name}:{texts}x{tokens}" for name in (IDS, MASK, KINDS))
+
+    most = max(1, min(64, GPU_BATCH_TOKENS // limit))
+    return {
+        "trt_profile_min_shapes": shapes(1, 1),
+        "trt_profile_opt_shapes": shapes(max(1, most // 2), min(limit, 128)),
+        "trt_profile_max_shapes": shapes(64, limit),
+    }

@@ -1,0 +1,60 @@
+"""The network itself: a batch of token ids in, the model's output out, padded and masked here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from serving.engines.onnx.tokens import Tokens
+from serving.errors import ModelUnloadable
+
+Array = np.ndarray[Any, np.dtype[Any]]
+IDS, MASK, KINDS = "input_ids", "attention_mask", "token_type_ids"
+_POOLED, _STATES = ("sentence_embedding",), ("last_hidden_state", "token_embeddings")
+_KINDS_OF_NUMBER = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A session, which of its inputs there are, and the one output that is wanted.
+
+    Runs may happen side by side: a session holds no state between them.
+    """
+
+    session: Any
+    inputs: dict[str, Any]
+    output: str
+    padding: int
+
+    @classmethod
+    def of(cls, session: Any, padding: int) -> "Network":
+        """Raises ModelUnloadable where inputs or outputs are not an encoder's."""
+        inputs = {i.name: _KINDS_OF_NUMBER.get(i.type) for i in session.get_inputs()}
+        strange = [n for n, kind in inputs.items() if n not in (IDS, MASK, KINDS) or kind is None]
+        if strange or IDS not in inputs:
+            raise ModelUnloadable(
+                f"The model's inputs are {', '.join(inputs) or 'none'}: not an encoder's.",
+                fix=f"An encoder has {IDS}, {MASK} and {KINDS}, the last two if it needs them.",
+            )
+        return cls(session, inputs, _output([o.name for o in session.get_outputs()]), padding)
+
+    def run(self, texts: Sequence[Tokens]) -> tuple[Array, Array]:
+        """The output for each text, and the mask of their tokens."""
+        shape = (len(texts), max(len(text) for text in texts))
+        ids = np.full(shape, self.padding, np.int64)
+        mask, kinds = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        for row, text in enumerate(texts):
+            ids[row, : len(text)], kinds[row, : len(text)] = text.ids, text.kinds
+            mask[row, : len(text)] = 1
+        given = {IDS: ids, MASK: mask, KINDS: kinds}
+        feed = {name: given[name].astype(kind, copy=False) for name, kind in self.inputs.items()}
+        return self.session.run([self.output], feed)[0], mask
+
+
+def _output(names: list[str]) -> str:
+    """Pooled vectors where the model has them; else its states or logits, else all it has."""
+    wanted = next((name for name in (*_POOLED, *_STATES, "logits") if name in names), None)
+    if wanted is None and len(names) != 1:
+        raise ModelUnloadable(f"The model's outputs are {', '.join(names)}: none is known here.")
+    return wanted or names[0]

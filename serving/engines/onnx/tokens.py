@@ -1,0 +1,121 @@
+"""From texts to token ids within the model's length, by the model's own tokenizer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from serving.errors import ContextLengthExceeded, InvalidRequest, ModelUnloadable
+from serving.wire.embeddings import Input
+
+_CHARACTERS = 64
+"""More characters for each token that may be read than any real text has."""
+
+_PORTION = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """One text as the model reads it; `encoding` is the tokenizer's own record of it."""
+
+    ids: Sequence[int]
+    kinds: Sequence[int]
+    encoding: Any = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A tokenizer and the most tokens of one text; `cutting` is the same, with truncation on.
+
+    Only spans need to know where in the text a token was: else encodings are not kept.
+    """
+
+    whole: Any
+    cutting: Any
+    limit: int
+    vocabulary: int
+    keeps_encodings: bool = False
+
+    @classmethod
+    def load(cls, file: Path, limit: int, *, keeps_encodings: bool = False) -> "Reader":
+        """Raises ModelUnloadable where the file is missing or no tokenizer."""
+        whole, cutting = _tokenizer(file), _tokenizer(file)
+        cutting.enable_truncation(limit)
+        vocabulary = int(whole.get_vocab_size(with_added_tokens=True))
+        return cls(whole, cutting, limit, vocabulary, keeps_encodings)
+
+    def read(self, inputs: Sequence[Input], *, truncate: bool) -> list[Tokens]:
+        """Raises ContextLengthExceeded, naming the input, unless it may be cut."""
+        texts = [self._short("input", t, truncate=truncate) for t in inputs if isinstance(t, str)]
+        read = iter(self._encoded("input", texts, truncate=truncate))
+        return [
+            next(read) if isinstance(given, str) else self._given(given, truncate=truncate)
+            for given in inputs
+        ]
+
+    def pairs(self, query: str, documents: Sequence[str], *, truncate: bool) -> list[Tokens]:
+        """The query with each document, as a cross-encoder reads them."""
+        query = self._short("query", query, truncate=truncate)
+        self._encoded("query", [query], truncate=truncate)
+        texts = [self._short("documents", text, truncate=truncate) for text in documents]
+        return self._encoded("documents", [(query, text) for text in texts], truncate=truncate)
+
+    def _short(self, param: str, text: str, *, truncate: bool) -> str:
+        """Refuse or cut what is too long by far before a tokenizer spends memory on it."""
+        most = self.limit * _CHARACTERS
+        if len(text) > most and not truncate:
+            raise self._too_long(param, f"{len(text)} characters")
+        return text[:most]
+
+    def _encoded(
+        self, param: str, texts: Sequence[str | tuple[str, str]], *, truncate: bool
+    ) -> list[Tokens]:
+        """A portion at a time: an encoding takes a hundred times the memory of its text."""
+        tokenizer = self.cutting if truncate else self.whole
+        read: list[Tokens] = []
+        for start in range(0, len(texts), _PORTION):
+            encodings = tokenizer.encode_batch(texts[start : start + _PORTION])
+            tokens = [
+                Tokens(e.ids, e.type_ids, e if self.keeps_encodings else None) for e in encodings
+            ]
+            read += self._checked(param, tokens)
+        return read
+
+    def _given(self, ids: Sequence[int], *, truncate: bool) -> Tokens:
+        if max(ids) >= self.vocabulary:
+            raise InvalidRequest(
+                f"'input' has the token {max(ids)}: it must be below {self.vocabulary}.",
+                param="input",
+            )
+        kept = ids[: self.limit] if truncate else ids
+        return self._checked("input", [Tokens(kept, [0] * len(kept))])[0]
+
+    def _checked(self, param: str, tokens: list[Tokens]) -> list[Tokens]:
+        longest = max(map(len, tokens))
+        if longest > self.limit:
+            raise self._too_long(param, f"{longest} tokens")
+        return tokens
+
+    def _too_long(self, param: str, found: str) -> ContextLengthExceeded:
+        return ContextLengthExceeded(
+            f"'{param}' has a text of {found}; the model reads {self.limit} tokens.",
+            param=param,
+            fix="Send a shorter text, or 'truncate': true to have its end left out.",
+        )
+
+
+def _tokenizer(file: Path) -> Any:
+    """A file may carry the padding and truncation of its training: neither is to happen here."""
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer: Any = Tokenizer.from_file(str(file))
+    except Exception as error:
+        # The library raises Exception itself.
+        raise ModelUnloadable(f"{file.name} cannot be read: {error}.") from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer

@@ -1,0 +1,106 @@
+"""The engine process: settings on standard input, one model, an HTTP server, one ready line.
+
+`python -m serving.engines.server --config -` reads one line of JSON (`EngineConfig`), and prints
+one line: `{"url", "load_s", "memory_bytes", "footprint"}` when it answers, or
+`{"error": {code, message, fix}}` before it exits with 3. It ends at once when standard input
+closes or its parent dies, and finishes what it has (`drain_s`) on SIGTERM.
+"""
+
+import argparse
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from typing import NoReturn
+
+import uvicorn
+
+from registry.errors import ModelyardError
+from serving.engines.application import Application
+from serving.engines.config import EngineConfig, read_config
+from serving.engines.formats import Loaded, load_engine
+from serving.engines.lifetime import end_with_stdin
+from serving.engines.report import Report
+from serving.orphans import die_with_parent
+
+EXIT_UNLOADABLE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A version in memory, and what it cost to get there."""
+
+    config: EngineConfig
+    loaded: Loaded
+    load_s: float
+
+
+class AnnouncingServer(uvicorn.Server):
+    """uvicorn that says where it listens once it does."""
+
+    def __init__(self, config: uvicorn.Config, report: Report, ready: Ready) -> None:
+        super().__init__(config)
+        self._report = report
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        host, port = (sockets or [])[0].getsockname()[:2]
+        footprint = self._ready.loaded.footprint()
+        self._report.line(
+            url=f"http://{host}:{port}",
+            load_s=round(self._ready.load_s, 3),
+            memory_bytes=footprint.total,
+            footprint=footprint.as_json(),
+        )
+
+    async def on_tick(self, counter: int) -> bool:
+        """At every heartbeat: leave when the engine has died, for the worker to start anew."""
+        return await super().on_tick(counter) or not self._ready.loaded.model.snapshot().alive
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="serving.engines.server", description=__doc__)
+    parser.add_argument("--config", choices=["-"], required=True, help="settings come on stdin")
+    parser.parse_args()
+    die_with_parent()
+    signal.signal(signal.SIGTERM, _leave)
+    report = Report.on_stdout()
+    try:
+        config = read_config(sys.stdin.readline())
+        end_with_stdin()
+        ready = _load(config)
+    except ModelyardError as error:
+        report.error(error)
+        return EXIT_UNLOADABLE
+    _serve(ready, report)
+    return 0
+
+
+def _load(config: EngineConfig) -> Ready:
+    begun = time.monotonic()
+    loaded = load_engine(config)
+    return Ready(config, loaded, time.monotonic() - begun)
+
+
+def _serve(ready: Ready, report: Report) -> None:
+    loaded = ready.loaded
+    config = uvicorn.Config(
+        Application(loaded.model, ready.config, loaded.endpoints, ready.load_s).build(),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=max(1, round(ready.config.drain_s)),
+    )
+    listener = socket.create_server((ready.config.host, 0), backlog=512)
+    AnnouncingServer(config, report, ready).run(sockets=[listener])
+
+
+def _leave(_signal: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""POST /tokenize and /detokenize: what a model's tokens are, for clients that count them."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serving.engines.connection import read_body
+from serving.engines.engine import LoadedModel
+from serving.engines.offer import Endpoint
+from serving.wire.body import read_request
+from serving.wire.messages import Message
+from serving.wire.tokens import (
+    DetokenizeReply,
+    DetokenizeRequest,
+    TokenizeReply,
+    TokenizeRequest,
+)
+
+
+class Tokenizing(LoadedModel, Protocol):
+    """A model whose tokens are known; these may be called on any thread."""
+
+    def tokenize(self, prompt: str | tuple[Message, ...], *, begin: bool) -> list[int]:
+        """The tokens that a request would have; raises InvalidRequest."""
+        ...
+
+    def spelled(self, tokens: list[int]) -> list[bytes]:
+        """Each token's bytes, control tokens by name; raises InvalidRequest for unknown ones."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenApi:
+    """The two endpoints of a model whose tokens are known."""
+
+    model: Tokenizing
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        return {"/tokenize": self.tokenize, "/detokenize": self.detokenize}
+
+    async def tokenize(self, request: Request) -> Response:
+        asked = read_request(TokenizeRequest, await read_body(request))
+        prompt = asked.messages if asked.prompt is None else asked.prompt
+        begin = asked.add_special_tokens is not False
+        tokens = await asyncio.to_thread(self.model.tokenize, prompt or "", begin=begin)
+        pieces = self.model.spelled(tokens) if asked.return_token_strs else []
+        strings = [piece.decode("utf-8", "replace") for piece in pieces] or None
+        context_length = self.model.snapshot().context_length
+        return _json(TokenizeReply(len(tokens), context_length, tokens, strings))
+
+    async def detokenize(self, request: Request) -> Response:
+        asked = read_request(DetokenizeRequest, await read_body(request))
+        pieces = await asyncio.to_thread(self.model.spelled, asked.tokens)
+        return _json(DetokenizeReply(b"".join(pieces).decode("utf-8", "replace")))
+
+
+def _json(reply: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(reply), media_type="application/json")

@@ -1,0 +1,93 @@
+"""Grammars that make a model call, or make the calls that it chooses to make valid."""
+
+from collections.abc import Iterable, Sequence
+
+from serving.engines.json_grammar import words
+from serving.engines.json_grammar.convert import Rules
+from serving.engines.tool_calls.forms import CallForm
+from serving.errors import UnsupportedParameter
+from serving.wire.response_format import JsonForm
+from serving.wire.tools import Tool
+
+_NO_BYTES = "\\x00"
+
+
+def calls_only(form: CallForm, tools: Sequence[Tool], *, once: bool) -> str:
+    """GBNF for an answer of nothing but calls."""
+    rules = Rules()
+    return rules.written(_calls(rules, form, tools, once=once))
+
+
+def text_or_calls(form: CallForm, tools: Sequence[Tool], *, once: bool) -> str:
+    """GBNF for any text, then calls: once a call has begun it has to be a valid one."""
+    rules = Rules()
+    calls = _calls(rules, form, tools, once=once, opened=bool(form.opening))
+    if not form.opening:
+        plain = rules.rule(f"[^{{{_NO_BYTES}] [^{_NO_BYTES}]*")
+        return rules.written(f"({calls}) | {plain}")
+    return rules.written(_until(rules, form.opening, calls))
+
+
+def _until(rules: Rules, mark: str, then: str) -> str:
+    """Text without the mark, or with it once and what follows; it may end anywhere.
+
+    Rule i has seen the mark's first i characters; a mark's first stands in it only once.
+    """
+    names = [rules.rule("") for _ in mark]
+    after = rules.rule(then)
+    for i, char in enumerate(mark):
+        going = names[i + 1] if i + 1 < len(mark) else after
+        again = f"| {words.text(mark[0])} {names[1]} " if i else ""
+        others = "".join(dict.fromkeys(mark[0] + char))
+        other = f"[^{_class(others)}] {names[0]}"
+        rules.put(names[i], f"| {words.text(char)} {going} {again}| {other}")
+    return names[0]
+
+
+def _class(chars: str) -> str:
+    return "".join(f"\\{c}" if c in "[]\\" else c for c in chars) + _NO_BYTES
+
+
+def _calls(
+    rules: Rules, form: CallForm, tools: Sequence[Tool], *, once: bool, opened: bool = False
+) -> str:
+    """One or more calls; where the text before them took the first mark, `opened`."""
+    call = rules.rule(" | ".join(_each(rules, form, tools)))
+    first = "" if opened or not form.opening else f"{words.text(form.opening)} "
+    if form.listed:
+        more = "" if once else f' (space "," space {call})*'
+        return f'{first}space "[" space {call}{more} space "]"'
+    closed = f"space {call}" + (f" space {words.text(form.closing)}" if form.closing else "")
+    if once or not form.opening:
+        return first + closed
+    return f"{first}{closed} (space {words.text(form.opening)} {closed})*"
+
+
+def _each(rules: Rules, form: CallForm, tools: Sequence[Tool]) -> Iterable[str]:
+    for tool in tools:
+        arguments = _arguments(rules, tool)
+        if form.named:
+            yield f"{words.text(tool.name + form.named)} {arguments}"
+        else:
+            name, key = words.constant(tool.name), words.constant(form.key)
+            yield (
+                f'"{{" space {words.constant("name")} space ":" space {name} space "," space'
+                f' {key} space ":" space {arguments} space "}}"'
+            )
+
+
+def _arguments(rules: Rules, tool: Tool) -> str:
+    """What the schema allows; where it cannot be kept to and need not be, any object."""
+    form = tool.parameters
+    try:
+        return rules.of(_object(form))
+    except UnsupportedParameter:
+        if tool.strict:
+            raise
+        return "object"
+
+
+def _object(form: JsonForm) -> JsonForm:
+    """Arguments are an object whether or not the schema says so."""
+    said = "type" in form.schema or "$ref" in form.schema
+    return form if said else JsonForm({**form.schema, "type": "object"}, form.where)

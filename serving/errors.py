@@ -1,0 +1,164 @@
+"""What can go wrong while serving, each with a stable code."""
+
+from registry.errors import ModelyardError
+
+
+class ServingError(ModelyardError):
+    """Base of the serving tier's errors."""
+
+    code = "serving_error"
+
+
+class InvalidRequest(ServingError):
+    """A request's field has a value that is not allowed; `param` names the field."""
+
+    code = "invalid_value"
+
+    def __init__(self, message: str, *, param: str | None = None, fix: str = "") -> None:
+        super().__init__(message, fix=fix)
+        self.param = param
+
+
+class UnsupportedParameter(InvalidRequest):
+    """A request asks for something this platform does not do; it is refused, never ignored."""
+
+    code = "unsupported_parameter"
+
+
+class UnsupportedEndpoint(InvalidRequest):
+    """The model is not of the kind that this endpoint needs."""
+
+    code = "unsupported_endpoint"
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """A prompt does not fit the context the model was loaded with."""
+
+    code = "context_length_exceeded"
+
+
+class RequestTooLarge(InvalidRequest):
+    """A body has more bytes than may be sent."""
+
+    code = "request_too_large"
+
+
+class EngineBusy(ServingError):
+    """The engine's queue is full; the same request will do later."""
+
+    code = "engine_busy"
+
+
+class EngineDraining(ServingError):
+    """The engine finishes what it has and takes nothing new."""
+
+    code = "engine_draining"
+
+
+class EngineFailed(ServingError):
+    """The engine could not go on with a request."""
+
+    code = "engine_failed"
+
+
+class ModelUnloadable(ServingError):
+    """A model file cannot be served by the engine of its format."""
+
+    code = "model_unloadable"
+    exit_code = 3
+
+
+class NotFound(ServingError):
+    """Nothing is at this address, or nothing of this id."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(ServingError):
+    """The address is there, but not for this method."""
+
+    code = "method_not_allowed"
+
+
+class Unavailable(ServingError):
+    """What a request needs is not there now; `retry_after` seconds later it may be."""
+
+    retry_after: float = 5
+
+
+class NoWorker(Unavailable):
+    """No living worker can take the version."""
+
+    code = "no_worker"
+
+
+class FleetBusy(Unavailable):
+    """Every worker that could take a request has more than it can do."""
+
+    code = "fleet_busy"
+
+
+class EngineUnavailable(Unavailable):
+    """The engine of a version ended before it answered, and so did those after it."""
+
+    code = "engine_unavailable"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer."""
+
+    code = "database_unavailable"
+
+
+class WorkerUnreachable(Unavailable):
+    """A worker that counts as living did not answer."""
+
+    code = "worker_unreachable"
+
+
+class WorkerRefused(Unavailable):
+    """A worker could not load a version; code, message and fix are the worker's own."""
+
+    retry_after = 30
+
+    def __init__(self, code: str, message: str, *, fix: str = "") -> None:
+        super().__init__(message, fix=fix)
+        self.code = code
+
+
+class TooManyLogins(Unavailable):
+    """A name was tried too often from one address."""
+
+    code = "too_many_logins"
+    retry_after = 60
+
+
+class Limited(Unavailable):
+    """The caller has had its part for now; in `retry_after` seconds (a float) there is more."""
+
+    def __init__(self, message: str, retry_after: float, *, fix: str = "") -> None:
+        super().__init__(message, fix=fix)
+        self.retry_after = retry_after
+
+
+class RateLimited(Limited):
+    """`limit` requests have come already; in `reset_s` seconds none of them counts any more."""
+
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, retry_after: float, limit: int, reset_s: float) -> None:
+        super().__init__(message, retry_after, fix=f"Try again in {retry_after:.3g} s.")
+        self.limit = limit
+        self.reset_s = reset_s
+
+
+class QuotaExceeded(Limited):
+    """The user's quota of requests is used up."""
+
+    code = "insufficient_quota"
+
+
+class TooBusy(Limited):
+    """More requests at the same time than may be."""
+
+    code = "too_many_concurrent_requests"

@@ -1,0 +1,225 @@
+"""The way of one completion: admit, find the version, choose an engine, pass on, settle, book.
+
+Who asks is known before: nothing passes the door without a credential (serving.api.hot_path).
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from registry.names import Caller, ModelRef, ModelVersion
+from registry.usage import LOST, Used
+from serving.admission.gate import Gate
+from serving.errors import EngineUnavailable
+from serving.metrics import Trail
+from serving.routing.hedge import Asking, Hedge
+from serving.routing.priority import granted
+from serving.routing.reservation import Reservation
+from serving.routing.response import EngineGone
+from serving.routing.router import Router
+from serving.routing.running import RunningRequest
+from serving.routing.sizing import work_of
+from serving.routing.stream import Reply, begin
+from serving.routing.target import Target
+from serving.routing.upstream import Headers, Upstream
+from serving.routing.versions import Versions
+from serving.routing.work import Work
+from serving.usage.ids import new_id
+from serving.usage.ledger import Ledger
+from serving.wire import headers
+from serving.wire.rate_headers import Room
+from serving.wire.usage import NOTHING, Counts
+from serving.wire.wanted import Wanted, prompt_tokens, read_wanted
+
+TRIES = 3
+"""An engine that is gone before its first byte costs another try, elsewhere or reloaded."""
+
+CLIENT_GONE, ENGINE_BROKE = 499, 502
+"""Recorded, never sent: who left before the answer was complete."""
+
+FAILURES = (500, 502)
+"""What an engine answers that is broken; 503 it answers when it is busy or about to end."""
+
+
+class Client(Protocol):
+    """Who asked: the answer is given as fast as it is taken."""
+
+    room: Room | None
+    explained: bytes
+
+    async def whole(self, version: str, reply: Reply) -> None: ...
+
+    async def begin(self, version: str, reply: Reply) -> None: ...
+
+    def send(self, events: bytes) -> Awaitable[None]: ...
+
+    async def end(self) -> None: ...
+
+
+class Ask(msgspec.Struct, eq=False):
+    """A client's request: the body is forwarded byte for byte; `used` tells that it was booked.
+
+    A `priority` of None is the usual one.
+    """
+
+    caller: Caller
+    path: str
+    body: bytes
+    trail: Trail
+    explain: bool = False
+    priority: int | None = None
+    used: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Everything that a completion passes on its way to an engine and back."""
+
+    gate: Gate
+    versions: Versions
+    router: Router
+    upstream: Upstream
+    ledger: Ledger
+    hedge: Hedge | None = None
+
+    async def answer(self, ask: Ask, client: Client) -> None:
+        """Give the client its answer; ending this, in whatever way, ends the engine's work.
+
+        Raises InvalidRequest, InvalidName, UnknownModel, NotPermitted and Unavailable before
+        anything was sent; what the engine itself refuses is an answer with the engine's status.
+        """
+        wanted, caller = read_wanted(ask.body), ask.caller
+        admission = await self.gate.admit(caller.user_id)
+        client.room, quota = admission.room, admission.quota
+        try:
+            priority = granted(ask.priority, quota)
+            asked = (wanted.model, caller)
+            version = self.versions.known(asked) or await self.versions.find(asked)
+            ask.trail.model = version.model
+            output = wanted.output_tokens()
+            work = work_of(ask.trail.request_id, ask.body, output, quota, priority)
+            await self._try(ask, wanted, version, work, client)
+        finally:
+            admission.settle(used=ask.used)
+
+    async def _try(
+        self, ask: Ask, wanted: Wanted, version: ModelVersion, work: Work, client: Client
+    ) -> None:
+        if ask.explain:
+            client.explained = msgspec.json.encode(await self.router.explain(version, work))
+        self.router.budget.asked()
+        for attempt in range(TRIES):
+            if attempt and not self.router.budget.spend():
+                break
+            async with self.router.reserve(version, work) as held:
+                try:
+                    await self._run(ask, wanted, held, client)
+                except EngineGone:
+                    held.gone()
+                else:
+                    return
+        raise EngineUnavailable(
+            f"The engine of {version.ref} ended before it answered, and so did those after it.",
+            fix="Try again in a moment; `modelyard status` shows the engines.",
+        )
+
+    async def _run(self, ask: Ask, wanted: Wanted, held: Reservation, client: Client) -> None:
+        """Raises EngineGone where nothing was sent yet: then nothing is booked either."""
+        reply: Reply | None = None
+        target, version, now = held.target, held.version, time.time()
+        booking = self.ledger.reserve(_reserved(ask, held, now))
+        running = RunningRequest(ask.trail.request_id, ask.caller, version.ref, target, now)
+        told = (
+            (headers.MODEL, wanted.model),
+            (headers.ADAPTER, _adapter(version, wanted.model)),
+            (headers.TENANT, ask.caller.user_id),
+            (headers.COUNT, "1"),
+        )
+        self.router.running.begin(running)
+        try:
+            if self.hedge is None:
+                reply = await begin(await self.upstream.post(target, ask.path, ask.body, told))
+            else:
+                reply = await self.hedge.first(held, self._asking(ask, told))
+                running.target = held.target
+            ask.trail.answers()
+            held.begun(streamed=reply.streamed)
+            if reply.streamed:
+                await _stream(reply, running.model, client)
+            else:
+                await client.whole(running.model, reply)
+            ask.trail.status = ENGINE_BROKE if reply.broken else reply.status
+            _judge(held, reply)
+        except EngineGone:
+            booking.release()
+            raise
+        except asyncio.CancelledError:
+            ask.trail.status = CLIENT_GONE
+            raise
+        finally:
+            self.router.running.end(running)
+            if reply is not None:
+                reply.close()
+            counts = _counts(ask, reply)
+            ask.used = booking.enter(ask.trail, counts, held.target.device_id)
+
+    def _asking(self, ask: Ask, told: Headers) -> Asking:
+        async def asking(target: Target) -> Reply:
+            return await begin(await self.upstream.post(target, ask.path, ask.body, told))
+
+        return asking
+
+
+async def _stream(reply: Reply, version: str, client: Client) -> None:
+    """The engine is read as fast as the client reads: a send waits while its socket is full."""
+    await client.begin(version, reply)
+    while events := await reply.next():
+        await client.send(events)
+    await client.end()
+
+
+def _judge(held: Reservation, reply: Reply) -> None:
+    """What the router learns of an answer that came to its end."""
+    if reply.broken or reply.status in FAILURES:
+        held.failed()
+    elif reply.counts is not NOTHING:
+        counts = reply.counts
+        held.answered(counts.prompt_tokens, counts.cached_tokens, counts.completion_tokens)
+
+
+def _reserved(ask: Ask, held: Reservation, now: float) -> Used:
+    """What is booked if this process ends before the request does."""
+    version = held.version
+    return Used(
+        id=new_id(),
+        request_id=ask.trail.request_id,
+        at=int(now * 1000 - ask.trail.total_ms),
+        user_id=ask.caller.user_id,
+        model=version.model,
+        version_id=version.id,
+        device_id=held.target.device_id,
+        route=ask.path,
+        status=LOST,
+        prompt_tokens=held.work.prompt_tokens,
+        cached_tokens=0,
+        output_tokens=held.work.output_tokens,
+        first_byte_ms=None,
+        total_ms=0.0,
+    )
+
+
+def _adapter(version: ModelVersion, name: str) -> str:
+    """The sha256 of the adapter that `base+adapter` names; empty where it is the base alone."""
+    adapter = version.adapter(ModelRef.parse(name).adapter) if "+" in name else None
+    return adapter.file.sha256 if adapter else ""
+
+
+def _counts(ask: Ask, reply: Reply | None) -> Counts:
+    """What the engine counted; of an answer that broke off, an event for a token."""
+    if reply is None or (reply.streamed and reply.counts is NOTHING):
+        return Counts(prompt_tokens(ask.body), reply.events if reply else 0)
+    return reply.counts

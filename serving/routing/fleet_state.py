@@ -1,0 +1,285 @@
+"""The fleet as decisions need it: each worker's work in seconds, and what of it is ours."""
+
+import math
+from bisect import bisect_right, insort
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import accumulate
+
+import msgspec
+
+from serving.routing.speeds import Drag, Pace
+from serving.routing.work import Work
+
+PRIORITY_S = 30.0
+"""Seconds of waiting that one step of priority is worth."""
+
+STRETCH_SHARE, MOST_OVERTAKEN_S = 0.02, 60.0
+"""How much each request that is sent counts in a worker's stretch; the most that it can cost."""
+
+TURN_SHARE = 0.05
+USE_HALF_LIFE_S, YOUNG_S = 60.0, 10.0
+
+OTHERS_SHARE = 0.5
+"""Of a worker's places the other gateways' requests take at most this share from ours."""
+
+
+class LaneState(Enum):
+    """Where a version stands on a worker; one that is LEAVING gets nothing new."""
+
+    LOADING = "loading"
+    READY = "ready"
+    LEAVING = "leaving"
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One version on one worker."""
+
+    worker: "Worker"
+    version: str
+    memory: float
+    pace: Pace
+    state: LaneState = LaneState.READY
+    ready_at: float = 0.0
+    used_at: float = 0.0
+    busy: int = 0
+    held: int = 0
+    url: str = ""
+    prefill_s: float = 0.0
+    decode_s: float = 0.0
+    turn: int = -1
+
+    @property
+    def is_staying(self) -> bool:
+        """Whether it gets new work, now or once it is loaded."""
+        return self.state is not LaneState.LEAVING
+
+    def learned(self) -> None:
+        """Seconds a token as they are now on this worker, with one request more than it has.
+
+        Good until the worker's work changes, which its `turn` tells: whoever reads looks there.
+        """
+        worker = self.worker
+        self.turn = worker.turn
+        at, slowness = worker.sent + worker.others + 1, worker.slowness
+        self.prefill_s = self.pace.prefill.at(at) * slowness
+        self.decode_s = self.pace.decode.at(at) * slowness
+
+
+class Ticket(msgspec.Struct, eq=False):
+    """A reservation: work bound to a lane, held here until the worker is free to begin it."""
+
+    work: Work
+    version: str
+    arrived_at: float
+    lane: Lane | None = None
+    uncached: float = 0.0
+    prefill_s: float = 0.0
+    whole_s: float = 0.0
+    rank: float = 0.0
+    is_sent: bool = False
+    sent_at: float = 0.0
+    first_at: float | None = None
+    concurrency: float = 0.0
+    prompts_before: float = 0.0
+    is_over: bool = False
+
+    def __lt__(self, other: "Ticket") -> bool:
+        return self.rank < other.rank
+
+    def bind(self, lane: Lane, uncached: float, output: float) -> None:
+        """`whole_s` is what it takes of its worker, others being there to share its steps."""
+        self.lane, self.uncached = lane, uncached
+        self.prefill_s = uncached * lane.prefill_s
+        self.whole_s = self.prefill_s + output * lane.decode_s / lane.worker.slots
+        urgency = self.work.priority * PRIORITY_S
+        self.rank = self.arrived_at + lane.worker.overtaken_s(self.prefill_s) - urgency
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """One device: what we sent there and what we hold for it, in the order of its beginning.
+
+    `free_at` is when the prompts that were sent will be computed, at least `behind_s` from now.
+    `stretch` is how many seconds requests wait here for each second that their prompts take, so
+    that who asks for twice the work waits about twice as long.
+    """
+
+    index: int
+    device_id: str
+    gpu: str
+    slots: int
+    memory: float
+    drag: Drag = field(default_factory=Drag)
+    strain: float = 1.0  # how much slower it is at least, by what its own hardware says
+    is_plain: bool = True
+    _is_fit: bool = True
+    lanes: dict[str, Lane] = field(default_factory=dict[str, Lane])
+    sent: int = 0
+    others: float = 0.0
+    others_s: float = 0.0  # of prompts that other gateways have there
+    held: list[Ticket] = field(default_factory=list[Ticket])
+    free_at: float = 0.0
+    behind_s: float = 0.0
+    turn_s: float = 0.1
+    stretch: float = 2.0
+    is_moving: bool = False
+    turn: int = 0
+    prompts: float = 0.0  # tokens of prompts computed here since the beginning
+    _ranks: list[float] = field(default_factory=list[float])
+    _ahead: list[float] = field(default_factory=list[float])
+    _prefills: dict[int, Ticket] = field(default_factory=dict[int, Ticket])
+    _head_at: float = 0.0
+    _due_s: float = 0.0  # of all in _prefills
+    _waited_s: float = 1.0
+    _own_s: float = 0.5
+    _sent_s: float = 0.0
+    _begun: float = 0.0
+    _sent_at: float = 0.0
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether it may get work at all."""
+        return self._is_fit
+
+    @is_fit.setter
+    def is_fit(self, is_fit: bool) -> None:
+        self._is_fit = is_fit
+        self.settled()
+
+    @property
+    def slowness(self) -> float:
+        """How many times longer it takes than its like: as measured, at least as it says."""
+        return max(self.drag.factor, self.strain)
+
+    @property
+    def concurrency(self) -> float:
+        return self.sent + self.others
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what comes now has to wait for a place."""
+        return self.sent + self.others >= self.slots
+
+    @property
+    def has_slot(self) -> bool:
+        """Whether we may send: others never keep us out of all of a worker's places."""
+        return self.sent + min(self.others, self.slots * OTHERS_SHARE) < self.slots
+
+    @property
+    def is_open(self) -> bool:
+        return self.is_fit and self.has_slot
+
+    @property
+    def free_memory(self) -> float:
+        return self.memory - sum(lane.memory for lane in self.lanes.values())
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until the prompts that were sent are computed."""
+        return max(self.behind_s, self.free_at - now, 0.0)
+
+    def use(self, now: float) -> float:
+        """The share of its time that what it was sent in the last minutes takes.
+
+        What is young is not held to be idle.
+        """
+        lasted = max(YOUNG_S, now - self._begun)
+        seen_s = USE_HALF_LIFE_S / math.log(2) * (1 - 0.5 ** (lasted / USE_HALF_LIFE_S))
+        return self._sent_s * self._fading(now) / seen_s
+
+    def _fading(self, now: float) -> float:
+        return 0.5 ** ((now - self._sent_at) / USE_HALF_LIFE_S)
+
+    def queue_s(self, now: float) -> float:
+        """Seconds until one that comes now, behind all others, could begin."""
+        ahead = self._ahead[-1] if self._ahead else 0.0
+        turns = self.turn_s * (1 + len(self.held)) if self.is_full else 0.0
+        return self.wait_s(now) + ahead + turns
+
+    def ahead_s(self, rank: float) -> float:
+        """Seconds of prompts held here that begin before one of this rank."""
+        ranks = self._ranks
+        if not ranks or rank < ranks[0]:
+            return 0.0
+        return self._ahead[bisect_right(ranks, rank) - 1]
+
+    def overtaken_s(self, prefill_s: float) -> float:
+        """For how long a prompt of so many seconds may be overtaken by others that are shorter."""
+        return min(MOST_OVERTAKEN_S, self.stretch * prefill_s)
+
+    def hold(self, ticket: Ticket, lane: Lane) -> None:
+        lane.held += 1
+        insort(self.held, ticket)
+        self._held_changed()
+
+    def release(self, ticket: Ticket, lane: Lane) -> None:
+        """It is held here no longer."""
+        lane.held -= 1
+        self.held.remove(ticket)
+        self._held_changed()
+
+    def send(self, ticket: Ticket, now: float) -> None:
+        """The worker begins with it as soon as what was sent before is computed."""
+        ticket.is_sent, ticket.sent_at = True, now
+        self._waited(now - ticket.arrived_at + self.wait_s(now), ticket.prefill_s)
+        if not self._sent_s:
+            self._begun = now
+        self._sent_s = self._sent_s * self._fading(now) + ticket.whole_s
+        self._sent_at = now
+        self.sent += 1
+        if not self._prefills:
+            self._head_at = now
+        self._prefills[id(ticket)] = ticket
+        self._due_s += ticket.prefill_s
+        ticket.concurrency = self.sent + self.others
+        self._count()
+
+    def computed(self, ticket: Ticket, now: float) -> float | None:
+        """A prompt is done; returns the seconds it took alone, None where others overtook it."""
+        prefills = self._prefills
+        if id(ticket) not in prefills:
+            return None
+        begun = max(self._head_at, ticket.sent_at)
+        was_next = next(iter(prefills)) == id(ticket)
+        del prefills[id(ticket)]
+        self._due_s -= ticket.prefill_s
+        self._head_at = now
+        self.prompts += ticket.uncached
+        self._count()
+        return now - begun if was_next else None
+
+    def leave(self, ticket: Ticket, now: float) -> None:
+        """The request is over, however."""
+        self.computed(ticket, now)
+        self.sent -= 1
+
+    def stayed(self, seconds: float) -> None:
+        """A request has been here for so long: that is how often a place comes free."""
+        self.turn_s += TURN_SHARE * (seconds / self.slots - self.turn_s)
+
+    def _waited(self, seconds: float, own_s: float) -> None:
+        self._waited_s += STRETCH_SHARE * (seconds - self._waited_s)
+        self._own_s += STRETCH_SHARE * (own_s - self._own_s)
+        self.stretch = self._waited_s / max(self._own_s, 1e-6)
+
+    def settled(self) -> None:
+        """Something has changed here: lanes' speeds become those of the concurrency now.
+
+        What the hot loop asks of a worker is kept as one flag: free, fit, nothing held.
+        """
+        self.turn += 1
+        self.is_plain = self._is_fit and not self.held and self.sent + self.others < self.slots
+
+    def _held_changed(self) -> None:
+        self._ranks = [t.rank for t in self.held]
+        self._ahead = list(accumulate(t.prefill_s for t in self.held))
+        self.settled()
+
+    def _count(self) -> None:
+        """A running sum: a thousand prompts at a time must not be added up for each of them."""
+        if not self._prefills:
+            self.free_at = self.behind_s = self._due_s = 0.0
+            return
+        self.free_at = self._head_at + self._due_s
+        self.behind_s = max(0.0, self._due_s - next(iter(self._prefills.values())).prefill_s)

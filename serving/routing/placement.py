@@ -1,0 +1,167 @@
+"""Which versions should be where: moves that shorten the fleet's waiting."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from serving.routing.fleet_state import Lane, LaneState, Worker
+from serving.routing.yard import Yard
+
+HOMELESS_S = 1000.0
+"""What a request for a version that nobody has is held to wait, in seconds."""
+
+BACKLOG_S = 30.0
+"""What waits counts as demand that comes within this time."""
+
+KNEE = 0.9
+LEAST_GAIN, GAIN_SHARE = 0.3, 0.1
+"""A move must save so many requests from waiting at any moment, and this share of all that wait."""
+
+SETTLE = 2.0
+"""A loaded version stays at least this many times as long as its loading took."""
+
+ROUNDS = 6
+DRAIN = 0.05
+"""What it adds if a victim still has work, in requests that wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Load a version on a worker once its victims there have finished what they have."""
+
+    worker: Worker
+    version: str
+    victims: tuple[Lane, ...]
+    gain: float
+
+
+@dataclass(slots=True)
+class Asked:
+    """What one version is asked for: arrivals a second, tokens, and what waits already."""
+
+    rate: float
+    prompt: float
+    output: float
+
+
+def waiting(use: float) -> float:
+    """Seconds a request waits on a worker used to this share; straight on beyond the knee."""
+    if use < KNEE:
+        return use / (1 - use)
+    return KNEE / (1 - KNEE) + (use - KNEE) / (1 - KNEE) ** 2
+
+
+@dataclass(slots=True)
+class Placement:
+    """One search: the speeds it works with are those of this moment."""
+
+    yard: Yard
+    load_s: Mapping[str, float]
+    _cost: dict[tuple[int, str], float] = field(default_factory=dict[tuple[int, str], float])
+
+    def best_move(self, version: str, asked: Mapping[str, Asked], now: float) -> Move | None:
+        """The move for a version that saves the most waiting; None where none saves enough."""
+        homes = {name: self._homes(name) for name in asked}
+        before = self.total(homes, asked)
+        share = GAIN_SHARE * before if homes[version] else 0.0
+        least, best = before - max(LEAST_GAIN, share), None
+        for worker in self.yard.workers:
+            victims = self._victims(worker, version, asked, now)
+            if victims is None:
+                continue
+            total = self.total(_after(homes, version, worker, victims), asked)
+            total += DRAIN * sum(1 for lane in victims if lane.busy)
+            if total < least:
+                least, best = total, Move(worker, version, victims, before - total)
+        return best
+
+    def total(self, homes: Mapping[str, Sequence[Worker]], asked: Mapping[str, Asked]) -> float:
+        """Requests that wait at any moment, each version spread so that its workers are even."""
+        shares = {
+            v: {w.index: 1 / self.work_s(w, v, asked[v]) for w in where}
+            for v, where in homes.items()
+            if where
+        }
+        flows, use = self._flows(shares, asked), dict.fromkeys(range(len(self.yard.workers)), 0.0)
+        for _ in range(ROUNDS):
+            shares = {
+                v: {i: x / (0.05 + use[i]) ** 0.7 for i, x in weights.items()}
+                for v, weights in shares.items()
+            }
+            flows = self._flows(shares, asked)
+            use = self._use(flows, asked)
+        at_home = sum(x * waiting(use[i]) for flow in flows.values() for i, x in flow.items())
+        return at_home + sum(asked[v].rate * HOMELESS_S for v, where in homes.items() if not where)
+
+    def _flows(
+        self, shares: Mapping[str, Mapping[int, float]], asked: Mapping[str, Asked]
+    ) -> dict[str, dict[int, float]]:
+        """Requests a second of each version to each worker, in these shares."""
+        return {
+            v: {i: asked[v].rate * x / sum(weights.values()) for i, x in weights.items()}
+            for v, weights in shares.items()
+        }
+
+    def _use(
+        self, flows: Mapping[str, Mapping[int, float]], asked: Mapping[str, Asked]
+    ) -> dict[int, float]:
+        use = dict.fromkeys(range(len(self.yard.workers)), 0.0)
+        for v, flow in flows.items():
+            for i, rate in flow.items():
+                use[i] += rate * self.work_s(self.yard.workers[i], v, asked[v])
+        return use
+
+    def work_s(self, worker: Worker, version: str, asked: Asked) -> float:
+        """Seconds of a worker that one request of a version takes when it is full."""
+        key = (worker.index, version)
+        known = self._cost.get(key)
+        if known is None:
+            pace = self.yard.speeds.pace(worker.gpu, version)
+            prefill = asked.prompt * pace.prefill.at(0)
+            decode = asked.output * pace.decode.at(worker.slots) / worker.slots
+            known = self._cost[key] = max(1e-4, (prefill + decode) * worker.slowness)
+        return known
+
+    def _homes(self, version: str) -> list[Worker]:
+        lanes = self.yard.lanes.get(version, ())
+        return [x.worker for x in lanes if x.worker.is_fit and x.state is not LaneState.LEAVING]
+
+    def _victims(
+        self, worker: Worker, version: str, asked: Mapping[str, Asked], now: float
+    ) -> tuple[Lane, ...] | None:
+        """Those that matter least and suffice; None where there is no room to be had."""
+        if not self.yard.may_load(worker, version, now):
+            return None
+        need, free, chosen = self.yard.needs[version], worker.free_memory, list[Lane]()
+        may_go = [lane for lane in worker.lanes.values() if self._is_settled(lane, now)]
+        by_worth = sorted(may_go, key=lambda lane: self._worth(lane, asked))
+        for lane in by_worth:
+            if free < need:
+                chosen.append(lane)
+                free += lane.memory
+        if free < need:
+            return None
+        for lane in reversed(by_worth):
+            if lane in chosen and free - lane.memory >= need:
+                chosen.remove(lane)
+                free -= lane.memory
+        return tuple(chosen)
+
+    def _is_settled(self, lane: Lane, now: float) -> bool:
+        if lane.state is not LaneState.READY:
+            return False
+        return now - lane.ready_at >= SETTLE * self.load_s.get(lane.version, 0.0)
+
+    def _worth(self, lane: Lane, asked: Mapping[str, Asked]) -> float:
+        known = asked.get(lane.version)
+        others = len(self.yard.lanes[lane.version]) - 1
+        return (known.rate if known else 0.0) / (1 + 3 * others)
+
+
+def _after(
+    homes: Mapping[str, list[Worker]], version: str, worker: Worker, victims: Iterable[Lane]
+) -> dict[str, list[Worker]]:
+    after = {**homes, version: [*homes[version], worker]}
+    for victim in victims:
+        if victim.version in after:
+            after[victim.version] = [w for w in after[victim.version] if w is not worker]
+    return after

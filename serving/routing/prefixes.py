@@ -1,0 +1,73 @@
+"""Which worker should still have which beginning of a prompt: what was sent there last."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+KEPT_TOKENS = 500_000
+"""Tokens a worker is believed to keep where it does not say."""
+
+
+@dataclass(slots=True)
+class Prefixes:
+    """Blocks by hash, each with the workers that have it as bits of one number.
+
+    A hash stands for a block and all before it; versions share no cache, each has its own.
+    """
+
+    block_tokens: int
+    kept_tokens: int = KEPT_TOKENS
+    _where: dict[int, int] = field(default_factory=dict[int, int])
+    _recent: dict[int, OrderedDict[int, None]] = field(
+        default_factory=dict[int, OrderedDict[int, None]]
+    )
+
+    def match(self, blocks: Sequence[int]) -> dict[int, int]:
+        """Tokens of the prompt that each worker should have; workers with none are left out."""
+        where, found = self._where, dict[int, int]()
+        having, depth = -1, 0
+        for block in blocks:
+            still = having & where.get(block, 0)
+            if still != having:
+                if depth:
+                    _note(having & ~still, depth * self.block_tokens, found)
+                if not still:
+                    return found
+                having = still
+            depth += 1
+        if depth:
+            _note(having, depth * self.block_tokens, found)
+        return found
+
+    def add(self, worker: int, blocks: Sequence[int]) -> None:
+        """The worker computes these now."""
+        if not blocks:
+            return
+        recent, bit = self._recent.setdefault(worker, OrderedDict()), 1 << worker
+        for block in reversed(blocks):  # the beginning is the last to leave
+            if block in recent:
+                recent.move_to_end(block)
+            else:
+                recent[block] = None
+                self._where[block] = self._where.get(block, 0) | bit
+        while len(recent) > self.kept_tokens // self.block_tokens:
+            self._drop(recent.popitem(last=False)[0], bit)
+
+    def forget(self, worker: int) -> None:
+        """The worker has lost all it had."""
+        for block in self._recent.pop(worker, ()):
+            self._drop(block, 1 << worker)
+
+    def _drop(self, block: int, bit: int) -> None:
+        left = self._where.get(block, 0) & ~bit
+        if left:
+            self._where[block] = left
+        else:
+            self._where.pop(block, None)
+
+
+def _note(workers: int, tokens: int, found: dict[int, int]) -> None:
+    while workers:
+        lowest = workers & -workers
+        found[lowest.bit_length() - 1] = tokens
+        workers ^= lowest

@@ -1,0 +1,18 @@
+"""How urgent a request may be."""
+
+from registry.errors import NotPermitted
+from registry.quotas import Quota
+from serving.routing.work import DEFAULT_PRIORITY
+
+
+def granted(asked: int | None, quota: Quota) -> int:
+    """The usual priority where none is asked for; raises NotPermitted above the user's limit."""
+    limit = quota.priority_limit
+    if asked is None:
+        return min(DEFAULT_PRIORITY, limit)
+    if asked > limit:
+        raise NotPermitted(
+            f"Priority {asked} is above your limit of {limit}.",
+            fix=f"Ask for {limit} or less, or have an admin raise your quota's priority_limit.",
+        )
+    return asked

@@ -1,0 +1,48 @@
+"""The requests this gateway is answering now, and on which device."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+
+from registry.names import Caller
+from serving.routing.target import Target
+
+
+class RunningRequest(msgspec.Struct, eq=False):
+    """One request at work: whose, for which version, since when (seconds since 1970)."""
+
+    request_id: str
+    caller: Caller
+    model: str
+    target: Target
+    since: float
+
+    @property
+    def started_at(self) -> datetime:
+        return datetime.fromtimestamp(self.since, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What runs; a request is in it exactly as long as its engine works for it."""
+
+    _requests: dict[int, RunningRequest] = field(default_factory=dict[int, RunningRequest])
+
+    def begin(self, request: RunningRequest) -> None:
+        self._requests[id(request)] = request
+
+    def end(self, request: RunningRequest) -> None:
+        del self._requests[id(request)]
+
+    def on(self, device_id: str) -> list[RunningRequest]:
+        """The requests on one device, the oldest first."""
+        return [r for r in self._requests.values() if r.target.device_id == device_id]
+
+    def devices_of(self, user_id: str) -> set[str]:
+        """The devices on which a user has work."""
+        requests = self._requests.values()
+        return {r.target.device_id for r in requests if r.caller.user_id == user_id}
+
+    def count(self, target: Target) -> int:
+        return sum(r.target == target for r in self._requests.values())

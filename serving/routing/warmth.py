@@ -1,0 +1,107 @@
+"""Keeps ready what will be asked next: champions, and for a while what they took over from.
+
+Every gateway does this from the tables alone, so that all come to the same, also one that has just
+started, and saying it twice changes nothing: no gateway has to lead.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from registry.database import utc_now
+from registry.fleet import WorkerView
+from registry.promotions import Promotion, Promotions
+from serving.errors import Unavailable
+from serving.routing.census import Census, Snapshot
+from serving.routing.upstream import Upstream
+
+EVERY_S = 5.0
+BACK_WITHIN = timedelta(minutes=30)
+"""So long after a promotion the champion of before stays where it is: it is the way back."""
+
+ANSWER_S = 5.0
+
+_log = structlog.get_logger("modelyard.warmth")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What each device shall keep, by device id, and which champions are loaded nowhere yet."""
+
+    keep: dict[str, list[str]]
+    missing: tuple[str, ...]
+
+
+def plan(fleet: Snapshot, champions: Sequence[Promotion], since: datetime) -> Plan:
+    """`since`: champions that are younger are loaded ahead, and those of before them kept."""
+    fresh = [champion for champion in champions if champion.at > since]
+    wanted = {champion.version_id for champion in champions}
+    wanted |= {champion.previous_id for champion in fresh if champion.previous_id}
+    keep: dict[str, list[str]] = {worker.device_id: [] for worker in fleet.workers}
+    for engine in fleet.engines:
+        if engine.version_id in wanted:
+            keep.setdefault(engine.device_id, []).append(engine.version_id)
+    loaded = {engine.version_id for engine in fleet.engines}
+    missing = [x.version_id for x in fresh if x.version_id not in loaded]
+    return Plan(keep, tuple(missing))
+
+
+@dataclass(slots=True)
+class Warmth:
+    """A slow loop beside the requests; what it cannot do now it does the next time."""
+
+    census: Census
+    promotions: Promotions
+    upstream: Upstream
+    load_timeout_s: float
+    _told: dict[str, object] = field(default_factory=dict[str, object])
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def look(self) -> None:
+        """Once: say what is to be kept, and have fresh champions loaded where there is room."""
+        fleet = await self.census.now()
+        loaded = {engine.version_id for engine in fleet.engines}
+        champions = await asyncio.to_thread(self.promotions.around, loaded)
+        wanted = plan(fleet, champions, utc_now() - BACK_WITHIN)
+        self._told = {w.device_id: self._told.get(w.device_id) for w in fleet.workers}
+        for worker in fleet.workers:
+            await _tried(self._keep(worker, wanted.keep[worker.device_id]))
+        for version_id in wanted.missing:
+            first = next(iter(fleet.able(version_id)), None)
+            if first is not None:
+                await _tried(self._load(first, version_id))
+
+    async def _keep(self, worker: WorkerView, version_ids: list[str]) -> None:
+        told = (worker.started_at, version_ids)
+        if self._told[worker.device_id] != told:
+            await self.upstream.keep(worker, version_ids, timeout_s=ANSWER_S)
+            self._told[worker.device_id] = told
+
+    async def _load(self, worker: WorkerView, version_id: str) -> None:
+        await self.upstream.load(worker, version_id, timeout_s=self.load_timeout_s)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            await _tried(self.look())
+
+
+async def _tried(work: Awaitable[None]) -> None:
+    """What fails now is done with one of the next looks."""
+    try:
+        await work
+    except (SQLAlchemyError, Unavailable) as error:
+        _log.warning("not_kept_warm", reason=str(error).splitlines()[0])

@@ -1,0 +1,123 @@
+"""The fleet a dispatcher decides on: workers, what stands where, and what is learned of them."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from serving.routing.demand import Demands
+from serving.routing.fleet_state import Lane, LaneState, Ticket, Worker
+from serving.routing.prefixes import Prefixes
+from serving.routing.speeds import Speeds
+
+LOAD_BASE_S, LOAD_PER_S = 2.0, 1.5e9
+"""What a load is held to take before one was seen: so many seconds and bytes a second."""
+
+EVICT_S = 0.5
+
+MOST_VERSIONS, FORGOTTEN_RATE = 1000, 1e-5
+"""Of more versions those are forgotten that are nowhere and asked for less than daily."""
+
+
+@dataclass(slots=True)
+class Yard:
+    """`needs` is the memory of each version, in the unit of the workers' memory (bytes).
+
+    `orphans` are requests that no worker can take yet, by version.
+    """
+
+    block_tokens: int
+    memory_unit: float = 1.0
+    workers: list[Worker] = field(default_factory=list[Worker])
+    lanes: dict[str, list[Lane]] = field(default_factory=dict[str, list[Lane]])
+    needs: dict[str, float] = field(default_factory=dict[str, float])
+    speeds: Speeds = field(default_factory=Speeds)
+    demands: Demands = field(default_factory=Demands)
+    orphans: dict[str, deque[Ticket]] = field(default_factory=dict[str, deque[Ticket]])
+    refused: dict[tuple[int, str], float] = field(default_factory=dict[tuple[int, str], float])
+    vacant: list[int] = field(default_factory=list[int])
+    _prefixes: dict[str, Prefixes] = field(default_factory=dict[str, Prefixes])
+
+    def add_worker(self, device_id: str, gpu: str, slots: int) -> Worker:
+        """A device that nothing is known of, in the place of one that has left for good."""
+        place = self.vacant.pop() if self.vacant else len(self.workers)
+        worker = Worker(place, device_id, gpu, slots, 0.0)
+        self.workers[place : place + 1] = [worker]
+        return worker
+
+    def vacate(self, worker: Worker) -> None:
+        """A device has left for good, with nothing on it: another may have its place."""
+        self.vacant.append(worker.index)
+        for key in [key for key in self.refused if key[0] == worker.index]:
+            del self.refused[key]
+
+    def prune(self, now: float) -> list[str]:
+        """Forget refusals that are over and, of too many versions, those that nobody asks for."""
+        for key in [key for key, until in self.refused.items() if until <= now]:
+            del self.refused[key]
+        if len(self.needs) <= MOST_VERSIONS:
+            return []
+        over = [version for version in self.needs if self._is_over(version, now)]
+        for version in over:
+            for known in (self.needs, self.lanes, self.orphans, self._prefixes):
+                known.pop(version, None)
+            self.demands.forget(version)
+            self.speeds.forget(version)
+        return over
+
+    def _is_over(self, version: str, now: float) -> bool:
+        if self.lanes.get(version) or self.orphans.get(version):
+            return False
+        return self.demands.of(version).rate(now) < FORGOTTEN_RATE
+
+    def prefixes(self, version: str) -> Prefixes:
+        known = self._prefixes.get(version)
+        if known is None:
+            known = self._prefixes[version] = Prefixes(self.block_tokens)
+        return known
+
+    def add_lane(
+        self,
+        worker: Worker,
+        version: str,
+        now: float,
+        *,
+        state: LaneState = LaneState.READY,
+        ready_at: float = 0.0,
+    ) -> Lane:
+        """A version on a worker, ready or from `ready_at` on."""
+        pace = self.speeds.pace(worker.gpu, version)
+        lane = Lane(worker, version, self.needs.get(version, 0.0), pace, state, ready_at, now)
+        lane.learned()
+        worker.lanes[version] = lane
+        self.lanes.setdefault(version, []).append(lane)
+        return lane
+
+    def drop_lane(self, lane: Lane) -> None:
+        """The version is no longer there, nor what it remembered of prompts."""
+        if lane.worker.lanes.get(lane.version) is lane:
+            del lane.worker.lanes[lane.version]
+            self.lanes[lane.version].remove(lane)
+            self.prefixes(lane.version).forget(lane.worker.index)
+
+    def load_s(self, version: str) -> float:
+        """Seconds until a version is ready on a worker that has room."""
+        known = self.demands.of(version).load_s
+        return known or LOAD_BASE_S + self.needs.get(version, 0.0) * self.memory_unit / LOAD_PER_S
+
+    def may_load(self, worker: Worker, version: str, now: float) -> bool:
+        """Whether the worker could ever have the version; a refusal is believed for a while."""
+        if not worker.is_fit or worker.is_moving or version in worker.lanes:
+            return False
+        refused_until = self.refused.get((worker.index, version), 0.0)
+        return worker.memory >= self.needs[version] and refused_until <= now
+
+    def is_everywhere(self, version: str) -> bool:
+        """Whether every worker has it or is about to: there is nowhere left to load it."""
+        return len(self.lanes.get(version, ())) >= len(self.workers)
+
+    def orphan(self, ticket: Ticket) -> None:
+        self.orphans.setdefault(ticket.version, deque()).append(ticket)
+
+    def is_crowded(self) -> bool:
+        """Whether there is no room for all that is asked for, so that versions must take turns."""
+        asked = sum(n for v, n in self.needs.items() if self.demands.of(v).is_wanted)
+        return asked > sum(w.memory for w in self.workers if w.is_fit)

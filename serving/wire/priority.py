@@ -1,0 +1,20 @@
+"""The priority that a request asks for in a header."""
+
+from registry.quotas import HIGHEST_PRIORITY
+from serving.errors import InvalidRequest
+
+PRIORITY = "X-Modelyard-Priority"
+_LEVELS = {b"%d" % level: level for level in range(1, HIGHEST_PRIORITY + 1)}
+
+
+def read_priority(given: bytes | None) -> int | None:
+    """None where the request asks for none; raises InvalidRequest."""
+    if given is None:
+        return None
+    level = _LEVELS.get(given)
+    if level is None:
+        raise InvalidRequest(
+            f"{PRIORITY} must be an integer from 1 to {HIGHEST_PRIORITY}, the most urgent.",
+            param=PRIORITY,
+        )
+    return level

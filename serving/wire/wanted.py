@@ -1,0 +1,64 @@
+"""The few fields of a completion's body that the gateway itself has to know."""
+
+import re
+
+import msgspec
+
+from serving.errors import InvalidRequest
+
+USUAL_OUTPUT = 256
+"""Tokens reserved for an answer whose request sets no bound."""
+
+MOST_OUTPUT = 1_000_000
+BYTES_A_TOKEN = 4
+
+_AT = re.compile(r"`\$\.(?P<field>[^`]+)`")
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Which model is asked for, and how much of it; the engine checks everything.
+
+    What is not of the usual type is taken as not given here, and refused there.
+    """
+
+    model: str
+    max_tokens: object = None
+    max_completion_tokens: object = None
+    n: object = None
+
+    def output_tokens(self) -> int:
+        """The most that the answers may have."""
+        limit = _count(self.max_completion_tokens) or _count(self.max_tokens) or USUAL_OUTPUT
+        return min(limit * (_count(self.n) or 1), MOST_OUTPUT)
+
+
+_decode = msgspec.json.Decoder(Wanted).decode
+
+
+def read_wanted(body: bytes) -> Wanted:
+    """Raises InvalidRequest, naming the field where one is wrong."""
+    try:
+        return _decode(body)
+    except msgspec.ValidationError as error:
+        raise _explained(error) from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
+
+
+def prompt_tokens(body: bytes) -> int:
+    """About how many tokens a request's text has, until its engine has counted them."""
+    return len(body) // BYTES_A_TOKEN
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _explained(error: msgspec.ValidationError) -> InvalidRequest:
+    at = _AT.search(str(error))
+    if at is None and "required field" not in str(error):
+        return InvalidRequest("The body must be a JSON object.")
+    param = at["field"] if at else "model"
+    return InvalidRequest(
+        f"'{param}' must be the name of a model.", param=param, fix="GET /v1/models lists them."
+    )

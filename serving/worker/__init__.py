@@ -1,0 +1,1 @@
+"""One supervisor per device: which versions are loaded, their engine processes, and telemetry."""

@@ -1,0 +1,63 @@
+"""How much an engine has to do, as it says itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+ANSWER = aiohttp.ClientTimeout(total=2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Requests at work and waiting, a count that moves with tokens, and requests at a time.
+
+    `paces` are those of `serving.engines.paces`, as the engine tells them.
+    """
+
+    active: int = 0
+    queued: int = 0
+    tokens: int = 0
+    slots: int = 0
+    paces: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
+
+    @property
+    def is_idle(self) -> bool:
+        return self.active + self.queued == 0
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityReader:
+    """Asks engines over one HTTP session that carries the internal token."""
+
+    session: aiohttp.ClientSession
+
+    async def answers(self, url: str) -> bool:
+        """Whether a worker or an engine of ours lives there."""
+        try:
+            async with self.session.get(f"{url}/health", timeout=ANSWER) as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    async def metrics(self, url: str) -> str:
+        """An engine's measures in Prometheus' text form; empty where it does not answer."""
+        try:
+            async with self.session.get(f"{url}/metrics", timeout=ANSWER) as answer:
+                return await answer.text() if answer.ok else ""
+        except (aiohttp.ClientError, TimeoutError):
+            return ""
+
+    async def read(self, url: str) -> Activity | None:
+        """None where the engine does not answer: it counts as busy until it is known dead."""
+        try:
+            async with self.session.get(f"{url}/state", timeout=ANSWER) as answer:
+                answer.raise_for_status()
+                state: dict[str, Any] = await answer.json()
+        except (aiohttp.ClientError, TimeoutError):
+            return None  # also in the moment between an engine's death and its notice
+        tokens = int(state.get("prompt_tokens", 0)) + int(state.get("generated_tokens", 0))
+        slots = int(state.get("slots", 0))
+        active, queued, paces = int(state["active"]), int(state["queued"]), state.get("paces", {})
+        return Activity(active, queued, tokens, slots, paces)

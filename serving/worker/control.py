@@ -1,0 +1,105 @@
+"""The worker's own HTTP: load a version, unload it, say what is here."""
+
+from dataclasses import asdict, dataclass
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from registry.errors import ModelyardError
+from serving.engines.guard import InternalGuard
+from serving.errors import InvalidRequest
+from serving.wire.errors import status_of
+from serving.worker.residency import Residency
+from serving.worker.scraping import CONTENT_TYPE, scrape
+
+METRICS = "/metrics"
+PROBLEM = "application/problem+json"
+
+
+class _Keep(msgspec.Struct, frozen=True):
+    """The ids of versions that are to be kept warm."""
+
+    version_ids: list[str]
+
+
+_read_keep = msgspec.json.Decoder(_Keep).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The routes of one worker; all but the measures need the internal token."""
+
+    residency: Residency
+    token: str
+
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/engines/{version_id}", self.load, methods=["POST"]),
+                Route("/engines/{version_id}", self.unload, methods=["DELETE"]),
+                Route("/keep", self.keep, methods=["PUT"]),
+                Route("/state", self.state),
+                Route("/health", self.health),
+                Route(METRICS, self.metrics),
+            ],
+            middleware=[Middleware(InternalGuard, token=self.token, open_path=METRICS)],
+            exception_handlers={ModelyardError: _problem},
+        )
+
+    async def load(self, request: Request) -> Response:
+        """Answer once the version is ready to be asked, or with the reason why it is not."""
+        resident = await self.residency.ensure(request.path_params["version_id"])
+        process = await resident.ready()
+        return JSONResponse(
+            {
+                "version_id": resident.config.version_id,
+                "model": resident.name,
+                "pid": process.pid,
+                **asdict(process.ready),
+            }
+        )
+
+    async def unload(self, request: Request) -> Response:
+        await self.residency.unload(request.path_params["version_id"])
+        return Response(status_code=204)
+
+    async def keep(self, request: Request) -> Response:
+        """Which of the loaded versions leave last, in place of what was said before."""
+        try:
+            told = _read_keep(await request.body())
+        except msgspec.DecodeError as error:
+            raise InvalidRequest(f"The body is wrong: {error}.") from None
+        self.residency.keep(told.version_ids)
+        return Response(status_code=204)
+
+    async def state(self, request: Request) -> Response:
+        engines = [asdict(view) for view in self.residency.views()]
+        return JSONResponse(
+            {"device": self.residency.telemetry.facts.as_json(), "engines": engines}
+        )
+
+    async def metrics(self, request: Request) -> Response:
+        """Open as the gateway's: Prometheus is not to hold a token that may load and unload."""
+        return Response(await scrape(self.residency), media_type=CONTENT_TYPE)
+
+    async def health(self, request: Request) -> Response:
+        return JSONResponse({"status": "ready"})
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    """RFC 9457, with the error's stable `code` and the way out as `fix`."""
+    assert isinstance(error, ModelyardError)  # noqa: S101  registered for this class only
+    status = status_of(error)
+    problem = {
+        "type": "about:blank",
+        "title": type(error).__name__,
+        "status": status,
+        "detail": error.message,
+        "code": error.code,
+        "fix": error.fix,
+    }
+    return JSONResponse(problem, status, media_type=PROBLEM)

@@ -1,0 +1,130 @@
+"""Tells the registry, again and again, what this device is like and what it has loaded."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from registry.device_orders import DeviceOrders
+from registry.fleet import EngineView, Fleet
+from serving.errors import ServingError
+from serving.worker.activity import Activity, ActivityReader
+from serving.worker.device import DeviceFacts, DeviceStatus
+from serving.worker.residency import Residency
+from serving.worker.sampling import Sampler
+from serving.worker.telemetry import Telemetry
+
+
+class DeviceTaken(ServingError):
+    """Another worker has the device."""
+
+    code = "device_taken"
+    exit_code = 5
+
+
+_log = structlog.get_logger("modelyard.worker")
+
+
+@dataclass(slots=True, eq=False)
+class Reporter:
+    """Keeps one worker's rows true; a database that is away for a while is caught up with."""
+
+    fleet: Fleet
+    url: str
+    pid: int
+    telemetry: Telemetry
+    residency: Residency
+    changed: asyncio.Event
+    sampler: Sampler
+    _written: dict[str, EngineView] = field(default_factory=dict[str, EngineView])
+
+    @property
+    def device_id(self) -> str:
+        return self.telemetry.device.device_id
+
+    async def register(self, reader: ActivityReader) -> None:
+        """Take the device, also from a worker that answers no more; raises DeviceTaken."""
+        holder = await asyncio.to_thread(self.fleet.worker, self.device_id)
+        if holder is not None and await reader.answers(holder.url):
+            raise DeviceTaken(
+                f"{self.device_id} has a worker already: process {holder.pid} at {holder.url}.",
+                fix="End that one first, or give this one another --device.",
+            )
+        await self._safely(self._take_orders)
+        device = _report(await self.telemetry.sample(), Activity(), {})
+        await asyncio.to_thread(
+            self.fleet.register_worker, self.device_id, self.url, self.pid, device
+        )
+        self._written.clear()
+
+    async def beat(self, every_s: float) -> None:
+        """A sign of life with fresh measures, every `every_s` seconds; may raise DeviceTaken."""
+        while True:
+            await self._safely(self._take_orders)
+            facts = await self.telemetry.sample()
+            await self.residency.refresh(facts)
+            device = _report(facts, self.residency.activity, self.residency.paces)
+            await self._safely(self._sign, device)
+            await self._safely(self.residency.learn)
+            self.sampler.take(facts, self.residency.activity)
+            await self._safely(self.sampler.write)
+            self.changed.set()  # memory has been measured again
+            await asyncio.sleep(every_s)
+
+    async def follow(self) -> None:
+        """Write an engine's row as soon as it has changed."""
+        while True:
+            await self.changed.wait()
+            self.changed.clear()
+            await self._safely(self._write, self.residency.views())
+
+    async def leave(self) -> None:
+        """The device is nobody's, unless it is another worker's already."""
+        await self._safely(self._remove)
+
+    async def _safely(self, work: Callable[..., None], *arguments: Any) -> None:
+        try:
+            await asyncio.to_thread(work, *arguments)
+        except SQLAlchemyError as error:
+            _log.warning("registry_unreachable", reason=str(error).splitlines()[0])
+
+    def _take_orders(self) -> None:
+        self.telemetry.obey(DeviceOrders(self.fleet.db).of(self.device_id))
+
+    def _remove(self) -> None:
+        holder = self.fleet.worker(self.device_id)
+        if holder is not None and holder.url == self.url:
+            self.fleet.remove_worker(self.device_id)
+
+    def _sign(self, device: dict[str, Any]) -> None:
+        holder = self.fleet.worker(self.device_id)
+        if holder is not None and holder.url != self.url:
+            raise DeviceTaken(f"{self.device_id} was taken over by process {holder.pid}.")
+        if not self.fleet.heartbeat(self.device_id, device):
+            self.fleet.register_worker(self.device_id, self.url, self.pid, device)
+            self._written.clear()
+
+    def _write(self, views: list[EngineView]) -> None:
+        for version_id in self._written.keys() - {view.version_id for view in views}:
+            self.fleet.remove_engine(self.device_id, version_id)
+            self._written.pop(version_id, None)
+        for view in views:
+            if self._written.get(view.version_id) != view:
+                self.fleet.put_engine(view)
+                self._written[view.version_id] = view
+
+
+def _report(facts: DeviceFacts, activity: Activity, paces: Mapping[str, Any]) -> dict[str, Any]:
+    """The device, what it has to do and how fast it goes, as the fleet's table keeps it."""
+    if facts.status is DeviceStatus.AVAILABLE and not activity.is_idle:
+        facts = replace(facts, status=DeviceStatus.BUSY)
+    counts = {
+        "active_requests": activity.active,
+        "queued_requests": activity.queued,
+        "slots": activity.slots,
+        "paces": paces,
+    }
+    return facts.as_json() | counts

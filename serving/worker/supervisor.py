@@ -1,0 +1,190 @@
+"""The worker's life: take a device, serve what is asked of it, end in good order."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import structlog
+
+from registry.catalog import Catalog
+from registry.device_history import DeviceHistory
+from registry.errors import ModelyardError
+from registry.fleet import Fleet
+from registry.memory_observations import MemoryObservations
+from registry.names import ModelRef
+from registry.open import open_database, open_store
+from registry.secrets import internal_token, secret_key
+from registry.settings import RegistrySettings
+from serving.settings import ServingSettings
+from serving.worker import machine
+from serving.worker.activity import ActivityReader
+from serving.worker.control import Control
+from serving.worker.device import Device
+from serving.worker.devices import open_device
+from serving.worker.engine_process import EngineStarter
+from serving.worker.fit import Pinned
+from serving.worker.forecast import Forecaster
+from serving.worker.launch import Launch, SpillRoom
+from serving.worker.reporting import Reporter
+from serving.worker.residency import Residency
+from serving.worker.sampling import Sampler
+from serving.worker.server import ControlServer, listen
+from serving.worker.telemetry import Telemetry
+from serving.worker.versions import RegisteredVersions
+
+DRAIN_S = 5.0
+"""Seconds that requests under way get to finish when the worker ends; `up` gives it 8 in all."""
+
+_log = structlog.get_logger("modelyard.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The rooms of the registry that a worker needs."""
+
+    fleet: Fleet
+    catalog: Catalog
+    versions: RegisteredVersions
+    observations: MemoryObservations
+    token: str
+    spill: Path
+
+    @classmethod
+    def open(cls, settings: RegistrySettings) -> "Registry":
+        database = open_database(settings)
+        catalog = Catalog(database)
+        versions = RegisteredVersions(catalog, open_store(settings))
+        token = internal_token(secret_key(settings))
+        observations, spill = MemoryObservations(database), settings.data_dir / "spill"
+        return cls(Fleet(database), catalog, versions, observations, token, spill)
+
+
+def run(
+    settings: ServingSettings,
+    registry: RegistrySettings,
+    *,
+    port: int = 0,
+    preload: Sequence[str] = (),
+) -> None:
+    """Run one worker until SIGTERM or SIGINT; raises UnknownDevice."""
+    device = open_device(settings.device, node=settings.node)
+    asyncio.run(_work(settings, Registry.open(registry), device, port, preload))
+
+
+async def _work(
+    settings: ServingSettings, registry: Registry, device: Device, port: int, preload: Sequence[str]
+) -> None:
+    ending = _ending()
+    headers = {"authorization": f"Bearer {registry.token}"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        worker = await Worker.open(settings, registry, device, ActivityReader(session))
+        await worker.live(ending, port, preload)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The parts of one worker."""
+
+    settings: ServingSettings
+    registry: Registry
+    telemetry: Telemetry
+    residency: Residency
+    changed: asyncio.Event
+
+    @classmethod
+    async def open(
+        cls, settings: ServingSettings, registry: Registry, device: Device, reader: ActivityReader
+    ) -> "Worker":
+        telemetry, changed = await Telemetry.open(device), asyncio.Event()
+        residency = Residency(
+            versions=registry.versions,
+            launch=_launch(settings, registry, device),
+            forecaster=Forecaster(registry.observations, telemetry.facts.kind),
+            starter=EngineStarter(settings.engine_start_timeout_s, device.environment),
+            telemetry=telemetry,
+            reader=reader,
+            memory_fraction=settings.memory_fraction,
+            changed=changed.set,
+        )
+        return cls(settings, registry, telemetry, residency, changed)
+
+    async def live(self, ending: "asyncio.Task[bool]", port: int, preload: Sequence[str]) -> None:
+        """Answer before the fleet knows of us; leave the fleet before the engines end."""
+        listener, url = listen(self.settings.worker_host, port)
+        server = ControlServer(Control(self.residency, self.registry.token).app())
+        serving = asyncio.create_task(server.serve_on(listener))
+        reporter = self._reporter(url)
+        await reporter.register(self.residency.reader)
+        _log.info("worker_ready", device=reporter.device_id, url=url)
+        reporting = [
+            asyncio.create_task(reporter.beat(self.settings.worker_heartbeat_s)),
+            asyncio.create_task(reporter.follow()),
+            asyncio.create_task(self._preload(preload)),
+        ]
+        try:
+            await _first_of(ending, serving, *reporting)
+        finally:
+            await _cancel(*reporting)
+            await reporter.leave()
+            await self.residency.close()
+            server.should_exit = True
+            await serving
+
+    def _reporter(self, url: str) -> Reporter:
+        fleet = self.registry.fleet
+        sampler = Sampler(DeviceHistory(fleet.db), self.settings.device_sample_s)
+        return Reporter(
+            fleet, url, os.getpid(), self.telemetry, self.residency, self.changed, sampler
+        )
+
+    async def _preload(self, models: Sequence[str]) -> None:
+        for model in models:
+            try:
+                version = await asyncio.to_thread(self.registry.catalog.find, ModelRef.parse(model))
+                await self.residency.ensure(version.id)
+            except ModelyardError as error:
+                _log.error("preload_failed", model=model, reason=str(error))
+        await asyncio.Event().wait()  # like the other parts it ends with the worker, or by a fault
+
+
+def _launch(settings: ServingSettings, registry: Registry, device: Device) -> Launch:
+    return Launch(
+        host=settings.worker_host,
+        internal_token=registry.token,
+        context_length=settings.context_length,
+        parallel=settings.parallel,
+        threads=settings.threads or max(1, machine.cores() - 1),
+        gpu_layers=settings.gpu_layers if device.is_gpu else 0,
+        drain_s=DRAIN_S,
+        pinned=Pinned("parallel" in settings.model_fields_set, bool(settings.context_length)),
+        draft_model=settings.draft_model,
+        kv_type=settings.kv_type,
+        speculate=settings.speculate,
+        spill=SpillRoom(settings.spill_bytes, str(registry.spill), settings.spill_after_s),
+        store=str(registry.versions.store.root),
+    )
+
+
+def _ending() -> asyncio.Task[bool]:
+    asked = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    return asyncio.create_task(asked.wait())
+
+
+async def _first_of(*tasks: "asyncio.Task[Any]") -> None:
+    """Wait until the worker is asked to end, or one of its parts fails: its error is raised."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+
+
+async def _cancel(*tasks: "asyncio.Task[None]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

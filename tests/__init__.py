@@ -1,0 +1,1 @@
+"""Tests mirror the source; acceptance/ walks whole paths on real servers."""

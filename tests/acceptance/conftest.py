@@ -1,0 +1,74 @@
+"""One `modelyard up --demo` for all acceptance tests: every process real, on free ports."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+START_S = 240
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running `up`: its process, its folder, and what its ready file tells now."""
+
+    process: subprocess.Popen[bytes]
+    data: Path
+    ready_file: Path
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return json.loads(self.ready_file.read_text())
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What a person exports to work with it from another terminal."""
+        return {
+            **os.environ,
+            "MODELYARD_DATA_DIR": str(self.data),
+            "PREFECT_API_URL": self.facts["prefect_url"] + "/api",
+        }
+
+
+def modelyard(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "serving.cli.main", *arguments]
+
+
+def start_up(data: Path, *options: str) -> Running:
+    """Start `up` and wait for its ready file; fails with its log when it ends before."""
+    ready = data.parent / f"{data.name}-ready.json"
+    log = data.parent / f"{data.name}-up.log"
+    command = modelyard("up", "--data", str(data), "--port", "0", "--ready-file", str(ready))
+    with log.open("wb") as out:
+        process = subprocess.Popen([*command, *options], stdout=out, stderr=out)
+    deadline = time.monotonic() + START_S
+    while not ready.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(f"`modelyard up` did not come up:\n{log.read_text()[-4000:]}")
+        time.sleep(0.2)
+    return Running(process, data, ready)
+
+
+def end_up(running: Running) -> float:
+    """End it as a service manager would; returns the seconds that took."""
+    started = time.monotonic()
+    running.process.send_signal(signal.SIGTERM)
+    running.process.wait(timeout=30)
+    return time.monotonic() - started
+
+
+@pytest.fixture(scope="session")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
+    running = start_up(tmp_path_factory.mktemp("up") / "data", "--demo")
+    yield running
+    if running.process.poll() is None:
+        end_up(running)

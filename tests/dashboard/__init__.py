@@ -1,0 +1,1 @@
+"""The dashboard against a real gateway, and its client against gateways gone wrong."""

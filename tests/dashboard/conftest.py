@@ -1,0 +1,73 @@
+"""A real gateway and dashboard for the pages' tests, and a browser to look with."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from registry.database import Database
+from registry.migrate import migrate
+from tests.dashboard.scenery import Scenery, put_up
+from tests.dashboard.stage import Server, dashboard, gateway
+from tests.servers.chromium import chromium, running_browser
+
+__all__ = ["chromium"]
+SECRET = "of-the-tests-" * 4
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A page under test and the address of every request that it made."""
+
+    page: Page
+    requests: list[str]
+
+
+@pytest.fixture(scope="package")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("dashboard")
+
+
+@pytest.fixture(scope="package")
+def scenery(data: Path) -> Generator[Scenery]:
+    db = Database.connect(f"sqlite:///{data / 'modelyard.db'}")
+    migrate(db)
+    yield put_up(db, SECRET)
+    db.close()
+
+
+@pytest.fixture(scope="package")
+def the_gateway(data: Path, scenery: Scenery) -> Generator[Server]:
+    server = gateway(data, SECRET)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def the_dashboard(data: Path, the_gateway: Server) -> Generator[Server]:
+    server = dashboard(data, the_gateway.url)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Generator[Browser]:
+    with running_browser(chromium) as browser:
+        yield browser
+
+
+@pytest.fixture
+def seen(browser: Browser, the_dashboard: Server) -> Generator[Seen]:
+    """A fresh browser profile that looks at the dashboard."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("websocket", lambda socket: requests.append(socket.url))
+    page.goto(the_dashboard.url)
+    yield Seen(page, requests)
+    context.close()

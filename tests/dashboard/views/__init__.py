@@ -1,0 +1,1 @@
+"""The pages, drawn by Streamlit without a browser."""

@@ -1,0 +1,1 @@
+"""Tests of the deployments: the bundled Hub and its model."""

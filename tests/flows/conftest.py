@@ -1,0 +1,132 @@
+"""A Hub with faults and whatever models a test puts on it, and a registry of the test's own."""
+
+import json
+import shutil
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from flows.steps import download
+from flows.steps.hub import Hub, Snapshot
+from flows.steps.resolve import resolve
+from registry.catalog import Catalog
+from registry.database import Database
+from registry.store import Store
+from tests.deployments.hub_process import Hub as HubProcess
+from tests.deployments.hub_process import running_hub
+from tests.flows.bench import CARD, FILE, REPO, Bench
+from tests.models.tiny import Tiny
+from tests.servers.prefect import running_prefect
+
+TOKEN = "hf_reader"
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[HubProcess]:
+    scratch = tmp_path_factory.mktemp("flows-hub")
+    (scratch / "models").mkdir()
+    with running_hub(scratch / "models", scratch, "--faults", "--token", TOKEN) as hub:
+        yield hub
+
+
+@pytest.fixture
+def hub_process(served: HubProcess) -> Generator[HubProcess]:
+    """The Hub without faults and without the repositories of other tests."""
+    served.fault()
+    yield served
+    shutil.rmtree(served.root)
+    served.root.mkdir()
+
+
+@pytest.fixture
+def publish(hub_process: HubProcess) -> Callable[..., None]:
+    """Put a repository on the Hub: its name, its files, and what `.hub.json` says of it."""
+
+    def put(repo: str, files: Mapping[str, bytes], **card: object) -> None:
+        folder = hub_process.root / repo
+        folder.mkdir(parents=True)
+        for path, content in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        (folder / ".hub.json").write_text(json.dumps(card))
+
+    return put
+
+
+@pytest.fixture
+def hub(hub_process: HubProcess) -> Hub:
+    """The Hub as the steps know it, asked impatiently."""
+    return Hub(hub_process.url, attempts=4, timeout_s=5, backoff_s=0.01)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of random weights in F16 that llama.cpp loads and quantizes."""
+    shape = Tiny(vocabulary=512, width=256, layers=1, inner=256, half=True)
+    return shape.write(tmp_path_factory.mktemp("tiny") / "tiny-f16.gguf")
+
+
+@pytest.fixture
+def catalog(sqlite_url: str) -> Generator[Catalog]:
+    database = Database.connect(sqlite_url)
+    yield Catalog(database)
+    database.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store", 10**9)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything a download needs, with one call for the whole of it."""
+
+    hub: Hub
+    store: Store
+    catalog: Catalog
+
+    def snapshot(self, repo: str) -> Snapshot:
+        return resolve(self.hub, repo, "main")
+
+    def fetch(self, repo: str, path: str, progress: Callable[[int], None] = lambda _: None) -> str:
+        """Download one file; returns its sha256."""
+        snapshot = self.snapshot(repo)
+        with download.client(self.hub) as client:
+            downloader = download.Downloader(self.hub, self.store, self.catalog, client, snapshot)
+            file = next(file for file in snapshot.files if file.path == path)
+            return downloader.fetch(file, progress).sha256
+
+
+@pytest.fixture
+def desk(hub: Hub, store: Store, catalog: Catalog) -> Desk:
+    return Desk(hub, store, catalog)
+
+
+@pytest.fixture
+def sent(hub_process: HubProcess) -> Callable[[], int]:
+    """Bytes of files the Hub sent since the test began."""
+    before = hub_process.file_bytes
+    return lambda: int(httpx.get(f"{hub_process.url}/__stats").json()["file_bytes"]) - before
+
+
+@pytest.fixture(scope="session")
+def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    with running_prefect(tmp_path_factory.mktemp("prefect")) as url:
+        yield url
+
+
+@pytest.fixture
+def bench(
+    tmp_path: Path,
+    prefect_url: str,
+    hub_process: HubProcess,
+    publish: Callable[..., None],
+    tiny: Path,
+) -> Bench:
+    files = {FILE: tiny.read_bytes(), "README.md": CARD, "config.json": b"{}"}
+    publish(REPO, files, card_data={"license": "mit"}, tags=["gguf"])
+    return Bench(tmp_path / "data", hub_process.url, prefect_url)

@@ -1,0 +1,161 @@
+"""Models that read come in by the same flow, are served, and make the index find by meaning."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import openai
+import pytest
+from mlflow.tracking import MlflowClient
+
+from flows.steps.reading_texts import triples
+from flows.steps.validate_onnx import validate_onnx
+from registry.card_index import open_index
+from registry.catalog import Catalog
+from registry.identity import Identity
+from registry.mlflow_registry import mlflow_name
+from registry.names import Format, Kind, ModelVersion, StoredFile
+from tests.flows.bench import Bench
+from tests.models.known_encoder import KnownEncoder
+from tests.models.onnx_tiny import CLASSIFIER, Bert
+from tests.serving.processes import environment, gateway_process, worker_process
+from tests.serving.site import SECRET
+
+pytestmark = pytest.mark.slow
+
+ENCODER, RANKER, JUDGE = "ada/encoder", "ada/ranker", "ada/judge"
+POET = "ada/poet-GGUF"
+Publish = Callable[..., None]
+
+
+def files_of(folder: Path, card: str) -> dict[str, bytes]:
+    """A folder as a repository: the graph one folder down, as most keep it."""
+    below = {f.name: f.read_bytes() for f in folder.iterdir()}
+    graphs = {f"onnx/{n}": below.pop(n) for n in list(below) if n.startswith("model.onnx")}
+    return {**below, **graphs, "README.md": card.encode()}
+
+
+@pytest.fixture
+def encoder(publish: Publish, tmp_path: Path) -> None:
+    known = [w for t in triples() for text in (t.text, t.similar, t.unlike) for w in text.split()]
+    folder = tmp_path / "encoder"
+    KnownEncoder([word.strip(".,?").lower() for word in known]).write(folder)
+    publish(ENCODER, files_of(folder, "Places texts in space."), pipeline_tag="sentence-similarity")
+
+
+@pytest.fixture
+def poet(publish: Publish, tiny: Path) -> None:
+    publish(POET, {"m-f16.gguf": tiny.read_bytes(), "README.md": b"It composes a sonnet."})
+
+
+def version_of(bench: Bench, model: str) -> ModelVersion:
+    return next(version for version in bench.versions() if version.model == model)
+
+
+@pytest.fixture
+def key(bench: Bench) -> str:
+    with bench.database() as database:
+        made = Identity(database, SECRET).first_admin()
+    assert made is not None
+    return made
+
+
+def test_an_encoder_comes_in_and_search_finds_by_meaning(
+    bench: Bench, encoder: None, poet: None, key: str, tmp_path: Path
+) -> None:
+    """From the Hub to the openai client; earlier cards are found by other words from then on."""
+    assert bench.add(repo=POET).document["new"]
+    index = open_index(bench.settings)
+    assert index.search("rhymes") == []
+    (document,) = bench.add(repo=ENCODER).document["versions"]
+    assert document["metrics"]["similar_nearer"] > 0.9
+    version = version_of(bench, ENCODER)
+    assert (version.facts.format, version.facts.kind) == (Format.ONNX, Kind.EMBED)
+    assert version.main.path == "onnx/model.onnx"
+    client = MlflowClient(bench.settings.mlflow)
+    held = client.get_model_version(mlflow_name(ENCODER), str(version.mlflow_version))
+    assert held.tags["modelyard.kind"] == "embed"
+    again = bench.add(repo=ENCODER)
+    assert (again.document["new"], again.seconds < 10) == (False, True)
+    check_search(bench, version)
+    check_embeddings(bench, key, tmp_path)
+
+
+def check_search(bench: Bench, version: ModelVersion) -> None:
+    """The cards of before have vectors by themselves; an embedder that cannot be had is told."""
+    kept = open_index(bench.settings).payloads([v.id for v in bench.versions()])
+    assert [payload["embedder"] for payload in kept.values()] == [version.id] * 2
+    found = bench.run("models", "search", "rhymes", "--json")
+    assert (json.loads(found.out)[0]["model"], found.err) == (POET, "")
+    wrong = bench.run("models", "search", "sonnet", MODELYARD_CARD_EMBEDDER="ada/nobody")
+    assert POET in wrong.out
+    assert "by words alone" in wrong.err
+
+
+def check_embeddings(bench: Bench, key: str, tmp_path: Path) -> None:
+    env = environment(bench.data)
+    with gateway_process(env, tmp_path) as gateway, worker_process(env):
+        with gateway.http() as http:
+            await_worker(http)
+        client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=0)
+        assert {m.id for m in client.models.list()} == {ENCODER, POET}
+        texts = ["a sonnet", "some rhymes", "python functions"]
+        given = client.embeddings.create(model=ENCODER, input=texts).data
+    one, alike, other = (np.array(row.embedding) for row in given)
+    assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5)
+    assert one @ alike > one @ other
+
+
+def test_rankers_and_classifiers_are_served_as_validated(
+    bench: Bench, tmp_path: Path, key: str
+) -> None:
+    """/v1/rerank and /v1/classify by what validation found; the lists say of which kind each is."""
+    with bench.database() as database:
+        for model, labels in ((RANKER, ("fits",)), (JUDGE, ("bad", "good"))):
+            path = Bert(CLASSIFIER, labels).write(tmp_path / model, external=model == RANKER)
+            facts = validate_onnx(path, path.name, None, "text-classification")
+            files = [path, *(file for file in path.parent.iterdir() if file != path)]
+            stored = [(file.name, bench.store.put(file)) for file in files]
+            parts = [StoredFile(name, kept.sha256, kept.size) for name, kept in stored]
+            Catalog(database).register(model, model, "c" * 40, facts, parts, {})
+    env = environment(bench.data)
+    with gateway_process(env, tmp_path) as gateway, worker_process(env), gateway.http(key) as http:
+        await_worker(http)
+        check_scores(http)
+    assert "classify" in bench.run("models", "list").out
+
+
+def await_worker(http: httpx.Client) -> None:
+    deadline = time.monotonic() + 60
+    while not http.get("/health/ready").is_success:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def check_scores(http: httpx.Client) -> None:
+    def ask(path: str, body: dict[str, Any]) -> Any:
+        answer = http.post(path, json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    ranks = ask("/v1/rerank", {"model": RANKER, "query": "def", "documents": ["a", "class"]})
+    assert {row["index"] for row in ranks["results"]} == {0, 1}
+    (row,) = ask("/v1/classify", {"model": JUDGE, "input": "def"})["data"]
+    assert sum(row["probs"]) == pytest.approx(1)
+    kinds = {
+        m["name"]: m["versions"][0]["kind"] for m in http.get("/api/v1/models").json()["models"]
+    }
+    assert kinds == {RANKER: "rerank", JUDGE: "classify"}
+
+
+def test_what_cannot_be_taken_says_what_can(bench: Bench, publish: Publish) -> None:
+    """An encoder in safetensors alone is refused, with where to find it in a form we take."""
+    publish("ada/torch", {"model.safetensors": b"x", "config.json": json.dumps({}).encode()},
+            pipeline_tag="sentence-similarity")  # fmt: skip
+    outcome = bench.add(repo="ada/torch")
+    assert outcome.status == 11
+    assert "onnx/model.onnx" in outcome.err

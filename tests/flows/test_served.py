@@ -1,0 +1,97 @@
+"""The flows as Prefect serves them: started by name, and cancelled without a trace."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from registry.names import RunState
+from tests.deployments.hub_process import Hub as HubProcess
+from tests.flows.bench import PATIENCE_S, REPO, Bench
+
+ROOT = Path(__file__).parents[2]
+SETTLED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+@contextmanager
+def served(bench: Bench) -> Generator[httpx.Client]:
+    """`modelyard flows` with its deployments known to the server; yields the server's API."""
+    process = bench.start("flows")
+    with httpx.Client(base_url=bench.prefect_url, timeout=30) as api:
+        try:
+            _await(lambda: api.get("/deployments/name/ingest/ingest").is_success, process)
+            yield api
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+
+
+def _await(done: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not done():
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def start_run(api: httpx.Client, **parameters: object) -> str:
+    deployment = api.get("/deployments/name/ingest/ingest").json()["id"]
+    return post(api, f"/deployments/{deployment}/create_flow_run", parameters=parameters)["id"]
+
+
+def post(api: httpx.Client, path: str, **body: object) -> Any:
+    """As Prefect's own client: a 503 of its busy SQLite is asked again."""
+    while (answer := api.post(path, json=body)).status_code == 503:
+        time.sleep(0.5)
+    return answer.raise_for_status().json()
+
+
+def state(api: httpx.Client, run: str) -> str:
+    answer = api.get(f"/flow_runs/{run}")
+    return answer.json()["state"]["type"] if answer.is_success else "UNKNOWN"
+
+
+@pytest.mark.slow
+def test_a_run_started_in_prefect_registers_the_model(bench: Bench) -> None:
+    """The form on Prefect's pages does what the command does."""
+    with served(bench) as api:
+        run = start_run(api, repo=REPO, quantize=["Q8_0"])
+        _await(lambda: state(api, run) in SETTLED)
+        assert state(api, run) == "COMPLETED"
+    (version,) = bench.versions()
+    assert version.facts.quantization == "Q8_0"
+    assert bench.runs()[0].prefect_run_id == run
+
+
+@pytest.mark.slow
+def test_a_cancelled_run_leaves_nothing_behind(bench: Bench, hub_process: HubProcess) -> None:
+    """Its download goes, its row says cancelled, and no version came of it."""
+    hub_process.fault(bytes_per_second=100_000, path="tiny-f16.gguf")
+    with served(bench) as api:
+        run = start_run(api, repo=REPO)
+        _await(lambda: any(r.step == "download" and r.done for r in bench.runs()))
+        assert len(bench.parts) == 1
+        cancelling = {"type": "CANCELLING", "name": "Cancelling"}
+        post(api, f"/flow_runs/{run}/set_state", state=cancelling)
+        _await(lambda: state(api, run) == "CANCELLED")
+        _await(lambda: bench.runs()[0].state is RunState.CANCELLED)
+    assert bench.parts == []
+    assert list((bench.store.root / "scratch").iterdir()) == []
+    assert bench.versions() == []
+    assert not list((bench.data / "run" / "ingests").iterdir())
+
+
+def test_the_work_pool_s_deployments_name_flows_that_are_there() -> None:
+    """Each entrypoint in prefect.yaml is dotted and leads to a function of that name."""
+    whole: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+    for deployment in whole["deployments"]:
+        module, _, function = deployment["entrypoint"].rpartition(".")
+        source = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+        assert f"def {function}(" in source.read_text()

@@ -1,0 +1,42 @@
+"""The terminal shows the run that was just started, step by step."""
+
+import io
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from flows.watch import watching
+from registry.catalog import Catalog
+from registry.names import RunState
+from registry.runs import RunBoard
+
+
+def test_each_step_is_a_line(catalog: Catalog) -> None:
+    """A log file gets the steps as they begin; runs of others and of before are not shown."""
+    board, text = RunBoard(catalog.db), io.StringIO()
+    with board.start("ingest", "ada/m@main") as earlier:
+        earlier.step("of an earlier run")
+    with watching(board, "ada/m@main", Console(file=text)):
+        with board.start("ingest", "eve/m@main") as other:
+            other.step("of another model")
+        with board.start("ingest", "ada/m@main") as run:
+            for step in ("download", "evaluate"):
+                run.step(step, 10, "bytes")
+                time.sleep(0.5)
+            run.finish(RunState.COMPLETED)
+    assert text.getvalue().split() == ["download", "evaluate"]
+
+
+def test_a_terminal_sees_amounts_move(catalog: Catalog, tmp_path: Path) -> None:
+    """Bytes are told as bytes, with how much there is of how much."""
+    board, text = RunBoard(catalog.db), io.StringIO()
+    console = Console(file=text, force_terminal=True, width=120)
+    with watching(board, "ada/m@main", console), board.start("ingest", "ada/m@main") as run:
+        run.step("download", 2_000_000, "bytes")
+        time.sleep(0.6)
+        run.advance(1_000_000)
+        time.sleep(0.6)
+        run.finish(RunState.COMPLETED)
+    assert "1.0 MB of 2.0 MB" in text.getvalue()
+    assert "✓" in text.getvalue()

@@ -1,0 +1,1 @@
+"""Rules that must hold whatever happens: processes killed, callers leaving, long runs."""

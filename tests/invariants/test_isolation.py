@@ -1,0 +1,114 @@
+"""Engines die under load; whoever talks to another engine notices nothing, and nobody is lost."""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from registry.fleet import Fleet
+from registry.names import EngineState, Format, ModelFacts, StoredFile
+from tests.invariants.crowd import Crowd, End, Ended
+from tests.models.tiny import Tiny
+from tests.serving.processes import environment, gateway_process, worker_process
+from tests.serving.site import Site, open_site
+
+pytestmark = pytest.mark.slow
+MODELS = ("a/first", "a/second", "a/third")
+NOTICE_S = 2.0
+"""Seconds around a death in which the gateway and the worker may learn of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """An engine's end by SIGKILL."""
+
+    model: str
+    at: float
+
+
+def add_models(site: Site, folder: Path) -> dict[str, str]:
+    """Three real models that never end by themselves; names by version id."""
+    names: dict[str, str] = {}
+    for seed, name in enumerate(MODELS):
+        file = Tiny(endless=True, seed=seed).write(folder / f"{seed}.gguf")
+        stored = site.shelf.store.put(file)
+        version = site.shelf.catalog.register(
+            name=name,
+            repo=name,
+            revision="0" * 40,
+            facts=ModelFacts(Format.GGUF, "llama", context_length=512),
+            files=[StoredFile("model.gguf", stored.sha256, stored.size)],
+            metrics={},
+        )
+        names[version.id] = name
+    return names
+
+
+async def kill_some(
+    fleet: Fleet, names: dict[str, str], count: int, draw: random.Random
+) -> list[Kill]:
+    """End `count` engines that are ready, one after the other, at random moments."""
+    kills: list[Kill] = []
+    while len(kills) < count:
+        await asyncio.sleep(draw.uniform(0.3, 1.2))
+        ready = [e for e in fleet.engines() if e.state is EngineState.READY and e.pid]
+        if not ready:
+            continue
+        engine = draw.choice(ready)
+        try:
+            os.kill(engine.pid or 0, signal.SIGKILL)
+        except ProcessLookupError:
+            continue  # its row is about to say so
+        kills.append(Kill(names[engine.version_id], time.monotonic()))
+    return kills
+
+
+def touched(request: Ended, kills: list[Kill]) -> bool:
+    """Whether the request's own model died while it was under way, or just before."""
+    return any(
+        kill.model == request.model and request.begun - NOTICE_S <= kill.at <= request.over
+        for kill in kills
+    )
+
+
+def routed_again(request: Ended, kills: list[Kill]) -> bool:
+    """Whether its engine died while it waited for its first word, and it was answered whole."""
+    until = request.first or request.over
+    died = any(k.model == request.model and request.begun < k.at < until for k in kills)
+    return died and request.end is End.WHOLE
+
+
+@pytest.mark.timeout(1500)
+async def test_killed_engines_break_nobody_elses_streams(
+    sqlite_url: str, tmp_path: Path, full_length: int
+) -> None:
+    """Every request is answered or told; only those of a model that died may be told an error."""
+    count = 50 if full_length > 1 else 4
+    env = environment(tmp_path, sqlite_url) | {
+        "MODELYARD_WORKER_HEARTBEAT_S": "0.5",
+        "MODELYARD_THREADS": "1",
+    }
+    with open_site(sqlite_url, tmp_path) as site:
+        names = add_models(site, tmp_path)
+        with worker_process(env), gateway_process(env, tmp_path) as gateway:
+            crowd = Crowd(gateway.url, site.ada, MODELS, callers=3, tokens=40)
+            running = asyncio.create_task(crowd.run())
+            kills = await kill_some(site.fleet, names, count, random.Random(7))
+            await asyncio.sleep(3)
+            crowd.leaving.set()
+            await running
+    ends = Counter(request.end for request in crowd.ended)
+    again = sum(routed_again(request, kills) for request in crowd.ended)
+    sys.stderr.write(f"{len(kills)} kills, {dict(ends)}, routed again {again}\n")
+    assert [r for r in crowd.ended if r.end is End.LOST] == []
+    assert [r for r in crowd.ended if r.end is End.TOLD and not touched(r, kills)] == []
+    assert all(any(r.end is End.WHOLE for r in crowd.ended if r.model == m) for m in MODELS)
+    if full_length > 1:
+        assert again > 0

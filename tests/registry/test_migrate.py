@@ -1,0 +1,139 @@
+"""Migrations bring both databases to the models' tables, once, also when many start at once."""
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import event, text
+
+from registry import tables
+from registry.catalog import Catalog
+from registry.database import Base, Database
+from registry.errors import DatabaseNewer
+from registry.migrate import SCRIPTS, migrate, revisions, stored_revision
+from registry.names import Format, ModelFacts, ModelRef, StoredFile
+from tests.servers.postgres import Postgres
+
+_START = """
+import sys, time
+from registry.database import Database
+from registry.migrate import migrate
+sys.stdin.readline()
+db = Database.connect(sys.argv[1])
+migrate(db)
+print("alembic" in sys.modules)
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[str]:
+    """The URL of a database without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'a folder' / 'empty%20.db'}"
+        return
+    postgres = request.getfixturevalue("postgres")
+    assert isinstance(postgres, Postgres)
+    name = f"empty_{uuid.uuid4().hex}"
+    yield postgres.create(name)
+    postgres.drop(name)
+
+
+def test_models_and_migrations_agree(db: Database) -> None:
+    """What the steps make is what the models say, names of constraints included."""
+    assert tables.UserRow.__tablename__ in Base.metadata.tables
+    with db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_steps_are_one_line_and_named_by_their_revision() -> None:
+    """The scan that spares importing alembic finds what alembic finds."""
+    script = ScriptDirectory(str(SCRIPTS))
+    assert [step.revision for step in script.walk_revisions()] == revisions()[::-1]
+
+
+def test_eight_processes_starting_at_once_migrate_once(empty: str) -> None:
+    """All eight end with the tables; one of them made them."""
+    starts = [
+        subprocess.Popen(
+            [sys.executable, "-c", _START, empty],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(8)
+    ]
+    for start in starts:
+        assert start.stdin
+        start.stdin.write("go\n")
+        start.stdin.flush()
+    results = [start.communicate(timeout=60) for start in starts]
+    assert [start.returncode for start in starts] == [0] * 8, results
+    assert [out.strip() for out, _ in results].count("True") == 1
+    db = Database.connect(empty)
+    assert stored_revision(db) == revisions()[-1]
+    db.close()
+
+
+def test_a_current_database_opens_fast(db: Database) -> None:
+    """A start pays next to nothing for the check: it reads the revision, without a lock."""
+    migrate(db)
+    said = list[str]()
+    event.listen(db.engine, "before_cursor_execute", lambda *args: said.append(args[2]))
+    migrate(db)
+    assert "version_num" in said[-1]
+    writing = ("advisory", "IMMEDIATE", "CREATE", "INSERT", "UPDATE", "ALTER")
+    assert not any(word in statement for statement in said for word in writing)
+
+
+def test_a_newer_database_is_refused(db: Database) -> None:
+    """An old program does not touch tables it does not know."""
+    _run(db, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(DatabaseNewer, match="9999"):
+        migrate(db)
+
+
+def test_a_failed_step_leaves_nothing(empty: str) -> None:
+    """Tables are made whole or not at all, so that the next start can try again."""
+    db = Database.connect(empty)
+    _run(db, "CREATE TABLE engines (id INTEGER)")
+    with pytest.raises(Exception, match="engines"):
+        migrate(db)
+    assert stored_revision(db) is None
+    with db.engine.connect() as connection:
+        assert not db.engine.dialect.has_table(connection, "users")
+    _run(db, "DROP TABLE engines")
+    migrate(db)
+    assert stored_revision(db) == revisions()[-1]
+    db.close()
+
+
+def _run(db: Database, statement: str) -> None:
+    with db.begin() as session:
+        session.execute(text(statement))
+
+
+def test_aliases_outlive_a_step_that_makes_their_table_anew(db: Database) -> None:
+    """SQLite copies the table: what was promoted before stays promoted."""
+    shelf = Catalog(db)
+    for revision in ("1" * 40, "2" * 40):
+        file = StoredFile("model.mock", "f" * 64, 5)
+        shelf.register("o/m", "o/m", revision, ModelFacts(Format.MOCK, "mock"), [file], {})
+    shelf.set_alias("o/m", "champion", 2)
+    with db.engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(SCRIPTS))
+        command.downgrade(config, "0005")
+    migrate(db)
+    assert shelf.find(ModelRef.parse("o/m@champion")).number == 2
+    shelf.remove(ModelRef.parse("o/m@2"))
+    assert [version.aliases for version in shelf.list()] == [()]

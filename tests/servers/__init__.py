@@ -1,0 +1,1 @@
+"""Real servers, started for the tests and ended with them."""

@@ -1,0 +1,63 @@
+"""Gates for tests: in memory, and several over one Redis, each as its own gateway has it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from registry.database import Database
+from registry.identity import Identity
+from registry.names import Role
+from registry.quotas import QuotaChange, Quotas
+from serving.admission.gate import Admission, Gate
+from serving.admission.open import open_gate
+from serving.errors import Limited
+from serving.settings import ServingSettings
+
+SECRET = "s" * 40
+PATIENT: dict[str, Any] = {"redis_patience_s": 5.0}
+"""Other work on the machine must not make a test's Redis look dead."""
+
+OpenGate = Callable[..., AbstractAsyncContextManager[Gate]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A database with users, and perhaps a Redis: where gates are opened."""
+
+    db: Database
+    redis_url: str
+
+    @asynccontextmanager
+    async def gate(self, **limits: Any) -> AsyncGenerator[Gate]:
+        settings = ServingSettings(**(PATIENT | limits))
+        async with open_gate(settings, self.db, self.redis_url) as gate:
+            yield gate
+
+    @asynccontextmanager
+    async def gates(self, number: int, **limits: Any) -> AsyncGenerator[list[Gate]]:
+        async with AsyncExitStack() as stack:
+            yield [await stack.enter_async_context(self.gate(**limits)) for _ in range(number)]
+
+    def user(self, name: str) -> str:
+        return Identity(self.db, SECRET).create_user(name, Role.USER).id
+
+    def limit(self, user_id: str, requests: int, **more: Any) -> None:
+        Quotas(self.db).set(
+            user_id, QuotaChange(0, requests, 5, **{"expiration_time": None, **more})
+        )
+
+
+async def tried(gate: Gate, user_id: str = "ada") -> Admission | Limited:
+    """Let in, or why not."""
+    try:
+        return await gate.admit(user_id)
+    except Limited as refusal:
+        return refusal
+
+
+async def let_in(gate: Gate, times: int, user_id: str = "ada") -> list[Admission]:
+    """How many of so many at once are let in."""
+    answers = await asyncio.gather(*(tried(gate, user_id) for _ in range(times)))
+    return [answer for answer in answers if isinstance(answer, Admission)]

@@ -1,0 +1,77 @@
+"""Credentials are remembered for a moment, and forgotten when somebody's rights change."""
+
+import asyncio
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from registry.errors import NotAuthenticated
+from registry.identity import Identity
+from registry.names import Caller
+from registry.open import open_database
+from serving.admission.authentication import Authenticator
+from serving.admission.open import open_gate
+from serving.settings import ServingSettings
+from tests.servers.redis import RedisServer
+from tests.serving.site import SECRET, Site, open_site
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def site(sqlite_url: str, tmp_path: Path) -> Generator[Site]:
+    with open_site(sqlite_url, tmp_path) as site:
+        yield site
+
+
+async def test_a_caller_is_known_without_waiting_once_it_was_let_in(site: Site) -> None:
+    """Only what was looked up is known, and nothing once it is forgotten."""
+    door, header = Authenticator(site.identity), f"Bearer {site.ada}"
+    assert door.known(header) is None
+    caller = await door.caller(header)
+    assert door.known(header) == caller
+    assert door.known(f"Bearer {site.admin}") is None
+    door.forget()
+    assert door.known(header) is None
+
+
+async def test_what_is_known_ends(site: Site) -> None:
+    """Seconds after it was looked up, whoever shows it meanwhile."""
+    door, header = Authenticator(site.identity, remember_s=0.1), f"Bearer {site.ada}"
+    await door.caller(header)
+    for _ in range(20):
+        door.known(header)
+        await asyncio.sleep(0.01)
+    assert door.known(header) is None
+
+
+async def test_a_look_up_that_a_revocation_overtook_is_not_remembered(site: Site) -> None:
+    """Its asker is answered; nobody after it."""
+    door, header = Authenticator(site.identity), f"Bearer {site.ada}"
+    asking = asyncio.create_task(door.caller(header))
+    await asyncio.sleep(0)
+    door.forget()
+    assert isinstance(await asking, Caller)
+    assert door.known(header) is None
+
+
+async def test_gateways_on_one_redis_hear_of_a_revocation(site: Site, redis: RedisServer) -> None:
+    """A key that another process revokes stops working within a beat, not after 5 seconds."""
+    settings = site.settings.model_copy(update={"redis_url": SecretStr(redis.url)})
+    door, header = Authenticator(site.identity), f"Bearer {site.ada}"
+    async with open_gate(ServingSettings(), site.database, redis.url, door.forget):
+        await asyncio.sleep(0.6)
+        await door.caller(header)
+        elsewhere = await asyncio.to_thread(open_database, settings)
+        (key,) = site.identity.list_keys("ada")
+        await asyncio.to_thread(Identity(elsewhere, SECRET).revoke_key, key.id)
+        begun = time.monotonic()
+        while door.known(header):
+            await asyncio.sleep(0.01)
+        assert time.monotonic() - begun < 4.0
+        with pytest.raises(NotAuthenticated):
+            await door.caller(header)
+        elsewhere.close()

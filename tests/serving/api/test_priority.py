@@ -1,0 +1,101 @@
+"""A user's quota bounds how urgent its requests are, and on how many devices they are at once."""
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from registry.names import ModelVersion
+from registry.quotas import QuotaChange, Quotas
+from tests.serving.engines.processes import engine_process
+from tests.serving.site import TOKEN, Site
+
+pytestmark = pytest.mark.anyio
+
+ASK = {"model": "talker", "prompt": "Say", "max_tokens": 4}
+
+
+def _limit(site: Site, *, gpus: int = 0, priority: int = 5) -> None:
+    ada = site.identity.authenticate_key(site.ada).user_id
+    Quotas(site.database).set(ada, QuotaChange(gpus, 0, priority, None))
+
+
+async def _ask(client: httpx.AsyncClient, priority: str = "", **more: object) -> httpx.Response:
+    headers = {"X-Modelyard-Priority": priority} if priority else {}
+    return await client.post("/v1/completions", json={**ASK, **more}, headers=headers, timeout=30)
+
+
+async def test_a_priority_above_the_user_s_limit_is_forbidden(lite: Site) -> None:
+    """The limit is named; at the limit, and where nothing is asked for, the answer comes."""
+    _limit(lite, priority=2)
+    with lite.engine(lite.shelf.add("talker")):
+        async with lite.client(lite.ada) as client:
+            above, at, none = await _ask(client, "3"), await _ask(client, "2"), await _ask(client)
+    assert (above.status_code, at.status_code, none.status_code) == (403, 200, 200)
+    error = above.json()["error"]
+    assert (error["type"], error["code"]) == ("permission_error", "forbidden")
+    assert "limit of 2" in error["message"]
+
+
+@pytest.mark.parametrize("wrong", ["0", "6", "urgent", "3.0", "-1"])
+async def test_what_is_no_priority_is_named(lite: Site, wrong: str) -> None:
+    """An integer from 1 to 5 or nothing."""
+    async with lite.client(lite.ada) as client:
+        answer = await _ask(client, wrong)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "X-Modelyard-Priority"
+
+
+async def test_the_urgent_are_answered_first(lite: Site) -> None:
+    """Of those that wait for the one place, not who came first but who is most urgent."""
+    version, order = lite.shelf.add("talker"), list[str]()
+
+    async def ask(client: httpx.AsyncClient, priority: str) -> None:
+        assert (await _ask(client, priority)).status_code == 200
+        order.append(priority)
+
+    with lite.engine(version, delay_s=0.4) as engine:
+        lite.worker(slots=1)
+        lite.ready(version, engine.url)
+        async with lite.client(lite.ada) as client, asyncio.TaskGroup() as group:
+            group.create_task(ask(client, "3"))
+            await asyncio.sleep(0.1)
+            for priority in ("1", "2", "5"):
+                group.create_task(ask(client, priority))
+                await asyncio.sleep(0.01)
+    assert order == ["3", "5", "2", "1"]
+
+
+@contextmanager
+def _two(site: Site, version: ModelVersion) -> Generator[None]:
+    options = {"delay_s": 0.02}
+    engines = [
+        engine_process(
+            internal_token=TOKEN, version_id=version.id, model_name=version.model, options=options
+        )
+        for _ in range(2)
+    ]
+    with engines[0] as one, engines[1] as two:
+        for number, engine in enumerate((one, two)):
+            site.worker(f"cpu-{number}")
+            site.ready(version, engine.url, f"cpu-{number}")
+        yield
+
+
+@pytest.mark.parametrize(("limit", "devices"), [(0, 2), (1, 1)])
+async def test_a_user_is_on_no_more_devices_than_the_quota_says(
+    lite: Site, limit: int, devices: int
+) -> None:
+    """Eight at once on two devices: all are answered, at any moment from as many as allowed."""
+    _limit(lite, gpus=limit)
+    seen = set[int]()
+    with _two(lite, lite.shelf.add("talker")):
+        async with lite.client(lite.ada) as client:
+            asks = [asyncio.create_task(_ask(client, max_tokens=20)) for _ in range(8)]
+            while not all(ask.done() for ask in asks):
+                seen.add((await client.get("/api/v1/quota")).json()["gpu_usage"])
+                await asyncio.sleep(0.02)
+    assert {ask.result().status_code for ask in asks} == {200}
+    assert max(seen) == devices

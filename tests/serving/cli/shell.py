@@ -1,0 +1,52 @@
+"""The `modelyard` command inside this process, as a shell sees it."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from registry.console import Commands, err, out
+from registry.errors import ModelyardError
+from serving.cli.register import register
+from tests.serving.site import SECRET, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended and what it said."""
+
+    code: int
+    said: str
+
+    def json(self) -> Any:
+        return json.loads(self.said)
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """Runs commands; an expected error becomes its exit code, as `main.run` makes it."""
+
+    commands: Commands
+
+    @classmethod
+    def over(cls, site: Site, monkeypatch: pytest.MonkeyPatch) -> "Shell":
+        monkeypatch.setenv("MODELYARD_DATA_DIR", str(site.settings.data_dir))
+        monkeypatch.setenv("MODELYARD_DATABASE_URL", site.settings.database_url)
+        monkeypatch.setenv("MODELYARD_SECRET_KEY", SECRET)
+        for name in ("MODELYARD_GATEWAY_URL", "MODELYARD_API_KEY", "MODELYARD_CONFIG"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(out, "_width", 200)
+        monkeypatch.setattr(err, "_width", 200)
+        commands = Commands()
+        register(commands)
+        return cls(commands)
+
+    def run(self, *arguments: str, typed: str = "") -> Ended:
+        result = CliRunner().invoke(self.commands.root, list(arguments), input=typed)
+        if isinstance(result.exception, ModelyardError):
+            return Ended(result.exception.exit_code, str(result.exception))
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Ended(result.exit_code, result.output)

@@ -1,0 +1,102 @@
+"""`modelyard gateway`: how it starts, what it weighs, what it says when it cannot."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.serving.processes import MODELYARD, environment, gateway_process
+
+HEAVY = (
+    "gguf", "huggingface_hub", "llama_cpp", "mlflow", "numpy", "onnxruntime", "pandas", "prefect",
+    "qdrant_client", "qdrant_edge", "streamlit", "torch", "transformers",
+)  # fmt: skip
+"""What the gateway must start without, installed or not."""
+
+LOADED = """
+import sys
+from serving.cli.main import build
+build()
+from serving.asgi import create_app
+from asgi_lifespan import LifespanManager
+import asyncio
+async def start():
+    async with LifespanManager(create_app()):
+        print(*sorted({name.partition(".")[0] for name in sys.modules}))
+asyncio.run(start())
+"""
+
+
+@pytest.mark.slow
+def test_the_gateway_alone_is_light(tmp_path: Path) -> None:
+    """At most 120 MB and, however busy the machine, a few seconds."""
+    env = environment(tmp_path)
+    with gateway_process(env, tmp_path):
+        pass  # the first start makes the database
+    with gateway_process(env, tmp_path) as gateway:
+        weight = psutil.Process(gateway.process.pid).memory_info().rss
+        print(f"gateway: {gateway.started_s:.2f} s, {weight / 1e6:.0f} MB")
+        assert weight <= 120e6
+        assert gateway.started_s < 15
+        gateway.process.terminate()
+        gateway.process.wait(10)
+
+
+def test_no_heavy_library_is_loaded(tmp_path: Path) -> None:
+    """Commands, application and lifespan need none of them."""
+    ended = subprocess.run(
+        [sys.executable, "-c", LOADED],
+        env=environment(tmp_path), capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert not set(HEAVY) & set(ended.stdout.split())
+
+
+def test_the_first_start_shows_the_admin_s_key_once(tmp_path: Path) -> None:
+    """On standard error; a second start shows none, and the key opens."""
+    env = environment(tmp_path)
+    with gateway_process(env, tmp_path) as gateway:
+        gateway.process.terminate()
+        first = gateway.process.communicate(timeout=15)[1]
+    with gateway_process(env, tmp_path) as gateway:
+        key = first.strip().splitlines()[-1]
+        with gateway.http(key) as http:
+            assert http.get("/api/v1/me").json()["name"] == "admin"
+        gateway.process.terminate()
+        assert "my_" not in gateway.process.communicate(timeout=15)[1]
+        assert gateway.process.returncode == 0
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    """Exit code 9, the port, and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = _run(tmp_path, "gateway", "--port", port)
+    assert ended.returncode == 9
+    assert port in ended.stderr
+    assert "--port" in ended.stderr
+
+
+def test_an_address_that_is_not_ours_is_named(tmp_path: Path) -> None:
+    """The same for an address of another machine."""
+    ended = _run(tmp_path, "gateway", "--host", "192.0.2.1", "--port", "0")
+    assert ended.returncode == 9
+    assert "192.0.2.1" in ended.stderr
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+    """Exit code 2 with variable and value."""
+    ended = _run(tmp_path, "gateway", MODELYARD_ANSWER_TIMEOUT_S="soon")
+    assert ended.returncode == 2
+    assert "MODELYARD_ANSWER_TIMEOUT_S='soon'" in ended.stderr
+
+
+def _run(data: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*MODELYARD, *arguments],
+        env=environment(data) | settings | {"COLUMNS": "200"},
+        cwd=os.fspath(data), capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The engines: their words, their process, their HTTP face."""

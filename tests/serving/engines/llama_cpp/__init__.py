@@ -1,0 +1,1 @@
+"""The GGUF engine on tiny models of random weights."""

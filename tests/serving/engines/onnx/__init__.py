@@ -1,0 +1,1 @@
+"""The ONNX engine against a plain computation of the same networks."""

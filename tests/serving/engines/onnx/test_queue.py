@@ -1,0 +1,60 @@
+"""An engine under load: it drains, it refuses what it could not get to, it goes on."""
+
+import signal
+import time
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import openai
+import pytest
+
+from tests.models.onnx_tiny import Bert
+from tests.serving.engines.processes import EngineProcess, engine_process
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Generator[EngineProcess]:
+    """A model that takes some milliseconds a text, and lets 16 wait."""
+    path = Bert(width=256, inner=1024, layers=4, positions=512).write(tmp_path)
+    with engine_process(format="onnx", path=str(path), max_queue=1) as running:
+        yield running
+
+
+def until_at_work(engine: EngineProcess) -> None:
+    deadline = time.monotonic() + 5
+    while not engine.state()["queued"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_sigterm_finishes_what_was_asked(slow: EngineProcess) -> None:
+    """A request under way is answered whole; then the process ends."""
+    with ThreadPoolExecutor(1) as pool:
+        client = slow.client()
+        asked = pool.submit(client.embeddings.create, model="m", input=["def " * 200] * 100)
+        until_at_work(slow)
+        slow.process.send_signal(signal.SIGTERM)
+        assert len(asked.result().data) == 100
+    client.close()
+    assert slow.process.wait(15) == 0
+
+
+def test_a_full_queue_is_503_with_a_time_to_come_back(slow: EngineProcess) -> None:
+    """Who comes when enough wait is told so, before any work is done for it."""
+    with ThreadPoolExecutor(1) as pool, slow.http() as http:
+        asked = pool.submit(slow.client().embeddings.create, model="m", input=["def " * 200] * 100)
+        until_at_work(slow)
+        answer = http.post("/v1/embeddings", json={"input": "def"})
+        assert answer.status_code == 503
+        assert answer.json()["error"]["code"] == "engine_busy"
+        assert answer.headers["retry-after"] == "1"
+        assert len(asked.result().data) == 100
+        assert http.post("/v1/embeddings", json={"input": "def"}).status_code == 200
+
+
+def test_a_body_over_8_mib_is_413(slow: EngineProcess) -> None:
+    """The limit of every endpoint."""
+    with pytest.raises(openai.APIStatusError) as caught:
+        slow.client().embeddings.create(model="m", input="x" * (8 * 1024 * 1024))
+    assert caught.value.status_code == 413

@@ -1,0 +1,84 @@
+"""A gateway and a worker as processes of their own, over one data folder."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.serving.site import SECRET
+
+MODELYARD = [sys.executable, "-m", "serving.cli.main"]
+STARTS_WITHIN_S = 30.0
+
+
+def environment(data: Path, database_url: str = "") -> dict[str, str]:
+    """The surroundings of an installation's processes."""
+    ours = {
+        "MODELYARD_DATA_DIR": str(data),
+        "MODELYARD_DATABASE_URL": database_url,
+        "MODELYARD_SECRET_KEY": SECRET,
+    }
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("MODELYARD_")}
+    return inherited | ours
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayProcess:
+    """A running gateway and how long it took to answer."""
+
+    process: subprocess.Popen[str]
+    url: str
+    started_s: float
+
+    def http(self, key: str = "") -> httpx.Client:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+
+
+@contextmanager
+def gateway_process(env: Mapping[str, str], folder: Path) -> Generator[GatewayProcess]:
+    """Start `modelyard gateway` on a free port; it is ended whatever happens."""
+    file = folder / "ready.json"
+    file.unlink(missing_ok=True)
+    begun = time.monotonic()
+    with subprocess.Popen(
+        [*MODELYARD, "gateway", "--port", "0", "--ready-file", str(file)],
+        env=dict(env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            url = _url(process, file)
+            httpx.get(f"{url}/health/live", trust_env=False).raise_for_status()
+            yield GatewayProcess(process, url, time.monotonic() - begun)
+        finally:
+            process.kill()
+
+
+def _url(process: subprocess.Popen[str], file: Path) -> str:
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while not file.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "the gateway does not start"
+        time.sleep(0.02)
+    return str(json.loads(file.read_text())["url"])
+
+
+@contextmanager
+def worker_process(env: Mapping[str, str]) -> Generator[subprocess.Popen[bytes]]:
+    """Start `modelyard worker` on the processor; it ends in good order, its engines too."""
+    with subprocess.Popen([*MODELYARD, "worker", "--device", "cpu-0"], env=dict(env)) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)

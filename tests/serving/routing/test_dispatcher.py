@@ -1,0 +1,227 @@
+"""The decisions themselves: what is reserved is released, and nothing goes where it cannot."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serving.routing.cost import cheapest
+from serving.routing.dispatcher import Dispatcher
+from serving.routing.explain import explain
+from serving.routing.fleet_state import MOST_OVERTAKEN_S, Lane, LaneState, Ticket, Worker
+from serving.routing.speeds import Line, Pace
+from serving.routing.work import Outcome, Work
+from serving.routing.yard import Yard
+
+MODELS = {"a": 10.0, "b": 20.0, "huge": 1000.0}
+
+
+def dispatcher(workers: int, *, slots: int = 2, memory: float = 25.0) -> Dispatcher:
+    yard = Yard(512, memory_unit=1e9)
+    yard.needs = dict(MODELS)
+    yard.workers = [Worker(i, f"gpu-{i}", "card", slots, memory) for i in range(workers)]
+    return Dispatcher(yard)
+
+
+def work(tokens: int = 100, priority: int = 3, prefix: tuple[int, ...] = ()) -> Work:
+    return Work("r", "ada", priority, tokens, 0, prefix)
+
+
+def warm(core: Dispatcher, version: str = "a") -> Dispatcher:
+    for worker in core.yard.workers:
+        core.yard.add_lane(worker, version, 0.0)
+    return core
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["submit", "first", "finish", "lost", "loaded", "tick", "unfit"]),
+        st.integers(0, 10_000),
+    ),
+    max_size=120,
+)
+
+
+@given(STEPS, st.integers(1, 5))
+@settings(max_examples=120, deadline=None)
+def test_no_reservation_leaks_and_none_is_negative(
+    steps: list[tuple[str, int]], workers: int
+) -> None:
+    """Whatever dies when: at the end of all requests every count is zero again."""
+    core, open_tickets, now = dispatcher(workers), list[Ticket](), 0.0
+    for step, number in steps:
+        now += (number % 100) / 50
+        _take(core, open_tickets, step, number, now)
+        _check(core, open_tickets)
+    for ticket in open_tickets:
+        core.finished(ticket, now + 1)
+        core.finished(ticket, now + 1)
+    for worker in core.yard.workers:
+        assert (worker.sent, worker.held, worker.free_at) == (0, [], 0.0)
+        assert all(lane.busy == 0 for lane in worker.lanes.values())
+    assert not any(core.yard.orphans.values())
+
+
+def _take(core: Dispatcher, tickets: list[Ticket], step: str, number: int, now: float) -> None:
+    lanes = [lane for found in core.yard.lanes.values() for lane in found]
+    if step == "submit":
+        version = ("a", "b", "huge")[number % 3]
+        tickets.append(core.submit(work(number, number % 5 + 1, (number % 7,)), version, now))
+    elif step == "first" and tickets:
+        core.first_token(tickets[number % len(tickets)], now)
+    elif step == "finish" and tickets:
+        answered = Outcome(1, 0, number, None, 1.0) if number % 2 else None
+        core.finished(tickets.pop(number % len(tickets)), now, answered)
+    elif step == "lost" and lanes:
+        core.lost(lanes[number % len(lanes)], now)
+    elif step == "loaded":
+        for lane in [x for x in lanes if x.state is LaneState.LOADING and not x.worker.is_moving]:
+            core.loaded(lane, now)
+    elif step == "unfit":
+        worker = core.yard.workers[number % len(core.yard.workers)]
+        worker.is_fit = not worker.is_fit
+    else:
+        core.tick(now)
+
+
+def _check(core: Dispatcher, tickets: list[Ticket]) -> None:
+    sent = [t for t in tickets if t.is_sent]
+    assert sum(w.sent for w in core.yard.workers) == len(sent)
+    held = sum(len(w.held) for w in core.yard.workers)
+    waiting = sum(len(q) for q in core.yard.orphans.values())
+    assert held + waiting == len(tickets) - len(sent)
+    for worker in core.yard.workers:
+        assert worker.sent <= worker.slots
+        staying = [x for x in worker.lanes.values() if x.state is not LaneState.LEAVING]
+        assert sum(x.memory for x in staying) <= worker.memory
+        assert all(t.lane is not None for t in worker.held)
+
+
+def test_a_version_that_fits_nowhere_waits_and_is_not_sent() -> None:
+    """Memory is a condition, not a cost."""
+    core = dispatcher(3)
+    ticket = core.submit(work(), "huge", 0.0)
+    assert not ticket.is_sent
+    assert core.orders == []
+
+
+def test_more_load_on_a_worker_never_draws_work_to_it() -> None:
+    """Work goes to the emptier of two like workers, one request after the other."""
+    core = warm(dispatcher(2, slots=32))
+    for number in range(20):
+        core.submit(work(1000), "a", number * 1e-3)
+        busy = sorted(w.sent + len(w.held) for w in core.yard.workers)
+        assert busy[1] - busy[0] <= 1
+
+
+def test_the_urgent_go_first() -> None:
+    """Of what waits for one worker the highest priority begins first, then the shortest."""
+    core = warm(dispatcher(1, slots=1))
+    first = core.submit(work(), "a", 0.0)
+    low, long, short, high = (
+        core.submit(work(tokens, priority), "a", 0.0)
+        for tokens, priority in ((10, 1), (5000, 3), (10, 3), (10, 5))
+    )
+    order = list[Ticket]()
+    for now in range(1, 5):
+        core.sends.clear()
+        core.finished(first, now)
+        first = core.sends[0]
+        order.append(first)
+    assert order == [high, short, long, low]
+
+
+def test_twice_the_work_may_wait_twice_as_long() -> None:
+    """The longer the line, the more a short prompt overtakes; on a free worker hardly any."""
+    long_s, short_s = 2.0, 0.1
+    free, busy = Worker(0, "a", "card", 1, 1.0), Worker(1, "b", "card", 1, 1.0)
+    for worker, waited in ((free, 0.0), (busy, 10.0)):
+        lane = Lane(worker, "a", 1.0, Pace(Line(1e-3), Line(1e-2)))
+        lane.learned()
+        for now in range(200):
+            ticket = Ticket(work(1000), "a", now - waited)
+            ticket.bind(lane, 1000.0, 0.0)
+            worker.send(ticket, now)
+            worker.leave(ticket, now)
+    assert free.overtaken_s(long_s) < short_s
+    assert busy.overtaken_s(long_s) == pytest.approx(2 * busy.overtaken_s(long_s / 2))
+    assert 5 < busy.overtaken_s(long_s) - busy.overtaken_s(short_s) < MOST_OVERTAKEN_S
+    assert busy.overtaken_s(100.0) == MOST_OVERTAKEN_S
+
+
+def test_work_is_held_back_by_what_was_measured_only() -> None:
+    """A guess of how fast prompts are keeps nobody from a worker that has a place free."""
+    core = warm(dispatcher(1, slots=32))
+    unknown = [core.submit(work(2000), "a", 0.0) for _ in range(4)]
+    assert all(ticket.is_sent for ticket in unknown)
+    for ticket in unknown:
+        core.first_token(ticket, 1.0)
+        core.finished(ticket, 1.0)
+    measured = [core.submit(work(8000), "a", 2.0) for _ in range(4)]
+    assert [ticket.is_sent for ticket in measured] == [True, False, False, False]
+
+
+def test_many_at_work_are_reckoned_as_one_by_one() -> None:
+    """The running sum of what a worker has to compute is that of its prompts, whoever leaves."""
+    core = warm(dispatcher(1, slots=64))
+    tickets = [core.submit(work(100 + number), "a", 0.0) for number in range(30)]
+    for ticket in tickets[5:20]:
+        core.finished(ticket, 0.0)
+    left = [*tickets[:5], *tickets[20:]]
+    due = sum(ticket.prefill_s for ticket in left)
+    worker = core.yard.workers[0]
+    assert worker.free_at == pytest.approx(due)
+    assert worker.behind_s == pytest.approx(due - left[0].prefill_s)
+
+
+def test_a_known_prefix_is_worth_its_seconds_and_no_more() -> None:
+    """The worker that has the prompt gets it, until it has to wait longer than computing takes."""
+    core = warm(dispatcher(2, slots=64))
+    blocks = tuple(range(8))
+    owner = core.submit(work(4096, prefix=blocks), "a", 0.0)
+    core.first_token(owner, 2.0)
+    choice = cheapest(core.yard, Ticket(work(4096, prefix=blocks), "a", 2.0), 2.0)
+    assert choice.lane is owner.lane
+    assert choice.cached == 4096
+    assert owner.lane is not None
+    core.submit(work(200_000, prefix=(*blocks, *range(10, 400))), "a", 2.0)
+    elsewhere = cheapest(core.yard, Ticket(work(4096, prefix=blocks), "a", 2.0), 2.0)
+    assert elsewhere.lane is not owner.lane
+
+
+def test_a_slow_device_is_learned_and_gets_less() -> None:
+    """Nobody says which of two like cards is throttled: its answers do."""
+    core, now = warm(dispatcher(2, slots=8)), 0.0
+    counts = [0, 0]
+    for number in range(200):
+        ticket = core.submit(work(1000), "a", now)
+        assert ticket.lane is not None
+        counts[ticket.lane.worker.index] += number >= 100
+        seconds = (2.0, 0.5)[ticket.lane.worker.index]
+        core.first_token(ticket, now + seconds)
+        core.finished(ticket, now + seconds, Outcome(1000, 0, 1, seconds, seconds))
+        now += 3.0
+    assert counts[1] > 90
+
+
+def test_an_explanation_names_every_worker_and_the_one_that_is_chosen() -> None:
+    """Its first is where the request then goes, and each other says why not."""
+    core = warm(dispatcher(3))
+    core.yard.workers[2].is_fit = False
+    told = explain(core.yard, work(), "a", 0.0)
+    assert [c.device_id for c in told.candidates if not c.feasible] == ["gpu-2"]
+    assert len(told.candidates) == 3
+    ticket = core.submit(work(), "a", 0.0)
+    assert ticket.lane is not None
+    assert ticket.lane.worker.device_id == told.chosen
+    assert all(c.reason for c in told.candidates)
+
+
+def test_a_user_has_work_on_no_more_devices_than_allowed() -> None:
+    """With a limit of two the third joins one of the two; when they end it is free again."""
+    core = warm(dispatcher(4, slots=64))
+    limited = Work("r", "ada", prompt_tokens=1000, gpu_limit=2)
+    tickets = [core.submit(limited, "a", 0.0) for _ in range(10)]
+    assert len({t.lane.worker.index for t in tickets if t.lane}) == 2
+    for ticket in tickets:
+        core.finished(ticket, 1.0)
+    assert core.users.bound(limited) is None

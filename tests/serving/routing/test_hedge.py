@@ -1,0 +1,288 @@
+"""A request that hears nothing is sent to one more worker, before engines that answer for real."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from aiohttp import web
+from asgi_lifespan import LifespanManager
+from sqlalchemy import select
+
+from registry.names import ModelVersion
+from registry.tables import UsageRow
+from serving.routing.retries import FLOOR, SHARE
+from serving.routing.router import Router
+from serving.settings import ServingSettings
+from tests.serving.engines.processes import EngineProcess, engine_process
+from tests.serving.site import TOKEN, Site, open_site
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+AFTER_S, NEVER_S = 0.2, 60.0
+OWN, OTHER = "cpu-0", "cpu-1"
+"""The second has something to do already: a request goes to the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A gateway that hedges, and its insides."""
+
+    site: Site
+    client: httpx.AsyncClient
+    router: Router
+
+    async def ask(self, *, stream: bool = False, words: int = 3) -> httpx.Response:
+        body = {"model": "talker", "prompt": "Say", "max_tokens": words, "stream": stream}
+        return await self.client.post("/v1/completions", json=body)
+
+    def is_at_rest(self) -> bool:
+        """Whether nothing is reserved anywhere."""
+        yard = self.router.core.yard
+        lanes = [lane for worker in yard.workers for lane in worker.lanes.values()]
+        reserved = [w for w in yard.workers if w.sent or w.held or w.free_at]
+        return not reserved and not any(x.busy for x in lanes) and not any(yard.orphans.values())
+
+    def rows(self) -> list[tuple[str, str, int]]:
+        with self.site.database.read() as session:
+            found = session.scalars(select(UsageRow))
+            return [(row.device_id, row.status, row.output_tokens) for row in found]
+
+
+@pytest.fixture
+def site(sqlite_url: str, tmp_path: Path) -> Generator[Site]:
+    with open_site(sqlite_url, tmp_path) as site:
+        yield site
+
+
+@pytest.fixture
+def version(site: Site) -> ModelVersion:
+    return site.shelf.add("talker")
+
+
+@asynccontextmanager
+async def door(site: Site, **settings: float) -> AsyncGenerator[Door]:
+    app = site.app(**({"hedge_after_s": AFTER_S} | settings))
+    headers = {"Authorization": f"Bearer {site.ada}"}
+    async with LifespanManager(app) as manager:
+        transport = httpx.ASGITransport(manager.app)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://gateway", headers=headers
+        ) as client:
+            yield Door(site, client, app.state.parts.gateway.router)
+
+
+def engines(
+    stack: ExitStack, site: Site, version: ModelVersion, *prefill_s: float
+) -> list[EngineProcess]:
+    """One engine on each device, which begins to write after so many seconds."""
+    found = list[EngineProcess]()
+    for number, seconds in enumerate(prefill_s):
+        options = {"prefill_s": seconds}
+        started = engine_process(
+            internal_token=TOKEN, version_id=version.id, model_name=version.model, options=options
+        )
+        found.append(stack.enter_context(started))
+        site.worker(f"cpu-{number}", active_requests=number)
+        site.ready(version, found[-1].url, f"cpu-{number}")
+    return found
+
+
+def active(engine: EngineProcess) -> int:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    return int(httpx.get(f"{engine.url}/state", headers=headers, trust_env=False).json()["active"])
+
+
+async def until(is_so: Callable[[], bool], within_s: float = 10.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come about"
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_the_first_byte_wins_and_the_other_is_cut_off(
+    site: Site, version: ModelVersion, *, stream: bool
+) -> None:
+    """It is booked once, on the winner's device, and nothing is learned of who was cut off."""
+    with ExitStack() as stack:
+        slow, _ = engines(stack, site, version, NEVER_S, 0.0)
+        async with door(site) as gateway:
+            answer = await gateway.ask(stream=stream)
+            assert answer.status_code == 200
+            assert b" world" in answer.content
+            assert gateway.is_at_rest()
+            await until(lambda: active(slow) == 0, within_s=2.0)
+            yard = gateway.router.core.yard
+            own = gateway.router.observed.worker(OWN)
+            assert own is not None
+            assert (own.prompts, own.drag.factor) == (0, 1.0)
+            assert len(gateway.router.ejection) == 0
+            assert yard.demands.of(version.id).arrivals == 1
+            assert not gateway.router.running.on(OWN) + gateway.router.running.on(OTHER)
+        assert gateway.rows() == [(OTHER, "200", 3)]
+
+
+async def test_it_is_off_unless_it_is_asked_for(site: Site, version: ModelVersion) -> None:
+    """Nobody is sent a request twice, however long the first takes."""
+    assert ServingSettings.model_fields["hedge_after_s"].default == 0
+    with ExitStack() as stack:
+        engines(stack, site, version, 0.6, 0.0)
+        async with door(site, hedge_after_s=0.0) as gateway:
+            assert (await gateway.ask()).status_code == 200
+        assert gateway.rows() == [(OWN, "200", 3)]
+
+
+async def test_both_may_fail(site: Site, version: ModelVersion) -> None:
+    """Then it is as without: the client is told to come back, nothing is booked or kept."""
+    with ExitStack() as stack:
+        both = engines(stack, site, version, NEVER_S, NEVER_S)
+        async with door(site) as gateway:
+            asking = asyncio.create_task(gateway.ask(stream=True))
+            await until(lambda: [active(engine) for engine in both] == [1, 1])
+            for engine in both:
+                engine.process.kill()
+            answer = await asking
+            assert answer.status_code == 503
+            assert int(answer.headers["Retry-After"]) > 0
+            assert gateway.is_at_rest()
+            assert set(gateway.router.observed.gone) == {engine.url for engine in both}
+        assert gateway.rows() == []
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+async def test_one_may_fail(site: Site, version: ModelVersion, killed: int) -> None:
+    """Whichever ends in the race, the other's answer counts, and the dead one is known to be."""
+    with ExitStack() as stack:
+        both = engines(stack, site, version, 2.0, 2.0)
+        async with door(site) as gateway:
+            asking = asyncio.create_task(gateway.ask(stream=True))
+            await until(lambda: [active(engine) for engine in both] == [1, 1])
+            both[killed].process.kill()
+            assert (await asking).status_code == 200
+            assert gateway.is_at_rest()
+            assert set(gateway.router.observed.gone) == {both[killed].url}
+        assert gateway.rows() == [((OTHER, OWN)[killed], "200", 3)]
+
+
+async def test_a_client_that_leaves_in_the_race_ends_both(
+    site: Site, version: ModelVersion
+) -> None:
+    """Both engines stop, and it is booked once, as left."""
+    with ExitStack() as stack:
+        both = engines(stack, site, version, NEVER_S, NEVER_S)
+        async with door(site) as gateway:
+            asking = asyncio.create_task(gateway.ask(stream=True))
+            await until(lambda: [active(engine) for engine in both] == [1, 1])
+            asking.cancel()
+            await asyncio.wait({asking})
+            assert gateway.is_at_rest()
+            await until(lambda: [active(engine) for engine in both] == [0, 0], within_s=2.0)
+        assert gateway.rows() == [(OWN, "499", 0)]
+
+
+async def test_a_spent_budget_hedges_nothing(site: Site, version: ModelVersion) -> None:
+    """Who has to wait waits, rather than doubling the work of a fleet in trouble."""
+    with ExitStack() as stack:
+        engines(stack, site, version, 0.6, 0.0)
+        async with door(site) as gateway:
+            while gateway.router.budget.spend():
+                pass
+            assert (await gateway.ask()).status_code == 200
+        assert gateway.rows() == [(OWN, "200", 3)]
+
+
+@pytest.mark.parametrize("other", ["full", "cold", "in error"])
+async def test_only_a_free_worker_that_has_the_version_is_asked(
+    site: Site, version: ModelVersion, other: str
+) -> None:
+    """No place is waited for and nothing is loaded: the request stays where it is."""
+    with ExitStack() as stack:
+        (_,) = engines(stack, site, version, 0.6)
+        spare = engine_process(
+            internal_token=TOKEN, version_id=version.id, model_name=version.model
+        )
+        url = stack.enter_context(spare).url
+        site.worker(
+            OTHER,
+            active_requests=1,
+            slots=1 if other == "full" else 4,
+            status="error" if other == "in error" else "available",
+        )
+        if other != "cold":
+            site.ready(version, url, OTHER)
+        async with door(site) as gateway:
+            assert (await gateway.ask()).status_code == 200
+            assert gateway.is_at_rest()
+        assert gateway.rows() == [(OWN, "200", 3)]
+
+
+@dataclass(slots=True)
+class StandIn:
+    """An engine's door that answers with a status after some seconds, and counts."""
+
+    seconds: float
+    status: int = 200
+    asked: int = 0
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        await request.read()
+        await asyncio.sleep(self.seconds)
+        return web.json_response({"usage": {"completion_tokens": 1}}, status=self.status)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[str]:
+        app = web.Application()
+        app.router.add_post("/v1/completions", self.answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def stand_ins(site: Site, version: ModelVersion, *found: StandIn) -> AsyncGenerator[None]:
+    async with found[0].running() as one, found[1].running() as two:
+        for number, url in enumerate((one, two)):
+            site.worker(f"cpu-{number}", active_requests=number)
+            site.ready(version, url, f"cpu-{number}")
+        yield
+
+
+@pytest.mark.parametrize("status", [500, 503])
+async def test_a_refusal_does_not_win(site: Site, version: ModelVersion, status: int) -> None:
+    """A worker that cannot is quick to say so; the one that is at work goes on."""
+    own, other = StandIn(0.6), StandIn(0.0, status)
+    async with stand_ins(site, version, own, other), door(site) as gateway:
+        assert (await gateway.ask()).status_code == 200
+        assert gateway.is_at_rest()
+    assert (own.asked, other.asked) == (1, 1)
+
+
+async def test_two_refusals_are_one(site: Site, version: ModelVersion) -> None:
+    """The client gets what its own worker said."""
+    async with (
+        stand_ins(site, version, StandIn(0.6, 503), StandIn(0.0, 500)),
+        door(site) as gateway,
+    ):
+        assert (await gateway.ask()).status_code == 503
+        assert gateway.is_at_rest()
+
+
+async def test_hedges_are_within_the_budget(site: Site, version: ModelVersion) -> None:
+    """However slow a worker is, attempts are at most a fifth more than requests, and a few."""
+    slow, other, requests = StandIn(0.2), StandIn(0.2), 80
+    async with stand_ins(site, version, slow, other), door(site, hedge_after_s=0.02) as gateway:
+        for _ in range(4):
+            answers = await asyncio.gather(*(gateway.ask() for _ in range(requests // 4)))
+            assert {answer.status_code for answer in answers} == {200}
+        assert gateway.is_at_rest()
+    attempts = slow.asked + other.asked
+    assert requests < attempts <= requests * (1 + SHARE) + FLOOR
+    assert len(gateway.rows()) == requests

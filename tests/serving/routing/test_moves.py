@@ -1,0 +1,70 @@
+"""What stands where: turns come round where memory is short, and nobody leaves for nothing."""
+
+from serving.routing.dispatcher import Dispatcher
+from serving.routing.fleet_state import Ticket, Worker
+from serving.routing.work import Outcome, Work
+from serving.routing.yard import Yard
+
+LOAD_S, ANSWER_S = 5.0, 1.0
+
+
+def dispatcher(workers: int, *, memory: float = 25.0) -> Dispatcher:
+    yard = Yard(512, memory_unit=1e9)
+    yard.needs = {"a": 20.0, "b": 20.0, "small": 5.0}
+    yard.workers = [Worker(i, f"gpu-{i}", "card", 4, memory) for i in range(workers)]
+    for version in yard.needs:
+        yard.demands.of(version).load_s = LOAD_S
+    return Dispatcher(yard)
+
+
+def played(core: Dispatcher, asked: dict[str, float], until: float) -> tuple[list[Ticket], int]:
+    """Each version asked for every so many seconds; answers and loads take their time."""
+    step, now, tickets, loads = 0.25, 0.0, list[Ticket](), 0
+    ends, ready = dict[int, tuple[float, Ticket]](), list[tuple[float, int, str]]()
+    while now < until:
+        for version, every in asked.items():
+            if now % every < step:
+                tickets.append(core.submit(Work("r", "ada", 3, 100), version, now))
+        core.tick(now)
+        loads += len(core.orders)
+        ready += [(now + LOAD_S, o.lane.worker.index, o.lane.version) for o in core.orders]
+        ends |= {id(t): (now + ANSWER_S, t) for t in core.sends}
+        core.orders.clear()
+        core.sends.clear()
+        for _, index, version in [x for x in ready if x[0] <= now]:
+            core.loaded(core.yard.workers[index].lanes[version], now)
+        ready = [x for x in ready if x[0] > now]
+        for key, (end, ticket) in [*ends.items()]:
+            core.first_token(ticket, now)
+            if end > now:
+                continue
+            del ends[key]
+            core.finished(ticket, now, Outcome(100, 0, 10, 0.1, ANSWER_S))
+        now += step
+    return tickets, loads
+
+
+def test_turns_come_round_though_nobody_is_ever_idle() -> None:
+    """Two versions with room for one, both asked for all the time: neither waits for ever."""
+    tickets, loads = played(dispatcher(1), {"a": 1.0, "b": 1.0}, 600.0)
+    for version in ("a", "b"):
+        waits = [t.sent_at - t.arrived_at for t in tickets if t.version == version and t.is_sent]
+        assert len(waits) > 550
+        assert max(waits) < 60
+    assert loads < 600 / LOAD_S / 2
+
+
+def test_a_place_is_not_given_up_for_what_is_asked_for_seldom_each_time() -> None:
+    """Some requests of the rare version gather first, unless nobody loses by the load."""
+    tickets, loads = played(dispatcher(1), {"a": 0.5, "b": 20.0}, 600.0)
+    seldom = [t for t in tickets if t.version == "b"]
+    assert sum(t.is_sent for t in seldom) >= len(seldom) - 5
+    assert loads < 2 * len(seldom) - 20
+
+
+def test_what_is_free_is_taken_first() -> None:
+    """With room for all, each version gets a place of its own and nobody leaves for it."""
+    core = dispatcher(2)
+    _, loads = played(core, {"a": 1.0, "b": 1.0, "small": 1.0}, 60.0)
+    assert {v for w in core.yard.workers for v in w.lanes} == {"a", "b", "small"}
+    assert loads == sum(len(w.lanes) for w in core.yard.workers)

@@ -1,0 +1,166 @@
+"""What is remembered of the fleet follows what its workers report, and ends with them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from registry.fleet import EngineView, WorkerView
+from registry.names import EngineState
+from serving.routing.census import Snapshot
+from serving.routing.dispatcher import Dispatcher
+from serving.routing.ejection import Ejection
+from serving.routing.explain import explain
+from serving.routing.observed import DEPARTED_S, FADE_S, FORGET_S, STALE_S, STRAIN, Observed
+from serving.routing.target import Target
+from serving.routing.work import Work
+from serving.routing.yard import MOST_VERSIONS, Yard
+
+BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def worker(device_id: str, beat: int = 0, **facts: object) -> WorkerView:
+    device = {"name": "card", "slots": 8, **facts}
+    at = BEGIN + timedelta(seconds=beat)
+    return WorkerView(device_id, f"http://{device_id}", 1, device, BEGIN, at)
+
+
+def engine(device_id: str, version: str = "a") -> EngineView:
+    url = f"http://{device_id}/{version}"
+    return EngineView(device_id, version, EngineState.READY, url, memory_bytes=1)
+
+
+def look(*workers: WorkerView) -> Snapshot:
+    return Snapshot(workers, tuple(engine(w.device_id) for w in workers))
+
+
+def observed() -> Observed:
+    return Observed(Dispatcher(Yard(256)), Ejection())
+
+
+def test_devices_that_come_and_go_for_months_leave_nothing() -> None:
+    """Workers, refusals and ejections are as many as the fleet that is there, not that ever was."""
+    seen, now = observed(), 0.0
+    yard = seen.core.yard
+    for generation in range(50):
+        names = [f"{generation}-{number}" for number in range(4)]
+        seen.update(look(*map(worker, names)), now)
+        for name in names:
+            found = seen.worker(name)
+            assert found is not None
+            yard.refused[(found.index, "b")] = now + 10
+            seen.ejection.failed(name, names, now)
+        seen.update(look(), now + 1)
+        seen.update(look(), now + DEPARTED_S + 2)
+        seen.core.prune(now + DEPARTED_S + 2)
+        now += DEPARTED_S + 10
+    assert len(yard.workers) == 4
+    assert [w.index for w in yard.workers] == [0, 1, 2, 3]
+    assert (yard.refused, len(seen.ejection), seen.devices) == ({}, 0, [])
+    seen.update(look(worker("new")), now)
+    ticket = seen.core.submit(Work("r", "ada"), "a", now)
+    assert ticket.is_sent
+
+
+def test_a_device_with_work_on_it_keeps_its_place() -> None:
+    """Its streams may go on although its worker is silent: their end must be counted there."""
+    seen = observed()
+    seen.update(look(worker("one")), 0.0)
+    ticket = seen.core.submit(Work("r", "ada"), "a", 0.0)
+    for now in (1.0, DEPARTED_S + 2, DEPARTED_S + 3):
+        seen.update(look(), now)
+    seen.update(look(worker("two")), DEPARTED_S + 4)
+    assert [w.device_id for w in seen.core.yard.workers] == ["one", "two"]
+    seen.core.finished(ticket, DEPARTED_S + 5)
+    assert [w.sent for w in seen.core.yard.workers] == [0, 0]
+
+
+def test_versions_that_nobody_asks_for_are_forgotten() -> None:
+    """Of thousands that were asked for once those stay that are there or still wanted."""
+    seen = observed()
+    core, now = seen.core, 0.0
+    seen.update(look(worker("one", memory_total=10, memory_free=9)), now)
+    for number in range(3 * MOST_VERSIONS):
+        core.yard.needs[f"v{number}"] = 100.0
+        core.finished(core.submit(Work("r", "ada"), f"v{number}", now), now)
+    core.yard.needs["a"] = 1.0
+    core.prune(now + 1)
+    wanted = len(core.yard.needs)
+    forgotten = len(core.prune(now + 3600))
+    left = [*core.yard.needs]
+    assert wanted == 3 * MOST_VERSIONS + 1
+    assert forgotten == 3 * MOST_VERSIONS
+    assert left == ["a"]
+
+
+def test_the_dead_are_not_believed_until_their_worker_speaks_again() -> None:
+    """The table still lists a killed worker's engines as ready: only a later report counts."""
+    seen = observed()
+    seen.update(look(worker("one")), 0.0)
+    target = Target("a", "one", "http://one/a")
+    found = seen.lost(target, 1.0)
+    assert found is not None
+    seen.core.lost(found.lanes["a"], 1.0)
+    for now in (2.0, FORGET_S + 2, FORGET_S + 5):
+        seen.update(look(worker("one")), now)
+        assert not found.lanes
+    seen.update(look(worker("one", beat=2)), FORGET_S + 6)
+    assert "a" in found.lanes
+    assert not seen.gone
+
+
+def test_what_is_held_for_a_worker_in_error_goes_elsewhere() -> None:
+    """Only what it has begun stays with it."""
+    seen = observed()
+    one, two = worker("one", slots=1), worker("two", slots=1)
+    seen.update(look(one, two), 0.0)
+    tickets = [seen.core.submit(Work("r", "ada"), "a", 0.0) for _ in range(6)]
+    held = seen.core.yard.workers[0].held
+    assert held
+    failed = replace(one, device={**one.device, "status": "error"})
+    seen.update(look(failed, two), 1.0)
+    assert not seen.core.yard.workers[0].held
+    assert len(seen.core.yard.workers[1].held) == 4
+    assert sum(t.is_sent for t in tickets) == 2
+
+
+def test_what_other_gateways_sent_counts_and_fades() -> None:
+    """A report that gets old keeps its value at first, and loses it little by little."""
+    seen = observed()
+    seen.update(look(worker("one", active_requests=4, queued_requests=4)), 0.0)
+    (found,) = seen.core.yard.workers
+    assert found.others == 8
+    seen.update(look(worker("one", active_requests=4, queued_requests=4)), STALE_S)
+    assert found.others == 8
+    seen.update(look(worker("one", active_requests=4, queued_requests=4)), STALE_S + FADE_S)
+    assert found.others == 4
+    seen.update(look(worker("one", beat=2, active_requests=6)), STALE_S + FADE_S + 1)
+    assert found.others == 6
+
+
+def test_a_worker_that_others_have_filled_is_dear_but_not_closed() -> None:
+    """An empty one is preferred; where there is none, half of the places are still ours."""
+    seen = observed()
+    seen.update(look(worker("full", active_requests=8), worker("empty")), 0.0)
+    first = seen.core.submit(Work("r", "ada"), "a", 0.0)
+    assert first.lane is not None
+    assert first.lane.worker.device_id == "empty"
+    seen = observed()
+    seen.update(look(worker("full", active_requests=8, queued_requests=8)), 0.0)
+    sent = [seen.core.submit(Work("r", "ada"), "a", 0.0).is_sent for _ in range(8)]
+    assert sent == [True] * 4 + [False] * 4
+
+
+def test_a_device_that_throttles_itself_counts_as_slower_at_once() -> None:
+    """Before its slowness was measured; a power cap is no strain, and it ends with the report."""
+    seen = observed()
+    hot = worker("hot", throttle_reasons=["hardware_thermal"])
+    capped = worker("capped", throttle_reasons=["power_cap"])
+    seen.update(look(hot, capped), 0.0)
+    told = explain(seen.core.yard, Work("r", "ada"), "a", 0.0)
+    assert told.chosen == "capped"
+    assert {c.device_id: c.strain for c in told.candidates} == {"hot": STRAIN, "capped": 1.0}
+    by_name = {c.device_id: c for c in told.candidates}
+    assert by_name["hot"].prefill_s == pytest.approx(STRAIN * by_name["capped"].prefill_s)
+    seen.update(look(worker("hot", beat=1), worker("capped", beat=1)), 1.0)
+    assert {w.strain for w in seen.core.yard.workers} == {1.0}

@@ -1,0 +1,173 @@
+"""Choosing an engine, against workers that answer as the real ones do."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import pytest
+from aiohttp import web
+
+from registry.names import ModelVersion
+from serving.errors import NoWorker, WorkerRefused, WorkerUnreachable
+from serving.routing.census import Census
+from serving.routing.router import Router
+from serving.routing.running import Running
+from serving.routing.target import Target
+from serving.routing.upstream import Upstream
+from serving.routing.work import Work
+from tests.serving.site import NOBODY, TOKEN, Site, open_site
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(slots=True)
+class ControlStandIn:
+    """A worker's control server: answers with the next of its addresses, the last one for good."""
+
+    urls: list[str] = field(default_factory=lambda: ["http://127.0.0.1:1001"])
+    refusal: dict[str, str] | None = None
+    asked: int = 0
+    delay_s: float = 0.05
+
+    async def load(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        assert request.headers["Authorization"] == f"Bearer {TOKEN}"
+        await asyncio.sleep(self.delay_s)
+        if self.refusal:
+            return web.json_response(self.refusal, status=503)
+        url = self.urls.pop(0) if len(self.urls) > 1 else self.urls[0]
+        return web.json_response({"url": url, "load_s": 0.1, "memory_bytes": 1})
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[str]:
+        app = web.Application()
+        app.router.add_post("/engines/{version_id}", self.load)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await runner.cleanup()
+
+
+@pytest.fixture
+def site(sqlite_url: str, tmp_path: Path):  # noqa: ANN201 - a generator of sites
+    with open_site(sqlite_url, tmp_path) as site:
+        yield site
+
+
+@pytest.fixture
+def version(site: Site) -> ModelVersion:
+    return site.shelf.add("talker")
+
+
+@asynccontextmanager
+async def open_router(site: Site) -> AsyncGenerator[Router]:
+    async with Upstream.open(TOKEN, silent_s=5) as upstream:
+        yield Router(Census(site.fleet, 15), upstream, Running(), load_timeout_s=5)
+
+
+async def pick(router: Router, version: ModelVersion) -> Target:
+    """Where a small request goes."""
+    async with router.reserve(version, Work("r", "ada", prompt_tokens=10)) as held:
+        return held.target
+
+
+async def test_the_least_busy_engine_is_chosen(site: Site, version: ModelVersion) -> None:
+    """What the workers last reported and what this gateway sent both count."""
+    for device, active in (("cpu-0", 3), ("cpu-1", 1), ("cpu-2", 2)):
+        site.worker(device, active_requests=active)
+        site.ready(version, f"http://{device}", device)
+    async with open_router(site) as router:
+        assert (await pick(router, version)).device_id == "cpu-1"
+
+
+async def test_asks_at_the_same_time_are_one_load(site: Site, version: ModelVersion) -> None:
+    """Fifty requests for a version that nobody has make one worker load it once."""
+    worker = ControlStandIn()
+    async with worker.running() as url, open_router(site) as router:
+        site.worker("cpu-0", url)
+        targets = await asyncio.gather(*(pick(router, version) for _ in range(50)))
+    assert worker.asked == 1
+    assert {t.url for t in targets} == {"http://127.0.0.1:1001"}
+
+
+async def test_an_asker_that_leaves_does_not_end_the_load(
+    site: Site, version: ModelVersion
+) -> None:
+    """The other who waits gets the engine."""
+    worker = ControlStandIn(delay_s=0.2)
+    async with worker.running() as url, open_router(site) as router:
+        site.worker("cpu-0", url)
+        with anyio.move_on_after(0.05):
+            await pick(router, version)
+        assert (await pick(router, version)).url == "http://127.0.0.1:1001"
+    assert worker.asked == 1
+
+
+async def test_the_worker_with_most_free_memory_is_asked(site: Site, version: ModelVersion) -> None:
+    """One in error is not asked however much it has."""
+    small, large = ControlStandIn(), ControlStandIn()
+    async with small.running() as one, large.running() as two, open_router(site) as router:
+        site.worker("cpu-0", one, memory_free=1)
+        site.worker("cpu-1", two, memory_free=2)
+        site.worker("cpu-2", NOBODY, memory_free=3, status="error")
+        assert (await pick(router, version)).device_id == "cpu-1"
+    assert (small.asked, large.asked) == (0, 1)
+
+
+async def test_a_refusal_sends_the_ask_to_the_next_worker(
+    site: Site, version: ModelVersion
+) -> None:
+    """A full or unreachable worker is passed over."""
+    full, other = (
+        ControlStandIn(refusal={"code": "device_full", "detail": "full"}),
+        ControlStandIn(),
+    )
+    async with full.running() as one, other.running() as two, open_router(site) as router:
+        site.worker("cpu-0", NOBODY, memory_free=3)
+        site.worker("cpu-1", one, memory_free=2)
+        site.worker("cpu-2", two, memory_free=1)
+        assert (await pick(router, version)).device_id == "cpu-2"
+
+
+async def test_the_worker_s_reason_reaches_the_asker(site: Site, version: ModelVersion) -> None:
+    """Code, numbers and the way out are the worker's own."""
+    problem = {"code": "does_not_fit", "detail": "needs 9 GiB", "fix": "Take a smaller one."}
+    worker = ControlStandIn(refusal=problem)
+    async with worker.running() as url, open_router(site) as router:
+        site.worker("cpu-0", url)
+        with pytest.raises(WorkerRefused, match="needs 9 GiB") as refused:
+            await pick(router, version)
+    assert refused.value.code == "does_not_fit"
+    assert refused.value.fix == "Take a smaller one."
+
+
+async def test_nobody_to_ask_is_said_as_such(site: Site, version: ModelVersion) -> None:
+    """No worker at all, and workers that do not answer, are different things."""
+    async with open_router(site) as router:
+        with pytest.raises(NoWorker):
+            await pick(router, version)
+        site.worker()
+        router.census.outdated()
+        with pytest.raises(WorkerUnreachable):
+            await pick(router, version)
+
+
+async def test_an_engine_that_is_gone_is_left_alone_until_its_worker_knows(
+    site: Site, version: ModelVersion
+) -> None:
+    """The worker is asked again until it names another engine than the dead one."""
+    dead, fresh = "http://127.0.0.1:1001", "http://127.0.0.1:1002"
+    worker = ControlStandIn(urls=[dead, dead, fresh], delay_s=0)
+    async with worker.running() as url, open_router(site) as router:
+        site.worker("cpu-0", url)
+        site.ready(version, dead)
+        target = await pick(router, version)
+        assert target == Target(version.id, "cpu-0", dead)
+        router.gone(target)
+        assert (await pick(router, version)).url == fresh
+    assert worker.asked == 3

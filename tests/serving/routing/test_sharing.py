@@ -1,0 +1,302 @@
+"""Gateways over one real Redis know what each has reserved, and forget it with whoever had it."""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from redis import Redis
+
+from registry.database import Database
+from registry.fleet import EngineView, Fleet, WorkerView
+from registry.names import EngineState
+from serving.admission import keys
+from serving.admission.redis_gate import RedisGate
+from serving.routing.census import Census, Snapshot
+from serving.routing.fleet_state import Ticket, Worker
+from serving.routing.router import Router
+from serving.routing.running import Running
+from serving.routing.shares import FRESH_S
+from serving.routing.sharing import Sharing
+from serving.routing.upstream import Upstream
+from serving.routing.work import Work
+from tests.servers.redis import RedisServer, running_redis
+from tests.serving.admission.gates import Place
+from tests.serving.site import TOKEN
+
+T = TypeVar("T")
+BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
+DEVICES = ("one", "two", "three")
+GATEWAYS = 3
+
+
+def fleet(**busy: int) -> Snapshot:
+    """Three devices that have the version; `busy`: the requests that one reports."""
+    workers = tuple(
+        WorkerView(name, f"http://{name}", 1, _device(busy.get(name, 0)), BEGIN, BEGIN)
+        for name in DEVICES
+    )
+    engines = tuple(
+        EngineView(name, "a", EngineState.READY, f"http://{name}/a", memory_bytes=1)
+        for name in DEVICES
+    )
+    return Snapshot(workers, engines)
+
+
+def _device(busy: int) -> dict[str, object]:
+    return {"name": "card", "slots": 4, "active_requests": busy}
+
+
+@dataclass(slots=True)
+class Member:
+    """One gateway: its way to Redis, its router, and what it has at work."""
+
+    gate: RedisGate
+    router: Router
+    stack: AsyncExitStack
+    tickets: list[Ticket] = field(default_factory=list[Ticket])
+
+    @classmethod
+    async def join(cls, place: Place) -> "Member":
+        stack = AsyncExitStack()
+        gate = await stack.enter_async_context(place.gate())
+        assert isinstance(gate, RedisGate)
+        upstream = await stack.enter_async_context(Upstream.open(TOKEN, silent_s=5))
+        router = Router(Census(Fleet(place.db), 15), upstream, Running(), 5)
+        router.observed.update(fleet(), time.monotonic())
+        return cls(gate, router, stack)
+
+    @property
+    def workers(self) -> dict[str, Worker]:
+        return {worker.device_id: worker for worker in self.router.core.yard.workers}
+
+    async def speak(self) -> None:
+        await Sharing(self.router, self.gate).exchange()
+
+    def submit(self, tokens: int) -> Ticket:
+        work = Work("r", "ada", prompt_tokens=tokens)
+        ticket = self.router.core.submit(work, "a", time.monotonic())
+        self.tickets.append(ticket)
+        self.router.act()
+        return ticket
+
+    def finish(self, ticket: Ticket) -> None:
+        self.tickets.remove(ticket)
+        self.router.core.finished(ticket, time.monotonic())
+
+
+class Fellowship(RuleBasedStateMachine):
+    """Gateways that reserve, end, crash and start anew, over a Redis that does the same."""
+
+    redis: ClassVar[RedisServer]
+    template: ClassVar[Path]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.folder = tempfile.mkdtemp()
+        file = shutil.copy(self.template, self.folder)
+        self.place = Place(Database.connect(f"sqlite:///{file}"), self.redis.url)
+        self.client = Redis.from_url(self.redis.url)
+        self.client.flushall()
+        self.members = [self.run(Member.join(self.place)) for _ in range(GATEWAYS)]
+        self.together()
+
+    def teardown(self) -> None:
+        for member in self.members:
+            for ticket in [*member.tickets]:
+                member.finish(ticket)
+        self.all_speak()
+        for member in self.members:
+            state = {(w.others, w.others_s, w.sent) for w in member.workers.values()}
+            assert state == {(0.0, 0.0, 0)}
+            self.run(member.stack.aclose())
+        self.runner.close()
+        self.client.close()
+        self.place.db.close()
+        shutil.rmtree(self.folder)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    def together(self) -> None:
+        """Wait until every gateway has joined the Redis that is there now."""
+        self.run(until(lambda: all(self.is_in(m.gate) for m in self.members)))
+
+    def is_in(self, gate: RedisGate) -> bool:
+        return gate.pipe is not None and gate.era == self.client.get(keys.ERA)
+
+    @rule(number=st.integers(0, GATEWAYS - 1), tokens=st.integers(1, 5000))
+    def submit(self, number: int, tokens: int) -> None:
+        self.members[number].submit(tokens)
+
+    @precondition(lambda self: any(m.tickets for m in self.members))
+    @rule(data=st.data(), first=st.booleans())
+    def go_on(self, data: st.DataObject, first: bool) -> None:  # noqa: FBT001 - drawn
+        """A request's first byte is here, or it is over."""
+        member = data.draw(st.sampled_from([m for m in self.members if m.tickets]))
+        ticket = data.draw(st.sampled_from(member.tickets))
+        if first:
+            member.router.core.first_token(ticket, time.monotonic())
+        else:
+            member.finish(ticket)
+
+    @rule(number=st.integers(0, GATEWAYS - 1))
+    def speak(self, number: int) -> None:
+        self.run(self.members[number].speak())
+
+    @rule(number=st.integers(0, GATEWAYS - 1))
+    def crash(self, number: int) -> None:
+        """A gateway dies with what it has at work, and another one starts in its place."""
+        self.run(self.members[number].stack.aclose())
+        self.members[number] = self.run(Member.join(self.place))
+        self.together()
+
+    @rule()
+    def empty_redis(self) -> None:
+        self.client.flushall()
+        for member in self.members:
+            member.gate.astray.set()
+        self.together()
+
+    @rule(number=st.integers(0, GATEWAYS - 1))
+    def restart_redis(self, number: int) -> None:
+        """Who speaks meanwhile is not heard, and nothing fails."""
+        self.redis.kill()
+        self.run(self.members[number].speak())
+        self.redis.start()
+        self.together()
+
+    @rule()
+    def all_speak(self) -> None:
+        """Once all have spoken each knows what the others have, and the dead are forgotten."""
+        self._let_the_dead_expire()
+        for member in (*self.members, *self.members):
+            self.run(member.speak())
+        for member in self.members:
+            others = [m for m in self.members if m is not member]
+            for name, worker in member.workers.items():
+                assert worker.others == sum(m.workers[name].sent for m in others)
+        known: Any = self.client.hkeys(keys.LOADS)
+        assert {name.decode() for name in known} == {m.gate.name for m in self.members}
+
+    def _let_the_dead_expire(self) -> None:
+        """As if their leases had run out: Redis itself has to drop them."""
+        living, loads = {m.gate.name for m in self.members}, self.client.hgetall(keys.LOADS)
+        for name, load in dict[bytes, bytes](loads).items():  # type: ignore[arg-type]
+            if name.decode() not in living:
+                self.client.hset(keys.LOADS, name, b"1:" + load.partition(b":")[2])
+
+    @invariant()
+    def nothing_is_negative(self) -> None:
+        for member in self.members:
+            for worker in member.workers.values():
+                assert min(worker.others, worker.others_s, worker.sent) >= 0
+
+
+async def until(is_so: Callable[[], bool], within_s: float = 10.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come about"
+        await asyncio.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def redis() -> Generator[RedisServer]:
+    with running_redis() as server:
+        yield server
+
+
+def test_no_share_leaks_whatever_dies(
+    redis: RedisServer, sqlite_template: Path, full_length: int
+) -> None:
+    """Each gateway knows what the living others have on each device, never less than none."""
+    Fellowship.redis, Fellowship.template = redis, sqlite_template
+    sized = settings(
+        max_examples=5 * full_length,
+        stateful_step_count=15,
+        deadline=None,
+        suppress_health_check=(HealthCheck.too_slow,),
+    )
+    run_state_machine_as_test(Fellowship, settings=sized)
+
+
+@contextmanager
+def two(place: Place) -> Generator[tuple[asyncio.Runner, Member, Member]]:
+    with asyncio.Runner() as runner:
+        first, second = (runner.run(Member.join(place)) for _ in range(2))
+        runner.run(until(lambda: None not in {first.gate.pipe, second.gate.pipe}))
+        yield runner, first, second
+        for member in (first, second):
+            runner.run(member.stack.aclose())
+
+
+@pytest.fixture
+def place(sqlite_url: str, redis: RedisServer) -> Generator[Place]:
+    if not redis.answers():
+        redis.start()
+    with Redis.from_url(redis.url) as client:
+        client.flushall()
+    database = Database.connect(sqlite_url)
+    yield Place(database, redis.url)
+    database.close()
+
+
+def test_a_prompt_is_sent_where_no_other_gateway_has_one(place: Place) -> None:
+    """Its seconds count, not its being one request: long ones are avoided, short ones are not."""
+    with two(place) as (runner, first, second):
+        (long, *_), (other, *_) = [first.submit(8000) for _ in range(2)], [first.submit(4000)]
+        runner.run(first.speak())
+        runner.run(second.speak())
+        assert {w.others for w in second.workers.values()} == {1.0}
+        chosen = [second.submit(2000) for _ in range(2)]
+        assert long.lane is not None
+        assert other.lane is not None
+        names = [t.lane.worker.device_id for t in chosen if t.lane]
+        assert names == [other.lane.worker.device_id] * 2
+
+
+def test_a_worker_that_others_leave_is_used_at_once(place: Place) -> None:
+    """What was held for it goes there as soon as its gateway hears of it."""
+    with two(place) as (runner, first, second):
+        theirs = [first.submit(10) for _ in range(4 * len(DEVICES))]
+        runner.run(first.speak())
+        runner.run(second.speak())
+        ours = [second.submit(10) for _ in range(3 * len(DEVICES))]
+        assert [t.is_sent for t in ours] == [True] * 6 + [False] * 3
+        for ticket in theirs:
+            first.finish(ticket)
+        runner.run(first.speak())
+        runner.run(second.speak())
+        assert all(t.is_sent for t in ours)
+
+
+def test_without_redis_the_workers_reports_count_again(place: Place, redis: RedisServer) -> None:
+    """What was heard holds for a moment; nothing fails, and nobody waits."""
+    with two(place) as (runner, first, second):
+        first.submit(10)
+        runner.run(first.speak())
+        runner.run(second.speak())
+        redis.kill()
+        runner.run(second.speak())
+        now = time.monotonic()
+        second.router.observed.update(fleet(two=3), now)
+        assert sum(w.others for w in second.workers.values()) == 1
+        second.router.observed.update(fleet(two=3), now + FRESH_S + 1)
+        assert sum(w.others for w in second.workers.values()) == 0

@@ -1,0 +1,130 @@
+"""An installation for one test: settings, users with keys, versions, and engines that run."""
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from registry.catalog import Catalog
+from registry.database import Database
+from registry.fleet import EngineView, Fleet
+from registry.identity import Identity, internal_token
+from registry.names import (
+    EngineState,
+    Format,
+    ModelFacts,
+    ModelVersion,
+    Role,
+    StoredFile,
+    Visibility,
+)
+from registry.open import open_store
+from registry.settings import RegistrySettings
+from serving.asgi import create_app
+from serving.settings import ServingSettings
+from tests.serving.engines.processes import EngineProcess, engine_process
+from tests.serving.worker.shelf import Shelf
+
+SECRET = "s" * 40
+TOKEN = internal_token(SECRET)
+DEVICE = {
+    "gpu_id": "cpu-0",
+    "name": "Test processor",
+    "status": "available",
+    "reason": "",
+    "uptime": 12.5,
+    "memory_total": 8_000_000_000,
+    "memory_used": 3_000_000_000,
+    "memory_free": 5_000_000_000,
+    "utilization": 0.25,
+    "processes": [{"pid": 7, "name": "engine", "memory_used": 1000}],
+}
+NOBODY = "http://127.0.0.1:9"
+"""Nothing listens there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One installation; `admin` and `ada` are keys."""
+
+    settings: RegistrySettings
+    database: Database
+    shelf: Shelf
+    admin: str
+    ada: str
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.database, SECRET)
+
+    @property
+    def fleet(self) -> Fleet:
+        return Fleet(self.database)
+
+    def app(self, **serving: object) -> FastAPI:
+        return create_app(ServingSettings(**serving), self.settings)  # type: ignore[arg-type]
+
+    @asynccontextmanager
+    async def client(self, key: str = "", **serving: object) -> AsyncGenerator[httpx.AsyncClient]:
+        """HTTP straight into the application, as whoever the key belongs to."""
+        app = self.app(**serving)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        async with LifespanManager(app) as manager:
+            transport = httpx.ASGITransport(manager.app)
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://gateway", headers=headers
+            ) as client:
+                yield client
+
+    def private(self, name: str, owner: str) -> ModelVersion:
+        """Register a version that only its owner and admins may see."""
+        stored = self.shelf.store.put([name.encode()])
+        return self.shelf.catalog.register(
+            name=name,
+            repo=name,
+            revision="0" * 40,
+            facts=ModelFacts(Format.MOCK, "mock"),
+            files=[StoredFile("model.mock", stored.sha256, stored.size)],
+            metrics={},
+            visibility=Visibility.PRIVATE,
+            owner_id=self.identity.authenticate_key(owner).user_id,
+        )
+
+    def worker(self, device_id: str = "cpu-0", url: str = NOBODY, **facts: object) -> None:
+        """A worker's row, as fresh as a heartbeat."""
+        self.fleet.register_worker(device_id, url, 1, {**DEVICE, "gpu_id": device_id, **facts})
+
+    def ready(self, version: ModelVersion, url: str, device_id: str = "cpu-0") -> None:
+        """An engine's row: this version answers there."""
+        self.fleet.put_engine(EngineView(device_id, version.id, EngineState.READY, url=url))
+
+    @contextmanager
+    def engine(self, version: ModelVersion, **options: object) -> Generator[EngineProcess]:
+        """A running engine of the mock format, in the tables as ready on cpu-0."""
+        with engine_process(
+            internal_token=TOKEN, version_id=version.id, model_name=version.model, options=options
+        ) as engine:
+            self.worker()
+            self.ready(version, engine.url)
+            yield engine
+
+
+@contextmanager
+def open_site(database_url: str, folder: Path) -> Generator[Site]:
+    settings = RegistrySettings(
+        data_dir=folder, database_url=database_url, secret_key=SecretStr(SECRET)
+    )
+    database = Database.connect(database_url)
+    identity = Identity(database, SECRET)
+    admin = identity.first_admin()
+    assert admin is not None
+    identity.create_user("ada", Role.USER, "correct horse battery")
+    ada = identity.create_key("ada", "test")
+    shelf = Shelf(Catalog(database), open_store(settings))
+    yield Site(settings, database, shelf, admin, ada)
+    database.close()

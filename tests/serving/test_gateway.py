@@ -1,0 +1,196 @@
+"""The unmodified OpenAI clients through a real gateway, a real worker and its engine processes."""
+
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import openai
+import psutil
+import pytest
+
+from registry.names import EngineState, ModelVersion
+from tests.serving.processes import GatewayProcess, environment, gateway_process, worker_process
+from tests.serving.site import TOKEN, Site, open_site
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Gateway and worker over one installation, and a client of each kind."""
+
+    site: Site
+    gateway: GatewayProcess
+    client: openai.OpenAI
+    control: httpx.Client
+
+    def engine_pid(self, version: ModelVersion) -> int:
+        for engine in self.site.fleet.engines():
+            if engine.version_id == version.id and engine.state is EngineState.READY:
+                assert engine.pid is not None
+                return engine.pid
+        raise AssertionError("it is not loaded")
+
+
+@pytest.fixture(scope="module")
+def whole(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Whole]:
+    folder = tmp_path_factory.mktemp("whole")
+    url = f"sqlite:///{folder / 'modelyard.db'}"
+    (folder / "modelyard.db").write_bytes(sqlite_template.read_bytes())
+    env = environment(folder)
+    with (
+        open_site(url, folder) as site,
+        gateway_process(env, folder) as gateway,
+        worker_process(env),
+    ):
+        _until(lambda: bool(site.fleet.workers()))
+        with (
+            _openai(gateway, site.ada) as client,
+            httpx.Client(headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False) as control,
+        ):
+            yield Whole(site, gateway, client, control)
+
+
+def _openai(gateway: GatewayProcess, key: str) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=0, timeout=30)
+
+
+def _until(is_so: Callable[[], bool], within_s: float = 20.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def talker(whole: Whole) -> ModelVersion:
+    return whole.site.shelf.add("owner/talker")
+
+
+def test_a_chat_loads_the_version_and_answers(whole: Whole, talker: ModelVersion) -> None:
+    """The first request makes the worker load it; usage and model are the client's."""
+    answer = whole.client.chat.completions.create(
+        model="owner/talker", messages=[{"role": "user", "content": "Hello"}], max_tokens=3
+    )
+    assert answer.choices[0].message.content == "All the world"
+    assert answer.model == "owner/talker"
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 3
+
+
+def test_a_stream_arrives_in_pieces_with_usage_last(whole: Whole, talker: ModelVersion) -> None:
+    """The client iterates as over OpenAI's own."""
+    chunks = list(
+        whole.client.chat.completions.create(
+            model="owner/talker@1",
+            messages=[{"role": "user", "content": "Hello"}],
+            max_tokens=5,
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+    )
+    text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    assert text == "All the world is a"
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.completion_tokens == 5
+
+
+def test_a_stream_is_not_held_back(whole: Whole) -> None:
+    """Pieces arrive while the engine still writes, not all at the end."""
+    whole.site.shelf.add("slow", delay_s=0.05)
+    stream = whole.client.completions.create(model="slow", prompt="Say", max_tokens=20, stream=True)
+    arrived = [time.monotonic() for _ in stream]
+    assert arrived[-1] - arrived[0] > 0.5
+
+
+@pytest.mark.anyio
+async def test_the_asynchronous_client_works_too(whole: Whole, talker: ModelVersion) -> None:
+    """Whole and streamed."""
+    async with openai.AsyncOpenAI(
+        base_url=f"{whole.gateway.url}/v1", api_key=whole.site.ada, max_retries=0
+    ) as client:
+        whole_answer = await client.completions.create(
+            model="owner/talker", prompt="Say", max_tokens=2
+        )
+        stream = await client.completions.create(
+            model="owner/talker", prompt="Say", max_tokens=2, stream=True
+        )
+        text = "".join([c.choices[0].text async for c in stream if c.choices])
+    assert whole_answer.choices[0].text.strip() == text.strip() == "All the"
+
+
+def test_errors_are_the_client_s_own_classes(whole: Whole, talker: ModelVersion) -> None:
+    """Unknown model, wrong key and wrong parameter raise what OpenAI's would."""
+    with pytest.raises(openai.NotFoundError) as unknown:
+        whole.client.completions.create(model="owner/nobody", prompt="x")
+    assert unknown.value.code == "model_not_found"
+    with _openai(whole.gateway, "my_wrong") as stranger, pytest.raises(openai.AuthenticationError):
+        stranger.models.list()
+    with pytest.raises(openai.BadRequestError) as wrong:
+        whole.client.completions.create(model="owner/talker", prompt="x", temperature=7)
+    assert wrong.value.param == "temperature"
+
+
+def test_a_client_that_leaves_frees_its_place(whole: Whole) -> None:
+    """Closing a stream ends the engine's work at once, long before the answer would have."""
+    version = whole.site.shelf.add("endless", delay_s=0.05)
+    stream = whole.client.completions.create(
+        model="endless", prompt="Say", max_tokens=200, stream=True
+    )
+    next(iter(stream))
+    url = next(e.url for e in whole.site.fleet.engines() if e.version_id == version.id)
+    assert _active(whole, url) == 1
+    stream.close()
+    _until(lambda: _active(whole, url) == 0, 5.0)
+
+
+def test_a_client_that_leaves_an_unstreamed_answer_frees_its_place(whole: Whole) -> None:
+    """Also where nothing has been sent yet."""
+    version = whole.site.shelf.add("endless2", delay_s=0.05)
+    whole.client.completions.create(model="endless2", prompt="Say", max_tokens=1)
+    url = next(e.url for e in whole.site.fleet.engines() if e.version_id == version.id)
+    body = {"model": "endless2", "prompt": "Say", "max_tokens": 200}
+    with whole.gateway.http(whole.site.ada) as client, pytest.raises(httpx.ReadTimeout):
+        client.post("/v1/completions", json=body, timeout=0.5)
+    _until(lambda: _active(whole, url) == 0, 5.0)
+
+
+def _active(whole: Whole, url: str) -> int:
+    return int(whole.control.get(f"{url}/state").json()["active"])
+
+
+def test_a_killed_engine_is_brought_back_within_the_request(
+    whole: Whole, talker: ModelVersion
+) -> None:
+    """The client that comes after the kill notices nothing but time."""
+    client = whole.client
+    client.completions.create(model="owner/talker", prompt="Say", max_tokens=1)
+    for _ in range(3):
+        _until(lambda: _is_ready(whole, talker))
+        psutil.Process(whole.engine_pid(talker)).kill()
+        answer = client.completions.create(model="owner/talker", prompt="Say", max_tokens=1)
+        assert answer.choices[0].text.strip() == "All"
+
+
+def _is_ready(whole: Whole, version: ModelVersion) -> bool:
+    return any(
+        e.version_id == version.id
+        and e.state is EngineState.READY
+        and psutil.pid_exists(e.pid or 0)
+        for e in whole.site.fleet.engines()
+    )
+
+
+def test_many_at_once_all_get_their_answer(whole: Whole, talker: ModelVersion) -> None:
+    """More than the engine works on at a time: the others wait their turn."""
+    client = whole.client
+
+    def ask(_: int) -> str:
+        answer = client.completions.create(model="owner/talker", prompt="Say", max_tokens=4)
+        return answer.choices[0].text.strip()
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(ask, range(48))) == {"All the world is"}

@@ -1,0 +1,47 @@
+"""A gateway that is killed in the middle of its work: what it had is booked, once."""
+
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from registry.tables import UsageRow
+from tests.serving.processes import environment, gateway_process
+from tests.serving.site import Site, open_site
+
+pytestmark = pytest.mark.slow
+
+
+def rows(site: Site) -> list[tuple[str, int]]:
+    with site.database.read() as session:
+        found = session.scalars(select(UsageRow).order_by(UsageRow.status))
+        return [(row.status, row.output_tokens) for row in found]
+
+
+def test_a_killed_gateway_s_requests_are_booked_as_lost(sqlite_url: str, tmp_path: Path) -> None:
+    """The next gateways find them, both at the same time, and book them once."""
+    env = environment(tmp_path, sqlite_url)
+    body = {"model": "talker", "prompt": "Say", "max_tokens": 100, "stream": True}
+    with open_site(sqlite_url, tmp_path) as site:
+        version = site.shelf.add("talker")
+        with site.engine(version, delay_s=0.1):
+            with (
+                gateway_process(env, tmp_path) as gateway,
+                gateway.http(site.ada) as client,
+                client.stream("POST", "/v1/completions", json=body) as answer,
+            ):
+                pieces = answer.iter_bytes()
+                next(pieces)
+                gateway.process.kill()
+                gateway.process.wait(10)
+                with pytest.raises(httpx.RemoteProtocolError):
+                    list(pieces)
+            assert rows(site) == []
+            with gateway_process(env, tmp_path), gateway_process(env, tmp_path):
+                until = time.monotonic() + 20
+                while not rows(site):
+                    assert time.monotonic() < until, "it was not booked"
+                    time.sleep(0.1)
+        assert rows(site) == [("lost", 100)]

@@ -1,0 +1,168 @@
+"""Shared answers hold exactly until a commit changes them, and never stand in the way."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from registry.adapters import Adapters
+from registry.catalog import Catalog
+from registry.fleet import Fleet, WorkerView
+from registry.names import Caller, ModelRef, Role
+from registry.open import open_database, open_store
+from registry.settings import RegistrySettings
+from serving.reads import Reads
+from serving.shared_cache import SharedCache
+from tests.servers.redis import RedisServer, running_redis
+from tests.serving.worker.shelf import Shelf
+
+ADMIN = Caller("1", "root", Role.ADMIN)
+
+
+@pytest.fixture
+def redis() -> Generator[RedisServer]:
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def settings(database_url: str, redis: RedisServer, tmp_path: Path) -> RegistrySettings:
+    return RegistrySettings(
+        data_dir=tmp_path, database_url=database_url, redis_url=SecretStr(redis.url)
+    )
+
+
+@pytest.fixture
+def shelf(settings: RegistrySettings) -> Generator[Shelf]:
+    """What writes to the catalog: another process, for all that the readers know."""
+    database = open_database(settings)
+    yield Shelf(Catalog(database), open_store(settings))
+    database.close()
+
+
+@pytest.fixture
+async def reads(settings: RegistrySettings) -> AsyncGenerator[Callable[[], Reads]]:
+    """Makes gateways' readers, each with connections of its own."""
+    database = open_database(settings)
+    made: list[SharedCache] = []
+
+    def make() -> Reads:
+        made.append(SharedCache.at(settings.redis_url.get_secret_value()))
+        return Reads(made[-1], Catalog(database), Fleet(database))
+
+    yield make
+    for cache in made:
+        await cache.aclose()
+    database.close()
+
+
+async def names(reads: Reads) -> list[str]:
+    return [version.ref for version in await reads.versions(ADMIN)]
+
+
+async def test_an_answer_holds_until_the_commit_that_changes_it(
+    shelf: Shelf, reads: Callable[[], Reads]
+) -> None:
+    """Every kind of write is seen by the next question, at every gateway, without waiting."""
+    one, other = reads(), reads()
+    assert await names(one) == await names(other) == []
+    first = shelf.add("a/one")
+    assert await names(one) == await names(other) == [first.ref]
+    shelf.catalog.set_alias("a/one", "stable", 1)
+    assert (await other.versions(ADMIN))[0].aliases == ("champion", "stable")
+    adapters = Adapters(shelf.catalog.db)
+    added = adapters.add("a/one", "pirate", first.main)
+    assert (await other.versions(ADMIN))[0].adapters == (added,)
+    assert (await one.versions(ADMIN))[0].adapters == (added,)  # as it was kept
+    adapters.remove(added)
+    assert (await other.versions(ADMIN))[0].adapters == ()
+    shelf.catalog.remove(ModelRef("a/one"))
+    assert await names(one) == await names(other) == []
+
+
+async def test_what_one_gateway_asked_another_need_not(
+    shelf: Shelf, reads: Callable[[], Reads], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer in Redis is whole: dates, nested facts and all; the database is left in peace."""
+    version = shelf.add("a/one")
+    assert await reads().versions(ADMIN) == [version]
+    other = reads()
+    other.catalog.db.close()
+    monkeypatch.setattr(Catalog, "list", lambda *_: pytest.fail("the database was asked"))
+    assert await other.versions(ADMIN) == [version]
+
+
+async def test_heartbeats_are_seen_at_once(shelf: Shelf, reads: Callable[[], Reads]) -> None:
+    """Statements without rows in the session, such as a heartbeat's, count as changes too."""
+    fleet, reader = Fleet(shelf.catalog.db), reads()
+    fleet.register_worker("cpu-0", "http://127.0.0.1:9", 1, {"temperature": 1})
+    before: list[WorkerView] = await reader.workers()
+    fleet.heartbeat("cpu-0", {"temperature": 2})
+    (after,) = await reader.workers()
+    assert (before[0].device, after.device) == ({"temperature": 1}, {"temperature": 2})
+
+
+async def test_an_answer_overtaken_by_a_commit_is_not_kept(
+    shelf: Shelf, reads: Callable[[], Reads], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow look that began before a write ends after it: the next asker gets the new state."""
+    reader, look = reads(), Catalog.list
+
+    def slowly(catalog: Catalog, caller: Caller | None = None) -> list[object]:
+        found = look(catalog, caller)
+        shelf.add("a/one")
+        return list(found)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Catalog, "list", slowly)
+        assert await names(reader) == []
+    assert await names(reader) == ["a/one@1"]
+
+
+async def test_a_thousand_askers_cost_one_look(
+    shelf: Shelf, reads: Callable[[], Reads], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change does not send every user of a gateway to the database."""
+    shelf.add("a/one")
+    looks: list[int] = []
+    look = Catalog.list
+
+    def counted(catalog: Catalog, caller: Caller | None = None) -> object:
+        looks.append(1)
+        return look(catalog, caller)
+
+    monkeypatch.setattr(Catalog, "list", counted)
+    reader = reads()
+    answers = await asyncio.gather(*(names(reader) for _ in range(1000)))
+    assert (len(looks), set(map(tuple, answers))) == (1, {("a/one@1",)})
+
+
+async def test_without_redis_the_database_answers(
+    shelf: Shelf, reads: Callable[[], Reads], redis: RedisServer
+) -> None:
+    """Redis killed: reads and writes go on; back and empty: what was written meanwhile is seen."""
+    reader = reads()
+    shelf.add("a/one")
+    assert await names(reader) == ["a/one@1"]
+    redis.kill()
+    shelf.add("a/two")
+    assert await names(reader) == ["a/one@1", "a/two@1"]
+    redis.start()
+    await asyncio.sleep(1.1)
+    assert await names(reader) == ["a/one@1", "a/two@1"]
+    shelf.add("a/three")
+    assert await names(reader) == ["a/one@1", "a/three@1", "a/two@1"]
+
+
+async def test_nobody_sees_anothers_private_models(
+    shelf: Shelf, reads: Callable[[], Reads]
+) -> None:
+    """Answers are kept by who asked: a user's is not the administrator's."""
+    shelf.add("a/one")
+    reader = reads()
+    assert await names(reader) == ["a/one@1"]
+    ada = await reader.versions(Caller("2", "ada", Role.USER))
+    bob = await reader.versions(Caller("3", "bob", Role.USER))
+    assert [v.ref for v in ada] == [v.ref for v in bob] == ["a/one@1"]

@@ -1,0 +1,171 @@
+"""Whole workers that end under load, in good order and by kill -9, behind a real gateway."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+
+import httpx
+import pytest
+
+from registry.names import EngineState, ModelVersion
+from tests.serving.processes import GatewayProcess, environment, gateway_process, worker_process
+from tests.serving.site import TOKEN, Site, open_site
+
+pytestmark = [pytest.mark.slow, pytest.mark.anyio]
+
+NODES = ("a", "b", "c")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one request went: seconds since the clock's zero, and whether its answer is whole."""
+
+    begun: float
+    took: float
+    status: int
+    whole: bool
+    streamed: bool
+    retry_after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Yard:
+    """Three workers that have the version, and a gateway before them."""
+
+    site: Site
+    gateway: GatewayProcess
+    workers: dict[str, Popen[bytes]]
+    version: ModelVersion
+
+    def load(self, version: ModelVersion, *nodes: str) -> None:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        for row in self.site.fleet.workers():
+            if row.device_id[0] in nodes:
+                url = f"{row.url}/engines/{version.id}"
+                httpx.post(url, headers=headers, timeout=30, trust_env=False).raise_for_status()
+        until(lambda: self.ready(version) >= {f"{node}-cpu-0" for node in nodes})
+
+    def ready(self, version: ModelVersion) -> set[str]:
+        engines = self.site.fleet.engines()
+        mine = [e for e in engines if e.version_id == version.id]
+        return {e.device_id for e in mine if e.state is EngineState.READY}
+
+    def client(self) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {self.site.ada}"}
+        return httpx.AsyncClient(
+            base_url=self.gateway.url,
+            headers=headers,
+            timeout=60,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=None),
+        )
+
+
+def until(is_so: Callable[[], bool], within_s: float = 30.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def yard(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Yard]:
+    folder = tmp_path_factory.mktemp("yard")
+    url = f"sqlite:///{folder / 'modelyard.db'}"
+    (folder / "modelyard.db").write_bytes(sqlite_template.read_bytes())
+    env = environment(folder) | {"MODELYARD_WORKER_HEARTBEAT_S": "0.5"}
+    with ExitStack() as stack:
+        site = stack.enter_context(open_site(url, folder))
+        version = site.shelf.add("talker", delay_s=0.01)
+        workers = {
+            node: stack.enter_context(worker_process(env | {"MODELYARD_NODE": node}))
+            for node in NODES
+        }
+        gateway = stack.enter_context(gateway_process(env, folder))
+        until(lambda: len(site.fleet.workers()) == len(NODES))
+        yard = Yard(site, gateway, workers, version)
+        yard.load(version, *NODES)
+        yield yard
+
+
+async def ask(client: httpx.AsyncClient, ended: list[Ended], *, stream: bool, words: int) -> None:
+    begun = time.monotonic()
+    body = {"model": "talker", "prompt": "Say", "max_tokens": words, "stream": stream}
+    answer = await client.post("/v1/completions", json=body)
+    whole = answer.content.endswith(b"data: [DONE]\n\n") if stream else answer.is_success
+    took, retry = time.monotonic() - begun, answer.headers.get("Retry-After", "")
+    ended.append(Ended(begun, took, answer.status_code, whole, stream, retry))
+
+
+async def load(yard: Yard, count: int, at: int, act: Callable[[], None]) -> list[Ended]:
+    """So many requests, twenty a second, every other one streamed; at one of them one ends."""
+    ended = list[Ended]()
+    async with yard.client() as client, asyncio.TaskGroup() as group:
+        for number in range(count):
+            group.create_task(ask(client, ended, stream=number % 2 == 0, words=10))
+            if number == at:
+                act()
+            await asyncio.sleep(0.05)
+    return ended
+
+
+async def test_a_fresh_gateway_counts_what_others_have_sent(yard: Yard) -> None:
+    """It knows nothing but what the workers report: work goes where the other gateway's is not."""
+    alone = yard.site.shelf.add("alone", delay_s=0.1)
+    yard.load(alone, "b")
+    body = {"model": "alone", "prompt": "Say", "max_tokens": 40, "stream": True}
+    async with yard.client() as client, asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(client.post("/v1/completions", json=body))
+        await asyncio.sleep(1.5)
+        async with yard.site.client(yard.site.ada) as second:
+            told = (await second.get("/api/v1/route/explain?model=talker")).json()
+    by_cost = [c["device_id"] for c in told["candidates"]]
+    assert by_cost[-1] == "b-cpu-0"
+    assert told["candidates"][-1]["decode_s"] > told["candidates"][0]["decode_s"]
+
+
+async def test_a_worker_that_ends_in_good_order_loses_nothing(yard: Yard) -> None:
+    """SIGTERM under load: its streams finish, what is new goes elsewhere, nobody sees an error."""
+    ended = await load(yard, 60, 20, lambda: yard.workers["a"].send_signal(signal.SIGTERM))
+    assert {e.status for e in ended} == {200}
+    assert all(e.whole for e in ended)
+    assert await asyncio.to_thread(yard.workers["a"].wait, 20) == 0
+    assert {w.device_id for w in yard.site.fleet.workers()} == {"b-cpu-0", "c-cpu-0"}
+
+
+async def test_a_killed_worker_costs_its_own_streams_and_nothing_else(yard: Yard) -> None:
+    """Who had received nothing is answered by the other; latency is back within 5 s."""
+    killed_at = list[float]()
+
+    def kill() -> None:
+        yard.workers["b"].kill()
+        killed_at.append(time.monotonic())
+
+    ended = await load(yard, 170, 40, kill)
+    (at,) = killed_at
+    broken = [e for e in ended if not e.whole]
+    assert {e.status for e in ended} == {200}
+    assert all(e.streamed and e.begun <= at <= e.begun + e.took + 0.5 for e in broken)
+    assert len(broken) <= 10
+    before = sorted(e.took for e in ended if e.begun < at - 0.5)
+    after = sorted(e.took for e in ended if e.begun > at + 5.0)
+    assert after
+    assert after[int(0.99 * (len(after) - 1))] < 2 * before[-1] + 0.5
+
+
+async def test_without_any_worker_clients_are_told_when_to_come_back(yard: Yard) -> None:
+    """The last one is killed too: 503 in OpenAI's form, with Retry-After, soon."""
+    yard.workers["c"].kill()
+    await asyncio.to_thread(yard.workers["c"].wait)
+    ended = list[Ended]()
+    async with yard.client() as client:
+        await asyncio.gather(*(ask(client, ended, stream=n % 2 == 0, words=3) for n in range(6)))
+    assert {e.status for e in ended} == {503}
+    assert all(int(e.retry_after) > 0 for e in ended)
+    assert max(e.took for e in ended) < 15

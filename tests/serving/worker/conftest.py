@@ -1,0 +1,25 @@
+"""What a worker's tests stand on: a real catalog and store, and versions of the mock format."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from registry.catalog import Catalog
+from registry.database import Database
+from registry.store import Store
+from tests.serving.worker.shelf import Shelf
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The product runs on asyncio alone."""
+    return "asyncio"
+
+
+@pytest.fixture
+def shelf(sqlite_url: str, tmp_path: Path) -> Generator[Shelf]:
+    """Registered versions to load."""
+    database = Database.connect(sqlite_url)
+    yield Shelf(Catalog(database), Store(tmp_path / "store", 10**10))
+    database.close()

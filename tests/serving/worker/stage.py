@@ -1,0 +1,105 @@
+"""A residency over a device whose memory the test decides, with real engine processes."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+import psutil
+
+from registry.memory_observations import MemoryObservations
+from serving.worker.activity import ActivityReader
+from serving.worker.device import DeviceFacts, DeviceStatus
+from serving.worker.engine_process import COMMAND, EngineStarter
+from serving.worker.forecast import Forecaster
+from serving.worker.launch import Launch
+from serving.worker.residency import Residency
+from serving.worker.telemetry import Telemetry
+from tests.serving.worker.shelf import Shelf
+
+TOKEN = "t" * 32
+MIB = 1 << 20
+
+
+@dataclass(slots=True)
+class PaperDevice:
+    """A device that is as large, and as well, as it is told to be."""
+
+    memory: int = 1 << 40
+    reason: str = ""
+    device_id: str = "paper-0"
+    is_gpu: bool = False
+    environment: dict[str, str] = field(default_factory=dict[str, str])
+
+    def facts(self) -> DeviceFacts:
+        status = DeviceStatus.ERROR if self.reason else DeviceStatus.AVAILABLE
+        return DeviceFacts(
+            gpu_id=self.device_id,
+            name="Paper",
+            status=status,
+            uptime=0.0,
+            reason=self.reason,
+            memory_total=self.memory,
+            memory_free=self.memory,
+        )
+
+
+@dataclass(slots=True)
+class Stage:
+    """The residency under test, and a client that asks its engines."""
+
+    residency: Residency
+    device: PaperDevice
+    session: aiohttp.ClientSession
+    others: frozenset[int]
+
+    def engines(self) -> list[psutil.Process]:
+        """The children that this stage has started."""
+        return [c for c in psutil.Process().children() if c.pid not in self.others]
+
+    async def words(self, url: str, count: int) -> list[float]:
+        """Stream an answer of `count` words; when each arrived. Raises when the stream breaks."""
+        body = {"prompt": "Say", "max_tokens": count, "stream": True}
+        arrived: list[float] = []
+        async with self.session.post(f"{url}/v1/completions", json=body) as answer:
+            async for line in answer.content:
+                if line.startswith(b"data: {"):
+                    assert "error" not in json.loads(line[6:])
+                    arrived.append(time.monotonic())
+        return arrived
+
+    async def until(self, is_so: Callable[[], bool], within_s: float = 10.0) -> None:
+        async with asyncio.timeout(within_s):
+            while not is_so():
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def open_stage(
+    shelf: Shelf,
+    *,
+    memory: int = 1 << 40,
+    command: tuple[str, ...] = COMMAND,
+    patience_s: float = 3.0,
+) -> AsyncGenerator[Stage]:
+    device = PaperDevice(memory)
+    others = frozenset(child.pid for child in psutil.Process().children())
+    async with aiohttp.ClientSession(headers={"authorization": f"Bearer {TOKEN}"}) as session:
+        residency = Residency(
+            versions=shelf.versions,
+            forecaster=Forecaster(MemoryObservations(shelf.catalog.db), "paper"),
+            launch=Launch("127.0.0.1", TOKEN, 0, 2, 1, 0, drain_s=2.0),
+            starter=EngineStarter(20.0, command=command),
+            telemetry=await Telemetry.open(device),
+            reader=ActivityReader(session),
+            memory_fraction=0.9,
+            changed=lambda: None,
+            patience_s=patience_s,
+        )
+        try:
+            yield Stage(residency, device, session, others)
+        finally:
+            await residency.close()

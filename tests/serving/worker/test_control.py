@@ -1,0 +1,94 @@
+"""The worker's door: only with the token, answers with addresses, problems with codes."""
+
+import aiohttp
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from serving.worker.control import Control
+from serving.worker.residency import Residency
+from tests.serving.worker.shelf import Shelf
+from tests.serving.worker.stage import MIB, TOKEN, open_stage
+
+
+def door(residency: Residency, token: str = TOKEN) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(Control(residency, TOKEN).app())
+    headers = {"authorization": f"Bearer {token}"}
+    return httpx.AsyncClient(transport=transport, base_url="http://worker", headers=headers)
+
+
+async def test_a_loaded_version_answers_where_it_was_said_to(shelf: Shelf) -> None:
+    """POST loads and gives the engine's address; GET /state shows it; DELETE takes it away."""
+    version = shelf.add("a/one")
+    async with open_stage(shelf) as stage, door(stage.residency) as worker:
+        loaded = (await worker.post(f"/engines/{version.id}", timeout=30)).raise_for_status().json()
+        assert (loaded["version_id"], loaded["model"]) == (version.id, "a/one@1")
+        async with stage.session.get(f"{loaded['url']}/health") as answer:
+            assert answer.status == 200
+        state = (await worker.get("/state")).json()
+        assert state["device"]["gpu_id"] == "paper-0"
+        assert [(e["version_id"], e["state"]) for e in state["engines"]] == [(version.id, "ready")]
+        assert (await worker.delete(f"/engines/{version.id}")).status_code == 204
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await stage.session.get(f"{loaded['url']}/health")
+
+
+@pytest.mark.parametrize("path", ["/health", "/state"])
+async def test_without_the_token_nothing_is_said(shelf: Shelf, path: str) -> None:
+    """A wrong token is a 401, whatever is asked."""
+    async with open_stage(shelf) as stage, door(stage.residency, "wrong") as stranger:
+        assert (await stranger.get(path)).status_code == 401
+
+
+async def test_a_refusal_is_a_problem_with_code_and_way_out(shelf: Shelf) -> None:
+    """An RFC 9457 body: status, detail, the stable code and the fix."""
+    version = shelf.add("a/huge")
+    async with open_stage(shelf, memory=8 * MIB) as stage, door(stage.residency) as worker:
+        answer = await worker.post(f"/engines/{version.id}")
+        problem = answer.json()
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (answer.status_code, problem["code"]) == (503, "does_not_fit")
+        assert "0.01 GiB in all" in problem["detail"]
+        assert problem["fix"]
+        unknown = await worker.post("/engines/nope")
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "model_not_found")
+
+
+async def test_what_is_kept_warm_leaves_last(shelf: Shelf) -> None:
+    """PUT /keep replaces what was said before; a wrong body is refused."""
+    one, two = shelf.add("a/one"), shelf.add("a/two")
+    async with open_stage(shelf) as stage, door(stage.residency) as worker:
+        for version in (one, two):
+            await stage.residency.ensure(version.id)
+        for kept in ([one.id, "gone"], [two.id]):
+            answer = await worker.put("/keep", json={"version_ids": kept})
+            assert answer.status_code == 204
+        told = {r.config.version_id: r.holding().kept for r in stage.residency.residents}
+        wrong = await worker.put("/keep", json={"version_ids": "all"})
+    assert told == {one.id: False, two.id: True}
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "invalid_value")
+
+
+async def test_prometheus_scrapes_one_page_for_all_engines(shelf: Shelf) -> None:
+    """Each engine's series with its device and its name in the catalog; without the token."""
+    versions = [shelf.add("a/one"), shelf.add("a/two")]
+    async with open_stage(shelf) as stage, door(stage.residency, "wrong") as prometheus:
+        for version in versions:
+            await stage.residency.ensure(version.id)
+        page = await prometheus.get("/metrics")
+        assert page.headers["content-type"].startswith("text/plain; version=0.0.4")
+        samples = {
+            (sample.name, sample.labels["model"]): sample
+            for family in text_string_to_metric_families(page.text)
+            for sample in family.samples
+            if sample.name in {"modelyard_engine_slots", "modelyard_engine_up"}
+        }
+        assert {model for _, model in samples} == {"a/one@1", "a/two@1"}
+        assert {sample.labels["device"] for sample in samples.values()} == {"paper-0"}
+        assert {s.value for (name, _), s in samples.items() if name.endswith("up")} == {1.0}
+        assert page.text.count("# TYPE modelyard_engine_slots gauge") == 1
+        stage.engines()[0].kill()
+        await stage.until(lambda: any(r.process is None for r in stage.residency.residents))
+        after = (await prometheus.get("/metrics")).text
+        assert 'modelyard_engine_up{device="paper-0",model="a/' in after
+        assert after.count("modelyard_engine_up{") == 2

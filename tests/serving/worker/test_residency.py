@@ -1,0 +1,267 @@
+"""Versions are loaded once, live side by side within memory, come back, and are given up."""
+
+import asyncio
+import itertools
+import os
+import signal
+import sys
+
+import aiohttp
+import psutil
+import pytest
+
+from registry.errors import FileMissing, StorageFull, UnknownModel
+from registry.names import EngineState
+from registry.store import Store
+from serving.errors import EngineDraining
+from serving.worker.engine_process import EngineCrashed
+from serving.worker.policy import DeviceFull, DoesNotFit
+from serving.worker.residency import DeviceFailed
+from serving.worker.resident import JUST_ASKED_S, Quarantined, Resident, Unloaded
+from tests.serving.worker.shelf import Shelf
+from tests.serving.worker.stage import MIB, Stage, open_stage
+
+
+def url_of(resident: Resident) -> str:
+    assert resident.process is not None
+    return resident.process.ready.url
+
+
+def pid_of(resident: Resident) -> int:
+    assert resident.process is not None
+    return resident.process.pid
+
+
+async def test_twenty_who_ask_at_once_cause_one_load(shelf: Shelf) -> None:
+    """All wait for the same engine and get the same address."""
+    version = shelf.add("a/one")
+    async with open_stage(shelf) as stage:
+        loaded = await asyncio.gather(*(stage.residency.ensure(version.id) for _ in range(20)))
+        assert len({url_of(r) for r in loaded}) == 1
+        assert len(stage.engines()) == 1
+
+
+async def test_a_killed_engine_comes_back_and_the_others_stream_on(shelf: Shelf) -> None:
+    """Kill -9 of one: its row says why, it is ready again; the other's stream has no gap."""
+    sick, well = shelf.add("a/sick"), shelf.add("a/well", delay_s=0.01)
+    async with open_stage(shelf) as stage:
+        first, other = await asyncio.gather(*map(stage.residency.ensure, (sick.id, well.id)))
+        stream = asyncio.create_task(stage.words(url_of(other), 150))
+        await asyncio.sleep(0.3)
+        before = pid_of(first)
+        os.kill(before, signal.SIGKILL)
+        await stage.until(lambda: first.state is EngineState.LOADING)
+        view = next(v for v in stage.residency.views() if v.version_id == sick.id)
+        assert "SIGKILL" in view.error
+        assert pid_of(await stage.residency.ensure(sick.id)) != before
+        arrived = await stream
+        assert len(arrived) == 150
+        assert max(b - a for a, b in itertools.pairwise(arrived)) < 0.5
+        assert first.restarts == 1
+
+
+async def test_an_engine_that_dies_again_and_again_is_restarted_ever_more_slowly(
+    shelf: Shelf,
+) -> None:
+    """Each death soon after the last doubles the delay; no death is a quarantine."""
+    version = shelf.add("a/fragile")
+    async with open_stage(shelf) as stage:
+        resident = await stage.residency.ensure(version.id)
+        downtimes = list[float]()
+        for _ in range(3):
+            os.kill(pid_of(resident), signal.SIGKILL)
+            await stage.until(lambda: resident.process is None)
+            begun = asyncio.get_running_loop().time()
+            await stage.residency.ensure(version.id)
+            downtimes.append(asyncio.get_running_loop().time() - begun)
+        assert resident.restarts == 3
+        assert downtimes[2] > downtimes[0]
+
+
+async def test_a_version_that_crashes_on_load_is_quarantined_with_the_reason(
+    shelf: Shelf,
+) -> None:
+    """Three crashes are enough: then asks are refused at once, with the process's last words."""
+    version = shelf.add("a/broken", no_such_option=1)
+    async with open_stage(shelf) as stage:
+        with pytest.raises(Quarantined, match="no_such_option"):
+            await stage.residency.ensure(version.id)
+        (resident,) = stage.residency.residents
+        begun = resident.restarts
+        with pytest.raises(Quarantined, match="asked for again in"):
+            await stage.residency.ensure(version.id)
+        assert (resident.restarts, resident.process) == (begun, None)
+        (view,) = stage.residency.views()
+        assert (view.state, view.memory_bytes) == (EngineState.FAILED, 0)
+        assert "no_such_option" in view.error
+
+
+async def test_unloading_ends_a_quarantine(shelf: Shelf) -> None:
+    """After DELETE the next ask really tries again."""
+    version = shelf.add("a/broken", no_such_option=1)
+    async with open_stage(shelf) as stage:
+        with pytest.raises(Quarantined):
+            await stage.residency.ensure(version.id)
+        await stage.residency.unload(version.id)
+        assert stage.residency.views() == []
+        again = asyncio.create_task(stage.residency.ensure(version.id))
+        await stage.until(lambda: bool(stage.engines()))
+        with pytest.raises(Quarantined):
+            await again
+
+
+async def test_a_version_that_could_never_fit_is_refused_with_numbers(shelf: Shelf) -> None:
+    """No process is started, and the message says need, free and total."""
+    version = shelf.add("a/huge")
+    async with open_stage(shelf, memory=8 * MIB) as stage:
+        with pytest.raises(DoesNotFit, match=r"a/huge@1 needs 0\.02 GiB.*0\.01 GiB in all"):
+            await stage.residency.ensure(version.id)
+        assert not stage.engines()
+
+
+async def fill(stage: Stage, shelf: Shelf) -> tuple[Resident, Resident]:
+    """Two engines on a device that is then shrunk until a third does not fit beside them."""
+    first = await stage.residency.ensure(shelf.add("a/first", delay_s=0.02).id)
+    second = await stage.residency.ensure(shelf.add("a/second", delay_s=0.02).id)
+    stage.device.memory = int((first.memory + second.memory + 8 * MIB) / 0.9)
+    return first, second
+
+
+async def test_the_least_recently_used_idle_version_makes_room(shelf: Shelf) -> None:
+    """The older of two idle versions leaves; its process is gone before the new one loads."""
+    async with open_stage(shelf) as stage:
+        first, second = await fill(stage, shelf)
+        gone = pid_of(first)
+        await stage.residency.ensure(shelf.add("a/third").id)
+        assert not psutil.pid_exists(gone)
+        loaded = {view.version_id for view in stage.residency.views()}
+        assert second.config.version_id in loaded
+        assert first.config.version_id not in loaded
+
+
+async def test_a_version_that_is_kept_warm_stays_while_another_can_leave(shelf: Shelf) -> None:
+    """The older one is a rollout's way back, so the newer one makes room."""
+    async with open_stage(shelf) as stage:
+        first, second = await fill(stage, shelf)
+        stage.residency.keep({first.config.version_id})
+        await asyncio.sleep(JUST_ASKED_S + 0.1)  # until then the newer one counts as busy
+        await stage.residency.ensure(shelf.add("a/third").id)
+        loaded = {view.version_id for view in stage.residency.views()}
+        assert first.config.version_id in loaded
+        assert second.config.version_id not in loaded
+
+
+async def test_a_busy_version_is_never_evicted(shelf: Shelf) -> None:
+    """The least recently used one streams, so the other leaves, and the stream ends whole."""
+    async with open_stage(shelf) as stage:
+        first, second = await fill(stage, shelf)
+        stream = asyncio.create_task(stage.words(url_of(first), 120))
+        await asyncio.sleep(0.2)
+        gone = pid_of(second)
+        await stage.residency.ensure(shelf.add("a/third").id)
+        assert not psutil.pid_exists(gone)
+        assert len(await stream) == 120
+
+
+async def test_where_all_are_busy_the_newcomer_is_refused(shelf: Shelf) -> None:
+    """Nobody at work is ended for it; the error says that waiting helps."""
+    async with open_stage(shelf, patience_s=0.5) as stage:
+        streams = [
+            asyncio.create_task(stage.words(url_of(r), 200)) for r in await fill(stage, shelf)
+        ]
+        await asyncio.sleep(0.2)
+        with pytest.raises(DeviceFull, match="at work"):
+            await stage.residency.ensure(shelf.add("a/third").id)
+        assert [len(words) for words in await asyncio.gather(*streams)] == [200, 200]
+
+
+async def test_a_file_that_is_not_in_the_store_is_named(shelf: Shelf) -> None:
+    """The error names the version and how to get its file."""
+    version = shelf.add("a/lost")
+    shelf.store.path(version.main.sha256).unlink()
+    async with open_stage(shelf) as stage:
+        with pytest.raises(FileMissing, match="a/lost@1") as missing:
+            await stage.residency.ensure(version.id)
+        assert "modelyard models add" in missing.value.fix
+
+
+async def test_an_unknown_version_is_an_error(shelf: Shelf) -> None:
+    """An id nobody registered is told as such."""
+    async with open_stage(shelf) as stage:
+        with pytest.raises(UnknownModel):
+            await stage.residency.ensure("nope")
+
+
+async def test_a_loaded_version_keeps_its_file_in_the_store(shelf: Shelf) -> None:
+    """While an engine has a file open the store may not evict it; afterwards it may."""
+    version = shelf.add("a/held")
+    async with open_stage(shelf) as stage:
+        tight = Store(shelf.store.root, max_bytes=version.size)
+        await stage.residency.ensure(version.id)
+        with pytest.raises(StorageFull):
+            tight.make_room(1)
+        await stage.residency.unload(version.id)
+        tight.make_room(1)
+        assert not tight.has(version.main.sha256)
+
+
+async def test_a_device_in_error_takes_nothing_new(shelf: Shelf) -> None:
+    """The reason stands in the refusal."""
+    async with open_stage(shelf) as stage:
+        stage.device.reason = "GPU is lost"
+        with pytest.raises(DeviceFailed, match="GPU is lost"):
+            await stage.residency.ensure(shelf.add("a/one").id)
+
+
+async def test_unloading_while_loading_tells_those_who_wait(shelf: Shelf) -> None:
+    """A waiter is not left hanging when the version is unloaded under it."""
+    hang = (sys.executable, "-c", "import sys; sys.stdin.read()")
+    version = shelf.add("a/slow")
+    async with open_stage(shelf, command=hang) as stage:
+        waiting = asyncio.create_task(stage.residency.ensure(version.id))
+        await stage.until(lambda: bool(stage.engines()))
+        await stage.residency.unload(version.id)
+        with pytest.raises(Unloaded):
+            await waiting
+        assert not stage.engines()
+
+
+async def test_closing_lets_what_is_under_way_finish_and_takes_nothing_new(shelf: Shelf) -> None:
+    """A stream that is open when the worker ends is whole; a later ask is refused."""
+    version = shelf.add("a/one", delay_s=0.01)
+    async with open_stage(shelf) as stage:
+        resident = await stage.residency.ensure(version.id)
+        stream = asyncio.create_task(stage.words(url_of(resident), 80))
+        await asyncio.sleep(0.2)
+        await stage.residency.close()
+        assert len(await stream) == 80
+        with pytest.raises(EngineDraining):
+            await stage.residency.ensure(version.id)
+
+
+async def test_an_engine_without_an_answer_counts_as_busy(shelf: Shelf) -> None:
+    """A stopped process is not evicted for its silence."""
+    async with open_stage(shelf, patience_s=0.0) as stage:
+        first, second = await fill(stage, shelf)
+        for resident in (first, second):
+            os.kill(pid_of(resident), signal.SIGSTOP)
+        with pytest.raises(DeviceFull):
+            await stage.residency.ensure(shelf.add("a/third").id)
+        for resident in (first, second):
+            os.kill(pid_of(resident), signal.SIGCONT)
+
+
+async def test_the_engines_answer_only_with_the_internal_token(shelf: Shelf) -> None:
+    """An engine's own door is shut to everybody else on the machine."""
+    async with open_stage(shelf) as stage, aiohttp.ClientSession() as stranger:
+        resident = await stage.residency.ensure(shelf.add("a/one").id)
+        async with stranger.get(f"{url_of(resident)}/state") as answer:
+            assert answer.status == 401
+
+
+async def test_a_load_that_cannot_be_started_is_reported_as_a_crash(shelf: Shelf) -> None:
+    """A missing interpreter is quarantined like any other crash, and nobody waits for ever."""
+    async with open_stage(shelf, command=("no-such-program",)) as stage:
+        with pytest.raises(Quarantined) as given_up:
+            await stage.residency.ensure(shelf.add("a/one").id)
+        assert isinstance(given_up.value.reason, EngineCrashed)

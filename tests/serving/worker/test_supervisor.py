@@ -1,0 +1,194 @@
+"""A whole worker process: it registers, serves, comes back, and leaves nothing behind."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import httpx
+import psutil
+import pytest
+
+from registry.fleet import Fleet, WorkerView
+from registry.secrets import internal_token
+from tests.serving.worker.shelf import Shelf
+
+pytestmark = pytest.mark.slow
+SECRET = "s" * 40
+_COMMAND = """
+from registry.console import Commands
+from serving.cli.worker import attach
+attach(commands := Commands())
+commands.root()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One machine's data folder, with workers started on it."""
+
+    folder: Path
+    shelf: Shelf
+
+    @property
+    def fleet(self) -> Fleet:
+        return Fleet(self.shelf.catalog.db)
+
+    def start(self, *options: str) -> "subprocess.Popen[bytes]":
+        env = {
+            **os.environ,
+            "MODELYARD_DATA_DIR": str(self.folder),
+            "MODELYARD_SECRET_KEY": SECRET,
+            "MODELYARD_WORKER_HEARTBEAT_S": "0.2",
+        }
+        argv = [sys.executable, "-c", _COMMAND, "worker", "--device", "cpu-0", *options]
+        with (self.folder / "worker.log").open("ab") as log:
+            return subprocess.Popen(argv, env=env, stdout=log, stderr=log)
+
+    def log(self) -> str:
+        return (self.folder / "worker.log").read_text()
+
+    def row(self) -> WorkerView | None:
+        return next(iter(self.fleet.workers()), None)
+
+    async def until(self, is_so: Callable[[], object], within_s: float = 20.0) -> None:
+        deadline = time.monotonic() + within_s
+        while not is_so():
+            assert time.monotonic() < deadline, self.log()
+            await asyncio.sleep(0.02)
+
+    async def load(self, version_id: str) -> str:
+        """Ask the registered worker for a version; the engine's address."""
+        row = self.row()
+        assert row is not None
+        async with httpx.AsyncClient(headers=_headers(), timeout=30) as client:
+            answer = await client.post(f"{row.url}/engines/{version_id}")
+            return answer.raise_for_status().json()["url"]
+
+
+def _headers() -> dict[str, str]:
+    return {"authorization": f"Bearer {internal_token(SECRET)}"}
+
+
+@pytest.fixture
+def site(tmp_path: Path, shelf: Shelf) -> Site:
+    """The data folder in which the shelf's database and store lie."""
+    return Site(tmp_path, shelf)
+
+
+@asynccontextmanager
+async def working(site: Site, *options: str) -> AsyncGenerator["subprocess.Popen[bytes]"]:
+    """A worker that has registered; killed at the end if the test has not ended it."""
+    process = site.start(*options)
+    try:
+        await site.until(lambda: (row := site.row()) is not None and row.pid == process.pid)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_a_worker_says_what_it_is_and_what_it_has_loaded(site: Site) -> None:
+    """Its row has the device's facts and a fresh heartbeat; a loaded version's row is ready."""
+    version = site.shelf.add("a/one")
+    async with working(site) as process:
+        first = site.row()
+        assert first is not None
+        assert (first.device_id, first.pid) == ("cpu-0", process.pid)
+        assert first.device["memory_total"] > 0
+        url = await site.load(version.id)
+        await site.until(lambda: [e for e in site.fleet.engines() if e.state == "ready"])
+        (engine,) = site.fleet.engines()
+        assert (engine.version_id, engine.url) == (version.id, url)
+        assert engine.memory_bytes > 0
+        await site.until(
+            lambda: (row := site.row()) is not None and row.heartbeat_at > first.heartbeat_at
+        )
+
+
+async def test_a_killed_worker_leaves_no_engine_and_its_successor_takes_over(site: Site) -> None:
+    """Kill -9: no engine lives 3 s later; a new worker has the same row, with nothing loaded."""
+    versions = [site.shelf.add(f"a/{name}") for name in ("one", "two")]
+    async with working(site) as process:
+        for version in versions:
+            await site.load(version.id)
+        engines = psutil.Process(process.pid).children(recursive=True)
+        assert len(engines) == 2
+        process.kill()
+        process.wait()
+        await site.until(lambda: not any(e.is_running() for e in engines), within_s=3.0)
+    async with working(site) as successor:
+        row = site.row()
+        assert row is not None
+        assert row.pid == successor.pid
+        assert site.fleet.engines() == []
+        await site.load(versions[0].id)
+
+
+async def test_sigterm_lets_streams_finish_and_removes_the_rows(site: Site) -> None:
+    """A stream under way is whole, the worker leaves the fleet at once and ends within 8 s."""
+    version = site.shelf.add("a/one", delay_s=0.01)
+    async with working(site) as process, aiohttp.ClientSession(headers=_headers()) as session:
+        url = await site.load(version.id)
+        body = {"prompt": "Say", "max_tokens": 150}
+        whole = asyncio.create_task(_said(session, url, body))
+        await site.until(lambda: (row := site.row()) and row.device["active_requests"] == 1)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        await site.until(lambda: site.row() is None, within_s=2.0)
+        assert (await whole) == 150
+        assert await asyncio.to_thread(process.wait, 8) == 0
+        assert time.monotonic() - begun < 8.0
+        assert site.fleet.engines() == []
+
+
+async def _said(session: aiohttp.ClientSession, url: str, body: Mapping[str, object]) -> int:
+    async with session.post(f"{url}/v1/completions", json=body) as answer:
+        return (await answer.json())["usage"]["completion_tokens"]
+
+
+async def test_a_second_worker_for_one_device_is_refused(site: Site) -> None:
+    """While the first answers, the second ends with the reason; the first goes on."""
+    async with working(site) as first:
+        second = site.start()
+        assert await asyncio.to_thread(second.wait, 20) != 0
+        assert "has a worker already" in site.log()
+        row = site.row()
+        assert row is not None
+        assert row.pid == first.pid
+
+
+async def test_a_preloaded_model_is_ready_unasked(site: Site) -> None:
+    """`--preload` loads by name; a name nobody knows is logged, and the worker lives on."""
+    version = site.shelf.add("a/one")
+    async with working(site, "--preload", "a/none", "--preload", "a/one@champion"):
+        await site.until(lambda: [e for e in site.fleet.engines() if e.state == "ready"])
+        assert site.fleet.engines()[0].version_id == version.id
+        assert "preload_failed" in site.log()
+
+
+async def test_a_worker_whose_row_was_lost_registers_again(site: Site) -> None:
+    """The next heartbeat brings back the row and its engines."""
+    version = site.shelf.add("a/one")
+    async with working(site):
+        await site.load(version.id)
+        site.fleet.remove_worker("cpu-0")
+        await site.until(lambda: site.row() is not None and site.fleet.engines())
+
+
+async def test_a_worker_that_was_replaced_ends_and_leaves_the_row_alone(site: Site) -> None:
+    """Frozen for a while and taken for dead: it sees its successor, and goes."""
+    async with working(site) as process:
+        site.fleet.register_worker("cpu-0", "http://127.0.0.1:9", 1, {})
+        assert await asyncio.to_thread(process.wait, 20) != 0
+        assert "was taken over" in site.log()
+        row = site.row()
+        assert row is not None
+        assert row.url == "http://127.0.0.1:9"
