@@ -29,11 +29,11 @@ class EngineProcess:
         return str(self.ready["url"])
 
     def client(self) -> openai.OpenAI:
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=TOKEN, max_retries=0, timeout=30)
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=TOKEN, max_retries=0, timeout=120)
 
     def http(self) -> httpx.Client:
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=120)
 
     def state(self) -> dict[str, Any]:
         with self.http() as http:
@@ -79,7 +79,7 @@ def refusal(line: str) -> tuple[int, dict[str, Any]]:
         SERVER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         answer = _first_line(process, line)
-        return process.wait(10), answer
+        return process.wait(60), answer
 
 
 def _first_line(process: subprocess.Popen[str], line: str) -> dict[str, Any]:

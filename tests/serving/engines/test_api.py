@@ -75,7 +75,7 @@ def test_the_name_to_echo_comes_by_header(engine: EngineProcess) -> None:
 def test_without_the_internal_token_nothing_answers(engine: EngineProcess) -> None:
     """A missing or wrong token is 401 on every route."""
     for path in ("/health", "/state", "/v1/models"):
-        assert httpx.get(engine.url + path).status_code == 401
+        assert httpx.get(engine.url + path, timeout=60).status_code == 401
     wrong = openai.OpenAI(base_url=f"{engine.url}/v1", api_key="wrong", max_retries=0)
     with pytest.raises(openai.AuthenticationError):
         wrong.chat.completions.create(**ASK)
@@ -137,17 +137,17 @@ def test_a_failure_in_the_middle_is_the_streams_last_event(engine: EngineProcess
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_leaves_frees_its_slot(*, stream: bool) -> None:
-    """Half a second after the clients have gone nothing runs and nothing waits."""
+    """Soon nothing runs and nothing waits: not even one answer was said to its end."""
     with engine_process(parallel=2, options={"delay_s": 0.05}) as running:
         for _ in range(3):
             with pytest.raises(httpx.ReadTimeout):
                 _leave_early(running, stream=stream)
-        _assert_idle(running, 0.5)
+        assert _once_idle(running)["generated_tokens"] < 500
 
 
 def _leave_early(engine: EngineProcess, *, stream: bool) -> None:
     read = 0.03 if stream else 0.3
-    timeout = httpx.Timeout(5, read=read)
+    timeout = httpx.Timeout(60, read=read)
     body = ASK | {"stream": stream}
     with (
         engine.http() as http,
@@ -156,8 +156,9 @@ def _leave_early(engine: EngineProcess, *, stream: bool) -> None:
         answer.read()
 
 
-def _assert_idle(engine: EngineProcess, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
+def _once_idle(engine: EngineProcess) -> dict[str, Any]:
+    deadline = time.monotonic() + 60
     while (state := engine.state())["active"] + state["queued"]:
         assert time.monotonic() < deadline, state
         time.sleep(0.02)
+    return state

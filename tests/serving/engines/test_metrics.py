@@ -1,5 +1,6 @@
 """What an engine measures: Prometheus reads it, and a request may ask for its own part."""
 
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ E = "modelyard_engine_"
 
 @pytest.fixture(scope="module")
 def engine(endless: Path) -> Generator[EngineProcess]:
-    with engine_process(format="gguf", path=str(endless), parallel=2) as running:
+    with engine_process(format="gguf", path=str(endless), parallel=2, speculate=False) as running:
         yield running
 
 
@@ -55,7 +56,7 @@ def test_the_measures_count_what_happened(engine: EngineProcess) -> None:
     assert grown[f"{E}inter_token_seconds_count"] == 16
     assert grown[f"{E}step_tokens_sum"] == length + 1 + 16
     assert grown[f"{E}step_sequences_count"] == grown[f"{E}step_seconds_count"] == 18
-    assert 0 < grown[f"{E}first_token_seconds_sum"] < 10
+    assert 0 < grown[f"{E}first_token_seconds_sum"] < 120
     assert (after[f"{E}kv_cells"], after[f"{E}slots"], after[f"{E}queued"]) == (1024, 2, 0)
     assert after[f"{E}memory_bytes"] > 10_000_000
     assert after[f"{E}load_seconds"] > 0
@@ -67,15 +68,15 @@ def test_a_client_that_leaves_is_counted(engine: EngineProcess) -> None:
     body = {"prompt": "hello", "max_tokens": 490, "stream": True}
     with engine.http() as http, http.stream("POST", "/v1/completions", json=body) as answer:
         next(answer.iter_lines())
-    for _ in range(200):
-        if series(engine).get(f"{E}answers_total{{cancelled}}", 0) == before + 1:
-            return
-    pytest.fail("the cancellation was not counted")
+    deadline = time.monotonic() + 60
+    while series(engine).get(f"{E}answers_total{{cancelled}}", 0) != before + 1:
+        assert time.monotonic() < deadline, "the cancellation was not counted"
+        time.sleep(0.02)
 
 
 def test_the_measures_need_the_token(engine: EngineProcess) -> None:
     """An engine talks to its worker only."""
-    assert httpx.get(f"{engine.url}/metrics").status_code == 401
+    assert httpx.get(f"{engine.url}/metrics", timeout=60).status_code == 401
 
 
 def _timings(answer: Any) -> dict[str, float]:

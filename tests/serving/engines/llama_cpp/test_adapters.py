@@ -88,7 +88,9 @@ def test_a_prefix_of_one_adapter_is_never_another_s(shelf: Shelf) -> None:
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     asks=st.lists(

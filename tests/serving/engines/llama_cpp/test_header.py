@@ -52,7 +52,9 @@ def test_a_missing_file_is_named() -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(at=st.integers(0, 30_000), value=st.binary(min_size=1, max_size=8))
 def test_any_flipped_bytes_are_read_or_refused(

@@ -77,17 +77,22 @@ def test_a_prompt_over_the_context_is_400(engine: EngineProcess) -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_client_that_leaves_frees_its_slot_within_half_a_second(
-    slow_engine: EngineProcess, *, stream: bool
-) -> None:
-    """A disconnect cancels within a decode step, streaming or not."""
+def test_a_client_that_leaves_frees_its_slot(slow_engine: EngineProcess, *, stream: bool) -> None:
+    """A disconnect ends an answer of two thousand tokens near its beginning, streaming or not."""
     body = ASK | {"stream": stream}
-    with slow_engine.http() as http, pytest.raises(httpx.ReadTimeout):
-        http.post("/v1/chat/completions", json=body, timeout=httpx.Timeout(5, read=0.001))
-    deadline = time.monotonic() + 0.5
-    while slow_engine.state()["active"]:
+    before = slow_engine.state()["generated_tokens"]
+    with slow_engine.http() as http:
+        if stream:
+            with http.stream("POST", "/v1/chat/completions", json=body) as answer:
+                next(answer.iter_lines())
+        else:
+            with pytest.raises(httpx.ReadTimeout):
+                http.post("/v1/chat/completions", json=body, timeout=httpx.Timeout(60, read=0.3))
+    deadline = time.monotonic() + 60
+    while (state := slow_engine.state())["active"] + state["queued"]:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+    assert state["generated_tokens"] - before < 1000
 
 
 def test_the_state_tells_load_and_learned_speeds(engine: EngineProcess) -> None:

@@ -201,7 +201,9 @@ def _branches(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(schema=st.recursive(LEAVES, _branches, max_leaves=8), seed=st.integers(0, 999))
 def test_any_schema_gives_only_valid_answers(

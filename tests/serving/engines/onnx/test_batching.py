@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serving.engines.onnx.backlog import Backlog, Reading
@@ -21,6 +21,7 @@ def text(length: int, mark: int = 0) -> Tokens:
     return Tokens([mark] * length, [0] * length)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(lengths=lengths, fixed=fixed, share=st.integers(1, 100), most=st.integers(1, 20_000))
 def test_a_batch_costs_less_than_its_texts_alone(
     lengths: list[int], fixed: float, share: int, most: int
@@ -73,7 +74,7 @@ async def test_what_is_dropped_never_runs() -> None:
 
 async def test_waiting_fills_a_batch_and_ends_by_itself() -> None:
     """On a GPU the first text waits a moment for others, and no longer."""
-    backlog = Backlog(Policy(1000, 16_384, wait_s=0.05), 1)
+    backlog = Backlog(Policy(1000, 16_384, wait_s=3), 1)
     first, second = Reading([text(5)]), Reading([text(6)])
     backlog.add(first)
     threading.Timer(0.01, backlog.add, [second]).start()

@@ -122,7 +122,10 @@ def test_an_endpoint_of_another_kind_of_model_is_refused(
 
 def test_nobody_without_the_token_gets_a_vector(embedder: EngineProcess) -> None:
     """The guard stands before every endpoint."""
-    assert httpx.post(f"{embedder.url}/v1/embeddings", json={"input": "a"}).status_code == 401
+    assert (
+        httpx.post(f"{embedder.url}/v1/embeddings", json={"input": "a"}, timeout=60).status_code
+        == 401
+    )
 
 
 def test_the_state_counts_what_was_read(embedder: EngineProcess) -> None:
