@@ -7,12 +7,17 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
 from huggingface_hub import HfApi
 
-START_SECONDS = 30
+START_SECONDS = 120
+
+
+fetch = partial(httpx.get, timeout=60)
+"""A GET that is patient with a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +33,12 @@ class Hub:
 
     def fault(self, **fields: int | str) -> None:
         """Order a fault for the next file requests; no field clears all orders."""
-        httpx.post(f"{self.url}/__fault", json=fields).raise_for_status()
+        httpx.post(f"{self.url}/__fault", json=fields, timeout=60).raise_for_status()
 
     @property
     def file_bytes(self) -> int:
         """Bytes of files sent so far."""
-        return httpx.get(f"{self.url}/__stats").json()["file_bytes"]
+        return httpx.get(f"{self.url}/__stats", timeout=60).json()["file_bytes"]
 
     def address(self, repo_id: str, path: str, revision: str = "main") -> str:
         return f"{self.url}/{repo_id}/resolve/{revision}/{path}"
@@ -50,7 +55,7 @@ def running_hub(root: Path, scratch: Path, *options: str) -> Generator[Hub]:
         yield Hub(_address(ready, process), root)
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 def _address(ready: Path, process: subprocess.Popen[bytes]) -> str:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.deployments.conftest import OPEN
-from tests.deployments.hub_process import Hub
+from tests.deployments.hub_process import Hub, fetch
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_range_is_sent_alone(
     address: str, weights: bytes, wanted: str, first: int, stop: int
 ) -> None:
     """A range gets 206, the place it was cut from, and those bytes only."""
-    answer = httpx.get(address, headers={"Range": wanted})
+    answer = fetch(address, headers={"Range": wanted})
     assert answer.status_code == 206
     assert answer.headers["Content-Range"] == f"bytes {first}-{stop - 1}/3000000"
     assert answer.content == weights[first:stop]
@@ -36,7 +36,7 @@ def test_a_range_is_sent_alone(
 
 def test_a_range_beyond_the_end_is_refused(address: str) -> None:
     """A range that begins after the last byte gets 416 and the true size."""
-    answer = httpx.get(address, headers={"Range": "bytes=3000000-"})
+    answer = fetch(address, headers={"Range": "bytes=3000000-"})
     assert (answer.status_code, answer.headers["Content-Range"]) == (416, "bytes */3000000")
 
 
@@ -54,14 +54,14 @@ def test_what_is_no_single_range_of_this_version_gets_all(
     address: str, weights: bytes, headers: dict[str, str]
 ) -> None:
     """A form we do not know, or a resumption of another version, gets the whole file."""
-    answer = httpx.get(address, headers=headers)
+    answer = fetch(address, headers=headers)
     assert (answer.status_code, answer.content) == (200, weights)
 
 
 def test_head_tells_all_and_sends_nothing(hub: Hub, address: str) -> None:
     """HEAD gives the size, the hash and the commit without a byte of the file."""
     sent = hub.file_bytes
-    answer = httpx.head(address)
+    answer = httpx.head(address, timeout=60)
     assert answer.headers["Content-Length"] == "3000000"
     assert answer.headers["X-Linked-Size"] == "3000000"
     assert answer.headers["X-Linked-ETag"] == answer.headers["ETag"]
@@ -73,17 +73,20 @@ def test_a_cut_connection_can_be_resumed(hub: Hub, address: str, weights: bytes)
     """After a cut the first bytes are right, and a range brings the rest."""
     hub.fault(cut_after=1_500_000)
     got: list[bytes] = []
-    with httpx.stream("GET", address) as answer, pytest.raises(httpx.RemoteProtocolError):
+    with (
+        httpx.stream("GET", address, timeout=60) as answer,
+        pytest.raises(httpx.RemoteProtocolError),
+    ):
         got.extend(answer.iter_raw())
     assert b"".join(got) == weights[:1_500_000]
-    rest = httpx.get(address, headers={"Range": "bytes=1500000-"})
+    rest = fetch(address, headers={"Range": "bytes=1500000-"})
     assert b"".join([*got, rest.content]) == weights
 
 
 def test_a_status_lasts_its_times(hub: Hub, address: str) -> None:
     """An ordered 503 says when to come back, as often as ordered, and then is over."""
     hub.fault(status=503, retry_after=1, times=2)
-    answers = [httpx.get(address, headers={"Range": "bytes=0-9"}) for _ in range(3)]
+    answers = [fetch(address, headers={"Range": "bytes=0-9"}) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [503, 503, 206]
     assert answers[0].headers["Retry-After"] == "1"
 
@@ -91,7 +94,7 @@ def test_a_status_lasts_its_times(hub: Hub, address: str) -> None:
 def test_wrong_bytes_keep_the_length(hub: Hub, address: str, weights: bytes) -> None:
     """One byte is wrong, at the offset ordered, and nothing in the headers tells."""
     hub.fault(flip_at=1_200_000)
-    answer = httpx.get(address, headers={"Range": "bytes=1100000-"})
+    answer = fetch(address, headers={"Range": "bytes=1100000-"})
     wrong = [
         place
         for place, (got, true) in enumerate(zip(answer.content, weights[1_100_000:], strict=True))
@@ -103,7 +106,7 @@ def test_wrong_bytes_keep_the_length(hub: Hub, address: str, weights: bytes) -> 
 def test_a_truncated_answer_ends_properly(hub: Hub, address: str, weights: bytes) -> None:
     """A truncated body is a valid answer: only the size known from elsewhere betrays it."""
     hub.fault(truncate_to=1234)
-    answer = httpx.get(address, headers={"Range": "bytes=100-"})
+    answer = fetch(address, headers={"Range": "bytes=100-"})
     assert answer.content == weights[100:1334]
     assert answer.headers["Content-Range"] == "bytes 100-2999999/3000000"
 
@@ -112,7 +115,7 @@ def test_a_slow_answer_keeps_its_pace(hub: Hub, address: str) -> None:
     """A pace in bytes per second is kept, and the bytes are all there."""
     hub.fault(bytes_per_second=20_000)
     begun = time.monotonic()
-    answer = httpx.get(address, headers={"Range": "bytes=0-9999"})
+    answer = fetch(address, headers={"Range": "bytes=0-9999"})
     assert len(answer.content) == 10_000
     assert time.monotonic() - begun > 0.45
 
@@ -120,13 +123,13 @@ def test_a_slow_answer_keeps_its_pace(hub: Hub, address: str) -> None:
 def test_a_fault_waits_for_its_file(hub: Hub, address: str) -> None:
     """A fault with a path touches no other file, and an empty order clears it."""
     hub.fault(status=500, path="*.onnx", times=9)
-    assert httpx.get(address).status_code == 200
+    assert fetch(address).status_code == 200
     onnx = hub.address(OPEN, "onnx/model.onnx")
-    assert httpx.get(onnx).status_code == 500
+    assert fetch(onnx).status_code == 500
     hub.fault()
-    assert httpx.get(onnx).status_code == 200
+    assert fetch(onnx).status_code == 200
 
 
 def test_an_unknown_fault_is_refused(hub: Hub) -> None:
     """A misspelt fault is an error, so that no test passes for want of it."""
-    assert httpx.post(f"{hub.url}/__fault", json={"cut_at": 1}).status_code == 422
+    assert httpx.post(f"{hub.url}/__fault", json={"cut_at": 1}, timeout=60).status_code == 422

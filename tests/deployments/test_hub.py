@@ -17,7 +17,7 @@ from huggingface_hub.hf_api import RepoFile, RepoFolder
 
 from deployments.demo.hub import BUNDLED
 from tests.deployments.conftest import GATED, OPEN, PRIVATE, TOKEN
-from tests.deployments.hub_process import Hub, running_hub
+from tests.deployments.hub_process import Hub, fetch, running_hub
 
 FILES = ["config.json", "model.gguf", "onnx/model.onnx"]
 
@@ -42,7 +42,7 @@ def test_a_snapshot_is_every_file_but_our_settings(hub: Hub, cache: Path) -> Non
     folder = Path(snapshot_download(OPEN, cache_dir=cache, endpoint=hub.url, token=False))
     found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     assert sorted(found) == FILES
-    assert httpx.get(hub.address(OPEN, ".hub.json")).status_code == 404
+    assert fetch(hub.address(OPEN, ".hub.json")).status_code == 404
 
 
 def test_a_snapshot_can_be_narrowed_to_patterns(hub: Hub, cache: Path) -> None:
@@ -142,9 +142,9 @@ def test_a_path_never_leaves_the_root(hub: Hub) -> None:
     (hub.root.parent / "secret.txt").write_text("secret")
     for path in ("../../../secret.txt", "%2e%2e/%2e%2e/%2e%2e/secret.txt"):
         url = httpx.URL(hub.url, raw_path=f"/ada/open/resolve/main/{path}".encode())
-        assert httpx.get(url).status_code == 404
-    assert httpx.get(httpx.URL(hub.url, raw_path=b"/api/models/../..")).status_code == 404
-    assert httpx.get(httpx.URL(hub.url, raw_path=b"/api/models/ada/%2e%2e")).status_code in {
+        assert fetch(url).status_code == 404
+    assert fetch(httpx.URL(hub.url, raw_path=b"/api/models/../..")).status_code == 404
+    assert fetch(httpx.URL(hub.url, raw_path=b"/api/models/ada/%2e%2e")).status_code in {
         401,
         404,
     }

@@ -187,7 +187,7 @@ def test_processes_take_turns_at_an_embedded_index(tmp_path: Path) -> None:
     """Three at once, from before it exists: no card is lost."""
     children = [_upserting(tmp_path, first) for first in (0, 10, 20)]
     for child in children:
-        child.communicate(timeout=60)
+        child.communicate(timeout=240)
     assert [child.returncode for child in children] == [0, 0, 0]
     index = open_index(load(RegistrySettings, data_dir=tmp_path))
     assert len(index.search("shakespeare", limit=100)) == 30

@@ -37,7 +37,7 @@ def test_readers_do_not_wait_for_a_writer(db: Database) -> None:
         session.flush()
         began = time.perf_counter()
         assert _names(db) == []
-        assert time.perf_counter() - began < 1
+        assert time.perf_counter() - began < 20  # a wait would be 30 s
     assert _names(db) == ["ada"]
 
 

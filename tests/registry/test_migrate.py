@@ -76,7 +76,7 @@ def test_eight_processes_starting_at_once_migrate_once(empty: str) -> None:
         assert start.stdin
         start.stdin.write("go\n")
         start.stdin.flush()
-    results = [start.communicate(timeout=60) for start in starts]
+    results = [start.communicate(timeout=240) for start in starts]
     assert [start.returncode for start in starts] == [0] * 8, results
     assert [out.strip() for out, _ in results].count("True") == 1
     db = Database.connect(empty)

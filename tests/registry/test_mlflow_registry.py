@@ -184,7 +184,7 @@ def test_two_may_make_the_tables_at_once(postgres: Postgres) -> None:
         assert child.stdin is not None
         child.stdin.write("go\n")
         child.stdin.flush()
-    ends = [child.communicate(timeout=120)[1] for child in children]
+    ends = [child.communicate(timeout=240)[1] for child in children]
     assert [child.returncode for child in children] == [0, 0], ends
     names = {e.name for e in MlflowClient(uri, registry_uri=uri).search_experiments()}
     assert {"one", "two"} <= names

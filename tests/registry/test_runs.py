@@ -1,5 +1,7 @@
 """The board tells how far a run is, writes seldom, and shows who fell silent."""
 
+import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -30,13 +32,13 @@ def test_a_run_shows_its_step_and_progress(board: RunBoard) -> None:
 
 def test_progress_is_written_at_most_twice_a_second(board: RunBoard) -> None:
     """A thousand reports in a moment cost no more than a write or two."""
-    writes: list[str] = []
+    writes, begun = list[str](), time.monotonic()
     with board.start("ingest", "m") as run:
         run.step("download", 1000, "bytes")
         event.listen(board.db.engine, "commit", lambda _: writes.append("x"))
         for done in range(1000):
             run.advance(done)
-    assert len(writes) <= 4
+    assert len(writes) <= 4 + 2 * (time.monotonic() - begun)
 
 
 def test_a_run_that_raises_is_failed_with_the_reason(board: RunBoard) -> None:
@@ -57,8 +59,11 @@ def test_a_finished_run_stays_as_it_was_finished(board: RunBoard) -> None:
     assert [(v.state, v.message) for v in board.list()] == [(RunState.CANCELLED, "by ada")]
 
 
-def test_a_silent_run_shows_as_interrupted(board: RunBoard) -> None:
+def test_a_silent_run_shows_as_interrupted(
+    board: RunBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A minute without a sign of life; a finished run may be as old as it likes."""
+    monkeypatch.setattr(run_module, "BEAT_EVERY_S", 3600.0)
     running, done = board.start("ingest", "a"), board.start("ingest", "b")
     done.finish(RunState.COMPLETED)
     with board.db.begin() as session:
@@ -73,11 +78,14 @@ def test_a_working_run_gives_signs_of_life(
 ) -> None:
     """Even while a long step reports nothing; not after its end."""
     monkeypatch.setattr(run_module, "BEAT_EVERY_S", 0.02)
-    beat = run_module.threading.Event()
+    beat = threading.Event()
     with board.start("ingest", "m") as run:
         run.step("quantize")
         event.listen(board.db.engine, "commit", lambda _: beat.set())
-        assert beat.wait(5)
+        assert beat.wait(60)
+    for thread in threading.enumerate():
+        if thread.name == f"run-{run.id}":
+            thread.join(60)  # its last sign may have been under way
     beat.clear()
     assert not beat.wait(0.2)
 

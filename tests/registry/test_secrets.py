@@ -23,7 +23,7 @@ def test_processes_starting_at_once_agree_on_the_secret(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _PRINT, str(folder)]
     pipe = subprocess.PIPE
     starts = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(4)]
-    keys = {start.communicate("go\n", timeout=60)[0].strip() for start in starts}
+    keys = {start.communicate("go\n", timeout=240)[0].strip() for start in starts}
     (key,) = keys
     assert len(key) >= 32
     assert (folder / "secret.key").stat().st_mode & 0o777 == 0o600

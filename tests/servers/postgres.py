@@ -16,7 +16,7 @@ import psycopg
 
 from registry.ports import choose_port
 
-_START_WITHIN_S = 30.0
+_START_WITHIN_S = 120.0
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 
 _INITDB = ("-U", "modelyard", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
@@ -100,7 +100,7 @@ def _serving(folder: Path, account: pwd.struct_passwd | None) -> Generator[Postg
         yield server
     finally:
         process.send_signal(signal.SIGQUIT)  # at once: nothing here is to be kept
-        process.wait(10)
+        process.wait(60)
 
 
 def _wait(server: Postgres, process: "subprocess.Popen[bytes]", log: Path) -> None:

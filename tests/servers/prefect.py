@@ -32,7 +32,7 @@ def running_prefect(home: Path) -> Generator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
 
 
 def _await(url: str, process: subprocess.Popen[bytes]) -> None:
@@ -45,6 +45,6 @@ def _await(url: str, process: subprocess.Popen[bytes]) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health", timeout=2).is_success
+        return httpx.get(f"{url}/health", timeout=10).is_success
     except httpx.HTTPError:
         return False
