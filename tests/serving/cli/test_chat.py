@@ -11,6 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.serving.processes import MODELYARD, GatewayProcess, environment, gateway_process
@@ -33,8 +34,8 @@ def gateway(site: Site) -> Generator[GatewayProcess]:
     """A gateway whose only engine says its words slowly."""
     version = site.shelf.add("owner/talker")
     folder = site.settings.data_dir
-    env = environment(folder, site.settings.database_url)
-    with site.engine(version, delay_s=0.03), gateway_process(env, folder) as gateway:
+    env = environment(folder, site.settings.database_url) | {"MODELYARD_WORKER_ALIVE_S": "600"}
+    with site.engine(version, delay_s=0.1), gateway_process(env, folder) as gateway:
         yield gateway
 
 
@@ -50,7 +51,7 @@ def env(site: Site, gateway: GatewayProcess) -> dict[str, str]:
 def _run(env: dict[str, str], *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*MODELYARD, *arguments],
-        env=env, input=typed, capture_output=True, text=True, timeout=30, check=False,
+        env=env, input=typed, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
 
@@ -88,19 +89,28 @@ def _in_terminal(
 
 def test_ctrl_c_ends_the_answer_and_not_the_conversation(env: dict[str, str]) -> None:
     """At the prompt it ends the conversation."""
-    with _in_terminal(env, "chat", "owner/talker", "--max-tokens", "150") as (process, terminal):
+    with _in_terminal(env, "chat", "owner/talker", "--max-tokens", "200") as (process, terminal):
         _until(terminal, b"> ")
         for words in (b"Hello\n", b"Again\n"):
             os.write(terminal, words)
             seen = _until(terminal, b"stage")
             process.send_signal(signal.SIGINT)
             seen += _until(terminal, b"> ")
-            assert b"merely players" not in seen  # the answer did not come to its end
+            assert seen.count(b"players") < 200 // 14  # the answer did not come to its end
+        _until_it_reads(process)
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
-def _until(terminal: int, words: bytes, within_s: float = 15.0) -> bytes:
+def _until_it_reads(process: subprocess.Popen[bytes]) -> None:
+    """Between its prompt and its `select` Python's readline keeps a signal for the next key."""
+    deadline = time.monotonic() + 60
+    while psutil.Process(process.pid).status() != psutil.STATUS_SLEEPING:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _until(terminal: int, words: bytes, within_s: float = 60.0) -> bytes:
     seen, deadline = b"", time.monotonic() + within_s
     while words not in seen:
         assert time.monotonic() < deadline, seen
@@ -153,5 +163,7 @@ def test_status_shows_what_runs(env: dict[str, str], site: Site) -> None:
     assert seen["devices"][0]["gpu_id"] == "cpu-0"
     assert seen["models"][0]["versions"][0]["engines"][0]["state"] == "ready"
     site.fleet.remove_worker("cpu-0")  # the last of these tests: nothing answers any more
-    time.sleep(1.1)
-    assert _run(env, "status", "--json").returncode == 1
+    deadline = time.monotonic() + 60
+    while (code := _run(env, "status", "--json").returncode) == 0:
+        assert time.monotonic() < deadline
+    assert code == 1

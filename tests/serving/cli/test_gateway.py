@@ -33,24 +33,25 @@ asyncio.run(start())
 
 @pytest.mark.slow
 def test_the_gateway_alone_is_light(tmp_path: Path) -> None:
-    """At most 120 MB and, however busy the machine, a few seconds."""
+    """At most 120 MB, and a few seconds of a processor's time."""
     env = environment(tmp_path)
     with gateway_process(env, tmp_path):
         pass  # the first start makes the database
     with gateway_process(env, tmp_path) as gateway:
-        weight = psutil.Process(gateway.process.pid).memory_info().rss
+        process = psutil.Process(gateway.process.pid)
+        weight, worked = process.memory_info().rss, process.cpu_times()
         print(f"gateway: {gateway.started_s:.2f} s, {weight / 1e6:.0f} MB")
         assert weight <= 120e6
-        assert gateway.started_s < 15
+        assert worked.user + worked.system < 15
         gateway.process.terminate()
-        gateway.process.wait(10)
+        gateway.process.wait(60)
 
 
 def test_no_heavy_library_is_loaded(tmp_path: Path) -> None:
     """Commands, application and lifespan need none of them."""
     ended = subprocess.run(
         [sys.executable, "-c", LOADED],
-        env=environment(tmp_path), capture_output=True, text=True, check=True, timeout=60,
+        env=environment(tmp_path), capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     assert not set(HEAVY) & set(ended.stdout.split())
 
@@ -60,13 +61,13 @@ def test_the_first_start_shows_the_admin_s_key_once(tmp_path: Path) -> None:
     env = environment(tmp_path)
     with gateway_process(env, tmp_path) as gateway:
         gateway.process.terminate()
-        first = gateway.process.communicate(timeout=15)[1]
+        first = gateway.process.communicate(timeout=60)[1]
     with gateway_process(env, tmp_path) as gateway:
         key = first.strip().splitlines()[-1]
         with gateway.http(key) as http:
             assert http.get("/api/v1/me").json()["name"] == "admin"
         gateway.process.terminate()
-        assert "my_" not in gateway.process.communicate(timeout=15)[1]
+        assert "my_" not in gateway.process.communicate(timeout=60)[1]
         assert gateway.process.returncode == 0
 
 
@@ -98,5 +99,5 @@ def _run(data: Path, *arguments: str, **settings: str) -> subprocess.CompletedPr
     return subprocess.run(
         [*MODELYARD, *arguments],
         env=environment(data) | settings | {"COLUMNS": "200"},
-        cwd=os.fspath(data), capture_output=True, text=True, timeout=30, check=False,
+        cwd=os.fspath(data), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip

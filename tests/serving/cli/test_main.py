@@ -34,7 +34,7 @@ def test_a_missing_extra_is_named(name: str, argv: list[str], extra: str, tmp_pa
         env={"MODELYARD_DATA_DIR": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert ended.returncode == 11, ended.stderr
@@ -50,7 +50,7 @@ def test_a_setting_nobody_knows_is_refused_with_the_nearest(tmp_path: Path) -> N
         env={"MODELYARD_CONFIG": str(file)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert ended.returncode == 2

@@ -3,11 +3,13 @@
 from collections.abc import Generator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from registry.catalog import Catalog
 from registry.database import Database
 from registry.store import Store
+from serving.worker import activity, telemetry
 from tests.serving.worker.shelf import Shelf
 
 
@@ -15,6 +17,13 @@ from tests.serving.worker.shelf import Shelf
 def anyio_backend() -> str:
     """The product runs on asyncio alone."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines and devices have time to answer: a machine that stands still is not a dead one."""
+    monkeypatch.setattr(activity, "ANSWER", aiohttp.ClientTimeout(total=60))
+    monkeypatch.setattr(telemetry, "ANSWER_S", 60.0)
 
 
 @pytest.fixture

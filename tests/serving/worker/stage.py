@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -22,6 +22,8 @@ from tests.serving.worker.shelf import Shelf
 
 TOKEN = "t" * 32
 MIB = 1 << 20
+LONG = 240
+"""Words of an answer that does not end while a test looks; the context holds a few more."""
 
 
 @dataclass(slots=True)
@@ -60,18 +62,32 @@ class Stage:
         """The children that this stage has started."""
         return [c for c in psutil.Process().children() if c.pid not in self.others]
 
-    async def words(self, url: str, count: int) -> list[float]:
+    async def words(self, url: str, count: int, arrived: list[float]) -> None:
         """Stream an answer of `count` words; when each arrived. Raises when the stream breaks."""
         body = {"prompt": "Say", "max_tokens": count, "stream": True}
-        arrived: list[float] = []
         async with self.session.post(f"{url}/v1/completions", json=body) as answer:
             async for line in answer.content:
                 if line.startswith(b"data: {"):
                     assert "error" not in json.loads(line[6:])
                     arrived.append(time.monotonic())
-        return arrived
 
-    async def until(self, is_so: Callable[[], bool], within_s: float = 10.0) -> None:
+    @asynccontextmanager
+    async def listening(self, url: str) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+        """Somebody streams a long answer meanwhile; what is given waits for more words of it."""
+        arrived: list[float] = []
+        stream = asyncio.create_task(self.words(url, LONG, arrived))
+
+        async def goes_on() -> None:
+            heard = len(arrived)
+            await self.until(lambda: len(arrived) > heard + 1 or stream.done())
+            assert len(arrived) > heard, stream
+
+        await goes_on()
+        yield goes_on
+        stream.cancel()
+        await asyncio.wait({stream})
+
+    async def until(self, is_so: Callable[[], bool], within_s: float = 60.0) -> None:
         async with asyncio.timeout(within_s):
             while not is_so():
                 await asyncio.sleep(0.01)
@@ -83,7 +99,7 @@ async def open_stage(
     *,
     memory: int = 1 << 40,
     command: tuple[str, ...] = COMMAND,
-    patience_s: float = 3.0,
+    patience_s: float = 60.0,
 ) -> AsyncGenerator[Stage]:
     device = PaperDevice(memory)
     others = frozenset(child.pid for child in psutil.Process().children())
@@ -91,8 +107,8 @@ async def open_stage(
         residency = Residency(
             versions=shelf.versions,
             forecaster=Forecaster(MemoryObservations(shelf.catalog.db), "paper"),
-            launch=Launch("127.0.0.1", TOKEN, 0, 2, 1, 0, drain_s=2.0),
-            starter=EngineStarter(20.0, command=command),
+            launch=Launch("127.0.0.1", TOKEN, 0, 2, 1, 0, drain_s=60.0),
+            starter=EngineStarter(120.0, command=command),
             telemetry=await Telemetry.open(device),
             reader=ActivityReader(session),
             memory_fraction=0.9,

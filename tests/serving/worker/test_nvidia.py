@@ -169,7 +169,7 @@ def test_an_xid_that_breaks_the_card_is_an_error_and_a_programs_own_is_not(
 
 def until(probe: Probe, lines: str, *, events: int) -> list[dict[str, Any]]:
     """The facts once the first card has so many events."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len((facts := probe.facts(lines))[0]["xid_events"]) != events:
         assert time.monotonic() < deadline, facts
         time.sleep(0.05)
@@ -227,7 +227,7 @@ except UnknownDevice as unknown:
     print(unknown)
 """
     with _python(library, code) as process:
-        said = process.communicate(timeout=30)[0].splitlines()
+        said = process.communicate(timeout=120)[0].splitlines()
     assert said[:3] == ["MIG-0000 MIG-0000", "MIG-0002 MIG-0002", "MIG-0002 MIG-0002"]
     assert "gpu-0/mig-2" in said[3]
 
@@ -246,7 +246,7 @@ except UnknownDevice as unknown:
     print(unknown)
 """
     with _python(library, code) as process:
-        said = process.communicate(timeout=30)[0].splitlines()
+        said = process.communicate(timeout=120)[0].splitlines()
     assert said[:4] == ["GPU-0000 GPU-0000", "GPU-0001 GPU-0001", "GPU-0001 GPU-0001", "cpu-0 "]
     assert "gpu-7" in said[4]
     assert "gpu-1" in said[4]
@@ -257,4 +257,4 @@ def test_without_a_driver_the_processor_is_the_device(library: FakeNvml) -> None
     library.answer("")
     code = "from serving.worker.devices import discover; print([d.device_id for d in discover()])"
     with _python(library, code) as process:
-        assert process.communicate(timeout=30)[0].strip() == "['cpu-0']"
+        assert process.communicate(timeout=120)[0].strip() == "['cpu-0']"

@@ -79,7 +79,7 @@ async def test_a_heartbeat_says_how_fast_each_version_goes(shelf: Shelf, tmp_pat
         )
         await reporter.register(residency.reader)
         task = asyncio.create_task(reporter.beat(0.05))
-        await stage.until(lambda: bool(reporter.fleet.workers()[0].device["paces"]))
+        await stage.until(lambda: _steps(reporter, version.id) == 3)
         task.cancel()
         await asyncio.wait([task])
         told = reporter.fleet.workers()[0].device["paces"]
@@ -87,6 +87,11 @@ async def test_a_heartbeat_says_how_fast_each_version_goes(shelf: Shelf, tmp_pat
         ((size, (steps, tokens_per_s)),) = told[version.id].items()
         assert (size, steps) == ("8", 3)
         assert tokens_per_s > 0
+
+
+def _steps(reporter: Reporter, version_id: str) -> int:
+    paces = reporter.fleet.workers()[0].device["paces"].get(version_id, {})
+    return sum(steps for steps, _ in paces.values())
 
 
 async def test_maintenance_keeps_loads_away_and_what_runs_stays(shelf: Shelf) -> None:

@@ -27,18 +27,19 @@ class HangingDevice(PaperDevice):
 async def test_a_hanging_driver_never_stops_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sampling returns in time; the facts go stale, become an error, and recover."""
     monkeypatch.setattr(telemetry, "ANSWER_S", 0.05)
-    monkeypatch.setattr(telemetry, "STALE_S", 0.2)
+    monkeypatch.setattr(telemetry, "STALE_S", 600.0)
     device = HangingDevice()
     device.gate.set()
     watched = await Telemetry.open(device)
     device.gate.clear()
     begun = time.monotonic()
     assert (await watched.sample()).status is DeviceStatus.AVAILABLE
-    assert time.monotonic() - begun < 5
-    time.sleep(0.2)  # noqa: ASYNC251  the device, not the loop, is what hangs
+    assert time.monotonic() - begun < 60
+    monkeypatch.setattr(telemetry, "STALE_S", 0.01)
     stale = await watched.sample()
     assert (stale.status, "no answer" in stale.reason) == (DeviceStatus.ERROR, True)
     device.gate.set()
+    monkeypatch.setattr(telemetry, "ANSWER_S", 60.0)
     assert (await watched.sample()).status is DeviceStatus.AVAILABLE
 
 
