@@ -61,9 +61,11 @@ def browser(chromium: str) -> Generator[Browser]:
 
 
 @pytest.fixture
-def seen(browser: Browser, the_dashboard: Server) -> Generator[Seen]:
+def seen(browser: Browser, the_dashboard: Server, scenery: Scenery) -> Generator[Seen]:
     """A fresh browser profile that looks at the dashboard."""
+    scenery.beat()
     context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(120_000)
     page = context.new_page()
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))

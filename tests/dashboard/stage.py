@@ -12,7 +12,7 @@ import httpx
 from registry.ports import choose_port
 
 ROOT = Path(__file__).parents[2]
-START_S = 60.0
+START_S = 120.0
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Server:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=60)
             self.process = None
 
 

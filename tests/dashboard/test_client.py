@@ -20,6 +20,7 @@ def odd() -> Generator[Answers]:
 @pytest.fixture
 def gateway(odd: Answers) -> Generator[Gateway]:
     gateway = Gateway.at(odd.url)
+    gateway.http.timeout = 60
     yield gateway.using("my_key")
     gateway.http.close()
 
@@ -83,7 +84,7 @@ def test_a_gateway_that_is_away_is_named(odd: Answers) -> None:
 
 def test_a_slow_gateway_does_not_hold_the_page(odd: Answers, gateway: Gateway) -> None:
     """Longer than the timeout is as good as away; the page asks again later."""
-    odd.delay_s = 0.5
+    odd.delay_s = 2.0
     gateway.http.timeout = 0.1
     with pytest.raises(GatewayUnreachable, match="in time"):
         gateway.me()

@@ -10,8 +10,8 @@ from tests.dashboard.conftest import Seen
 from tests.dashboard.scenery import LICENCE, MODEL, PASSWORD, Scenery
 from tests.dashboard.stage import Server
 
-pytestmark = pytest.mark.slow
-expect.set_options(timeout=30_000)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+expect.set_options(timeout=120_000)
 
 
 def log_in(page: Page, key: str) -> None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import aiohttp
 
-ANSWER = aiohttp.ClientTimeout(total=180)
+ANSWER = aiohttp.ClientTimeout(total=600)
 
 
 class End(StrEnum):

@@ -21,7 +21,7 @@ from tests.serving.site import Site, open_site
 
 pytestmark = pytest.mark.slow
 MODELS = ("a/first", "a/second", "a/third")
-NOTICE_S = 2.0
+NOTICE_S = 10.0
 """Seconds around a death in which the gateway and the worker may learn of it."""
 
 
@@ -93,6 +93,7 @@ async def test_killed_engines_break_nobody_elses_streams(
     count = 50 if full_length > 1 else 4
     env = environment(tmp_path, sqlite_url) | {
         "MODELYARD_WORKER_HEARTBEAT_S": "0.5",
+        "MODELYARD_WORKER_ALIVE_S": "600",
         "MODELYARD_THREADS": "1",
     }
     with open_site(sqlite_url, tmp_path) as site:

@@ -30,7 +30,7 @@ async def ask(session: aiohttp.ClientSession, url: str, draw: random.Random) -> 
         "stream": draw.random() < 0.5,
     }
     try:
-        async with asyncio.timeout(draw.uniform(0.0, 0.05) if draw.random() < LEAVING else 60.0):
+        async with asyncio.timeout(draw.uniform(0.0, 0.05) if draw.random() < LEAVING else 300.0):
             async with session.post(f"{url}/v1/completions", json=body) as answer:
                 await answer.read()
                 assert answer.status == 200, await answer.text()
@@ -58,7 +58,7 @@ async def crowd(engine: EngineProcess, count: int, seed: int) -> int:
 
 async def idle(engine: EngineProcess) -> dict[str, int]:
     """The engine's state once it has nothing more to do."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while True:
             state = await asyncio.to_thread(engine.state)
             if state["active"] == state["queued"] == 0:

@@ -24,6 +24,7 @@ def nobody_yet(tmp_path_factory: pytest.TempPathFactory) -> Generator[Login]:
     server = gateway(data, SECRET)
     server.start()
     mine = Gateway.at(server.url).using(key)
+    mine.http.timeout = 60
     yield Login(mine.me(), mine)
     mine.http.close()
     server.stop()
@@ -48,6 +49,6 @@ def draw(nobody_yet: Login) -> Callable[[ModuleType], AppTest]:
             view.show(login, 60.0)
 
         page_of = AppTest.from_function(page, kwargs={"view": view, "login": nobody_yet})
-        return page_of.run(timeout=30)
+        return page_of.run(timeout=120)
 
     return drawn

@@ -14,13 +14,13 @@ def login_page(gateway: Gateway) -> AppTest:
         login.show(gateway)
 
     anybody = {"gateway": gateway.using("")}
-    return AppTest.from_function(page, kwargs=anybody).run(timeout=30)
+    return AppTest.from_function(page, kwargs=anybody).run(timeout=120)
 
 
 def test_empty_fields_are_told_before_anybody_is_asked(nobody_yet: Login) -> None:
     """A click too early costs no request."""
     page = login_page(nobody_yet.gateway)
-    page.button[1].click().run(timeout=30)
+    page.button[1].click().run(timeout=120)
     assert page.error[0].value == "Please fill in every field."
 
 
@@ -29,7 +29,7 @@ def test_a_wrong_password_does_not_say_which_part_was_wrong(nobody_yet: Login) -
     page = login_page(nobody_yet.gateway)
     page.text_input[1].input("nobody")
     page.text_input[2].input("wrong")
-    page.button[1].click().run(timeout=30)
+    page.button[1].click().run(timeout=120)
     assert page.error[0].value == "The name or the password is wrong."
 
 
@@ -38,7 +38,7 @@ def test_a_gateway_that_is_away_is_told_at_the_login() -> None:
     away = Gateway.at("http://127.0.0.1:9")
     page = login_page(away)
     page.text_input[0].input("my_key")
-    page.button[0].click().run(timeout=30)
+    page.button[0].click().run(timeout=120)
     away.http.close()
     assert "does not answer" in page.warning[0].value
 
@@ -47,7 +47,7 @@ def test_a_key_that_no_header_can_carry_is_unknown(nobody_yet: Login) -> None:
     """A slip of the clipboard is a wrong key, not an error of ours."""
     page = login_page(nobody_yet.gateway)
     page.text_input[0].input("clé")
-    page.button[0].click().run(timeout=30)
+    page.button[0].click().run(timeout=120)
     assert page.error[0].value == "This API key is unknown, expired or revoked."
 
 
@@ -55,5 +55,5 @@ def test_a_right_key_logs_in(nobody_yet: Login) -> None:
     """The session holds the login, on the server."""
     page = login_page(nobody_yet.gateway)
     page.text_input[0].input(nobody_yet.gateway.credential)
-    page.button[0].click().run(timeout=30)
+    page.button[0].click().run(timeout=120)
     assert page.session_state["login"].me.name == "admin"

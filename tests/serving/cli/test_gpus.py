@@ -1,13 +1,14 @@
 """`modelyard gpus` shows the devices and keeps an admin's orders."""
 
 from registry.device_orders import DeviceOrders
-from tests.serving.cli.shell import Shell
+from tests.serving.cli.shell import Shell, keep_alive
 from tests.serving.site import Site
 
 
 def test_devices_are_listed_with_why_they_do_not_work(shell: Shell, site: Site) -> None:
     """For people and as JSON."""
     site.worker(status="error", reason="XID 79")
+    keep_alive(site)
     assert "XID 79" in shell.run("gpus", "list").said
     (device,) = shell.run("gpus", "list", "--json").json()
     assert (device["gpu_id"], device["status"]) == ("cpu-0", "error")
@@ -16,6 +17,7 @@ def test_devices_are_listed_with_why_they_do_not_work(shell: Shell, site: Site) 
 def test_orders_are_kept_for_the_worker(shell: Shell, site: Site) -> None:
     """Maintenance on and off, faults cleared up to what the device counts."""
     site.worker(ecc={"uncorrected": 2})
+    keep_alive(site)
     orders = DeviceOrders(site.database)
     assert shell.run("gpus", "maintenance", "cpu-0", "--reason", "new fan").code == 0
     assert orders.of("cpu-0").reason == "new fan"

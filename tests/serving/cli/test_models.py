@@ -6,7 +6,7 @@ import pytest
 
 from registry.adapters import Adapters
 from registry.names import CANDIDATE, CHAMPION, ModelRef, StoredFile
-from tests.serving.cli.shell import Shell
+from tests.serving.cli.shell import Shell, keep_alive
 from tests.serving.site import NOBODY, Site
 
 
@@ -74,6 +74,7 @@ def test_a_loaded_version_is_not_forgotten_by_accident(shell: Shell, site: Site)
     version = site.shelf.add("owner/talker")
     site.worker()
     site.ready(version, NOBODY)
+    keep_alive(site)
     ended = shell.run("models", "remove", "owner/talker", "--yes")
     assert ended.code == 5
     assert "cpu-0" in ended.said
