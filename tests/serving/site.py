@@ -1,9 +1,11 @@
 """An installation for one test: settings, users with keys, versions, and engines that run."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from asgi_lifespan import LifespanManager
@@ -25,6 +27,7 @@ from registry.names import (
 )
 from registry.open import open_store
 from registry.settings import RegistrySettings
+from serving.api.parts import Parts
 from serving.asgi import create_app
 from serving.settings import ServingSettings
 from tests.serving.engines.processes import EngineProcess, engine_process
@@ -47,6 +50,10 @@ DEVICE = {
 NOBODY = "http://127.0.0.1:9"
 """Nothing listens there."""
 
+STARTS_WITHIN_S = 120.0
+ALIVE_S = 600.0
+"""A worker's row lives that long: a slow machine makes no worker look gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -67,19 +74,28 @@ class Site:
         return Fleet(self.database)
 
     def app(self, **serving: object) -> FastAPI:
-        return create_app(ServingSettings(**serving), self.settings)  # type: ignore[arg-type]
+        told = {"worker_alive_s": ALIVE_S} | serving
+        return create_app(ServingSettings(**told), self.settings)  # type: ignore[arg-type]
 
     @asynccontextmanager
     async def client(self, key: str = "", **serving: object) -> AsyncGenerator[httpx.AsyncClient]:
         """HTTP straight into the application, as whoever the key belongs to."""
+        async with self.opened(key, **serving) as (client, _):
+            yield client
+
+    @asynccontextmanager
+    async def opened(
+        self, key: str = "", **serving: object
+    ) -> AsyncGenerator[tuple[httpx.AsyncClient, Parts]]:
+        """The same, with what is inside of the application."""
         app = self.app(**serving)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        async with LifespanManager(app) as manager:
-            transport = httpx.ASGITransport(manager.app)
+        async with running(app) as asgi:
+            transport = httpx.ASGITransport(asgi)
             async with httpx.AsyncClient(
                 transport=transport, base_url="http://gateway", headers=headers
             ) as client:
-                yield client
+                yield client, app.state.parts
 
     def private(self, name: str, owner: str) -> ModelVersion:
         """Register a version that only its owner and admins may see."""
@@ -112,6 +128,27 @@ class Site:
             self.worker()
             self.ready(version, engine.url)
             yield engine
+
+
+@asynccontextmanager
+async def running(app: FastAPI) -> AsyncGenerator[Any]:
+    """The application between its start and its end, however long they take."""
+    async with LifespanManager(app, STARTS_WITHIN_S, STARTS_WITHIN_S) as manager:
+        yield manager.app
+
+
+def state(engine: EngineProcess) -> dict[str, Any]:
+    """What an engine of the installation says of itself."""
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    answer = httpx.get(f"{engine.url}/state", headers=headers, timeout=60, trust_env=False)
+    return dict(answer.json())
+
+
+async def once_it_speaks(engine: EngineProcess) -> None:
+    """Wait until an engine has written its second word: then its first has left it."""
+    async with asyncio.timeout(60):
+        while (await asyncio.to_thread(state, engine))["generated_tokens"] < 2:
+            await asyncio.sleep(0.02)
 
 
 @contextmanager

@@ -13,18 +13,20 @@ from redis import Redis
 
 from registry.names import ModelVersion
 from serving.admission import keys
+from serving.routing.speeds import LIKELY_SLOPE, PRIOR_DECODE_S
 from tests.servers.redis import RedisServer, running_redis
 from tests.serving.engines.processes import EngineProcess, engine_process
-from tests.serving.processes import GatewayProcess, environment, gateway_process
-from tests.serving.site import TOKEN, Site, open_site
+from tests.serving.processes import PATIENT, GatewayProcess, environment, gateway_process
+from tests.serving.site import TOKEN, Site, open_site, state
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
 GATEWAYS, DEVICES = 3, 4
 EACH = 16
 SLACK = 2
-HEARD_S = 1.0
-"""Far more than the gateways need to tell one another, and far less than any answer takes."""
+WITHIN_S = 100.0
+HELD_S = 600.0
+"""How long the engines of what is held write nothing: nobody learns how fast they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +38,19 @@ class Fleet:
     site: Site
     engines: list[tuple[str, EngineProcess]]
 
-    async def stream(self, number: int, model: str, words: int) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.site.ada}"}
-        url = f"{self.gateways[number].url}/v1/completions"
+    async def ask(self, number: int, model: str, words: int = 1) -> int:
+        """The status that one gateway answers with."""
         body = {"model": model, "prompt": "Say", "max_tokens": words, "stream": True}
-        async with httpx.AsyncClient(headers=headers, timeout=60, trust_env=False) as client:
-            return await client.post(url, json=body)
+        async with self.client(number) as client:
+            return (await client.post("/v1/completions", json=body)).status_code
+
+    def client(self, number: int) -> httpx.AsyncClient:
+        headers, url = {"Authorization": f"Bearer {self.site.ada}"}, self.gateways[number].url
+        return httpx.AsyncClient(base_url=url, headers=headers, timeout=240, trust_env=False)
 
     async def once_at_work(self, total: int) -> Counter[str]:
         """Requests on each device, once so many are there: a busy machine takes its time."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WITHIN_S):
             while (found := await asyncio.to_thread(self._at_work)).total() < total:
                 await asyncio.sleep(0.05)
         return found
@@ -53,19 +58,39 @@ class Fleet:
     def _at_work(self) -> Counter[str]:
         found = Counter[str]()
         for device, engine in self.engines:
-            headers = {"Authorization": f"Bearer {TOKEN}"}
-            state = httpx.get(f"{engine.url}/state", headers=headers, trust_env=False).json()
-            found[device] += state["active"] + state["queued"]
+            told = state(engine)
+            found[device] += told["active"] + told["queued"]
         return found
 
+    async def once_heard(self, number: int, busy: int) -> None:
+        """Wait until a gateway knows of so many requests on each of the first two devices.
 
-def _engine(stack: ExitStack, site: Site, version: ModelVersion, device: str) -> EngineProcess:
+        A busy machine may keep it from hearing for so long that it forgets for a moment.
+        """
+        least_s = PRIOR_DECODE_S * (1 + LIKELY_SLOPE * busy)
+        async with self.client(number) as client, asyncio.timeout(WITHIN_S):
+            while min(await _word_s(client)) < least_s:
+                await asyncio.sleep(0.02)
+
+
+async def _word_s(client: httpx.AsyncClient) -> list[float]:
+    """What a word takes on the first two devices, as a gateway judges by how busy they are."""
+    told = (await client.get("/api/v1/route/explain?model=wide")).json()
+    words = told["expected_output_tokens"]
+    return [
+        c["decode_s"] / words for c in told["candidates"] if c["device_id"] in {"cpu-0", "cpu-1"}
+    ]
+
+
+def _engine(
+    stack: ExitStack, site: Site, version: ModelVersion, device: str, prefill_s: float = HELD_S
+) -> EngineProcess:
     started = engine_process(
         internal_token=TOKEN,
         version_id=version.id,
         model_name=version.model,
         parallel=64,
-        options={"delay_s": 0.2},
+        options={"prefill_s": prefill_s, "delay_s": 0.1},
     )
     engine = stack.enter_context(started)
     site.ready(version, engine.url, device)
@@ -81,16 +106,14 @@ def fleet(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ge
     with ExitStack() as stack:
         redis = stack.enter_context(running_redis())
         site = stack.enter_context(open_site(url, folder))
-        wide, narrow = site.shelf.add("wide"), site.shelf.add("narrow")
+        wide, narrow, quick = (site.shelf.add(name) for name in ("wide", "narrow", "quick"))
         for device in devices:
             site.worker(device)
         engines = [(d, _engine(stack, site, wide, d)) for d in devices]
         engines += [(d, _engine(stack, site, narrow, d)) for d in devices[:2]]
-        env = environment(folder) | {
-            "MODELYARD_REDIS_URL": redis.url,
-            "MODELYARD_REDIS_PATIENCE_S": "2",  # tests share the machine
-            "MODELYARD_WORKER_ALIVE_S": "600",
-        }
+        for device in devices[:2]:
+            _engine(stack, site, quick, device, prefill_s=0.0)
+        env = environment(folder) | PATIENT | {"MODELYARD_REDIS_URL": redis.url}
         gateways: list[GatewayProcess] = []
         for number in range(GATEWAYS):
             (folder / str(number)).mkdir()
@@ -101,14 +124,16 @@ def fleet(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ge
 async def test_a_burst_goes_where_no_gateway_has_sent_much(fleet: Fleet) -> None:
     """One has filled half of the devices: the others' burst evens it out, without any heartbeat."""
     async with asyncio.TaskGroup() as group:
-        streams = [group.create_task(fleet.stream(0, "narrow", 90)) for _ in range(EACH)]
+        asking = [group.create_task(fleet.ask(0, "narrow")) for _ in range(EACH)]
         there = await fleet.once_at_work(EACH)
         assert there == {"cpu-0": EACH / 2, "cpu-1": EACH / 2, "cpu-2": 0, "cpu-3": 0}
-        await asyncio.sleep(HEARD_S)
-        burst = (fleet.stream(1 + n % 2, "wide", 40) for n in range(EACH))
-        streams += [group.create_task(asking) for asking in burst]
+        for number in range(EACH):
+            await fleet.once_heard(1 + number % 2, EACH // 2)
+            asking.append(group.create_task(fleet.ask(1 + number % 2, "wide")))
         there = await fleet.once_at_work(2 * EACH)
-    assert {stream.result().status_code for stream in streams} == {200}
+        assert not any(task.done() for task in asking)
+        for task in asking:
+            task.cancel()
     assert there.total() == 2 * EACH
     assert max(there.values()) <= 2 * EACH / DEVICES + SLACK
 
@@ -116,15 +141,14 @@ async def test_a_burst_goes_where_no_gateway_has_sent_much(fleet: Fleet) -> None
 async def test_with_redis_killed_everything_is_answered(fleet: Fleet) -> None:
     """By what each gateway knows itself; and when Redis is back they know of one another again."""
     async with asyncio.TaskGroup() as group:
-        asking = (fleet.stream(n % GATEWAYS, "wide", 10) for n in range(2 * EACH))
-        streams = [group.create_task(each) for each in asking]
+        asking = [group.create_task(fleet.ask(n % GATEWAYS, "quick", 10)) for n in range(2 * EACH)]
         await asyncio.sleep(0.1)
         fleet.redis.kill()
-        more = (fleet.stream(n % GATEWAYS, "wide", 3) for n in range(2 * EACH))
-        streams += [group.create_task(each) for each in more]
-    assert {stream.result().status_code for stream in streams} == {200}
+        more = (fleet.ask(n % GATEWAYS, "quick", 3) for n in range(2 * EACH))
+        asking += [group.create_task(each) for each in more]
+    assert {task.result() for task in asking} == {200}
     fleet.redis.start()
     with Redis.from_url(fleet.redis.url) as client:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WITHIN_S):
             while client.hlen(keys.LOADS) < GATEWAYS:
                 await asyncio.sleep(0.05)

@@ -10,11 +10,20 @@ from pathlib import Path
 from subprocess import Popen
 
 import httpx
+import psutil
 import pytest
+from sqlalchemy import select
 
 from registry.names import EngineState, ModelVersion
-from tests.serving.processes import GatewayProcess, environment, gateway_process, worker_process
-from tests.serving.site import TOKEN, Site, open_site
+from registry.tables import UsageRow
+from tests.serving.processes import (
+    PATIENT,
+    GatewayProcess,
+    environment,
+    gateway_process,
+    worker_process,
+)
+from tests.serving.site import ALIVE_S, TOKEN, Site, open_site
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
@@ -23,10 +32,10 @@ NODES = ("a", "b", "c")
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How one request went: seconds since the clock's zero, and whether its answer is whole."""
+    """How one request went: when it began and ended, and whether its answer is whole."""
 
     begun: float
-    took: float
+    over: float
     status: int
     whole: bool
     streamed: bool
@@ -44,29 +53,53 @@ class Yard:
 
     def load(self, version: ModelVersion, *nodes: str) -> None:
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        for row in self.site.fleet.workers():
+        for row in self.site.fleet.workers(ALIVE_S):
             if row.device_id[0] in nodes:
                 url = f"{row.url}/engines/{version.id}"
-                httpx.post(url, headers=headers, timeout=30, trust_env=False).raise_for_status()
+                httpx.post(url, headers=headers, timeout=120, trust_env=False).raise_for_status()
         until(lambda: self.ready(version) >= {f"{node}-cpu-0" for node in nodes})
 
     def ready(self, version: ModelVersion) -> set[str]:
-        engines = self.site.fleet.engines()
+        engines = self.site.fleet.engines(ALIVE_S)
         mine = [e for e in engines if e.version_id == version.id]
         return {e.device_id for e in mine if e.state is EngineState.READY}
+
+    def reported(self, device_id: str) -> int:
+        """Requests there, as its worker last said."""
+        (worker,) = [w for w in self.site.fleet.workers(ALIVE_S) if w.device_id == device_id]
+        return int(worker.device["active_requests"]) + int(worker.device["queued_requests"])
+
+    def kill(self, node: str) -> None:
+        """End a worker by SIGKILL; returns once its engines have followed it."""
+        engines = [e for e in self.site.fleet.engines(ALIVE_S) if e.device_id == f"{node}-cpu-0"]
+        processes = [psutil.Process(e.pid) for e in engines if e.pid]
+        self.workers[node].kill()
+        self.workers[node].wait(60)
+        assert psutil.wait_procs(processes, 60)[1] == []
+
+    def devices(self, since: float, count: int) -> set[str]:
+        """Where the requests since then were answered, once so many are booked."""
+        query = select(UsageRow.device_id).where(UsageRow.at > since * 1000)
+
+        def found() -> list[str]:
+            with self.site.database.read() as session:
+                return list(session.scalars(query))
+
+        until(lambda: len(found()) >= count)
+        return set(found())
 
     def client(self) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self.site.ada}"}
         return httpx.AsyncClient(
             base_url=self.gateway.url,
             headers=headers,
-            timeout=60,
+            timeout=240,
             trust_env=False,
             limits=httpx.Limits(max_connections=None),
         )
 
 
-def until(is_so: Callable[[], bool], within_s: float = 30.0) -> None:
+def until(is_so: Callable[[], bool], within_s: float = 90.0) -> None:
     deadline = time.monotonic() + within_s
     while not is_so():
         assert time.monotonic() < deadline, "it did not come about"
@@ -78,7 +111,7 @@ def yard(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Gen
     folder = tmp_path_factory.mktemp("yard")
     url = f"sqlite:///{folder / 'modelyard.db'}"
     (folder / "modelyard.db").write_bytes(sqlite_template.read_bytes())
-    env = environment(folder) | {"MODELYARD_WORKER_HEARTBEAT_S": "0.5"}
+    env = environment(folder) | PATIENT | {"MODELYARD_WORKER_HEARTBEAT_S": "0.5"}
     with ExitStack() as stack:
         site = stack.enter_context(open_site(url, folder))
         version = site.shelf.add("talker", delay_s=0.01)
@@ -94,12 +127,12 @@ def yard(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Gen
 
 
 async def ask(client: httpx.AsyncClient, ended: list[Ended], *, stream: bool, words: int) -> None:
-    begun = time.monotonic()
+    begun = time.time()
     body = {"model": "talker", "prompt": "Say", "max_tokens": words, "stream": stream}
     answer = await client.post("/v1/completions", json=body)
     whole = answer.content.endswith(b"data: [DONE]\n\n") if stream else answer.is_success
-    took, retry = time.monotonic() - begun, answer.headers.get("Retry-After", "")
-    ended.append(Ended(begun, took, answer.status_code, whole, stream, retry))
+    retry = answer.headers.get("Retry-After", "")
+    ended.append(Ended(begun, time.time(), answer.status_code, whole, stream, retry))
 
 
 async def load(yard: Yard, count: int, at: int, act: Callable[[], None]) -> list[Ended]:
@@ -116,15 +149,16 @@ async def load(yard: Yard, count: int, at: int, act: Callable[[], None]) -> list
 
 async def test_a_fresh_gateway_counts_what_others_have_sent(yard: Yard) -> None:
     """It knows nothing but what the workers report: work goes where the other gateway's is not."""
-    alone = yard.site.shelf.add("alone", delay_s=0.1)
+    alone = yard.site.shelf.add("alone", delay_s=1.0)
     yard.load(alone, "b")
-    body = {"model": "alone", "prompt": "Say", "max_tokens": 40, "stream": True}
+    body = {"model": "alone", "prompt": "Say", "max_tokens": 250, "stream": True}
     async with yard.client() as client, asyncio.TaskGroup() as group:
-        for _ in range(4):
-            group.create_task(client.post("/v1/completions", json=body))
-        await asyncio.sleep(1.5)
+        asking = [group.create_task(client.post("/v1/completions", json=body)) for _ in range(4)]
+        await asyncio.to_thread(until, lambda: yard.reported("b-cpu-0") == 4)
         async with yard.site.client(yard.site.ada) as second:
             told = (await second.get("/api/v1/route/explain?model=talker")).json()
+        for task in asking:
+            task.cancel()
     by_cost = [c["device_id"] for c in told["candidates"]]
     assert by_cost[-1] == "b-cpu-0"
     assert told["candidates"][-1]["decode_s"] > told["candidates"][0]["decode_s"]
@@ -135,37 +169,35 @@ async def test_a_worker_that_ends_in_good_order_loses_nothing(yard: Yard) -> Non
     ended = await load(yard, 60, 20, lambda: yard.workers["a"].send_signal(signal.SIGTERM))
     assert {e.status for e in ended} == {200}
     assert all(e.whole for e in ended)
-    assert await asyncio.to_thread(yard.workers["a"].wait, 20) == 0
-    assert {w.device_id for w in yard.site.fleet.workers()} == {"b-cpu-0", "c-cpu-0"}
+    assert await asyncio.to_thread(yard.workers["a"].wait, 60) == 0
+    assert {w.device_id for w in yard.site.fleet.workers(ALIVE_S)} == {"b-cpu-0", "c-cpu-0"}
 
 
 async def test_a_killed_worker_costs_its_own_streams_and_nothing_else(yard: Yard) -> None:
-    """Who had received nothing is answered by the other; latency is back within 5 s."""
-    killed_at = list[float]()
+    """Who had received nothing is answered by the other, and so is at once all that comes."""
+    killed = list[float]()
 
     def kill() -> None:
-        yard.workers["b"].kill()
-        killed_at.append(time.monotonic())
+        killed.append(time.time())
+        yard.kill("b")
 
-    ended = await load(yard, 170, 40, kill)
-    (at,) = killed_at
+    ended = await load(yard, 120, 40, kill)
+    (at,) = killed
     broken = [e for e in ended if not e.whole]
     assert {e.status for e in ended} == {200}
-    assert all(e.streamed and e.begun <= at <= e.begun + e.took + 0.5 for e in broken)
+    assert all(e.streamed and e.begun <= at <= e.over for e in broken)
     assert len(broken) <= 10
-    before = sorted(e.took for e in ended if e.begun < at - 0.5)
-    after = sorted(e.took for e in ended if e.begun > at + 5.0)
-    assert after
-    assert after[int(0.99 * (len(after) - 1))] < 2 * before[-1] + 0.5
+    after = [e for e in ended if e.begun > at]
+    assert len(after) > 70
+    assert await asyncio.to_thread(yard.devices, min(e.begun for e in after), 70) == {"c-cpu-0"}
 
 
 async def test_without_any_worker_clients_are_told_when_to_come_back(yard: Yard) -> None:
-    """The last one is killed too: 503 in OpenAI's form, with Retry-After, soon."""
-    yard.workers["c"].kill()
-    await asyncio.to_thread(yard.workers["c"].wait)
+    """The last one is killed too: 503 in OpenAI's form, with Retry-After, not after minutes."""
+    yard.kill("c")
     ended = list[Ended]()
     async with yard.client() as client:
         await asyncio.gather(*(ask(client, ended, stream=n % 2 == 0, words=3) for n in range(6)))
     assert {e.status for e in ended} == {503}
     assert all(int(e.retry_after) > 0 for e in ended)
-    assert max(e.took for e in ended) < 15
+    assert max(e.over - e.begun for e in ended) < 120

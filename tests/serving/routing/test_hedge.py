@@ -9,8 +9,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from aiohttp import web
-from asgi_lifespan import LifespanManager
 from sqlalchemy import select
 
 from registry.names import ModelVersion
@@ -19,11 +17,12 @@ from serving.routing.retries import FLOOR, SHARE
 from serving.routing.router import Router
 from serving.settings import ServingSettings
 from tests.serving.engines.processes import EngineProcess, engine_process
-from tests.serving.site import TOKEN, Site, open_site
+from tests.serving.routing.stand_in import StandIn
+from tests.serving.site import TOKEN, Site, open_site, state
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-AFTER_S, NEVER_S = 0.2, 60.0
+AFTER_S, NEVER_S = 0.2, 600.0
 OWN, OTHER = "cpu-0", "cpu-1"
 """The second has something to do already: a request goes to the first."""
 
@@ -66,14 +65,8 @@ def version(site: Site) -> ModelVersion:
 
 @asynccontextmanager
 async def door(site: Site, **settings: float) -> AsyncGenerator[Door]:
-    app = site.app(**({"hedge_after_s": AFTER_S} | settings))
-    headers = {"Authorization": f"Bearer {site.ada}"}
-    async with LifespanManager(app) as manager:
-        transport = httpx.ASGITransport(manager.app)
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://gateway", headers=headers
-        ) as client:
-            yield Door(site, client, app.state.parts.gateway.router)
+    async with site.opened(site.ada, **({"hedge_after_s": AFTER_S} | settings)) as (client, parts):
+        yield Door(site, client, parts.gateway.router)
 
 
 def engines(
@@ -81,23 +74,28 @@ def engines(
 ) -> list[EngineProcess]:
     """One engine on each device, which begins to write after so many seconds."""
     found = list[EngineProcess]()
-    for number, seconds in enumerate(prefill_s):
+    for seconds in prefill_s:
         options = {"prefill_s": seconds}
         started = engine_process(
             internal_token=TOKEN, version_id=version.id, model_name=version.model, options=options
         )
         found.append(stack.enter_context(started))
-        site.worker(f"cpu-{number}", active_requests=number)
-        site.ready(version, found[-1].url, f"cpu-{number}")
+    stand(site, version, *(engine.url for engine in found))
     return found
 
 
+def stand(site: Site, version: ModelVersion, *urls: str) -> None:
+    """On each device an engine that answers there."""
+    for number, url in enumerate(urls):
+        site.worker(f"cpu-{number}", active_requests=number)
+        site.ready(version, url, f"cpu-{number}")
+
+
 def active(engine: EngineProcess) -> int:
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    return int(httpx.get(f"{engine.url}/state", headers=headers, trust_env=False).json()["active"])
+    return int(state(engine)["active"])
 
 
-async def until(is_so: Callable[[], bool], within_s: float = 10.0) -> None:
+async def until(is_so: Callable[[], bool], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not is_so():
         assert time.monotonic() < deadline, "it did not come about"
@@ -116,7 +114,7 @@ async def test_the_first_byte_wins_and_the_other_is_cut_off(
             assert answer.status_code == 200
             assert b" world" in answer.content
             assert gateway.is_at_rest()
-            await until(lambda: active(slow) == 0, within_s=2.0)
+            await until(lambda: active(slow) == 0)
             yard = gateway.router.core.yard
             own = gateway.router.observed.worker(OWN)
             assert own is not None
@@ -157,16 +155,21 @@ async def test_both_may_fail(site: Site, version: ModelVersion) -> None:
 @pytest.mark.parametrize("killed", [0, 1])
 async def test_one_may_fail(site: Site, version: ModelVersion, killed: int) -> None:
     """Whichever ends in the race, the other's answer counts, and the dead one is known to be."""
+    other = StandIn(may=(may := asyncio.Event()))
     with ExitStack() as stack:
-        both = engines(stack, site, version, 2.0, 2.0)
-        async with door(site) as gateway:
+        (own,) = engines(stack, site, version, NEVER_S)
+        async with other.running() as url, door(site) as gateway:
+            stand(site, version, *((url, own.url) if killed else (own.url, url)))
             asking = asyncio.create_task(gateway.ask(stream=True))
-            await until(lambda: [active(engine) for engine in both] == [1, 1])
-            both[killed].process.kill()
+            await until(lambda: (active(own), other.asked) == (1, 1))
+            own.process.kill()
+            own.process.wait()
+            await asyncio.sleep(0.1)  # its connection is closed: now the gateway has read so
+            may.set()
             assert (await asking).status_code == 200
             assert gateway.is_at_rest()
-            assert set(gateway.router.observed.gone) == {both[killed].url}
-        assert gateway.rows() == [((OTHER, OWN)[killed], "200", 3)]
+            assert set(gateway.router.observed.gone) == {own.url}
+        assert gateway.rows() == [((OTHER, OWN)[killed], "200", 1)]
 
 
 async def test_a_client_that_leaves_in_the_race_ends_both(
@@ -181,7 +184,7 @@ async def test_a_client_that_leaves_in_the_race_ends_both(
             asking.cancel()
             await asyncio.wait({asking})
             assert gateway.is_at_rest()
-            await until(lambda: [active(engine) for engine in both] == [0, 0], within_s=2.0)
+            await until(lambda: [active(engine) for engine in both] == [0, 0])
         assert gateway.rows() == [(OWN, "499", 0)]
 
 
@@ -221,44 +224,18 @@ async def test_only_a_free_worker_that_has_the_version_is_asked(
         assert gateway.rows() == [(OWN, "200", 3)]
 
 
-@dataclass(slots=True)
-class StandIn:
-    """An engine's door that answers with a status after some seconds, and counts."""
-
-    seconds: float
-    status: int = 200
-    asked: int = 0
-
-    async def answer(self, request: web.Request) -> web.Response:
-        self.asked += 1
-        await request.read()
-        await asyncio.sleep(self.seconds)
-        return web.json_response({"usage": {"completion_tokens": 1}}, status=self.status)
-
-    @asynccontextmanager
-    async def running(self) -> AsyncGenerator[str]:
-        app = web.Application()
-        app.router.add_post("/v1/completions", self.answer)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        await runner.cleanup()
-
-
 @asynccontextmanager
 async def stand_ins(site: Site, version: ModelVersion, *found: StandIn) -> AsyncGenerator[None]:
     async with found[0].running() as one, found[1].running() as two:
-        for number, url in enumerate((one, two)):
-            site.worker(f"cpu-{number}", active_requests=number)
-            site.ready(version, url, f"cpu-{number}")
+        stand(site, version, one, two)
         yield
 
 
 @pytest.mark.parametrize("status", [500, 503])
 async def test_a_refusal_does_not_win(site: Site, version: ModelVersion, status: int) -> None:
     """A worker that cannot is quick to say so; the one that is at work goes on."""
-    own, other = StandIn(0.6), StandIn(0.0, status)
+    other = StandIn(status)
+    own = StandIn(seconds=0.3, may=other.answered)
     async with stand_ins(site, version, own, other), door(site) as gateway:
         assert (await gateway.ask()).status_code == 200
         assert gateway.is_at_rest()
@@ -267,17 +244,16 @@ async def test_a_refusal_does_not_win(site: Site, version: ModelVersion, status:
 
 async def test_two_refusals_are_one(site: Site, version: ModelVersion) -> None:
     """The client gets what its own worker said."""
-    async with (
-        stand_ins(site, version, StandIn(0.6, 503), StandIn(0.0, 500)),
-        door(site) as gateway,
-    ):
+    other = StandIn(500)
+    own = StandIn(503, seconds=0.3, may=other.answered)
+    async with stand_ins(site, version, own, other), door(site) as gateway:
         assert (await gateway.ask()).status_code == 503
         assert gateway.is_at_rest()
 
 
 async def test_hedges_are_within_the_budget(site: Site, version: ModelVersion) -> None:
     """However slow a worker is, attempts are at most a fifth more than requests, and a few."""
-    slow, other, requests = StandIn(0.2), StandIn(0.2), 80
+    slow, other, requests = StandIn(seconds=0.2), StandIn(seconds=0.2), 80
     async with stand_ins(site, version, slow, other), door(site, hedge_after_s=0.02) as gateway:
         for _ in range(4):
             answers = await asyncio.gather(*(gateway.ask() for _ in range(requests // 4)))

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import anyio
 import pytest
 from aiohttp import web
 
@@ -18,7 +17,7 @@ from serving.routing.running import Running
 from serving.routing.target import Target
 from serving.routing.upstream import Upstream
 from serving.routing.work import Work
-from tests.serving.site import NOBODY, TOKEN, Site, open_site
+from tests.serving.site import ALIVE_S, NOBODY, TOKEN, Site, open_site
 
 pytestmark = pytest.mark.anyio
 
@@ -31,11 +30,14 @@ class ControlStandIn:
     refusal: dict[str, str] | None = None
     asked: int = 0
     delay_s: float = 0.05
+    may: asyncio.Event | None = None
 
     async def load(self, request: web.Request) -> web.Response:
         self.asked += 1
         assert request.headers["Authorization"] == f"Bearer {TOKEN}"
         await asyncio.sleep(self.delay_s)
+        if self.may is not None:
+            await self.may.wait()
         if self.refusal:
             return web.json_response(self.refusal, status=503)
         url = self.urls.pop(0) if len(self.urls) > 1 else self.urls[0]
@@ -66,8 +68,8 @@ def version(site: Site) -> ModelVersion:
 
 @asynccontextmanager
 async def open_router(site: Site) -> AsyncGenerator[Router]:
-    async with Upstream.open(TOKEN, silent_s=5) as upstream:
-        yield Router(Census(site.fleet, 15), upstream, Running(), load_timeout_s=5)
+    async with Upstream.open(TOKEN, silent_s=60) as upstream:
+        yield Router(Census(site.fleet, ALIVE_S), upstream, Running(), load_timeout_s=60)
 
 
 async def pick(router: Router, version: ModelVersion) -> Target:
@@ -99,12 +101,17 @@ async def test_an_asker_that_leaves_does_not_end_the_load(
     site: Site, version: ModelVersion
 ) -> None:
     """The other who waits gets the engine."""
-    worker = ControlStandIn(delay_s=0.2)
+    worker = ControlStandIn(may=(may := asyncio.Event()))
     async with worker.running() as url, open_router(site) as router:
         site.worker("cpu-0", url)
-        with anyio.move_on_after(0.05):
-            await pick(router, version)
-        assert (await pick(router, version)).url == "http://127.0.0.1:1001"
+        leaves, stays = (asyncio.create_task(pick(router, version)) for _ in range(2))
+        async with asyncio.timeout(60):
+            while not (worker.asked and len(router._waiters) == 2):
+                await asyncio.sleep(0.01)
+        leaves.cancel()
+        await asyncio.wait({leaves})
+        may.set()
+        assert (await stays).url == "http://127.0.0.1:1001"
     assert worker.asked == 1
 
 

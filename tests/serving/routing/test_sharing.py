@@ -4,11 +4,10 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Generator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
 import pytest
@@ -24,81 +23,16 @@ from hypothesis.stateful import (
 from redis import Redis
 
 from registry.database import Database
-from registry.fleet import EngineView, Fleet, WorkerView
-from registry.names import EngineState
-from serving.admission import keys
+from serving.admission import keys, redis_gate
 from serving.admission.redis_gate import RedisGate
-from serving.routing.census import Census, Snapshot
-from serving.routing.fleet_state import Ticket, Worker
-from serving.routing.router import Router
-from serving.routing.running import Running
+from serving.routing import sharing
 from serving.routing.shares import FRESH_S
-from serving.routing.sharing import Sharing
-from serving.routing.upstream import Upstream
-from serving.routing.work import Work
 from tests.servers.redis import RedisServer, running_redis
 from tests.serving.admission.gates import Place
-from tests.serving.site import TOKEN
+from tests.serving.routing.member import DEVICES, Member, fleet, until
 
 T = TypeVar("T")
-BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
-DEVICES = ("one", "two", "three")
 GATEWAYS = 3
-
-
-def fleet(**busy: int) -> Snapshot:
-    """Three devices that have the version; `busy`: the requests that one reports."""
-    workers = tuple(
-        WorkerView(name, f"http://{name}", 1, _device(busy.get(name, 0)), BEGIN, BEGIN)
-        for name in DEVICES
-    )
-    engines = tuple(
-        EngineView(name, "a", EngineState.READY, f"http://{name}/a", memory_bytes=1)
-        for name in DEVICES
-    )
-    return Snapshot(workers, engines)
-
-
-def _device(busy: int) -> dict[str, object]:
-    return {"name": "card", "slots": 4, "active_requests": busy}
-
-
-@dataclass(slots=True)
-class Member:
-    """One gateway: its way to Redis, its router, and what it has at work."""
-
-    gate: RedisGate
-    router: Router
-    stack: AsyncExitStack
-    tickets: list[Ticket] = field(default_factory=list[Ticket])
-
-    @classmethod
-    async def join(cls, place: Place) -> "Member":
-        stack = AsyncExitStack()
-        gate = await stack.enter_async_context(place.gate())
-        assert isinstance(gate, RedisGate)
-        upstream = await stack.enter_async_context(Upstream.open(TOKEN, silent_s=5))
-        router = Router(Census(Fleet(place.db), 15), upstream, Running(), 5)
-        router.observed.update(fleet(), time.monotonic())
-        return cls(gate, router, stack)
-
-    @property
-    def workers(self) -> dict[str, Worker]:
-        return {worker.device_id: worker for worker in self.router.core.yard.workers}
-
-    async def speak(self) -> None:
-        await Sharing(self.router, self.gate).exchange()
-
-    def submit(self, tokens: int) -> Ticket:
-        work = Work("r", "ada", prompt_tokens=tokens)
-        ticket = self.router.core.submit(work, "a", time.monotonic())
-        self.tickets.append(ticket)
-        self.router.act()
-        return ticket
-
-    def finish(self, ticket: Ticket) -> None:
-        self.tickets.remove(ticket)
-        self.router.core.finished(ticket, time.monotonic())
 
 
 class Fellowship(RuleBasedStateMachine):
@@ -210,11 +144,10 @@ class Fellowship(RuleBasedStateMachine):
                 assert min(worker.others, worker.others_s, worker.sent) >= 0
 
 
-async def until(is_so: Callable[[], bool], within_s: float = 10.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come about"
-        await asyncio.sleep(0.005)
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was told holds however slow the machine is; the dead are let expire by hand."""
+    monkeypatch.setattr(redis_gate, "LOAD_LEASE_MS", 3_600_000)
 
 
 @pytest.fixture(scope="module")
@@ -258,8 +191,12 @@ def place(sqlite_url: str, redis: RedisServer) -> Generator[Place]:
     database.close()
 
 
-def test_a_prompt_is_sent_where_no_other_gateway_has_one(place: Place) -> None:
+def test_a_prompt_is_sent_where_no_other_gateway_has_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its seconds count, not its being one request: long ones are avoided, short ones are not."""
+    at = time.monotonic()
+    monkeypatch.setattr(sharing, "time", SimpleNamespace(monotonic=lambda: at))
     with two(place) as (runner, first, second):
         (long, *_), (other, *_) = [first.submit(8000) for _ in range(2)], [first.submit(4000)]
         runner.run(first.speak())
@@ -292,11 +229,12 @@ def test_without_redis_the_workers_reports_count_again(place: Place, redis: Redi
     with two(place) as (runner, first, second):
         first.submit(10)
         runner.run(first.speak())
+        now = time.monotonic()
         runner.run(second.speak())
+        heard_by = time.monotonic()
         redis.kill()
         runner.run(second.speak())
-        now = time.monotonic()
-        second.router.observed.update(fleet(two=3), now)
+        second.router.observed.update(fleet(two=3), now + FRESH_S)
         assert sum(w.others for w in second.workers.values()) == 1
-        second.router.observed.update(fleet(two=3), now + FRESH_S + 1)
+        second.router.observed.update(fleet(two=3), heard_by + FRESH_S + 0.1)
         assert sum(w.others for w in second.workers.values()) == 0

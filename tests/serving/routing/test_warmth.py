@@ -17,7 +17,7 @@ from registry.tables import AliasRow
 from serving.routing.census import Census
 from serving.routing.upstream import Upstream
 from serving.routing.warmth import BACK_WITHIN, Warmth
-from tests.serving.site import NOBODY, TOKEN, Site, open_site
+from tests.serving.site import ALIVE_S, NOBODY, TOKEN, Site, open_site
 
 pytestmark = pytest.mark.anyio
 
@@ -75,9 +75,9 @@ def age(site: Site, by: timedelta) -> None:
 
 @asynccontextmanager
 async def open_warmth(site: Site) -> AsyncGenerator[Warmth]:
-    async with Upstream.open(TOKEN, silent_s=5) as upstream:
-        census = Census(site.fleet, 15, remember_s=0.0)
-        yield Warmth(census, Promotions(site.database), upstream, load_timeout_s=5)
+    async with Upstream.open(TOKEN, silent_s=60) as upstream:
+        census = Census(site.fleet, ALIVE_S, remember_s=0.0)
+        yield Warmth(census, Promotions(site.database), upstream, load_timeout_s=60)
 
 
 async def test_a_promotion_loads_the_new_and_keeps_the_old(site: Site) -> None:
