@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def add_models(site: Site, folder: Path) -> dict[str, str]:
         )
         names[version.id] = name
     return names
+
+
+async def until_there(fleet: Fleet) -> None:
+    """A gateway that starts before its worker has registered refuses everybody."""
+    async with asyncio.timeout(120):
+        while not fleet.workers():
+            await asyncio.sleep(0.05)
 
 
 async def kill_some(
@@ -98,7 +106,10 @@ async def test_killed_engines_break_nobody_elses_streams(
     }
     with open_site(sqlite_url, tmp_path) as site:
         names = add_models(site, tmp_path)
-        with worker_process(env), gateway_process(env, tmp_path) as gateway:
+        with ExitStack() as stack:
+            stack.enter_context(worker_process(env))
+            await until_there(site.fleet)
+            gateway = stack.enter_context(gateway_process(env, tmp_path))
             crowd = Crowd(gateway.url, site.ada, MODELS, callers=3, tokens=40)
             running = asyncio.create_task(crowd.run())
             kills = await kill_some(site.fleet, names, count, random.Random(7))
