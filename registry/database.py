@@ -19,6 +19,7 @@ from sqlalchemy import (
     make_url,
 )
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 READ_ONLY = "modelyard_read_only"
 
@@ -89,7 +90,13 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
     def close(self) -> None:
+        """Also what a thread still uses for which nobody waits any more: once it gives it back."""
+        event.listen(self.engine.pool, "checkin", _end)
         self.engine.dispose()
+
+
+def _end(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.invalidate()
 
 
 def _postgres(url: str) -> Engine:

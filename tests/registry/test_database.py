@@ -1,8 +1,11 @@
 """Transactions are whole, times keep their zone, and readers do not wait for writers."""
 
+import sqlite3
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
@@ -80,3 +83,15 @@ def test_keys_need_their_user(db: Database) -> None:
 
     with pytest.raises(DBAPIError, match=r"(?i)foreign key"):
         add()
+
+
+def test_a_closed_database_leaves_no_connection_behind(db: Database) -> None:
+    """Neither one that a thread still uses meanwhile, nor that of a thread that comes too late."""
+    found = list[Any]()
+    for _ in range(2):
+        with db.read() as session:
+            found.append(session.connection().connection.dbapi_connection)
+            db.close()
+    for connection in found:
+        with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError), match="closed"):
+            connection.execute("SELECT 1")
