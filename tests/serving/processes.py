@@ -44,6 +44,14 @@ class GatewayProcess:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         return httpx.Client(base_url=self.url, headers=headers, timeout=120, trust_env=False)
 
+    def once_ready(self) -> None:
+        """Wait until it has seen a worker: its last look at the fleet may be from before."""
+        deadline = time.monotonic() + STARTS_WITHIN_S
+        with self.http() as http:
+            while http.get("/health/ready").status_code != 200:
+                assert time.monotonic() < deadline, "the gateway sees no worker"
+                time.sleep(0.05)
+
 
 @contextmanager
 def gateway_process(env: Mapping[str, str], folder: Path) -> Generator[GatewayProcess]:

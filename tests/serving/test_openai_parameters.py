@@ -4,7 +4,6 @@ One test a parameter: gateway, worker and engine are processes, the model is a G
 """
 
 import json
-import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,10 +22,10 @@ from registry.names import StoredFile
 from tests.models.tiny import Tiny
 from tests.models.tiny_lora import TinyLora
 from tests.serving.engines.llama_cpp.playing import Serial
-from tests.serving.processes import environment, gateway_process, worker_process
+from tests.serving.processes import PATIENT, environment, gateway_process, worker_process
 from tests.serving.site import open_site
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 TEMPLATE = (
     "{% if tools %}{{ tools | tojson }} answer by <tool_call>{% endif %}"
@@ -74,7 +73,8 @@ def _chat(asked: dict[str, Any]) -> dict[str, Any]:
 def served(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
     folder = tmp_path_factory.mktemp("parameters")
     (folder / "modelyard.db").write_bytes(sqlite_template.read_bytes())
-    env = environment(folder) | {"MODELYARD_CONTEXT_LENGTH": "512", "MODELYARD_THREADS": "1"}
+    env = environment(folder) | PATIENT
+    env |= {"MODELYARD_CONTEXT_LENGTH": "512", "MODELYARD_THREADS": "1"}
     base, lora = BASE.write(folder / "base.gguf"), TinyLora(BASE)
     with (
         open_site(f"sqlite:///{folder / 'modelyard.db'}", folder) as site,
@@ -85,9 +85,8 @@ def served(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> G
         file = site.shelf.store.put(lora.write(folder / "lora.gguf"))
         Adapters(site.database).add("o/m", "pirate", StoredFile("x", file.sha256, file.size))
         url, key = f"{gateway.url}/v1", site.ada
-        with openai.OpenAI(base_url=url, api_key=key, max_retries=0, timeout=60) as client:
-            while not site.fleet.workers():
-                time.sleep(0.05)
+        with openai.OpenAI(base_url=url, api_key=key, max_retries=0, timeout=240) as client:
+            gateway.once_ready()
             yield Served(client, base, lora.merged(folder / "merged.gguf"))
 
 

@@ -7,18 +7,28 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from registry import changes
 from registry.adapters import Adapters
 from registry.catalog import Catalog
 from registry.fleet import Fleet, WorkerView
 from registry.names import Caller, ModelRef, Role
 from registry.open import open_database, open_store
 from registry.settings import RegistrySettings
+from serving import shared_cache
 from serving.reads import Reads
 from serving.shared_cache import SharedCache
 from tests.servers.redis import RedisServer, running_redis
 from tests.serving.worker.shelf import Shelf
 
 ADMIN = Caller("1", "root", Role.ADMIN)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other work on the machine makes no Redis look dead, and no answer old."""
+    monkeypatch.setattr(changes, "ANSWER_S", 30.0)
+    monkeypatch.setattr(shared_cache, "ANSWER_S", 30.0)
+    monkeypatch.setattr(shared_cache, "KEEP_S", 600)
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
 
 from registry.names import Role
+from serving.admission import keys
 from tests.servers.redis import RedisServer, running_redis
-from tests.serving.processes import GatewayProcess, environment, gateway_process
+from tests.serving.processes import PATIENT, GatewayProcess, environment, gateway_process
 from tests.serving.site import Site, open_site
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
@@ -40,7 +42,7 @@ class Three:
         url = f"{self.gateways[number].url}/v1/completions"
         limits = httpx.Limits(max_connections=16)
         async with httpx.AsyncClient(
-            headers=headers, limits=limits, timeout=60, trust_env=False
+            headers=headers, limits=limits, timeout=240, trust_env=False
         ) as client:
             answers = await asyncio.gather(*(client.post(url, json=BODY) for _ in range(times)))
         for answer in answers:
@@ -48,6 +50,13 @@ class Three:
                 assert 0 < int(answer.headers["Retry-After"]) <= 3600
                 assert answer.json()["error"]["code"] == "rate_limit_exceeded"
         return Counter(answer.status_code for answer in answers)
+
+    async def once_together(self) -> None:
+        """Wait until every gateway works with the Redis that is there now."""
+        with Redis.from_url(self.redis.url) as client:
+            async with asyncio.timeout(60):
+                while client.hlen(keys.LOADS) < GATEWAYS:
+                    await asyncio.sleep(0.05)
 
     async def ask_all(self, key: str, times: int) -> Counter[int]:
         asking = (self.ask(key, number, times) for number in range(len(self.gateways)))
@@ -63,10 +72,9 @@ def three(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ge
         redis = stack.enter_context(running_redis())
         site = stack.enter_context(open_site(url, tmp_path))
         stack.enter_context(site.engine(site.shelf.add("talker")))
-        env = environment(tmp_path) | {
+        env = environment(tmp_path) | PATIENT
+        env |= {
             "MODELYARD_REDIS_URL": redis.url,
-            "MODELYARD_REDIS_PATIENCE_S": "2",  # tests share the machine
-            "MODELYARD_WORKER_ALIVE_S": "600",
             "AI_USER_RPH": str(LIMIT),
         }
         gateways: list[GatewayProcess] = []
@@ -80,6 +88,7 @@ def three(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ge
 async def test_three_gateways_let_in_exactly_the_limit(three: Three) -> None:
     """Concurrent load on all of them; and one after the other they agree that it is used up."""
     ada = three.user("countess")
+    await three.once_together()
     assert await three.ask_all(ada, 40) == {200: LIMIT, 429: 3 * 40 - LIMIT}
     assert await three.ask_all(ada, 5) == {429: 15}
 
@@ -87,6 +96,7 @@ async def test_three_gateways_let_in_exactly_the_limit(three: Three) -> None:
 async def test_redis_may_be_killed_and_come_back(three: Three) -> None:
     """No request fails, each gateway lets in its share, and nothing is given twice."""
     ada = three.user("lovelace")
+    await three.once_together()
     assert await three.ask_all(ada, 8) == {200: 24}
     await asyncio.sleep(1.0)
     load = asyncio.create_task(three.ask_all(ada, 40))
@@ -94,7 +104,7 @@ async def test_redis_may_be_killed_and_come_back(three: Three) -> None:
     three.redis.kill()
     during = await load
     three.redis.start()
-    await asyncio.sleep(1.5)
+    await three.once_together()
     after = await three.ask_all(ada, 30)
     assert set(during) <= {200, 429}
     assert set(after) <= {200, 429}

@@ -120,7 +120,8 @@ def yard(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Gen
             for node in NODES
         }
         gateway = stack.enter_context(gateway_process(env, folder))
-        until(lambda: len(site.fleet.workers()) == len(NODES))
+        until(lambda: len(site.fleet.workers(ALIVE_S)) == len(NODES))
+        gateway.once_ready()
         yard = Yard(site, gateway, workers, version)
         yard.load(version, *NODES)
         yield yard

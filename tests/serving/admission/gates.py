@@ -1,6 +1,7 @@
 """Gates for tests: in memory, and several over one Redis, each as its own gateway has it."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from registry.names import Role
 from registry.quotas import QuotaChange, Quotas
 from serving.admission.gate import Admission, Gate
 from serving.admission.open import open_gate
+from serving.admission.redis_gate import RedisGate
 from serving.errors import Limited
 from serving.settings import ServingSettings
 
 SECRET = "s" * 40
-PATIENT: dict[str, Any] = {"redis_patience_s": 5.0}
+WITHIN_S = 60.0
+PATIENT: dict[str, Any] = {"redis_patience_s": 10.0}
 """Other work on the machine must not make a test's Redis look dead."""
 
 OpenGate = Callable[..., AbstractAsyncContextManager[Gate]]
@@ -31,8 +34,12 @@ class Place:
 
     @asynccontextmanager
     async def gate(self, **limits: Any) -> AsyncGenerator[Gate]:
+        """Once it has joined Redis, unless `joins` is False: then there is none to join."""
+        joins = limits.pop("joins", True)
         settings = ServingSettings(**(PATIENT | limits))
         async with open_gate(settings, self.db, self.redis_url) as gate:
+            if self.redis_url and joins:
+                await until(lambda: is_up(gate))
             yield gate
 
     @asynccontextmanager
@@ -47,6 +54,19 @@ class Place:
         Quotas(self.db).set(
             user_id, QuotaChange(0, requests, 5, **{"expiration_time": None, **more})
         )
+
+
+def is_up(gate: Gate) -> bool:
+    """Whether it works with Redis."""
+    assert isinstance(gate, RedisGate)
+    return gate.pipe is not None
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come about"
+        await asyncio.sleep(0.01)
 
 
 async def tried(gate: Gate, user_id: str = "ada") -> Admission | Limited:

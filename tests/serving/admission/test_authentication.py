@@ -1,7 +1,6 @@
 """Credentials are remembered for a moment, and forgotten when somebody's rights change."""
 
 import asyncio
-import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from serving.admission.authentication import Authenticator
 from serving.admission.open import open_gate
 from serving.settings import ServingSettings
 from tests.servers.redis import RedisServer
+from tests.serving.admission.gates import PATIENT, is_up, until
 from tests.serving.site import SECRET, Site, open_site
 
 pytestmark = pytest.mark.anyio
@@ -59,19 +59,18 @@ async def test_a_look_up_that_a_revocation_overtook_is_not_remembered(site: Site
 
 
 async def test_gateways_on_one_redis_hear_of_a_revocation(site: Site, redis: RedisServer) -> None:
-    """A key that another process revokes stops working within a beat, not after 5 seconds."""
+    """A key that another process revokes stops working with a beat, not when it is forgotten."""
     settings = site.settings.model_copy(update={"redis_url": SecretStr(redis.url)})
-    door, header = Authenticator(site.identity), f"Bearer {site.ada}"
-    async with open_gate(ServingSettings(), site.database, redis.url, door.forget):
+    door, header = Authenticator(site.identity, remember_s=600), f"Bearer {site.ada}"
+    patient = ServingSettings(**PATIENT)
+    async with open_gate(patient, site.database, redis.url, door.forget) as gate:
+        await until(lambda: is_up(gate))
         await asyncio.sleep(0.6)
         await door.caller(header)
         elsewhere = await asyncio.to_thread(open_database, settings)
         (key,) = site.identity.list_keys("ada")
         await asyncio.to_thread(Identity(elsewhere, SECRET).revoke_key, key.id)
-        begun = time.monotonic()
-        while door.known(header):
-            await asyncio.sleep(0.01)
-        assert time.monotonic() - begun < 4.0
+        await until(lambda: door.known(header) is None)
         with pytest.raises(NotAuthenticated):
             await door.caller(header)
         elsewhere.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving.site import NOBODY, Site
+from tests.serving.site import NOBODY, Site, once_it_speaks
 
 pytestmark = pytest.mark.anyio
 
@@ -175,18 +175,15 @@ async def test_a_dead_engine_costs_one_more_try_elsewhere(lite: Site) -> None:
 async def test_an_engine_that_dies_in_a_stream_leaves_an_error_event(lite: Site) -> None:
     """The client is told that the answer broke off: by an event, not by a cut connection."""
     version = lite.shelf.add("talker")
-    with lite.engine(version, delay_s=0.05) as engine:
-        async with lite.client(lite.ada) as client:
-            killing = asyncio.create_task(_kill_soon(engine.process))
-            answer = await client.post(CHAT, json=ask("talker", stream=True, max_tokens=200))
-            await killing
+    with lite.engine(version, delay_s=0.3) as engine:
+        async with lite.client(lite.ada) as client, asyncio.TaskGroup() as group:
+            body = ask("talker", stream=True, max_tokens=400)
+            asking = group.create_task(client.post(CHAT, json=body))
+            await once_it_speaks(engine)
+            engine.process.kill()
+    answer = asking.result()
     last = answer.content.rstrip().split(b"\n\n")[-1]
     assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "engine_failed"
-
-
-async def _kill_soon(process: Any) -> None:
-    await asyncio.sleep(0.4)
-    process.kill()
 
 
 async def test_counts_carry_known_names_only(lite: Site) -> None:

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 
-from tests.serving.site import Site
+from tests.serving.site import Site, running
 
 pytestmark = pytest.mark.anyio
 
@@ -20,8 +19,8 @@ ASK = {"model": "talker", "messages": [{"role": "user", "content": "Say it"}], "
 @asynccontextmanager
 async def patient(app: FastAPI, key: str) -> AsyncGenerator[httpx.AsyncClient]:
     """A client to which an error inside is an answer, as over a socket."""
-    async with LifespanManager(app) as manager:
-        transport = httpx.ASGITransport(manager.app, raise_app_exceptions=False)
+    async with running(app) as asgi:
+        transport = httpx.ASGITransport(asgi, raise_app_exceptions=False)
         headers = {"Authorization": f"Bearer {key}"}
         async with httpx.AsyncClient(
             transport=transport, base_url="http://gateway", headers=headers

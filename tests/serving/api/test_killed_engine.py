@@ -4,23 +4,28 @@ import asyncio
 import time
 
 import pytest
+from sqlalchemy import select
 
+from registry.tables import UsageRow
 from tests.serving.engines.processes import engine_process
 from tests.serving.site import TOKEN, Site
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
-async def _ask(client: object, took: list[tuple[float, float, int, bool]]) -> None:
-    begun = time.monotonic()
+KILLED = "cpu-1"
+
+
+async def _ask(client: object, ended: list[tuple[float, int, bool]]) -> None:
+    begun = time.time()
     body = {"model": "talker", "prompt": "Say", "max_tokens": 10, "stream": True}
-    answer = await client.post("/v1/completions", json=body, timeout=30)  # type: ignore[attr-defined]
+    answer = await client.post("/v1/completions", json=body)  # type: ignore[attr-defined]
     whole = answer.content.endswith(b"data: [DONE]\n\n")
-    took.append((begun, time.monotonic() - begun, answer.status_code, whole))
+    ended.append((begun, answer.status_code, whole))
 
 
 async def test_only_the_streams_of_the_killed_engine_break(lite: Site) -> None:
-    """Three engines, one killed: new requests go elsewhere at once, p99 is back within 5 s."""
+    """Three engines, one killed: whatever comes from then on is answered elsewhere, at once."""
     version = lite.shelf.add("talker")
     options = {"delay_s": 0.02}
     engines = [
@@ -29,25 +34,33 @@ async def test_only_the_streams_of_the_killed_engine_break(lite: Site) -> None:
         )
         for _ in range(3)
     ]
-    took = list[tuple[float, float, int, bool]]()
+    ended = list[tuple[float, int, bool]]()
     with engines[0] as one, engines[1] as two, engines[2] as three:
         for number, engine in enumerate((one, two, three)):
             lite.worker(f"cpu-{number}")
             lite.ready(version, engine.url, f"cpu-{number}")
-        async with lite.client(lite.ada) as client:
-            tasks = list[asyncio.Task[None]]()
+        async with lite.client(lite.ada) as client, asyncio.TaskGroup() as group:
             killed_at = 0.0
             for number in range(240):
-                tasks.append(asyncio.create_task(_ask(client, took)))
+                group.create_task(_ask(client, ended))
                 if number == 80:
-                    killed_at = time.monotonic()
                     two.process.kill()
+                    two.process.wait()
+                    killed_at = time.time()
                 await asyncio.sleep(0.025)
-            await asyncio.gather(*tasks)
-    assert {status for _, _, status, _ in took} == {200}
-    broken = [begun for begun, _, _, whole in took if not whole]
+    assert {status for _, status, _ in ended} == {200}
+    broken = [begun for begun, _, whole in ended if not whole]
     assert all(begun <= killed_at for begun in broken)
     assert len(broken) <= 20
-    before = sorted(s for begun, s, _, _ in took if begun < killed_at - 0.5)
-    after = sorted(s for begun, s, _, _ in took if begun > killed_at + 3.0)
-    assert after[int(0.99 * (len(after) - 1))] < 2 * before[-1] + 0.5
+    before, after = _devices(lite, killed_at)
+    assert KILLED in before
+    assert len(after) >= 159
+    assert KILLED not in after
+
+
+def _devices(site: Site, at: float) -> tuple[list[str], list[str]]:
+    """Where the requests from before and after that time were answered."""
+    with site.database.read() as session:
+        rows = session.execute(select(UsageRow.at, UsageRow.device_id)).tuples().all()
+    split = int(at * 1000)
+    return [d for t, d in rows if t < split], [d for t, d in rows if t >= split]

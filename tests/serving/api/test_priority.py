@@ -1,6 +1,7 @@
 """A user's quota bounds how urgent its requests are, and on how many devices they are at once."""
 
 import asyncio
+import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -9,7 +10,8 @@ import pytest
 
 from registry.names import ModelVersion
 from registry.quotas import QuotaChange, Quotas
-from tests.serving.engines.processes import engine_process
+from serving.api.parts import Parts
+from tests.serving.engines.processes import EngineProcess, engine_process
 from tests.serving.site import TOKEN, Site
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +26,25 @@ def _limit(site: Site, *, gpus: int = 0, priority: int = 5) -> None:
 
 async def _ask(client: httpx.AsyncClient, priority: str = "", **more: object) -> httpx.Response:
     headers = {"X-Modelyard-Priority": priority} if priority else {}
-    return await client.post("/v1/completions", json={**ASK, **more}, headers=headers, timeout=30)
+    return await client.post("/v1/completions", json={**ASK, **more}, headers=headers)
+
+
+@contextmanager
+def _held(*engines: EngineProcess) -> Generator[None]:
+    """Engines that do nothing until the block ends: what is sent there stays there."""
+    for engine in engines:
+        engine.process.send_signal(signal.SIGSTOP)
+    yield
+    for engine in engines:
+        engine.process.send_signal(signal.SIGCONT)
+
+
+async def _once_there(parts: Parts, *, sent: int, held: int) -> None:
+    """Wait until so many requests are on the workers, and so many are held for them."""
+    workers = parts.gateway.router.core.yard.workers
+    async with asyncio.timeout(60):
+        while (sum(w.sent for w in workers), sum(len(w.held) for w in workers)) != (sent, held):
+            await asyncio.sleep(0.01)
 
 
 async def test_a_priority_above_the_user_s_limit_is_forbidden(lite: Site) -> None:
@@ -56,20 +76,21 @@ async def test_the_urgent_are_answered_first(lite: Site) -> None:
         assert (await _ask(client, priority)).status_code == 200
         order.append(priority)
 
-    with lite.engine(version, delay_s=0.4) as engine:
+    with lite.engine(version) as engine:
         lite.worker(slots=1)
         lite.ready(version, engine.url)
-        async with lite.client(lite.ada) as client, asyncio.TaskGroup() as group:
-            group.create_task(ask(client, "3"))
-            await asyncio.sleep(0.1)
-            for priority in ("1", "2", "5"):
-                group.create_task(ask(client, priority))
-                await asyncio.sleep(0.01)
+        async with lite.opened(lite.ada) as (client, parts), asyncio.TaskGroup() as group:
+            with _held(engine):
+                group.create_task(ask(client, "3"))
+                await _once_there(parts, sent=1, held=0)
+                for held, priority in enumerate(("1", "2", "5"), 1):
+                    group.create_task(ask(client, priority))
+                    await _once_there(parts, sent=1, held=held)
     assert order == ["3", "5", "2", "1"]
 
 
 @contextmanager
-def _two(site: Site, version: ModelVersion) -> Generator[None]:
+def _two(site: Site, version: ModelVersion) -> Generator[list[EngineProcess]]:
     options = {"delay_s": 0.02}
     engines = [
         engine_process(
@@ -81,7 +102,7 @@ def _two(site: Site, version: ModelVersion) -> Generator[None]:
         for number, engine in enumerate((one, two)):
             site.worker(f"cpu-{number}")
             site.ready(version, engine.url, f"cpu-{number}")
-        yield
+        yield [one, two]
 
 
 @pytest.mark.parametrize(("limit", "devices"), [(0, 2), (1, 1)])
@@ -91,11 +112,18 @@ async def test_a_user_is_on_no_more_devices_than_the_quota_says(
     """Eight at once on two devices: all are answered, at any moment from as many as allowed."""
     _limit(lite, gpus=limit)
     seen = set[int]()
-    with _two(lite, lite.shelf.add("talker")):
-        async with lite.client(lite.ada) as client:
-            asks = [asyncio.create_task(_ask(client, max_tokens=20)) for _ in range(8)]
-            while not all(ask.done() for ask in asks):
+    with _two(lite, lite.shelf.add("talker")) as engines:
+        async with lite.opened(lite.ada) as (client, parts):
+
+            async def look() -> None:
                 seen.add((await client.get("/api/v1/quota")).json()["gpu_usage"])
+
+            with _held(*engines):
+                asks = [asyncio.create_task(_ask(client, max_tokens=20)) for _ in range(8)]
+                await _once_there(parts, sent=8, held=0)
+                await look()
+            while not all(ask.done() for ask in asks):
+                await look()
                 await asyncio.sleep(0.02)
     assert {ask.result().status_code for ask in asks} == {200}
     assert max(seen) == devices

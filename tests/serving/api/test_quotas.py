@@ -1,5 +1,6 @@
 """Quotas over the API: seen by their users, set by admins, and enforced with the other limits."""
 
+import time
 from typing import Any
 
 import pytest
@@ -122,7 +123,9 @@ async def test_rates_are_told_with_every_answer(lite: Site) -> None:
     with lite.engine(lite.shelf.add("talker")):
         async with lite.client(lite.ada, user_rpm=2) as client:
             ask = {"model": "talker", **ASK}
+            begun = time.monotonic()
             answers = [await client.post("/v1/completions", json=ask) for _ in range(3)]
+            took_ms = (time.monotonic() - begun) * 1000
     names = [f"x-ratelimit-{name}-requests" for name in ("limit", "remaining", "reset")]
     told = [(a.status_code, *(a.headers[name] for name in names)) for a in answers]
     assert told[:2] == [(200, "2", "1", "1m0s"), (200, "2", "0", "1m0s")]
@@ -130,7 +133,7 @@ async def test_rates_are_told_with_every_answer(lite: Site) -> None:
     answer = answers[-1]
     assert answer.json()["error"]["type"] == "rate_limit_error"
     milliseconds = int(answer.headers["retry-after-ms"])
-    assert 50_000 < milliseconds < 60_000
+    assert 60_000 - took_ms - 1 < milliseconds < 60_000
     assert int(answer.headers["Retry-After"]) == -(-milliseconds // 1000)
 
 

@@ -47,7 +47,7 @@ def rename(book: UsageBook, old: str, new: str) -> None:
 
 
 async def until(book: UsageBook, count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while requests(book) < count:
             await asyncio.sleep(0.05)
 
