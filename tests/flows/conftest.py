@@ -59,7 +59,7 @@ def publish(hub_process: HubProcess) -> Callable[..., None]:
 @pytest.fixture
 def hub(hub_process: HubProcess) -> Hub:
     """The Hub as the steps know it, asked impatiently."""
-    return Hub(hub_process.url, attempts=4, timeout_s=5, backoff_s=0.01)
+    return Hub(hub_process.url, attempts=4, timeout_s=60, backoff_s=0.01)
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +110,9 @@ def desk(hub: Hub, store: Store, catalog: Catalog) -> Desk:
 def sent(hub_process: HubProcess) -> Callable[[], int]:
     """Bytes of files the Hub sent since the test began."""
     before = hub_process.file_bytes
-    return lambda: int(httpx.get(f"{hub_process.url}/__stats").json()["file_bytes"]) - before
+    return lambda: (
+        int(httpx.get(f"{hub_process.url}/__stats", timeout=60).json()["file_bytes"]) - before
+    )
 
 
 @pytest.fixture(scope="session")

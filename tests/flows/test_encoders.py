@@ -25,7 +25,7 @@ from tests.models.onnx_tiny import CLASSIFIER, Bert
 from tests.serving.processes import environment, gateway_process, worker_process
 from tests.serving.site import SECRET
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ENCODER, RANKER, JUDGE = "ada/encoder", "ada/ranker", "ada/judge"
 POET = "ada/poet-GGUF"

@@ -24,13 +24,13 @@ SETTLED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 def served(bench: Bench) -> Generator[httpx.Client]:
     """`modelyard flows` with its deployments known to the server; yields the server's API."""
     process = bench.start("flows")
-    with httpx.Client(base_url=bench.prefect_url, timeout=30) as api:
+    with httpx.Client(base_url=bench.prefect_url, timeout=120) as api:
         try:
             _await(lambda: api.get("/deployments/name/ingest/ingest").is_success, process)
             yield api
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
+            process.communicate(timeout=240)
 
 
 def _await(done: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
@@ -59,6 +59,7 @@ def state(api: httpx.Client, run: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_run_started_in_prefect_registers_the_model(bench: Bench) -> None:
     """The form on Prefect's pages does what the command does."""
     with served(bench) as api:
@@ -71,9 +72,10 @@ def test_a_run_started_in_prefect_registers_the_model(bench: Bench) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_cancelled_run_leaves_nothing_behind(bench: Bench, hub_process: HubProcess) -> None:
     """Its download goes, its row says cancelled, and no version came of it."""
-    hub_process.fault(bytes_per_second=100_000, path="tiny-f16.gguf")
+    hub_process.fault(bytes_per_second=20_000, path="tiny-f16.gguf")
     with served(bench) as api:
         run = start_run(api, repo=REPO)
         _await(lambda: any(r.step == "download" and r.done for r in bench.runs()))

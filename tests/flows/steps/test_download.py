@@ -119,7 +119,7 @@ def test_retry_after_is_honoured(desk: Desk, hub_process: HubProcess, store: Sto
     hub_process.fault(status=503, retry_after=1, path="m.gguf")
     begun = time.monotonic()
     desk.fetch("ada/m", "m.gguf")
-    assert 1.0 <= time.monotonic() - begun < 4.0
+    assert time.monotonic() - begun >= 1.0
     assert held(store) == WEIGHTS
 
 
@@ -257,18 +257,20 @@ def test_a_killed_process_is_continued(
     desk: Desk, hub_process: HubProcess, store: Store, sqlite_url: str, sent: Callable[[], int]
 ) -> None:
     """Kill -9 in the middle of a transfer: the next process sends for the rest only."""
-    hub_process.fault(bytes_per_second=SIZE, path="m.gguf")
+    hub_process.fault(bytes_per_second=SIZE // 20, path="m.gguf")
     argv = [sys.executable, "-c", CHILD, hub_process.url, str(store.root), sqlite_url]
     with subprocess.Popen(argv) as child:
-        deadline = time.monotonic() + 20
-        while not any(p.stat().st_size > SIZE // 4 for p in parts(store)):
+        deadline = time.monotonic() + 120
+        while not any(p.stat().st_size > SIZE // 10 for p in parts(store)):
             assert time.monotonic() < deadline, "the download does not begin"
             time.sleep(0.01)
         os.kill(child.pid, signal.SIGKILL)
     (part,) = parts(store)
     have = part.stat().st_size
-    time.sleep(0.3)  # the Hub notices that nobody listens
-    before = sent()
+    before = -1
+    while (now := sent()) != before:  # the Hub notices that nobody listens
+        before = now
+        time.sleep(1.0)
     desk.fetch("ada/m", "m.gguf")
     assert held(store) == WEIGHTS
     assert sent() - before == SIZE - have
