@@ -2,18 +2,24 @@
 
 import msgspec
 
-from serving.routing.fleet_state import PRIORITY_S, Lane, LaneState, Ticket
+from serving.routing.fleet_state import PRIORITY_S, Lane, LaneState, Ticket, Worker
 from serving.routing.yard import Yard
 
 DECODE_WEIGHT = 0.03
 """How much a second of writing counts against a second until the first token."""
+
+TOLL_WEIGHT = 0.3
+"""How much a second that others wait for it counts against a second of its own."""
 
 LEAST_LOAD_S = 1.0
 """A version that is loading takes at least this much longer."""
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """The cheapest lane, the tokens of the prompt that its worker should have, and its seconds."""
+    """The cheapest lane, the tokens of the prompt that its worker should have, and its seconds.
+
+    `cost` is the request's own: without what others wait for it.
+    """
 
     lane: Lane | None
     cached: int
@@ -24,30 +30,40 @@ def cheapest(yard: Yard, ticket: Ticket, now: float, only: frozenset[int] | None
     """The lane where the work would be done first; written for speed: 64 workers in 50 us.
 
     Cost: queued prefills + those held before it + loading + own uncached prompt + a weighted share
-    of the expected answer, each at the speeds learned for the worker as busy as it is.
-    `only`: the workers that may be chosen, by index.
+    of the expected answer, each at the speeds learned for the worker as busy as it is, + a weighted
+    share of what others will wait for it (`toll_s`). `only`: the workers that may be chosen.
     """
     work, version = ticket.work, ticket.version
     known = yard.prefixes(version).match(work.prefix) if work.prefix else {}
     output = expected_output(yard, ticket) * DECODE_WEIGHT
     rank = ticket.arrived_at - work.priority * PRIORITY_S
-    prompt, best, least, ready = work.prompt_tokens, None, float("inf"), LaneState.READY
+    best, least, paid, ready = None, float("inf"), 0.0, LaneState.READY
     for lane in yard.lanes.get(version, ()):
         worker = lane.worker
         if lane.turn != worker.turn:
             lane.learned()
-        cost = worker.free_at - now
-        cost = max(cost, worker.behind_s) + worker.others_s
-        own = prompt * lane.prefill_s
+        queue = worker.free_at - now
+        queue = max(queue, worker.behind_s) + worker.others_s
+        own = work.prompt_tokens * lane.prefill_s
         if known and worker.index in known:
-            own = max(1, prompt - known[worker.index]) * lane.prefill_s
-        cost += own + output * lane.decode_s
+            own = max(1, work.prompt_tokens - known[worker.index]) * lane.prefill_s
+        toll = toll_s(worker, queue, own) * TOLL_WEIGHT
+        cost = queue + own + output * lane.decode_s + toll
         if cost < least and (only is None or worker.index in only):
             if not worker.is_plain or lane.state is not ready:
                 cost += _more_s(lane, rank + worker.overtaken_s(own), now)
             if cost < least:
-                best, least = lane, cost
-    return Choice(best, known.get(best.worker.index, 0) if best else 0, least)
+                best, least, paid = lane, cost, toll
+    return Choice(best, known.get(best.worker.index, 0) if best else 0, least - paid)
+
+
+def toll_s(worker: Worker, queue_s: float, own_s: float) -> float:
+    """Seconds that others will wait, added up, for a prompt that joins a queue.
+
+    The worker stays busy for longer, and who comes until then begins `own_s` later; as the M/G/1
+    queue has it. What is behind a queue already long is dear, what a free worker does is not.
+    """
+    return own_s * (queue_s + own_s / 2) * worker.recent.followers
 
 
 def _more_s(lane: Lane, rank: float, now: float) -> float:

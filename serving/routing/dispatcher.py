@@ -183,6 +183,7 @@ class Dispatcher:
         for lane, _ in self._moves.values():
             lane.ready_at = max(lane.ready_at, now + self.yard.load_s(lane.version) + 1.0)
         for worker in self.yard.workers:
+            worker.recent.passed(now)
             self._go_on(worker, now)
         for version in self.mover.waits(now):
             move = self.mover.better(version, now)

@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass, replace
 
-from serving.routing.cost import DECODE_WEIGHT, LEAST_LOAD_S, cheapest, expected_output
+from serving.routing.cost import (
+    DECODE_WEIGHT,
+    LEAST_LOAD_S,
+    TOLL_WEIGHT,
+    cheapest,
+    expected_output,
+    toll_s,
+)
 from serving.routing.fleet_state import PRIORITY_S, Lane, LaneState, Ticket, Worker
 from serving.routing.work import Work
 from serving.routing.yard import Yard
@@ -12,7 +19,8 @@ from serving.routing.yard import Yard
 class Candidate:
     """One worker; times in seconds, `reason` says why it was chosen, lost or cannot.
 
-    `strain` is how many times slower it counts at least, as its hardware throttles itself.
+    `toll_s` is what others would wait for it, added up, `strain` how many times slower the worker
+    counts at least, as its hardware throttles itself; 0 where it does not.
     """
 
     device_id: str
@@ -25,8 +33,9 @@ class Candidate:
     load_s: float = 0.0
     prefill_s: float = 0.0
     decode_s: float = 0.0
+    toll_s: float = 0.0
     cost_s: float = 0.0
-    strain: float = 1.0
+    strain: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,7 @@ class Explanation:
     prompt_tokens: int
     expected_output_tokens: float
     decode_weight: float
+    toll_weight: float
     candidates: tuple[Candidate, ...]
 
 
@@ -62,7 +72,7 @@ def explain(
         best = ranked[0].device_id
     named = tuple(_judged(c, best, ranked[0]) for c in ranked)
     output = expected_output(yard, ticket)
-    return Explanation(version, best, work.prompt_tokens, output, DECODE_WEIGHT, named)
+    return Explanation(version, best, work.prompt_tokens, output, DECODE_WEIGHT, TOLL_WEIGHT, named)
 
 
 def _candidate(yard: Yard, worker: Worker, ticket: Ticket, now: float) -> Candidate:
@@ -81,12 +91,13 @@ def _warm(yard: Yard, lane: Lane, ticket: Ticket, now: float) -> Candidate:
     cached = yard.prefixes(ticket.version).match(work.prefix).get(worker.index, 0)
     prefill = max(1, work.prompt_tokens - cached) * lane.prefill_s
     rank = now - work.priority * PRIORITY_S + worker.overtaken_s(prefill)
-    queue = worker.wait_s(now) + worker.others_s + worker.ahead_s(rank)
+    sent = worker.wait_s(now) + worker.others_s
+    queue, toll = sent + worker.ahead_s(rank), toll_s(worker, sent, prefill)
     slot = worker.turn_s * (1 + len(worker.held)) if worker.is_full else 0.0
     loading = lane.state is LaneState.LOADING
     load = max(lane.ready_at - now, LEAST_LOAD_S) if loading else 0.0
     decode = expected_output(yard, ticket) * lane.decode_s
-    cost = queue + slot + load + prefill + decode * DECODE_WEIGHT
+    cost = queue + slot + load + prefill + decode * DECODE_WEIGHT + toll * TOLL_WEIGHT
     return Candidate(
         worker.device_id,
         feasible=True,
@@ -98,6 +109,7 @@ def _warm(yard: Yard, lane: Lane, ticket: Ticket, now: float) -> Candidate:
         load_s=load,
         prefill_s=prefill,
         decode_s=decode,
+        toll_s=toll,
         cost_s=cost,
         strain=worker.strain,
     )

@@ -1,6 +1,5 @@
 """The fleet as decisions need it: each worker's work in seconds, and what of it is ours."""
 
-import math
 from bisect import bisect_right, insort
 from dataclasses import dataclass, field
 from enum import Enum
@@ -8,6 +7,7 @@ from itertools import accumulate
 
 import msgspec
 
+from serving.routing.recent import Recent
 from serving.routing.speeds import Drag, Pace
 from serving.routing.work import Work
 
@@ -18,7 +18,6 @@ STRETCH_SHARE, MOST_OVERTAKEN_S = 0.02, 60.0
 """How much each request that is sent counts in a worker's stretch; the most that it can cost."""
 
 TURN_SHARE = 0.05
-USE_HALF_LIFE_S, YOUNG_S = 60.0, 10.0
 
 OTHERS_SHARE = 0.5
 """Of a worker's places the other gateways' requests take at most this share from ours."""
@@ -112,7 +111,8 @@ class Worker:
     slots: int
     memory: float
     drag: Drag = field(default_factory=Drag)
-    strain: float = 1.0  # how much slower it is at least, by what its own hardware says
+    recent: Recent = field(default_factory=Recent)
+    strain: float = 0.0  # how many times slower it is at least, by what its own hardware says
     is_plain: bool = True
     _is_fit: bool = True
     lanes: dict[str, Lane] = field(default_factory=dict[str, Lane])
@@ -134,9 +134,6 @@ class Worker:
     _due_s: float = 0.0  # of all in _prefills
     _waited_s: float = 1.0
     _own_s: float = 0.5
-    _sent_s: float = 0.0
-    _begun: float = 0.0
-    _sent_at: float = 0.0
 
     @property
     def is_fit(self) -> bool:
@@ -179,18 +176,6 @@ class Worker:
         """Seconds until the prompts that were sent are computed."""
         return max(self.behind_s, self.free_at - now, 0.0)
 
-    def use(self, now: float) -> float:
-        """The share of its time that what it was sent in the last minutes takes.
-
-        What is young is not held to be idle.
-        """
-        lasted = max(YOUNG_S, now - self._begun)
-        seen_s = USE_HALF_LIFE_S / math.log(2) * (1 - 0.5 ** (lasted / USE_HALF_LIFE_S))
-        return self._sent_s * self._fading(now) / seen_s
-
-    def _fading(self, now: float) -> float:
-        return 0.5 ** ((now - self._sent_at) / USE_HALF_LIFE_S)
-
     def queue_s(self, now: float) -> float:
         """Seconds until one that comes now, behind all others, could begin."""
         ahead = self._ahead[-1] if self._ahead else 0.0
@@ -223,10 +208,7 @@ class Worker:
         """The worker begins with it as soon as what was sent before is computed."""
         ticket.is_sent, ticket.sent_at = True, now
         self._waited(now - ticket.arrived_at + self.wait_s(now), ticket.prefill_s)
-        if not self._sent_s:
-            self._begun = now
-        self._sent_s = self._sent_s * self._fading(now) + ticket.whole_s
-        self._sent_at = now
+        self.recent.add(ticket.prefill_s, ticket.whole_s, now)
         self.sent += 1
         if not self._prefills:
             self._head_at = now

@@ -40,7 +40,7 @@ class Mover:
         if self._next_look.get(version, 0.0) > now or self.yard.is_crowded():
             return None
         lanes = self.yard.lanes.get(version, ())
-        if not lanes or sum(x.worker.use(now) for x in lanes) < FULL_USE * len(lanes):
+        if not lanes or sum(x.worker.recent.use(now) for x in lanes) < FULL_USE * len(lanes):
             return None
         self._next_look[version] = now + LOOK_S
         yard = self.yard
@@ -96,7 +96,7 @@ class Mover:
 
         def gain(worker: Worker, load_s: float) -> float:
             own_s = prompt * yard.speeds.pace(worker.gpu, version).prefill.at(0)
-            return (cost - load_s - own_s * worker.drag.factor - worker.wait_s(now)) * (1 + others)
+            return (cost - load_s - own_s * worker.slowness - worker.wait_s(now)) * (1 + others)
 
         return self._best(version, now, gain, idle=True)
 
@@ -159,13 +159,13 @@ class Mover:
     def _spare(self, lane: Lane, now: float) -> float:
         """Requests a second that a worker could answer besides what it has."""
         worker, demand = lane.worker, self.yard.demands.of(lane.version)
-        decode_s = demand.output * lane.pace.decode.at(worker.slots) * worker.drag.factor
+        decode_s = demand.output * lane.pace.decode.at(worker.slots) * worker.slowness
         whole_s = self._prefill_s(worker, lane.version) + decode_s / worker.slots
-        return max(0.0, 1 - worker.use(now)) / whole_s
+        return max(0.0, 1 - worker.recent.use(now)) / whole_s
 
     def _prefill_s(self, worker: Worker, version: str) -> float:
         pace = self.yard.speeds.pace(worker.gpu, version)
-        return self.yard.demands.of(version).prompt * pace.prefill.at(0) * worker.drag.factor
+        return self.yard.demands.of(version).prompt * pace.prefill.at(0) * worker.slowness
 
     def _absence_s(self, version: str, now: float) -> float:
         """Request-seconds of the next load, whenever it comes."""

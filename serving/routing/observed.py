@@ -138,7 +138,7 @@ class Observed:
         worker.slots = int(view.device.get("slots") or SLOTS)
         unfit = view.device.get("status") in _UNFIT
         strained = not _STRAINED.isdisjoint(view.device.get("throttle_reasons") or ())
-        worker.strain = STRAIN if strained else 1.0
+        worker.strain = STRAIN if strained else 0.0
         worker.is_fit = not unfit and not self.ejection.is_out(view.device_id, now)
         if not worker.is_fit:
             self.core.unfit(worker, now)

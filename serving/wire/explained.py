@@ -18,12 +18,16 @@ class CandidateShape(BaseModel):
     load_s: float
     prefill_s: float
     decode_s: float
+    toll_s: float
     cost_s: float
     strain: float
 
 
 class ExplanationShape(BaseModel):
-    """Candidates; cost_s = queue_s + slot_s + load_s + prefill_s + decode_weight * decode_s."""
+    """Candidates; what each term weighs where it is not 1.
+
+    cost_s = queue_s + slot_s + load_s + prefill_s + decode_weight * decode_s + toll_weight * toll_s
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -32,4 +36,5 @@ class ExplanationShape(BaseModel):
     prompt_tokens: int
     expected_output_tokens: float
     decode_weight: float
+    toll_weight: float
     candidates: list[CandidateShape]

@@ -183,9 +183,29 @@ def test_a_known_prefix_is_worth_its_seconds_and_no_more() -> None:
     assert choice.lane is owner.lane
     assert choice.cached == 4096
     assert owner.lane is not None
-    core.submit(work(200_000, prefix=(*blocks, *range(10, 400))), "a", 2.0)
+    core.also(Ticket(work(200_000), "a", 2.0), owner.lane, 0, 2.0)
     elsewhere = cheapest(core.yard, Ticket(work(4096, prefix=blocks), "a", 2.0), 2.0)
     assert elsewhere.lane is not owner.lane
+
+
+def test_a_prompt_behind_which_many_will_wait_goes_where_few_come() -> None:
+    """Two devices that are alike and free: the one that is asked all the time is spared."""
+    core = warm(dispatcher(2))
+    asked, spared = core.yard.workers
+    for second in range(60):
+        lane = asked.lanes["a"]
+        ticket = core.also(Ticket(work(100), "a", second), lane, 0, second)
+        core.first_token(ticket, second + 0.05)
+        core.finished(ticket, second + 0.1)
+    asked.drag.factor = spared.drag.factor
+    asked.settled()
+    choice = cheapest(core.yard, Ticket(work(20_000), "a", 61.0), 61.0)
+    assert choice.lane is spared.lanes["a"]
+    told = explain(core.yard, work(20_000), "a", 61.0)
+    assert told.candidates[0].toll_s < told.candidates[1].toll_s
+    assert choice.cost == pytest.approx(
+        told.candidates[0].cost_s - told.toll_weight * told.candidates[0].toll_s
+    )
 
 
 def test_a_slow_device_is_learned_and_gets_less() -> None:

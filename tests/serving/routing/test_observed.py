@@ -159,8 +159,8 @@ def test_a_device_that_throttles_itself_counts_as_slower_at_once() -> None:
     seen.update(look(hot, capped), 0.0)
     told = explain(seen.core.yard, Work("r", "ada"), "a", 0.0)
     assert told.chosen == "capped"
-    assert {c.device_id: c.strain for c in told.candidates} == {"hot": STRAIN, "capped": 1.0}
+    assert {c.device_id: c.strain for c in told.candidates} == {"hot": STRAIN, "capped": 0.0}
     by_name = {c.device_id: c for c in told.candidates}
     assert by_name["hot"].prefill_s == pytest.approx(STRAIN * by_name["capped"].prefill_s)
     seen.update(look(worker("hot", beat=1), worker("capped", beat=1)), 1.0)
-    assert {w.strain for w in seen.core.yard.workers} == {1.0}
+    assert {w.strain for w in seen.core.yard.workers} == {0.0}
