@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from registry.tables import UsageRow
-from tests.serving.processes import environment, gateway_process
+from tests.serving.processes import PATIENT, environment, gateway_process
 from tests.serving.site import Site, open_site
 
 pytestmark = pytest.mark.slow
@@ -22,7 +22,7 @@ def rows(site: Site) -> list[tuple[str, int]]:
 
 def test_a_killed_gateway_s_requests_are_booked_as_lost(sqlite_url: str, tmp_path: Path) -> None:
     """The next gateways find them, both at the same time, and book them once."""
-    env = environment(tmp_path, sqlite_url)
+    env = environment(tmp_path, sqlite_url) | PATIENT
     body = {"model": "talker", "prompt": "Say", "max_tokens": 100, "stream": True}
     with open_site(sqlite_url, tmp_path) as site:
         version = site.shelf.add("talker")
@@ -32,6 +32,7 @@ def test_a_killed_gateway_s_requests_are_booked_as_lost(sqlite_url: str, tmp_pat
                 gateway.http(site.ada) as client,
                 client.stream("POST", "/v1/completions", json=body) as answer,
             ):
+                assert answer.status_code == 200
                 pieces = answer.iter_bytes()
                 next(pieces)
                 gateway.process.kill()
