@@ -147,8 +147,11 @@ class Worker:
 
     @property
     def slowness(self) -> float:
-        """How many times longer it takes than its like: as measured, at least as it says."""
-        return max(self.drag.factor, self.strain)
+        """How many times longer it takes than its like: as measured, at least as it says.
+
+        Never faster: in a few answers that is mostly luck, and all would be drawn to it.
+        """
+        return max(1.0, self.drag.factor, self.strain)
 
     @property
     def concurrency(self) -> float:
