@@ -14,6 +14,9 @@ LOOK_S = 1.0
 FIRST_GAP, GAP_GROWTH, LONGEST_GAP_S = 1 / 3, 1.5, 120.0
 """After a move a version rests: a share of its load time, growing with each move."""
 
+TURN_LOADS = 5.0
+"""How often both loads fit into the longest turn of a version that has work."""
+
 HORIZON_S = 60.0
 
 FULL_USE = 0.75
@@ -102,14 +105,14 @@ class Mover:
 
     def _best(self, version: str, now: float, gain: Gain, *, idle: bool = False) -> Move | None:
         """The move that saves the most; `idle`: only for lanes that have no work."""
-        best, most = None, 0.0
+        best, most, waiting = None, 0.0, self.yard.waiting()
         for worker in self.yard.workers:
             if not self.yard.may_load(worker, version, now):
                 continue
             losses = {
                 lane: self._loss(lane, version, now)
                 for lane in worker.lanes.values()
-                if lane.state is LaneState.READY and not (idle and lane.busy)
+                if self._may_leave(lane, version, now, waiting) and not (idle and lane.busy)
             }
             victims = self._victims(worker, version, losses)
             if victims is None:
@@ -120,6 +123,17 @@ class Mover:
             if net > most or (net == most and best is None):
                 best, most = Move(worker, version, victims, 0.0), net
         return best
+
+    def _may_leave(self, lane: Lane, version: str, now: float, waiting: int) -> bool:
+        """One at work keeps its place for a turn: else, once much waits, all would be loading.
+
+        A turn lasts as long as its worker would take for all that waits, at most some loads.
+        """
+        if lane.state is not LaneState.READY:
+            return False
+        most = TURN_LOADS * (self.yard.load_s(version) + self.yard.load_s(lane.version))
+        turn_s = min(most, waiting * lane.worker.turn_s)
+        return not lane.busy or now - lane.ready_at >= turn_s
 
     def _victims(
         self, worker: Worker, version: str, losses: dict[Lane, float]

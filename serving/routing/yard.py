@@ -117,6 +117,11 @@ class Yard:
     def orphan(self, ticket: Ticket) -> None:
         self.orphans.setdefault(ticket.version, deque()).append(ticket)
 
+    def waiting(self) -> int:
+        """Requests that no worker has begun."""
+        held = sum(len(worker.held) for worker in self.workers)
+        return held + sum(len(queue) for queue in self.orphans.values())
+
     def is_crowded(self) -> bool:
         """Whether there is no room for all that is asked for, so that versions must take turns."""
         asked = sum(n for v, n in self.needs.items() if self.demands.of(v).is_wanted)

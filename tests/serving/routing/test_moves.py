@@ -68,3 +68,13 @@ def test_what_is_free_is_taken_first() -> None:
     _, loads = played(core, {"a": 1.0, "b": 1.0, "small": 1.0}, 60.0)
     assert {v for w in core.yard.workers for v in w.lanes} == {"a", "b", "small"}
     assert loads == sum(len(w.lanes) for w in core.yard.workers)
+
+
+def test_much_that_waits_is_worked_off_and_not_loaded_to_and_fro() -> None:
+    """Room for one of two, and 100 s of work of both at once: turns lengthen, then it is done."""
+    core = dispatcher(1)
+    for number in range(400):
+        core.submit(Work("r", "ada", 3, 100), "ab"[number % 2], 0.0)
+    _, loads = played(core, {"a": 1.0, "b": 1.0}, 600.0)
+    assert core.yard.waiting() < 100  # without turns 875: two thirds of the time went into loads
+    assert loads < 30
