@@ -51,20 +51,17 @@ class Forecaster:
 def attributed(estimated: Footprint, told: Footprint, held: int) -> Footprint:
     """`held` bytes by part: as the engine told them, the rest being the process's.
 
-    Of an engine that tells no parts, what the estimate missed is shared out between compute
-    buffers and process as they were estimated: weights and cells are known to the byte.
+    Of an engine that tells no parts, what the estimate missed is the process's, and only what it
+    cannot have held less of is the compute buffers': tensors are known to the byte, threads and
+    allocators are not.
     """
     if told.weights:
         model = replace(told, process=0)
         return replace(model, process=max(held, told.total) - model.total)
     missed = held - estimated.total
-    flexible = estimated.compute + estimated.process
-    to_compute = missed * estimated.compute // flexible if flexible else 0
-    return replace(
-        estimated,
-        compute=estimated.compute + to_compute,
-        process=estimated.process + missed - to_compute,
-    )
+    process = max(0, estimated.process + missed)
+    to_compute = missed - (process - estimated.process)
+    return replace(estimated, compute=max(0, estimated.compute + to_compute), process=process)
 
 
 def _likeness(device_kind: str, config: EngineConfig, version: ModelVersion) -> Likeness:

@@ -71,8 +71,11 @@ def test_one_odd_measurement_does_not_refuse_every_model(
 
 
 def test_what_an_estimate_missed_goes_where_it_can_be() -> None:
-    """Of one number, to buffers and process as they were estimated; of parts, to the process."""
-    whole = attributed(ESTIMATE, Footprint(process=50 * MIB), 650 * MIB)
-    assert whole == Footprint(100 * MIB, 400 * MIB, 45 * MIB, 105 * MIB)
+    """To the process; what it cannot have held less of, to the buffers."""
+    one_number = Footprint(process=50 * MIB)
+    more = attributed(ESTIMATE, one_number, 650 * MIB)
+    assert more == Footprint(100 * MIB, 400 * MIB, 30 * MIB, 120 * MIB)
+    less = attributed(ESTIMATE, one_number, 520 * MIB)
+    assert less == Footprint(100 * MIB, 400 * MIB, 20 * MIB, 0)
     told = Footprint(90 * MIB, 410 * MIB, 20 * MIB, 60 * MIB)
     assert attributed(ESTIMATE, told, 600 * MIB) == replace(told, process=80 * MIB)
