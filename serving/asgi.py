@@ -24,6 +24,7 @@ from serving.admission.open import open_gate
 from serving.api.app import build_app
 from serving.api.parts import Parts
 from serving.cache import Recent
+from serving.during import during
 from serving.gateway import Gateway
 from serving.metrics import Metrics
 from serving.reads import Reads
@@ -78,8 +79,8 @@ def create_app(
                 app.state.parts = _join(settings, authenticator, gateway, reads, metrics)
                 promotions = Promotions(database)
                 warmth = Warmth(router.census, promotions, upstream, router.load_timeout_s)
-                sharing = Sharing(router, gate).running() if redis_url else nullcontext()
-                async with warmth.running(), sharing:
+                sharing = during(Sharing(router, gate).run()) if redis_url else nullcontext()
+                async with during(warmth.run()), sharing:
                     yield
         finally:
             database.close()

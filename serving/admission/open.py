@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 from registry.database import Database
 from registry.quotas import Quotas
@@ -14,6 +13,7 @@ from serving.admission.gate import Gate
 from serving.admission.limits import Limits
 from serving.admission.memory import LIFE_S, MemoryGate
 from serving.admission.quota_book import QuotaBook
+from serving.during import during
 from serving.settings import ServingSettings
 
 FIRST_JOIN_S = 1.0
@@ -40,7 +40,7 @@ async def open_gate(
     opened = (
         _shared(settings, limits, book, redis_url, changed) if redis_url else _own(limits, book)
     )
-    async with opened as gate, _during(book.keep()):
+    async with opened as gate, during(book.keep()):
         try:
             yield gate
         finally:
@@ -50,7 +50,7 @@ async def open_gate(
 @asynccontextmanager
 async def _own(limits: Limits, book: QuotaBook) -> AsyncGenerator[Gate]:
     gate = MemoryGate.of(limits, book)
-    async with _during(_keep_pruning(gate.counts)):
+    async with during(_keep_pruning(gate.counts)):
         yield gate
 
 
@@ -71,7 +71,7 @@ async def _shared(
         limits, Counts.of(limits, clock, int(LIFE_S * 1e6)), book, uuid.uuid4().hex[:12]
     )
     membership = Membership(gate, Address.of(url), clock, changed, settings.redis_patience_s)
-    async with _during(membership.keep()):
+    async with during(membership.keep()):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(membership.joined.wait(), FIRST_JOIN_S)
         yield gate
@@ -81,15 +81,3 @@ async def _keep_pruning(counts: Counts) -> None:
     while True:
         await asyncio.sleep(PRUNE_EVERY_S)
         counts.prune()
-
-
-@asynccontextmanager
-async def _during(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
-    """Endless work goes on while the block runs."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

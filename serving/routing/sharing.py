@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from serving.admission.gate import Gate
@@ -21,15 +19,6 @@ class Sharing:
     router: Router
     gate: Gate
 
-    @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None]:
-        task = asyncio.create_task(self._run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
-
     async def exchange(self) -> None:
         """Once, to the answer."""
         load = told(self.router.core.yard.workers, time.monotonic())
@@ -38,7 +27,8 @@ class Sharing:
             self.router.observed.hear(loads, time.monotonic())
             self.router.act()
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Without end."""
         while True:
             await self.exchange()
             await asyncio.sleep(PACE_S)

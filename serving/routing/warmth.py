@@ -5,8 +5,7 @@ started, and saying it twice changes nothing: no gateway has to lead.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -61,15 +60,6 @@ class Warmth:
     load_timeout_s: float
     _told: dict[str, object] = field(default_factory=dict[str, object])
 
-    @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None]:
-        task = asyncio.create_task(self._run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
-
     async def look(self) -> None:
         """Once: say what is to be kept, and have fresh champions loaded where there is room."""
         fleet = await self.census.now()
@@ -93,7 +83,8 @@ class Warmth:
     async def _load(self, worker: WorkerView, version_id: str) -> None:
         await self.upstream.load(worker, version_id, timeout_s=self.load_timeout_s)
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Without end."""
         while True:
             await asyncio.sleep(EVERY_S)
             await _tried(self.look())
