@@ -15,7 +15,7 @@ PY
 # llama-cpp-python is compiled for this machine the first time; its wheel is cached after that.
 if [[ ",$extras," == *,gguf,* ]] && ! command -v "${CXX:-c++}" >/dev/null; then
   if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends build-essential
+    apt-get update -qq -o Acquire::Retries=3 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Acquire::Retries=3 --no-install-recommends build-essential
   else
     echo "A C++ compiler is needed to build llama.cpp. Debian: apt-get install build-essential" >&2
     exit 1

@@ -23,5 +23,5 @@ export DEBIAN_FRONTEND=noninteractive
 # The tests start their own servers: no cluster of the package's own.
 mkdir -p /etc/postgresql-common && [[ -e /etc/postgresql-common/createcluster.conf ]] ||
   echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
-apt-get update -qq
-apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+apt-get update -qq -o Acquire::Retries=3
+apt-get install -y -qq -o Acquire::Retries=3 --no-install-recommends "${missing[@]}" >/dev/null
