@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+
+from serving.during import during
 
 _EVERY_S = 0.05
 _KEPT = 1200  # a minute of looks
@@ -23,14 +24,9 @@ class LoopLag:
         found = sorted(self.seen)
         return round(found[len(found) * 99 // 100] * 1e3, 3) if found else 0.0
 
-    @asynccontextmanager
-    async def watched(self) -> AsyncGenerator[None]:
+    def watched(self) -> AbstractAsyncContextManager[None]:
         """Look at the running loop until the block ends."""
-        looking = asyncio.create_task(self._look())
-        try:
-            yield
-        finally:
-            looking.cancel()
+        return during(self._look())
 
     async def _look(self) -> None:
         while True:
