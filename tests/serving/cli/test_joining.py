@@ -75,17 +75,48 @@ async def test_the_head_leaves_with_the_first_part_and_the_rest_as_it_comes() ->
     assert joined.writes == [b"".join(usual.writes[:2]), *usual.writes[2:]]
 
 
-async def test_what_breaks_before_its_body_closes_the_connection() -> None:
-    """The head that was held back is not lost."""
+async def test_what_breaks_before_its_body_is_told_so() -> None:
+    """The head that was held back makes no promise."""
     wire = await told(breaking, POST)
     assert wire.closed
-    assert len(wire.writes) == 1
+    assert wire.writes[0].startswith(b"HTTP/1.1 500 ")
 
 
-@pytest.mark.parametrize(
-    "request_", [GET, POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")]
-)
-async def test_nothing_else_is_held_back(request_: bytes) -> None:
-    """Where a body may not follow, or something is written before the head."""
-    usual = await told(streaming(b"one"), request_, HttpToolsProtocol)
-    assert (await told(streaming(b"one"), request_)).writes == usual.writes
+async def test_where_a_body_may_not_follow_nothing_is_held_back() -> None:
+    """An answer to GET is uvicorn's own."""
+    usual = await told(streaming(b"one"), GET, HttpToolsProtocol)
+    assert (await told(streaming(b"one"), GET)).writes == usual.writes
+
+
+@pytest.mark.parametrize("more", [b"Connection: close\r\n", b"Expect: 100-continue\r\n"])
+async def test_how_the_connection_goes_on_is_uvicorns_own(more: bytes) -> None:
+    """The same bytes in all, and closed where the client asked for it."""
+    request = POST.replace(b"\r\n\r\n", b"\r\n" + more + b"\r\n")
+    usual = await told(streaming(b"one"), request, HttpToolsProtocol)
+    joined = await told(streaming(b"one"), request)
+    assert b"".join(joined.writes) == b"".join(usual.writes)
+    assert joined.closed == usual.closed
+
+
+@pytest.mark.parametrize("value", [b"one\r\nmore: two", b"one\ntwo", b"one\rtwo", b"one\0"])
+async def test_a_header_with_a_line_break_is_never_sent(value: bytes) -> None:
+    """Nobody can put a second answer into the first."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({**START, "headers": [(b"name", value)]})
+        await send({"type": "http.response.body", "body": b"body"})
+
+    wire = await told(app, POST)
+    assert b"two" not in wire.writes[0]
+    assert wire.writes[0].startswith(b"HTTP/1.1 500 ")
+
+
+async def test_an_answer_of_known_length_is_not_cut_into_chunks() -> None:
+    """Head and body leave together, in uvicorn's bytes."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({**START, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"body"})
+
+    usual, joined = await told(app, POST, HttpToolsProtocol), await told(app, POST)
+    assert joined.writes == [b"".join(usual.writes)]
