@@ -92,7 +92,7 @@ class DeviceHistory:
 
 def _means(step_s: int, *where: ColumnElement[bool]) -> Select[Any]:
     # Written out: PostgreSQL takes two parameters of the same value for two expressions.
-    step = literal_column(str(int(step_s)))
+    step: ColumnElement[int] = literal_column(str(int(step_s)))
     begin = (GpuSampleRow.at // step * step).label("begin")
     means = [func.avg(getattr(GpuSampleRow, name)).label(name) for name in _MEANS]
     throttle = func.max(GpuSampleRow.throttle).label("throttle")

@@ -85,7 +85,7 @@ def create_app(
         finally:
             database.close()
 
-    return build_app(lifespan, metrics, settings.origins)
+    return build_app(lifespan, metrics.counted, settings.origins)
 
 
 def _ledger(

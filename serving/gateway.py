@@ -15,7 +15,6 @@ from registry.names import Caller, ModelRef, ModelVersion
 from registry.usage import LOST, Used
 from serving.admission.gate import Gate
 from serving.errors import EngineUnavailable
-from serving.metrics import Trail
 from serving.routing.hedge import Asking, Hedge
 from serving.routing.priority import granted
 from serving.routing.reservation import Reservation
@@ -28,6 +27,7 @@ from serving.routing.target import Target
 from serving.routing.upstream import Headers, Upstream
 from serving.routing.versions import Versions
 from serving.routing.work import Work
+from serving.trail import Trail
 from serving.usage.ids import new_id
 from serving.usage.ledger import Ledger
 from serving.wire import headers
@@ -60,19 +60,30 @@ class Client(Protocol):
     async def end(self) -> None: ...
 
 
-class Ask(msgspec.Struct, eq=False):
+class Ask:
     """A client's request: the body is forwarded byte for byte; `used` tells that it was booked.
 
     A `priority` of None is the usual one.
     """
 
-    caller: Caller
-    path: str
-    body: bytes
-    trail: Trail
-    explain: bool = False
-    priority: int | None = None
-    used: bool = False
+    __slots__ = ("body", "caller", "explain", "path", "priority", "trail", "used")
+
+    def __init__(
+        self,
+        caller: Caller,
+        body: bytes,
+        trail: Trail,
+        *,
+        explain: bool = False,
+        priority: int | None = None,
+    ) -> None:
+        self.caller = caller
+        self.path = trail.route
+        self.body = body
+        self.trail = trail
+        self.explain = explain
+        self.priority = priority
+        self.used = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +111,7 @@ class Gateway:
             asked = (wanted.model, caller)
             version = self.versions.known(asked) or await self.versions.find(asked)
             ask.trail.model = version.model
-            output = wanted.output_tokens()
-            work = work_of(ask.trail.request_id, ask.body, output, quota, priority)
+            work = work_of(ask.trail.request_id, ask.body, wanted, quota, priority)
             await self._try(ask, wanted, version, work, client)
         finally:
             admission.settle(used=ask.used)
@@ -115,7 +125,7 @@ class Gateway:
         for attempt in range(TRIES):
             if attempt and not self.router.budget.spend():
                 break
-            async with self.router.reserve(version, work) as held:
+            with await self.router.reserve(version, work) as held:
                 try:
                     await self._run(ask, wanted, held, client)
                 except EngineGone:
@@ -187,8 +197,7 @@ def _judge(held: Reservation, reply: Reply) -> None:
     if reply.broken or reply.status in FAILURES:
         held.failed()
     elif reply.counts is not NOTHING:
-        counts = reply.counts
-        held.answered(counts.prompt_tokens, counts.cached_tokens, counts.completion_tokens)
+        held.answered(reply.counts.completion_tokens)
 
 
 def _reserved(ask: Ask, held: Reservation, now: float) -> Used:
@@ -204,9 +213,9 @@ def _reserved(ask: Ask, held: Reservation, now: float) -> Used:
         device_id=held.target.device_id,
         route=ask.path,
         status=LOST,
-        prompt_tokens=held.work.prompt_tokens,
+        prompt_tokens=held.ticket.work.prompt_tokens,
         cached_tokens=0,
-        output_tokens=held.work.output_tokens,
+        output_tokens=held.ticket.work.output_tokens,
         first_byte_ms=None,
         total_ms=0.0,
     )

@@ -117,7 +117,9 @@ class Counts:
                 tightest, least = rate, left
         if refused is not None:
             raise refused
-        return tightest and Room(tightest.limit, least - 1, tightest.period_us / 1e6)
+        if tightest is None:
+            return None
+        return Room(tightest.limit, least - 1, tightest.period_us / 1e6)
 
     def leave(self, key: str) -> bool:
         """Give a place back; False where it is free already."""

@@ -3,23 +3,24 @@
 from collections.abc import Callable
 from typing import Protocol
 
-import msgspec
-
 from registry.quotas import Quota
 from serving.wire.rate_headers import Room
 
 
-class Admission(msgspec.Struct, eq=False):
+class Admission:
     """A reservation; `room` is what is left of the tightest rate, `quota` the user's as it counts.
 
     It ends by `settle`, or by itself at its expiry: then its place is free again, and the request
     stays counted.
     """
 
-    key: str
-    quota: Quota
-    room: Room | None
-    release: "Release | None"
+    __slots__ = ("key", "quota", "release", "room")
+
+    def __init__(self, key: str, quota: Quota, room: Room | None, release: "Release") -> None:
+        self.key = key
+        self.quota = quota
+        self.room = room
+        self.release: Release | None = release
 
     def settle(self, *, used: bool) -> None:
         """Give the place back; what was not used also leaves the quota. Later calls do nothing."""

@@ -26,7 +26,7 @@ from serving.api.body_limit import BodyLimit
 from serving.api.door import Door
 from serving.api.hot_path import PATHS, HotPath
 from serving.api.observe import Observe
-from serving.metrics import Metrics
+from serving.trail import Counted
 from serving.wire.priority import PRIORITY
 from serving.wire.rate_headers import RATE_HEADERS
 
@@ -60,7 +60,7 @@ class Application(FastAPI):
             await super().__call__(scope, receive, send)
 
 
-def build_app(lifespan: Lifespan, metrics: Metrics, origins: Sequence[str]) -> Application:
+def build_app(lifespan: Lifespan, counted: Counted, origins: Sequence[str]) -> Application:
     """Routes and middleware; `lifespan` puts `serving.api.parts.Parts` into `app.state.parts`."""
     app = Application(
         title="Modelyard",
@@ -70,13 +70,13 @@ def build_app(lifespan: Lifespan, metrics: Metrics, origins: Sequence[str]) -> A
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
         middleware=[
-            Middleware(Observe, metrics=metrics),
+            Middleware(Observe, counted=counted),
             *([Middleware(_cors, origins=origins)] if origins else []),
             Middleware(Door),
             Middleware(BodyLimit),
         ],
     )
-    hot = HotPath(app.state, metrics)
+    hot = HotPath(app.state, counted)
     app.hot = _cors(hot, origins=origins) if origins else hot
     app.router.routes.extend(Route(path, app.hot, methods=["POST"]) for path in sorted(PATHS))
     for room in _ROOMS:

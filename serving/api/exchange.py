@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable
 
-import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Send
 
@@ -14,30 +13,41 @@ from serving.wire.rate_headers import Room, raw_rate_headers
 _UNBUFFERED = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
 
-class Exchange(msgspec.Struct, eq=False):
+class Exchange:
     """The client of a completion, as `serving.gateway.Client` knows it."""
 
-    request_id: str
-    receive: Receive
-    post: Send
-    leaving: Leaving
-    room: Room | None = None
-    explained: bytes = b""
-    began: bool = False
+    __slots__ = ("began", "explained", "leaving", "post", "receive", "request_id", "room")
+
+    def __init__(self, request_id: str, receive: Receive, post: Send, leaving: Leaving) -> None:
+        self.request_id = request_id
+        self.receive = receive
+        self.post = post
+        self.leaving = leaving
+        self.room: Room | None = None
+        self.explained = b""
+        self.began = False
 
     async def body(self, announced: bytes) -> bytes:
         """All of it; raises RequestTooLarge before too much was read, and ClientDisconnect."""
         check_size(int(announced) if announced.isdigit() else 0)
-        parts, size, more = list[bytes](), 0, True
-        while more:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
+        body, is_more = await self._part()
+        if not is_more:
+            return body
+        parts, size = [body], len(body)
+        while is_more:
+            body, is_more = await self._part()
+            parts.append(body)
+            size += len(body)
             check_size(size)
-            more = message.get("more_body", False)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return b"".join(parts)
+
+    async def _part(self) -> tuple[bytes, bool]:
+        message = await self.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body: bytes = message.get("body", b"")
+        check_size(len(body))
+        return body, message.get("more_body", False)
 
     async def whole(self, version: str, reply: Reply) -> None:
         answer = reply.whole

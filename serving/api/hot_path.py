@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+import structlog
 from sqlalchemy.exc import OperationalError
 from starlette.datastructures import State
 from starlette.requests import ClientDisconnect
@@ -17,10 +18,11 @@ from serving.api.parts import parts_at
 from serving.api.problems import database_away, refusal, unexpected
 from serving.engines.offer import ENDPOINTS
 from serving.gateway import CLIENT_GONE, Ask
-from serving.metrics import UNKNOWN, Metrics, Trail
+from serving.trail import Counted, Trail
 from serving.wire.priority import read_priority
 
 PATHS = frozenset(ENDPOINTS)
+_log = structlog.get_logger("modelyard.gateway")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +33,43 @@ class HotPath:
     """
 
     state: State
-    metrics: Metrics
+    counted: Counted
     soon: Soon = field(default_factory=Soon)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given: dict[bytes, bytes] = dict(scope["headers"])
         trail = Trail(request_id(given.get(b"x-request-id", b"")), route=scope["path"])
         exchange = Exchange(trail.request_id, receive, send, Leaving(receive, self.soon))
-        self.metrics.active += 1
+        self.counted.active += 1
         try:
-            await self._answer(given, trail, exchange, explain=asks_why(scope["query_string"]))
+            explain = asks_why(scope["query_string"])
+            refused = await self._refused(given, trail, exchange, explain=explain)
+            if refused is not None:
+                await _refuse(trail, refused, exchange, scope)
+        finally:
+            exchange.leaving.stop()
+            self.counted.active -= 1
+            self.counted.record(trail)
+
+    async def _refused(
+        self, given: dict[bytes, bytes], trail: Trail, exchange: Exchange, *, explain: bool
+    ) -> Response | None:
+        """Answer, and return what is to be said where that could not be."""
+        try:
+            await self._answer(given, trail, exchange, explain=explain)
         except ModelyardError as error:
-            await _refuse(trail, refusal(trail.route, error), exchange, scope)
+            return refusal(trail.route, error)
         except OperationalError:
-            await _refuse(trail, refusal(trail.route, database_away()), exchange, scope)
+            return refusal(trail.route, database_away())
         except ClientDisconnect:
             trail.status = CLIENT_GONE
         except asyncio.CancelledError:
-            exchange.leaving.swallow()
             trail.status = CLIENT_GONE
-        finally:
-            if trail.status == UNKNOWN:  # uvicorn logs what comes through here
-                await _refuse(trail, refusal(trail.route, unexpected()), exchange, scope)
-            exchange.leaving.stop()
-            self.metrics.active -= 1
-            self.metrics.record(trail)
+            exchange.leaving.swallow()
+        except Exception:  # noqa: BLE001  whatever it is, it is logged and the client is told
+            _log.exception("a request broke", request_id=trail.request_id)
+            return refusal(trail.route, unexpected())
+        return None
 
     async def _answer(
         self, given: dict[bytes, bytes], trail: Trail, exchange: Exchange, *, explain: bool
@@ -67,7 +81,7 @@ class HotPath:
         body = await exchange.body(given.get(b"content-length", b""))
         exchange.leaving.watch()
         priority = read_priority(given.get(b"x-modelyard-priority"))
-        ask = Ask(caller, trail.route, body, trail, explain, priority)
+        ask = Ask(caller, body, trail, explain=explain, priority=priority)
         await parts.gateway.answer(ask, exchange)
 
 

@@ -3,24 +3,26 @@
 import asyncio
 from dataclasses import dataclass, field
 
-import msgspec
 from starlette.types import Receive
 
 LOOK_AFTER_S = 0.05
 """Answers that are faster than this never pay for the look."""
 
 
-class Leaving(msgspec.Struct, eq=False):
+class Leaving:
     """Between `watch` and `stop`, cancels the task that watches when the client has gone.
 
     The body must have been read: what comes next on the connection is its end.
     """
 
-    receive: Receive
-    soon: "Soon"
-    gone: bool = False
-    task: "asyncio.Task[object] | None" = None
-    looking: "asyncio.Task[None] | None" = None
+    __slots__ = ("gone", "looking", "receive", "soon", "task")
+
+    def __init__(self, receive: Receive, soon: "Soon") -> None:
+        self.receive = receive
+        self.soon = soon
+        self.gone = False
+        self.task: asyncio.Task[object] | None = None
+        self.looking: asyncio.Task[None] | None = None
 
     def watch(self) -> None:
         loop = asyncio.get_running_loop()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.metrics import OTHER, Metrics, Trail
+from serving.trail import OTHER, Counted, Trail
 from serving.usage.ids import new_id
 
 _GIVEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -17,7 +17,7 @@ class Observe:
     """Puts a Trail into `scope["state"]` and records it when the request has ended."""
 
     app: ASGIApp
-    metrics: Metrics
+    counted: Counted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -32,15 +32,15 @@ class Observe:
                 MutableHeaders(scope=message)["X-Request-Id"] = trail.request_id
             await send(message)
 
-        self.metrics.active += 1
+        self.counted.active += 1
         try:
             await self.app(scope, receive, send_marked)
         finally:
-            self.metrics.active -= 1
+            self.counted.active -= 1
             if trail.route == OTHER:
                 trail.route = getattr(scope.get("route"), "path", OTHER)
             trail.status = trail.status or 500  # what broke is answered further out
-            self.metrics.record(trail)
+            self.counted.record(trail)
 
 
 def request_id(given: bytes) -> str:

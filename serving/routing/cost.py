@@ -1,7 +1,5 @@
 """What each candidate would cost in seconds: the one formula of decisions and explanations."""
 
-import msgspec
-
 from serving.routing.fleet_state import PRIORITY_S, Lane, LaneState, Ticket, Worker
 from serving.routing.yard import Yard
 
@@ -15,15 +13,18 @@ LEAST_LOAD_S = 1.0
 """A version that is loading takes at least this much longer."""
 
 
-class Choice(msgspec.Struct, frozen=True):
+class Choice:
     """The cheapest lane, the tokens of the prompt that its worker should have, and its seconds.
 
     `cost` is the request's own: without what others wait for it.
     """
 
-    lane: Lane | None
-    cached: int
-    cost: float
+    __slots__ = ("cached", "cost", "lane")
+
+    def __init__(self, lane: Lane | None, cached: int, cost: float) -> None:
+        self.lane = lane
+        self.cached = cached
+        self.cost = cost
 
 
 def cheapest(yard: Yard, ticket: Ticket, now: float, only: frozenset[int] | None = None) -> Choice:

@@ -10,7 +10,7 @@ from serving.routing.placement import Move
 from serving.routing.speeds import learn_decode, learn_prefill
 from serving.routing.stealing import best_steal
 from serving.routing.users import Users
-from serving.routing.work import Outcome, Work
+from serving.routing.work import Work
 from serving.routing.yard import EVICT_S, Yard
 
 LOOKAHEAD_S = 0.5
@@ -74,8 +74,8 @@ class Dispatcher:
         ticket.concurrency = worker.concurrency
         self._go_on(worker, now)
 
-    def finished(self, ticket: Ticket, now: float, outcome: Outcome | None = None) -> None:
-        """The request is over, however it ended; saying so twice is the same as once."""
+    def finished(self, ticket: Ticket, now: float, output_tokens: int | None = None) -> None:
+        """The request is over, answered with so many tokens or not at all; twice is as once."""
         if ticket.is_over:
             return
         ticket.is_over = True
@@ -86,10 +86,10 @@ class Dispatcher:
         if not ticket.is_sent:
             self._unbind(ticket)
             return
-        if outcome is not None:
-            self._learn(ticket, lane, now, outcome)
+        if output_tokens is not None:
+            self._learn(ticket, lane, now, output_tokens)
         lane.worker.leave(ticket, now)
-        if outcome is None and ticket.first_at is None:
+        if output_tokens is None and ticket.first_at is None:
             lane.worker.prompts -= ticket.uncached  # nobody has seen it computed
         self.users.left(ticket.work, lane.worker.index)
         lane.busy -= 1
@@ -97,15 +97,15 @@ class Dispatcher:
         lane.worker.settled()
         self._go_on(lane.worker, now)
 
-    def _learn(self, ticket: Ticket, lane: Lane, now: float, outcome: Outcome) -> None:
+    def _learn(self, ticket: Ticket, lane: Lane, now: float, output_tokens: int) -> None:
         worker = lane.worker
-        self.yard.demands.of(ticket.version).answered(outcome.output_tokens)
+        self.yard.demands.of(ticket.version).answered(output_tokens)
         worker.stayed(now - ticket.sent_at)
         if ticket.first_at is not None:
             busy = (ticket.concurrency + worker.concurrency) / 2
             between = worker.prompts - ticket.prompts_before
             took = now - ticket.first_at
-            learn_decode(lane.pace, worker.drag, busy, outcome.output_tokens - 1, took, between)
+            learn_decode(lane.pace, worker.drag, busy, output_tokens - 1, took, between)
 
     def _bind(self, ticket: Ticket, now: float) -> bool:
         only = self.users.bound(ticket.work) if ticket.work.gpu_limit else None

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import accumulate
 
-import msgspec
-
 from serving.routing.recent import Recent
 from serving.routing.speeds import Drag, Pace
 from serving.routing.work import Work
@@ -66,23 +64,35 @@ class Lane:
         self.decode_s = self.pace.decode.at(at) * slowness
 
 
-class Ticket(msgspec.Struct, eq=False):
+class Ticket:
     """A reservation: work bound to a lane, held here until the worker is free to begin it."""
 
-    work: Work
-    version: str
-    arrived_at: float
-    lane: Lane | None = None
-    uncached: float = 0.0
-    prefill_s: float = 0.0
-    whole_s: float = 0.0
-    rank: float = 0.0
-    is_sent: bool = False
-    sent_at: float = 0.0
-    first_at: float | None = None
-    concurrency: float = 0.0
-    prompts_before: float = 0.0
-    is_over: bool = False
+    __slots__ = (
+        "arrived_at",
+        "concurrency",
+        "first_at",
+        "is_over",
+        "is_sent",
+        "lane",
+        "prefill_s",
+        "prompts_before",
+        "rank",
+        "sent_at",
+        "uncached",
+        "version",
+        "whole_s",
+        "work",
+    )
+
+    def __init__(self, work: Work, version: str, arrived_at: float) -> None:
+        self.work = work
+        self.version = version
+        self.arrived_at = arrived_at
+        self.lane: Lane | None = None
+        self.uncached = self.prefill_s = self.whole_s = self.rank = 0.0
+        self.is_sent = self.is_over = False
+        self.sent_at = self.concurrency = self.prompts_before = 0.0
+        self.first_at: float | None = None
 
     def __lt__(self, other: "Ticket") -> bool:
         return self.rank < other.rank
@@ -173,7 +183,7 @@ class Worker:
 
     @property
     def free_memory(self) -> float:
-        return self.memory - sum(lane.memory for lane in self.lanes.values())
+        return self.memory - sum((lane.memory for lane in self.lanes.values()), 0.0)
 
     def wait_s(self, now: float) -> float:
         """Seconds until the prompts that were sent are computed."""

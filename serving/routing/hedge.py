@@ -70,7 +70,7 @@ class Hedge:
             return None
         ticket = core.also(held.ticket, choice.lane, choice.cached, now)
         self.router.act()
-        return Reservation.of(self.router, held.version, ticket)
+        return Reservation(self.router, held.version, ticket)
 
 
 def _free(core: Dispatcher, first: Ticket, now: float) -> Choice:

@@ -43,7 +43,7 @@ class Mover:
         if self._next_look.get(version, 0.0) > now or self.yard.is_crowded():
             return None
         lanes = self.yard.lanes.get(version, ())
-        if not lanes or sum(x.worker.recent.use(now) for x in lanes) < FULL_USE * len(lanes):
+        if not lanes or sum((x.worker.recent.use(now) for x in lanes), 0.0) < FULL_USE * len(lanes):
             return None
         self._next_look[version] = now + LOOK_S
         yard = self.yard
@@ -119,7 +119,7 @@ class Mover:
                 continue
             load_s = self._drain_s(victims) + self.yard.load_s(version)
             queue_s = worker.wait_s(now) + worker.turn_s * len(worker.held)
-            net = gain(worker, load_s) - queue_s - sum(losses[lane] for lane in victims)
+            net = gain(worker, load_s) - queue_s - sum((losses[lane] for lane in victims), 0.0)
             if net > most or (net == most and best is None):
                 best, most = Move(worker, version, victims, 0.0), net
         return best
@@ -164,7 +164,7 @@ class Mover:
         gone = self._drain_s((lane,)) + loads_s + serving_s
         others = [x for x in yard.lanes[lane.version] if x is not lane and x.is_staying]
         rate = demand.rate(now) / (1 + len(others))
-        spare = sum(self._spare(x, now) for x in others)
+        spare = sum((self._spare(x, now) for x in others), 0.0)
         lack = max(0.0, 1 - spare / rate) if rate else 0.0
         wait = min((x.worker.queue_s(now) for x in others), default=0.0)
         each = lack * gone + (1 - lack) * min(wait, gone / 2)

@@ -89,15 +89,19 @@ class Placement:
             }
             flows = self._flows(shares, asked)
             use = self._use(flows, asked)
-        at_home = sum(x * waiting(use[i]) for flow in flows.values() for i, x in flow.items())
-        return at_home + sum(asked[v].rate * HOMELESS_S for v, where in homes.items() if not where)
+        at_home = sum(
+            (x * waiting(use[i]) for flow in flows.values() for i, x in flow.items()), 0.0
+        )
+        return at_home + sum(
+            (asked[v].rate * HOMELESS_S for v, where in homes.items() if not where), 0.0
+        )
 
     def _flows(
         self, shares: Mapping[str, Mapping[int, float]], asked: Mapping[str, Asked]
     ) -> dict[str, dict[int, float]]:
         """Requests a second of each version to each worker, in these shares."""
         return {
-            v: {i: asked[v].rate * x / sum(weights.values()) for i, x in weights.items()}
+            v: {i: asked[v].rate * x / sum(weights.values(), 0.0) for i, x in weights.items()}
             for v, weights in shares.items()
         }
 

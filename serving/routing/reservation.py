@@ -1,7 +1,6 @@
 """One request's hold on a worker, from the decision to the end of its answer."""
 
 import time
-from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from registry.names import ModelVersion
@@ -9,7 +8,6 @@ from serving.routing.dispatcher import Dispatcher
 from serving.routing.ejection import Ejection
 from serving.routing.fleet_state import Ticket
 from serving.routing.target import Target
-from serving.routing.work import Outcome, Work
 
 
 class Keeper(Protocol):
@@ -18,46 +16,35 @@ class Keeper(Protocol):
     core: Dispatcher
     ejection: Ejection
 
-    async def begin(self, version: ModelVersion, work: Work) -> Ticket: ...
-    def end(self, ticket: Ticket, outcome: Outcome | None) -> None: ...
+    def end(self, ticket: Ticket, output_tokens: int | None) -> None: ...
     def act(self) -> None: ...
     def failed(self, target: Target) -> None: ...
     def gone(self, target: Target) -> None: ...
 
 
-@dataclass(slots=True)
 class Reservation:
-    """Held for the length of an `async with`; what it says is learned from.
+    """Held for the length of a `with`; what it says is learned from.
 
-    `target`, where to send the request, is there from its beginning.
+    `target` is where to send the request.
     """
 
-    keeper: Keeper
-    version: ModelVersion
-    work: Work
-    ticket: Ticket = field(init=False)
-    target: Target = field(init=False)
-    outcome: Outcome | None = None
+    __slots__ = ("keeper", "output_tokens", "target", "ticket", "version")
 
-    @classmethod
-    def of(cls, keeper: Keeper, version: ModelVersion, ticket: Ticket) -> Self:
-        """A hold on a place that was given already; whoever asked for it ends it."""
-        held = cls(keeper, version, ticket.work)
-        held._hold(ticket)
-        return held
-
-    async def __aenter__(self) -> Self:
-        self._hold(await self.keeper.begin(self.version, self.work))
-        return self
-
-    def _hold(self, ticket: Ticket) -> None:
+    def __init__(self, keeper: Keeper, version: ModelVersion, ticket: Ticket) -> None:
         lane = ticket.lane
         if lane is None:
             raise LookupError("what was sent has a lane")
-        self.ticket, self.target = ticket, Target(lane.version, lane.worker.device_id, lane.url)
+        self.keeper = keeper
+        self.version = version
+        self.ticket = ticket
+        self.target = Target(lane.version, lane.worker.device_id, lane.url)
+        self.output_tokens: int | None = None
 
-    async def __aexit__(self, *_: object) -> None:
-        self.keeper.end(self.ticket, self.outcome)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.keeper.end(self.ticket, self.output_tokens)
 
     def trade(self, other: "Reservation") -> None:
         """Each takes the other's place."""
@@ -71,13 +58,10 @@ class Reservation:
         self.keeper.core.first_token(self.ticket, time.monotonic())
         self.keeper.act()
 
-    def answered(self, prompt_tokens: int, cached_tokens: int, output_tokens: int) -> None:
+    def answered(self, output_tokens: int) -> None:
         """The answer is complete; the engine has counted its tokens."""
         self.keeper.ejection.succeeded(self.target.device_id)
-        first, sent = self.ticket.first_at, self.ticket.sent_at
-        ttft_s = None if first is None else first - sent
-        total_s = time.monotonic() - sent
-        self.outcome = Outcome(prompt_tokens, cached_tokens, output_tokens, ttft_s, total_s)
+        self.output_tokens = output_tokens
 
     def failed(self) -> None:
         """The engine answered that it could not."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 from registry.errors import ModelyardError
 from registry.names import ModelVersion
@@ -19,7 +20,7 @@ from serving.routing.retries import RetryBudget
 from serving.routing.running import Running
 from serving.routing.target import Target
 from serving.routing.upstream import Upstream
-from serving.routing.work import Outcome, Work
+from serving.routing.work import Work
 from serving.routing.yard import Yard
 
 BLOCK_TOKENS = 256
@@ -57,16 +58,12 @@ class Router:
         self.observed = Observed(self.core, self.ejection)
         self.loading = Loading(self.upstream, self.observed, self.load_timeout_s)
 
-    def reserve(self, version: ModelVersion, work: Work) -> Reservation:
-        """An engine for the length of an `async with`, loaded where nobody has the version.
+    async def reserve(self, version: ModelVersion, work: Work) -> Reservation:
+        """A place on an engine, once that can begin with it; loaded where nobody has the version.
 
-        Entering raises Unavailable with the reason, and FleetBusy where too many wait already. A
-        load that takes minutes goes on where its asker leaves: others may be waiting for it.
+        Raises Unavailable with the reason, and FleetBusy where too many wait already. A load that
+        takes minutes goes on where its asker leaves: others may be waiting for it.
         """
-        return Reservation(self, version, work)
-
-    async def begin(self, version: ModelVersion, work: Work) -> Ticket:
-        """A place on an engine, once that can begin with it; `end` gives it back."""
         if not self._is_current(version):
             await self._look(version)
         ticket = self.core.submit(work, version.id, time.monotonic())
@@ -77,10 +74,11 @@ class Router:
         except BaseException:
             self.end(ticket, None)
             raise
-        return ticket
+        return Reservation(self, version, ticket)
 
-    def end(self, ticket: Ticket, outcome: Outcome | None) -> None:
-        self.core.finished(ticket, time.monotonic(), outcome)
+    def end(self, ticket: Ticket, output_tokens: int | None) -> None:
+        """The place is free; of an answer that is complete, the engine has counted its tokens."""
+        self.core.finished(ticket, time.monotonic(), output_tokens)
         self.act()
 
     async def explain(self, version: ModelVersion, work: Work) -> Explanation:
@@ -115,7 +113,7 @@ class Router:
             return
         orders, self.core.orders = self.core.orders, []
         for order in orders:
-            self.loading.begin(order, lambda error, order=order: self._loaded(order, error))
+            self.loading.begin(order, partial(self._loaded, order))
         sends, self.core.sends = self.core.sends, []
         for ticket in sends:
             waiter = self._waiters.get(id(ticket))

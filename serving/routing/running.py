@@ -3,20 +3,23 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import msgspec
-
 from registry.names import Caller
 from serving.routing.target import Target
 
 
-class RunningRequest(msgspec.Struct, eq=False):
+class RunningRequest:
     """One request at work: whose, for which version, since when (seconds since 1970)."""
 
-    request_id: str
-    caller: Caller
-    model: str
-    target: Target
-    since: float
+    __slots__ = ("caller", "model", "request_id", "since", "target")
+
+    def __init__(
+        self, request_id: str, caller: Caller, model: str, target: Target, since: float
+    ) -> None:
+        self.request_id = request_id
+        self.caller = caller
+        self.model = model
+        self.target = target
+        self.since = since
 
     @property
     def started_at(self) -> datetime:

@@ -2,20 +2,34 @@
 
 from registry.quotas import Quota
 from serving.routing.work import Work
-from serving.wire.wanted import prompt_tokens
+from serving.wire.wanted import Wanted, prompt_tokens
 
 BLOCK_BYTES = 1024
 """One prefix block: about 256 tokens."""
 
 MOST_BLOCKS = 128
 
+USUAL_OUTPUT = 256
+MOST_OUTPUT = 1_000_000
+"""Tokens reserved for an answer whose request sets no bound, and at most."""
 
-def work_of(request_id: str, body: bytes, output_tokens: int, quota: Quota, priority: int) -> Work:
-    """`output_tokens`: the most that the answer may have; the quota is the asker's."""
+
+def work_of(request_id: str, body: bytes, wanted: Wanted, quota: Quota, priority: int) -> Work:
+    """`wanted` was read from the body; the quota is the asker's."""
     user_id, gpus = quota.user_id, quota.gpu_limit
     prompt = max(1, prompt_tokens(body))
     blocks = _blocks(user_id, body)
-    return Work(request_id, user_id, priority, prompt, output_tokens, blocks, gpus)
+    return Work(request_id, user_id, priority, prompt, _output(wanted), blocks, gpus)
+
+
+def _output(wanted: Wanted) -> int:
+    """The most tokens that the answers may have."""
+    limit = _count(wanted.max_completion_tokens) or _count(wanted.max_tokens) or USUAL_OUTPUT
+    return min(limit * (_count(wanted.n) or 1), MOST_OUTPUT)
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _blocks(user_id: str, body: bytes) -> tuple[int, ...]:

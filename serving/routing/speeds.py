@@ -105,8 +105,8 @@ class Speeds:
         like = like or [p for (_, v), p in self._paces.items() if v == version and p.prefill.known]
         if not like:
             return Pace(Line(PRIOR_PREFILL_S), Line(PRIOR_DECODE_S))
-        prefill = sum(p.prefill.at(1) for p in like) / len(like)
-        return Pace(Line(prefill), Line(sum(p.decode.at(1) for p in like) / len(like)))
+        prefill = sum((p.prefill.at(1) for p in like), 0.0) / len(like)
+        return Pace(Line(prefill), Line(sum((p.decode.at(1) for p in like), 0.0) / len(like)))
 
 
 LEAST_PREFILL, LEAST_DECODE = 64, 8

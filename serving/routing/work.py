@@ -1,4 +1,4 @@
-"""What the router is asked to place, and what became of it."""
+"""What the router is asked to place."""
 
 import msgspec
 
@@ -20,13 +20,3 @@ class Work(msgspec.Struct, frozen=True, gc=False):
     output_tokens: int = 0
     prefix: tuple[int, ...] = ()
     gpu_limit: int = 0
-
-
-class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What an answered request took; `ttft_s` and `total_s` from its sending, None: not seen."""
-
-    prompt_tokens: int
-    cached_tokens: int
-    output_tokens: int
-    ttft_s: float | None
-    total_s: float

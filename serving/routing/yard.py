@@ -124,5 +124,5 @@ class Yard:
 
     def is_crowded(self) -> bool:
         """Whether there is no room for all that is asked for, so that versions must take turns."""
-        asked = sum(n for v, n in self.needs.items() if self.demands.of(v).is_wanted)
-        return asked > sum(w.memory for w in self.workers if w.is_fit)
+        asked = sum((n for v, n in self.needs.items() if self.demands.of(v).is_wanted), 0.0)
+        return asked > sum((w.memory for w in self.workers if w.is_fit), 0.0)

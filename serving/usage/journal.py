@@ -48,8 +48,7 @@ class Segment:
         return cls(folder / name, descriptor, mmap.mmap(descriptor, size))
 
     def write(self, line: bytes) -> None:
-        self.lines[self.end : self.end + len(line)] = line
-        self.end += len(line)
+        self.end += self.lines.write(line)
 
     def leave(self) -> None:
         """Unlock it: anybody may book what it holds."""

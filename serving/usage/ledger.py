@@ -6,16 +6,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Self
 
-import msgspec
 import structlog
-from msgspec.structs import replace
 from sqlalchemy.exc import DBAPIError
 
 from registry.usage import UsageBook, Used
-from serving.metrics import Trail
 from serving.usage.access_log import AccessLog
+from serving.usage.booking import Booking
 from serving.usage.journal import Journal, Segment
-from serving.wire.usage import Counts
 
 EVERY_S = 0.5
 BATCH = 5_000
@@ -65,7 +62,7 @@ class Ledger:
             await ledger._write()
             journal.close()
 
-    def reserve(self, row: Used) -> "Booking":
+    def reserve(self, row: Used) -> Booking:
         """Keep, beyond the death of this process, what is booked if nothing more is heard."""
         return Booking(self, row, self.journal.reserve(row))
 
@@ -128,36 +125,3 @@ class Ledger:
             return
         if found:
             _log.warning("booked what ended without a word", requests=found)
-
-
-class Booking(msgspec.Struct, eq=False):
-    """One request's place in the ledger: it is entered or released, whichever comes first."""
-
-    ledger: Ledger
-    reserved: Used
-    segment: Segment
-    is_open: bool = True
-
-    def enter(self, trail: Trail, counts: Counts, device_id: str) -> bool:
-        """The request has ended, and this is how; False where it was released before."""
-        if not self.is_open:
-            return False
-        self.is_open = False
-        row = replace(
-            self.reserved,
-            device_id=device_id,
-            status=str(trail.status or 500),
-            prompt_tokens=counts.prompt_tokens,
-            cached_tokens=counts.cached_tokens,
-            output_tokens=counts.completion_tokens,
-            first_byte_ms=trail.first_byte_ms,
-            total_ms=trail.total_ms,
-        )
-        self.ledger.put(row, self.segment)
-        return True
-
-    def release(self) -> None:
-        """Nothing was done for it."""
-        if self.is_open:
-            self.is_open = False
-            self.ledger.journal.settle([self.segment])

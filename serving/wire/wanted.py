@@ -6,10 +6,6 @@ import msgspec
 
 from serving.errors import InvalidRequest
 
-USUAL_OUTPUT = 256
-"""Tokens reserved for an answer whose request sets no bound."""
-
-MOST_OUTPUT = 1_000_000
 BYTES_A_TOKEN = 4
 
 _AT = re.compile(r"`\$\.(?P<field>[^`]+)`")
@@ -25,11 +21,6 @@ class Wanted(msgspec.Struct, frozen=True):
     max_tokens: object = None
     max_completion_tokens: object = None
     n: object = None
-
-    def output_tokens(self) -> int:
-        """The most that the answers may have."""
-        limit = _count(self.max_completion_tokens) or _count(self.max_tokens) or USUAL_OUTPUT
-        return min(limit * (_count(self.n) or 1), MOST_OUTPUT)
 
 
 _decode = msgspec.json.Decoder(Wanted).decode
@@ -48,10 +39,6 @@ def read_wanted(body: bytes) -> Wanted:
 def prompt_tokens(body: bytes) -> int:
     """About how many tokens a request's text has, until its engine has counted them."""
     return len(body) // BYTES_A_TOKEN
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _explained(error: msgspec.ValidationError) -> InvalidRequest:

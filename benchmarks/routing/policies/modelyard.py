@@ -8,7 +8,7 @@ from benchmarks.routing.traces import BLOCK
 from benchmarks.routing.workload import Request
 from serving.routing.dispatcher import Dispatcher
 from serving.routing.fleet_state import Ticket, Worker
-from serving.routing.work import Outcome, Work
+from serving.routing.work import Work
 from serving.routing.yard import Yard
 
 GB = 1e9
@@ -52,10 +52,7 @@ class Modelyard:
     def finished(self, request: Request, worker: int) -> None:
         ticket = self._tickets.pop(request.number)
         del self._requests[id(ticket)]
-        first = None if request.first_s is None else request.first_s - request.sent_s
-        took = self.sim.now - request.sent_s
-        outcome = Outcome(request.prompt, request.cached, request.output, first, took)
-        self.core.finished(ticket, self.sim.now, outcome)
+        self.core.finished(ticket, self.sim.now, request.output)
         self._act()
 
     def loaded(self, worker: int, model: int) -> None:

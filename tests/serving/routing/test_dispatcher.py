@@ -9,7 +9,7 @@ from serving.routing.dispatcher import Dispatcher
 from serving.routing.explain import explain
 from serving.routing.fleet_state import MOST_OVERTAKEN_S, Lane, LaneState, Ticket, Worker
 from serving.routing.speeds import Line, Pace
-from serving.routing.work import Outcome, Work
+from serving.routing.work import Work
 from serving.routing.yard import Yard
 
 MODELS = {"a": 10.0, "b": 20.0, "huge": 1000.0}
@@ -69,7 +69,7 @@ def _take(core: Dispatcher, tickets: list[Ticket], step: str, number: int, now: 
     elif step == "first" and tickets:
         core.first_token(tickets[number % len(tickets)], now)
     elif step == "finish" and tickets:
-        answered = Outcome(1, 0, number, None, 1.0) if number % 2 else None
+        answered = number if number % 2 else None
         core.finished(tickets.pop(number % len(tickets)), now, answered)
     elif step == "lost" and lanes:
         core.lost(lanes[number % len(lanes)], now)
@@ -218,7 +218,7 @@ def test_a_slow_device_is_learned_and_gets_less() -> None:
         counts[ticket.lane.worker.index] += number >= 100
         seconds = (2.0, 0.5)[ticket.lane.worker.index]
         core.first_token(ticket, now + seconds)
-        core.finished(ticket, now + seconds, Outcome(1000, 0, 1, seconds, seconds))
+        core.finished(ticket, now + seconds, 1)
         now += 3.0
     assert counts[1] > 90
 

@@ -74,7 +74,7 @@ async def open_router(site: Site) -> AsyncGenerator[Router]:
 
 async def pick(router: Router, version: ModelVersion) -> Target:
     """Where a small request goes."""
-    async with router.reserve(version, Work("r", "ada", prompt_tokens=10)) as held:
+    with await router.reserve(version, Work("r", "ada", prompt_tokens=10)) as held:
         return held.target
 
 

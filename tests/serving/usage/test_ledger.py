@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from registry.database import Database
 from registry.usage import UsageBook
-from serving.metrics import Trail
+from serving.trail import Trail
 from serving.usage import ledger as ledgers
 from serving.usage.access_log import AccessLog
 from serving.usage.journal import Journal
