@@ -10,7 +10,7 @@ BIN := .venv/bin
 comma := ,
 SOURCES := benchmarks dashboard deployments flows registry serving tests
 
-.PHONY: help setup servers demo up test check format bench soak gpu-check constraints clean
+.PHONY: help setup servers demo up wheel test check format bench soak gpu-check constraints clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -21,13 +21,16 @@ setup: .venv/.ready ## Make .venv and install everything for development (first 
 	PYTHON=$(PYTHON) EXTRAS=$(EXTRAS) deployments/setup.sh
 
 servers: ## Install the servers that the tests talk to (needs root and apt; else tells what is missing)
-	deployments/test-servers.sh
+	PYTHON=$(PYTHON) deployments/test-servers.sh
 
 demo: setup ## From a model id to a streamed answer, on this machine, without internet (ONCE=1: then end)
 	$(BIN)/modelyard up --demo --data $(DATA) $(if $(ONCE),--once)
 
 up: setup ## Everything on this machine: gateway, workers, Prefect, dashboard
 	$(BIN)/modelyard up --data $(DATA)
+
+wheel: setup ## A wheel with the hot path compiled, in dist/: what to install for production
+	deployments/wheel.sh dist
 
 test: setup servers ## All tests, on real servers
 	$(BIN)/pytest $(ARGS)

@@ -13,6 +13,10 @@ command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/
 # The NVML stub of the tests is compiled.
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 
+# The hot path is compiled, too, to be tested as it is installed.
+"${PYTHON:-python3}" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
+  missing+=(python3-dev)
+
 [[ ${#missing[@]} -eq 0 ]] && exit 0
 if [[ $(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
   echo "The tests need: ${missing[*]}. On Debian: sudo apt-get install ${missing[*]}" >&2

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.gateway.client import Found, Load
+from benchmarks.gateway.compiled import compiled
 from benchmarks.gateway.contestants import LOAD_CORE, Contestant, Field, backend
 from benchmarks.gateway.litellm import LiteLLM
 from benchmarks.gateway.report import Report
@@ -104,9 +105,11 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         field = Field(stack, stack.enter_context(backend()), folder)
         redis = field.redis()
+        modules = compiled(folder)
         everybody = [
-            field.ours("ours"),
-            field.ours("ours + Redis", redis),
+            field.ours("ours", modules=modules),
+            field.ours("ours + Redis", redis, modules=modules),
+            field.ours("ours, not compiled"),
             field.proxy("bare", "ours without policy"),
             field.proxy("fastapi", "FastAPI + aiohttp"),
         ]

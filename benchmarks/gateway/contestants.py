@@ -72,11 +72,13 @@ class Field:
     backend: str
     folder: Path
 
-    def ours(self, name: str, redis: str = "") -> Contestant:
+    def ours(self, name: str, redis: str = "", *, modules: Path | None = None) -> Contestant:
+        """The gateway of the checkout, or of other `modules`."""
         site = prepare(self.folder / name, self.backend, redis)
         port = choose_port(0, "")
-        argv = [sys.executable, "-m", "serving.cli.main", "gateway", "--port", str(port)]
-        return self._start(name, argv, port, site.environment, site.key)
+        argv = [sys.executable, "-P", "-m", "serving.cli.main", "gateway", "--port", str(port)]
+        environment = {**site.environment, "PYTHONPATH": str(modules or "")}
+        return self._start(name, argv, port, environment, site.key)
 
     def proxy(self, kind: str, name: str) -> Contestant:
         port = choose_port(0, "")
