@@ -31,6 +31,8 @@ class Leaving:
 
     def stop(self) -> None:
         """The answer is complete, or never will be."""
+        if self.task is None:
+            return
         self.task = None
         self.soon.waiting.pop(self, None)
         if self.looking is not None:
