@@ -1,0 +1,189 @@
+"""How soon answers are as fast as before once a worker is killed under load.
+
+`python -m benchmarks.recovery [--seconds 30] [--rate 12]`: a gateway and three workers, each with a
+mock engine of four places; streams begin at a steady rate, and after a third of the time one worker
+is ended by SIGKILL, its engine with it. For every second it prints how many streams began, how many
+of them broke, and how long their first tokens and their ends took.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from pydantic import SecretStr
+
+from registry.catalog import Catalog
+from registry.fleet import Fleet
+from registry.identity import Identity
+from registry.names import EngineState, Format, ModelFacts, StoredFile, Visibility
+from registry.open import open_database
+from registry.settings import RegistrySettings
+from registry.store import Store
+
+NODES = ("a", "b", "c")
+ENGINE = {"prefill_s": 0.05, "delay_s": 0.02}
+BODY = {"model": "talker", "prompt": "Say", "max_tokens": 16, "stream": True}
+BAR_S, AS_BEFORE = 5.0, 1.25
+"""Within so many seconds first tokens come as before: at most so many times as long (p99)."""
+
+STARTS_WITHIN_S = 60.0
+_SECRET = "benchmark" * 5
+_MODELYARD = (sys.executable, "-m", "serving.cli.main")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One answer; times in seconds, `begun` from the kill on."""
+
+    begun: float
+    first_s: float
+    took_s: float
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Yard:
+    """A running installation."""
+
+    url: str
+    key: str
+    workers: Mapping[str, subprocess.Popen[bytes]]
+
+
+def open_yard(stack: ExitStack, folder: Path) -> Yard:
+    settings = RegistrySettings(data_dir=folder, secret_key=SecretStr(_SECRET))
+    database = open_database(settings)
+    stack.callback(database.close)
+    key = Identity(database, _SECRET).first_admin() or ""
+    stored = Store(settings.store, 10**9).put([b"talker"])
+    Catalog(database).register(
+        name="talker",
+        repo="benchmark/talker",
+        revision="0" * 40,
+        facts=ModelFacts(
+            Format.MOCK, "mock", context_length=256, details={"engine_options": ENGINE}
+        ),
+        files=[StoredFile("model.mock", stored.sha256, stored.size)],
+        metrics={},
+        visibility=Visibility.PUBLIC,
+    )
+    env = {"MODELYARD_DATA_DIR": str(folder), "MODELYARD_SECRET_KEY": _SECRET}
+    workers = {
+        node: _start(stack, ["worker", "--device", "cpu-0", "--preload", "talker"], env, node)
+        for node in NODES
+    }
+    ready = folder / "ready.json"
+    _start(stack, ["gateway", "--port", "0", "--ready-file", str(ready)], env, "gateway")
+    fleet = Fleet(database)
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while not ready.exists() or _ready(fleet) < len(NODES):
+        if time.monotonic() > deadline:
+            sys.exit("gateway and engines do not start")
+        time.sleep(0.1)
+    return Yard(json.loads(ready.read_text())["url"], key, workers)
+
+
+def _start(
+    stack: ExitStack, command: list[str], env: Mapping[str, str], node: str
+) -> subprocess.Popen[bytes]:
+    surroundings = {**os.environ, **env, "MODELYARD_NODE": node}
+    process = subprocess.Popen([*_MODELYARD, *command], env=surroundings, stdout=subprocess.DEVNULL)
+    stack.callback(process.wait, 60)
+    stack.callback(process.terminate)
+    return process
+
+
+def _ready(fleet: Fleet) -> int:
+    return sum(engine.state is EngineState.READY for engine in fleet.engines(10.0))
+
+
+async def load(yard: Yard, seconds: float, rate: float) -> list[Stream]:
+    """Streams at a steady rate, whatever becomes of those before; the kill is in the middle."""
+    began, killed_after = time.monotonic(), seconds / 3
+    headers = {"Authorization": f"Bearer {yard.key}"}
+    connector = aiohttp.TCPConnector(limit=0)
+    async with (
+        aiohttp.ClientSession(yard.url, headers=headers, connector=connector) as session,
+        asyncio.TaskGroup() as group,
+    ):
+        asyncio.get_running_loop().call_later(killed_after, yard.workers[NODES[0]].kill)
+        asked = list[asyncio.Task[Stream]]()
+        for number in range(int(seconds * rate)):
+            await asyncio.sleep(began + number / rate - time.monotonic())
+            asked.append(group.create_task(_ask(session, began + killed_after)))
+    return [task.result() for task in asked]
+
+
+async def _ask(session: aiohttp.ClientSession, killed_at: float) -> Stream:
+    begun, first, rest = time.monotonic(), 0.0, b""
+    async with session.post("/v1/completions", json=BODY) as answer:
+        async for part in answer.content.iter_any():
+            first = first or time.monotonic()
+            rest = (rest + part)[-64:]
+    whole = answer.status == 200 and rest.endswith(b"data: [DONE]\n\n")
+    over = time.monotonic()
+    return Stream(begun - killed_at, (first or over) - begun, over - begun, whole)
+
+
+def report(streams: list[Stream]) -> bool:
+    """Print what came of each second; whether first tokens were as before within the bar."""
+    before = [s for s in streams if s.begun < -1]
+    usual = _p99([s.first_s for s in before])
+    print(f"{'second':>8}{'began':>7}{'broke':>7}{'first token p50, p99 ms':>26}{'end p99 ms':>12}")
+    print(_row("before", before))
+    after = {int(s.begun) for s in streams if s.begun >= 0}
+    late = [second for second in after if _first_p99(streams, second) > usual * AS_BEFORE]
+    for second in [-1, *sorted(after)]:
+        print(_row(str(second), _in(streams, second)))
+    back_s = max(late, default=-1) + 1
+    broke = [s for s in streams if not s.whole]
+    own = all(s.begun < 0 for s in broke)
+    print(f"\n{len(broke)} of {len(streams)} streams broke, all begun before the kill: {own}")
+    print(f"first tokens as before from second {back_s} on (bar: {BAR_S:.0f})")
+    return back_s <= BAR_S and own
+
+
+def _in(streams: list[Stream], second: int) -> list[Stream]:
+    return [s for s in streams if second <= s.begun < second + 1]
+
+
+def _first_p99(streams: list[Stream], second: int) -> float:
+    return _p99([s.first_s for s in _in(streams, second)])
+
+
+def _row(name: str, streams: list[Stream]) -> str:
+    first = sorted(s.first_s * 1000 for s in streams)
+    broke = sum(not s.whole for s in streams)
+    end = _p99([s.took_s * 1000 for s in streams])
+    shown = f"{first[len(first) // 2]:.0f}, {_p99(first):.0f}"
+    return f"{name:>8}{len(streams):>7}{broke:>7}{shown:>26}{end:>12.0f}"
+
+
+def _p99(values: list[float]) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * 0.99))]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks.recovery", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long streams begin")
+    parser.add_argument("--rate", type=float, default=12.0, help="streams a second")
+    given = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        yard = open_yard(stack, folder)
+        streams = asyncio.run(load(yard, given.seconds, given.rate))
+    return 0 if report(streams) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
