@@ -10,6 +10,8 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+BODILESS = (204, 304)
+
 
 class JoiningProtocol(HttpToolsProtocol):
     """Only for POST, whose answers have a body that follows at once.
@@ -48,29 +50,23 @@ class _Answer:
         if cycle.disconnected:
             return
         if not (self._head or cycle.response_started):
-            self._head = self._headed(message["status"], message["headers"])
+            self._head = self._headed(message["status"], message.get("headers", []))
         elif not cycle.response_complete:
-            self._write(message["body"], is_last=not message.get("more_body", False))
+            self._write(message.get("body", b""), is_last=not message.get("more_body", False))
 
-    def _headed(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
-        cycle, lines = self._cycle, [STATUS_LINE[status]]
-        for name, value in cycle.default_headers:
-            lines += (name, b": ", value, b"\r\n")
+    def _headed(self, status: int, given: list[tuple[bytes, bytes]]) -> bytes:
+        cycle, headers = self._cycle, [*self._cycle.default_headers, *given]
+        self._is_chunked = status not in BODILESS and b"content-length" not in dict(given)
+        if not cycle.keep_alive:
+            headers.append((b"connection", b"close"))
+        if self._is_chunked:
+            headers.append((b"transfer-encoding", b"chunked"))
+        lines = [STATUS_LINE[status]]
         for name, value in headers:
             lines += (name, b": ", value, b"\r\n")
-            if name == b"content-length":
-                self._is_chunked = False
-        more = 1
-        if not cycle.keep_alive:
-            lines.append(b"connection: close\r\n")
-            more += 1
-        if self._is_chunked:
-            lines.append(b"transfer-encoding: chunked\r\n")
-            more += 1
         lines.append(b"\r\n")
         head = b"".join(lines)
-        ends = len(cycle.default_headers) + len(headers) + more + 1
-        if not head.count(b"\n") == head.count(b"\r") == ends or b"\0" in head:
+        if not head.count(b"\n") == head.count(b"\r") == len(headers) + 2 or b"\0" in head:
             raise RuntimeError("A header has a line break.")
         return head
 

@@ -111,6 +111,18 @@ async def test_a_header_with_a_line_break_is_never_sent(value: bytes) -> None:
     assert wire.writes[0].startswith(b"HTTP/1.1 500 ")
 
 
+@pytest.mark.parametrize("status", [204, 304])
+async def test_an_answer_that_has_no_body_announces_none(status: int) -> None:
+    """Not even an empty one in chunks; the bytes are uvicorn's."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": status})
+        await send({"type": "http.response.body"})
+
+    usual, joined = await told(app, POST, HttpToolsProtocol), await told(app, POST)
+    assert b"".join(joined.writes) == b"".join(usual.writes)
+
+
 async def test_an_answer_of_known_length_is_not_cut_into_chunks() -> None:
     """Head and body leave together, in uvicorn's bytes."""
 
