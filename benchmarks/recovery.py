@@ -108,7 +108,7 @@ def _ready(fleet: Fleet) -> int:
 
 
 async def load(yard: Yard, seconds: float, rate: float) -> list[Stream]:
-    """Streams at a steady rate, whatever becomes of those before; the kill is in the middle."""
+    """Streams at a steady rate, whatever becomes of those before; the kill comes after a third."""
     began, killed_after = time.monotonic(), seconds / 3
     headers = {"Authorization": f"Bearer {yard.key}"}
     connector = aiohttp.TCPConnector(limit=0)

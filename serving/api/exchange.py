@@ -31,6 +31,7 @@ class Exchange:
         """All of it; raises RequestTooLarge before too much was read, and ClientDisconnect."""
         check_size(int(announced) if announced.isdigit() else 0)
         body, is_more = await self._part()
+        check_size(len(body))
         if not is_more:
             return body
         parts, size = [body], len(body)
@@ -46,7 +47,6 @@ class Exchange:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body: bytes = message.get("body", b"")
-        check_size(len(body))
         return body, message.get("more_body", False)
 
     async def whole(self, version: str, reply: Reply) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.gateway.compiled import compiled
+
 ROOT = Path(__file__).parents[2]
 TESTED = ("admission", "api", "routing", "usage", "test_lost_requests.py", "test_spread.py")
 FILES = "import serving.gateway as a, serving.routing.cost as b; print(a.__file__, b.__file__)"
@@ -15,29 +17,23 @@ FILES = "import serving.gateway as a, serving.routing.cost as b; print(a.__file_
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """A folder with the wheel's modules, to be found before the checkout's."""
-    subprocess.run([ROOT / "deployments" / "wheel.sh", tmp_path / "dist"], check=True)
-    (wheel,) = (tmp_path / "dist").glob("*.whl")
-    folder = tmp_path / "installed"
-    uv = Path(sys.executable).with_name("uv")
-    install = [uv, "pip", "install", "--quiet", "--no-deps", "--target", folder, wheel]
-    subprocess.run(install, check=True)
-    return folder
+    return compiled(tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_gateways_tests_pass_where_it_is_compiled(installed: Path, tmp_path: Path) -> None:
     """The same tests once more; whatever they start finds the compiled modules, too."""
-    compiled = {**os.environ, "PYTHONPATH": str(installed)}
+    surroundings = {**os.environ, "PYTHONPATH": str(installed)}
     found = subprocess.check_output(
-        [sys.executable, "-c", FILES], env=compiled, cwd=tmp_path, text=True
+        [sys.executable, "-c", FILES], env=surroundings, cwd=tmp_path, text=True
     )
     assert found.count(".so") == 2
     options = ["-q", "-p", "no:cacheprovider", "-o", f"pythonpath={installed} {ROOT}"]
     run = subprocess.run(
         [sys.executable, "-P", "-m", "pytest", *options, *(f"tests/serving/{t}" for t in TESTED)],
         cwd=ROOT,
-        env=compiled,
+        env=surroundings,
         capture_output=True,
         text=True,
         check=False,
