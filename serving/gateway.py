@@ -28,7 +28,6 @@ from serving.routing.upstream import Headers, Upstream
 from serving.routing.versions import Versions
 from serving.routing.work import Work
 from serving.trail import Trail
-from serving.usage.ids import new_id
 from serving.usage.ledger import Ledger
 from serving.wire import headers
 from serving.wire.rate_headers import Room
@@ -204,7 +203,7 @@ def _reserved(ask: Ask, held: Reservation, now: float) -> Used:
     """What is booked if this process ends before the request does."""
     version = held.version
     return Used(
-        id=new_id(),
+        id=ask.trail.id,
         request_id=ask.trail.request_id,
         at=int(now * 1000 - ask.trail.total_ms),
         user_id=ask.caller.user_id,

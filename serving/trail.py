@@ -14,13 +14,17 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
 class Trail:
     """What becomes known of one request on its way, for its records and its headers.
 
+    `id` is unique, `request_id` what the client calls it or that as well.
     `route` is the template of a known route and `model` a name from the catalog, or `other`:
     what clients send never makes a new series. Times are of the performance counter.
     """
 
-    __slots__ = ("begun", "first_byte", "model", "request_id", "route", "status")
+    __slots__ = ("begun", "first_byte", "id", "model", "request_id", "route", "status")
 
-    def __init__(self, request_id: str, route: str = OTHER, status: int = UNKNOWN) -> None:
+    def __init__(
+        self, own_id: str, request_id: str, route: str = OTHER, status: int = UNKNOWN
+    ) -> None:
+        self.id = own_id
         self.request_id = request_id
         self.route = route
         self.status = status

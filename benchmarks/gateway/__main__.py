@@ -110,7 +110,7 @@ def main() -> int:
             field.ours("ours", modules=modules),
             field.ours("ours + Redis", redis, modules=modules),
             field.ours("ours, not compiled"),
-            field.proxy("bare", "ours without policy"),
+            field.proxy("bare", "ours without policy", modules=modules),
             field.proxy("fastapi", "FastAPI + aiohttp"),
         ]
         if litellm:

@@ -80,10 +80,12 @@ class Field:
         environment = {**site.environment, "PYTHONPATH": str(modules or "")}
         return self._start(name, argv, port, environment, site.key)
 
-    def proxy(self, kind: str, name: str) -> Contestant:
+    def proxy(self, kind: str, name: str, *, modules: Path | None = None) -> Contestant:
+        """One of the floors, with the `modules` that ours has."""
         port = choose_port(0, "")
-        argv = [sys.executable, "-m", "benchmarks.gateway.floor", kind, str(port), self.backend]
-        return self._start(name, argv, port, {}, "")
+        floor = ["benchmarks.gateway.floor", kind, str(port), self.backend]
+        environment = {"PYTHONPATH": str(modules or "")}
+        return self._start(name, [sys.executable, "-P", "-m", *floor], port, environment, "")
 
     def litellm(self, program: LiteLLM, name: str, redis: str = "") -> Contestant:
         port = choose_port(0, "")

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from registry.errors import ModelyardError
 from serving.api.exchange import Exchange
 from serving.api.leaving import Leaving, Soon
-from serving.api.observe import request_id
+from serving.api.observe import begun
 from serving.api.parts import parts_at
 from serving.api.problems import database_away, refusal, unexpected
 from serving.engines.offer import ENDPOINTS
@@ -38,7 +38,7 @@ class HotPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given: dict[bytes, bytes] = dict(scope["headers"])
-        trail = Trail(request_id(given.get(b"x-request-id", b"")), route=scope["path"])
+        trail = begun(given.get(b"x-request-id", b""), scope["path"])
         exchange = Exchange(trail.request_id, receive, send, Leaving(receive, self.soon))
         self.counted.active += 1
         try:

@@ -23,7 +23,7 @@ class Observe:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        trail = Trail(request_id(Headers(scope=scope).get("x-request-id", "").encode("latin-1")))
+        trail = begun(Headers(scope=scope).get("x-request-id", "").encode("latin-1"))
         scope.setdefault("state", {})["trail"] = trail
 
         async def send_marked(message: Message) -> None:
@@ -43,6 +43,8 @@ class Observe:
             self.counted.record(trail)
 
 
-def request_id(given: bytes) -> str:
-    """The client's own where it is sound, else a new one."""
-    return given.decode() if given and _GIVEN.fullmatch(given) else new_id()
+def begun(given: bytes, route: str = OTHER) -> Trail:
+    """The trail of a new request, under the client's own name for it where that is sound."""
+    own_id = new_id()
+    request_id = given.decode() if given and _GIVEN.fullmatch(given) else own_id
+    return Trail(own_id, request_id, route)

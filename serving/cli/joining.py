@@ -1,16 +1,10 @@
 """uvicorn whose answers to POST leave in fewer steps: head and body in one write."""
 
-from collections.abc import Awaitable
 from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-BODILESS = (204, 304)
+from serving.cli.joined import JoinedAnswer
 
 
 class JoiningProtocol(HttpToolsProtocol):
@@ -19,72 +13,11 @@ class JoiningProtocol(HttpToolsProtocol):
     A write costs a call into the kernel and wakes the client, who can do nothing with a head.
     """
 
+    def shutdown(self) -> None:
+        """Not before the answers that are complete have left."""
+        self.loop.call_soon(super().shutdown)
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if cycle.scope["method"] == "POST":
-            app = _Answer(cycle, app)
+            app = JoinedAnswer(cycle, app, self.loop)
         super()._start_asgi_task(cycle, app)
-
-
-class _Answer:
-    """The application whose answer is written here, in uvicorn's bytes; its cycle is told so.
-
-    The head waits for the first of the body. What is in it is looked at once and as a whole:
-    uvicorn searches every name and every value, which costs more than all else that it writes.
-    """
-
-    __slots__ = ("_app", "_cycle", "_head", "_is_chunked")
-
-    def __init__(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
-        self._cycle = cycle
-        self._app = app
-        self._head = b""
-        self._is_chunked = True
-
-    def __call__(self, scope: Scope, receive: Receive, _send: Send) -> Awaitable[None]:
-        return self._app(scope, receive, self.send)
-
-    async def send(self, message: Message) -> None:
-        cycle = self._cycle
-        if cycle.flow.write_paused and not cycle.disconnected:
-            await cycle.flow.drain()
-        if cycle.disconnected:
-            return
-        if not (self._head or cycle.response_started):
-            self._head = self._headed(message["status"], message.get("headers", []))
-        elif not cycle.response_complete:
-            self._write(message.get("body", b""), is_last=not message.get("more_body", False))
-
-    def _headed(self, status: int, given: list[tuple[bytes, bytes]]) -> bytes:
-        cycle, headers = self._cycle, [*self._cycle.default_headers, *given]
-        self._is_chunked = status not in BODILESS and b"content-length" not in dict(given)
-        if not cycle.keep_alive:
-            headers.append((b"connection", b"close"))
-        if self._is_chunked:
-            headers.append((b"transfer-encoding", b"chunked"))
-        lines = [STATUS_LINE[status]]
-        for name, value in headers:
-            lines += (name, b": ", value, b"\r\n")
-        lines.append(b"\r\n")
-        head = b"".join(lines)
-        if not head.count(b"\n") == head.count(b"\r") == len(headers) + 2 or b"\0" in head:
-            raise RuntimeError("A header has a line break.")
-        return head
-
-    def _write(self, body: bytes, *, is_last: bool) -> None:
-        cycle = self._cycle
-        head, self._head = self._head, b""
-        cycle.response_started = True
-        cycle.waiting_for_100_continue = False
-        if self._is_chunked:
-            chunk = b"%b%x\r\n%b\r\n" % (head, len(body), body) if body else head
-            cycle.transport.write(chunk + b"0\r\n\r\n" if is_last else chunk)
-        elif head:
-            cycle.transport.writelines((head, body))
-        else:
-            cycle.transport.write(body)
-        if is_last:
-            cycle.response_complete = True
-            cycle.message_event.set()
-            if not cycle.keep_alive:
-                cycle.transport.close()
-            cycle.on_response()

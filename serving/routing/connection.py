@@ -7,6 +7,7 @@ from typing import NoReturn, cast
 import httptools
 
 from serving.routing.answer import Answer
+from serving.writing import write_soon
 
 MOST_HEAD = 64 * 1024
 _CONTENT_TYPE = b"content-type"
@@ -41,7 +42,7 @@ class Connection(asyncio.Protocol):
         answer = self.answer = Answer(self)
         self.heard_at = self._loop.time()
         self._head_bytes = 0
-        self._transport.writelines((head, body))
+        write_soon(self._loop, self._transport, (head, body))
         return answer
 
     def close(self) -> None:

@@ -10,7 +10,16 @@ import pytest
 from benchmarks.gateway.compiled import compiled
 
 ROOT = Path(__file__).parents[2]
-TESTED = ("admission", "api", "routing", "usage", "test_lost_requests.py", "test_spread.py")
+TESTED = (
+    "admission",
+    "api",
+    "cli/test_joining.py",
+    "routing",
+    "usage",
+    "test_lost_requests.py",
+    "test_spread.py",
+    "test_writing.py",
+)
 FILES = "import serving.gateway as a, serving.routing.cost as b; print(a.__file__, b.__file__)"
 
 

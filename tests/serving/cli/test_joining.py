@@ -61,6 +61,7 @@ async def told(app: ASGIApp, request: bytes, by: type[HttpToolsProtocol] = Joini
     protocol.connection_made(wire)
     protocol.data_received(request)
     await asyncio.gather(*state.tasks)
+    await asyncio.sleep(0)  # what was written in the last turn leaves
     return wire
 
 
@@ -132,3 +133,36 @@ async def test_an_answer_of_known_length_is_not_cut_into_chunks() -> None:
 
     usual, joined = await told(app, POST, HttpToolsProtocol), await told(app, POST)
     assert joined.writes == [b"".join(usual.writes)]
+
+
+async def test_a_complete_answer_leaves_before_the_server_ends() -> None:
+    """Though it is written at the end of the turn in which the server begins to end."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({**START, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"body"})
+        (protocol,) = state.connections
+        protocol.shutdown()
+
+    config = Config(app, http=JoiningProtocol, lifespan="off", log_level="critical")
+    config.load()
+    state, wire = ServerState(), Wire()
+    protocol = JoiningProtocol(config, state, {})
+    protocol.connection_made(wire)
+    protocol.data_received(POST)
+    while not wire.closed:
+        await asyncio.sleep(0)
+    assert wire.writes[0].endswith(b"body")
+
+
+async def test_what_a_client_asks_after_its_last_request_is_not_answered() -> None:
+    """It said that the connection ends."""
+    asked: list[str] = []
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        asked.append(scope["path"])
+        await streaming(b"one")(scope, _receive, send)
+
+    last = b"POST /last HTTP/1.0\r\nHost: here\r\nContent-Length: 0\r\n\r\n"
+    wire = await told(app, last + last.replace(b"last", b"more"))
+    assert (asked, wire.closed) == (["/last"], True)

@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from registry.database import Database
-from registry.usage import LOST, UsageBook
+from registry.usage import UsageBook
 from serving.usage import journal as journals
 from serving.usage.journal import Journal
-from tests.serving.usage.rows import lost, row
+from tests.serving.usage.rows import lost
 
 DIES = """
 import os, signal, sys
@@ -60,11 +61,21 @@ def test_a_row_that_was_known_wins_over_its_reservation(book: UsageBook, tmp_pat
     journal = Journal(tmp_path)
     reserved = lost()
     journal.reserve(reserved)
-    journal.spill([row(output_tokens=7)])
+    journal.spill([replace(reserved, status="200", output_tokens=7)])
     journal.close()
     assert journal.recover(book) == 2
-    assert sorted(t.output_tokens for t in book.totals(1)) == [7 + 256]
-    assert reserved.status == LOST
+    assert [(t.requests, t.failed, t.output_tokens) for t in book.totals(1)] == [(1, 0, 7)]
+
+
+def test_a_request_that_was_tried_twice_is_lost_once(book: UsageBook, tmp_path: Path) -> None:
+    """Its first engine was gone; with the second at work its gateway is killed."""
+    journal = Journal(tmp_path)
+    first = lost()
+    journal.settle([journal.reserve(first)])
+    journal.reserve(replace(first, device_id="cpu-1"))
+    journal.close()
+    journal.recover(book)
+    assert [total.requests for total in book.totals(1)] == [1]
 
 
 def test_a_torn_line_costs_only_itself(book: UsageBook, tmp_path: Path) -> None:

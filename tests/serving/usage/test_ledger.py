@@ -34,7 +34,7 @@ async def running(book: UsageBook, folder: Path, log: str = "") -> AsyncGenerato
 
 
 def answer(ledger: Ledger) -> None:
-    ledger.reserve(lost()).enter(Trail("r", status=200), Counts(3, 4), "gpu-1")
+    ledger.reserve(lost()).enter(Trail("1", "r", status=200), Counts(3, 4), "gpu-1")
 
 
 def requests(book: UsageBook) -> int:
@@ -107,5 +107,5 @@ async def test_what_was_released_is_never_booked(book: UsageBook, tmp_path: Path
     async with running(book, tmp_path) as ledger:
         booking = ledger.reserve(lost())
         booking.release()
-        booking.enter(Trail("r", status=200), Counts(3, 4), "gpu-1")
+        booking.enter(Trail("1", "r", status=200), Counts(3, 4), "gpu-1")
     assert requests(book) == 0
