@@ -168,6 +168,10 @@ class ModelVersion:
     created_at: datetime
     mlflow_version: str | None = None
     adapters: tuple[Adapter, ...] = ()
+    ref: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ref", f"{self.model}@{self.number}")
 
     def adapter(self, name: str | None) -> Adapter | None:
         return next((a for a in self.adapters if a.name == name), None)
@@ -179,10 +183,6 @@ class ModelVersion:
     @property
     def size(self) -> int:
         return sum(f.size for f in self.files)
-
-    @property
-    def ref(self) -> str:
-        return f"{self.model}@{self.number}"
 
 
 class Caller(msgspec.Struct, frozen=True, cache_hash=True):

@@ -39,6 +39,7 @@ from serving.routing.warmth import Warmth
 from serving.settings import ServingSettings
 from serving.shared_cache import SharedCache
 from serving.usage.access_log import AccessLog
+from serving.usage.bookkeeper import Bookkeeper
 from serving.usage.journal import Journal
 from serving.usage.ledger import Ledger
 
@@ -92,7 +93,7 @@ def _ledger(
     settings: ServingSettings, registry: RegistrySettings, database: Database
 ) -> AbstractAsyncContextManager[Ledger]:
     journal = Journal(registry.data_dir / "usage")
-    return Ledger.running(UsageBook(database), journal, AccessLog(settings.access_log))
+    return Bookkeeper.at_work(UsageBook(database), journal, AccessLog(settings.access_log))
 
 
 def _router(settings: ServingSettings, reads: Reads, upstream: Upstream) -> Router:

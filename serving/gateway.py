@@ -124,13 +124,15 @@ class Gateway:
         for attempt in range(TRIES):
             if attempt and not self.router.budget.spend():
                 break
-            with await self.router.reserve(version, work) as held:
-                try:
-                    await self._run(ask, wanted, held, client)
-                except EngineGone:
-                    held.gone()
-                else:
-                    return
+            held = await self.router.reserve(version, work)
+            try:
+                await self._run(ask, wanted, held, client)
+            except EngineGone:
+                held.gone()
+            else:
+                return
+            finally:
+                held.end()
         raise EngineUnavailable(
             f"The engine of {version.ref} ended before it answered, and so did those after it.",
             fix="Try again in a moment; `modelyard status` shows the engines.",

@@ -30,24 +30,17 @@ class Exchange:
     async def body(self, announced: bytes) -> bytes:
         """All of it; raises RequestTooLarge before too much was read, and ClientDisconnect."""
         check_size(int(announced) if announced.isdigit() else 0)
-        body, is_more = await self._part()
-        check_size(len(body))
-        if not is_more:
-            return body
-        parts, size = [body], len(body)
+        parts, size, is_more = list[bytes](), 0, True
         while is_more:
-            body, is_more = await self._part()
-            parts.append(body)
-            size += len(body)
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            part: bytes = message.get("body", b"")
+            is_more = message.get("more_body", False)
+            parts.append(part)
+            size += len(part)
             check_size(size)
-        return b"".join(parts)
-
-    async def _part(self) -> tuple[bytes, bool]:
-        message = await self.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        body: bytes = message.get("body", b"")
-        return body, message.get("more_body", False)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def whole(self, version: str, reply: Reply) -> None:
         answer = reply.whole

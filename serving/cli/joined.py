@@ -50,11 +50,8 @@ class JoinedAnswer:
             headers.append((b"connection", b"close"))
         if self._is_chunked:
             headers.append((b"transfer-encoding", b"chunked"))
-        lines = [STATUS_LINE[status]]
-        for name, value in headers:
-            lines += (name, b": ", value, b"\r\n")
-        lines.append(b"\r\n")
-        head = b"".join(lines)
+        lines = [b": ".join(pair) for pair in headers]
+        head = STATUS_LINE[status] + b"\r\n".join([*lines, b"", b""])
         if not head.count(b"\n") == head.count(b"\r") == len(headers) + 2 or b"\0" in head:
             raise RuntimeError("A header has a line break.")
         return head

@@ -1,6 +1,7 @@
 """The fleet as it was a moment ago: living workers, and the engines they have."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from registry.fleet import EngineView, Fleet, WorkerView
 from registry.names import EngineState
@@ -61,13 +62,11 @@ class Census:
         self._fleet = fleet
         self._alive_s = alive_s
         self._looks = Recent(self._look, seconds=remember_s)
+        self.known = partial(self._looks.known, None)
+        """The same as `now` where it is fresh, without waiting; else None."""
 
     async def now(self) -> Snapshot:
         return await self._looks.get(None)
-
-    def known(self) -> Snapshot | None:
-        """The same where it is fresh, without waiting."""
-        return self._looks.known(None)
 
     def outdated(self) -> None:
         """Something is known to have changed: look again at the next question."""

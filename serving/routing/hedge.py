@@ -60,7 +60,7 @@ class Hedge:
         finally:
             for task in {own, theirs} - {winner}:
                 _drop(task)
-            self.router.end(other.ticket, None)
+            other.end()
 
     def _other(self, held: Reservation) -> Reservation | None:
         """A place besides `held`, paid for by the budget of retries; None where there is none."""

@@ -1,7 +1,7 @@
 """One request's hold on a worker, from the decision to the end of its answer."""
 
 import time
-from typing import Protocol, Self
+from typing import Protocol
 
 from registry.names import ModelVersion
 from serving.routing.dispatcher import Dispatcher
@@ -23,7 +23,7 @@ class Keeper(Protocol):
 
 
 class Reservation:
-    """Held for the length of a `with`; what it says is learned from.
+    """Held until `end`; what it says is learned from.
 
     `target` is where to send the request.
     """
@@ -40,10 +40,8 @@ class Reservation:
         self.target = Target(lane.version, lane.worker.device_id, lane.url)
         self.output_tokens: int | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
+        """The place is free."""
         self.keeper.end(self.ticket, self.output_tokens)
 
     def trade(self, other: "Reservation") -> None:

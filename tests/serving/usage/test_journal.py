@@ -91,12 +91,26 @@ def test_a_torn_line_costs_only_itself(book: UsageBook, tmp_path: Path) -> None:
 
 
 def test_files_go_with_their_last_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full file stays until all in it is settled; an empty journal leaves nothing."""
+    """A full file stays until all in it is settled, one is kept; an empty journal leaves none."""
     monkeypatch.setattr(journals, "BYTES", 1000)
     journal = Journal(tmp_path)
     segments = [journal.reserve(lost()) for _ in range(10)]
     assert len(files(tmp_path)) > 2
     journal.settle(segments)
-    assert len(files(tmp_path)) == 1
+    assert len(files(tmp_path)) == 2
     journal.close()
     assert files(tmp_path) == []
+
+
+def test_a_file_that_is_used_again_has_forgotten(
+    book: UsageBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was in it is settled: a process that dies later leaves only what came since."""
+    monkeypatch.setattr(journals, "BYTES", 1000)
+    journal = Journal(tmp_path)
+    journal.settle([journal.reserve(lost()) for _ in range(10)])
+    before = set(files(tmp_path))
+    last = [journal.reserve(lost()) for _ in range(2)]
+    assert {segment.path for segment in last} <= before
+    journal.close()
+    assert journal.recover(book) == 2

@@ -12,8 +12,10 @@ from sqlalchemy import text
 from registry.database import Database
 from registry.usage import UsageBook
 from serving.trail import Trail
+from serving.usage import bookkeeper
 from serving.usage import ledger as ledgers
 from serving.usage.access_log import AccessLog
+from serving.usage.bookkeeper import Bookkeeper
 from serving.usage.journal import Journal
 from serving.usage.ledger import Ledger
 from serving.wire.usage import Counts
@@ -29,7 +31,7 @@ def book(sqlite_url: str) -> UsageBook:
 
 @asynccontextmanager
 async def running(book: UsageBook, folder: Path, log: str = "") -> AsyncGenerator[Ledger]:
-    async with Ledger.running(book, Journal(folder / "usage"), AccessLog(log)) as ledger:
+    async with Bookkeeper.at_work(book, Journal(folder / "usage"), AccessLog(log)) as ledger:
         yield ledger
 
 
@@ -75,12 +77,12 @@ async def test_rows_wait_for_the_database(
     book: UsageBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While it is away they are kept; when it is back each is in it once."""
-    monkeypatch.setattr(ledgers, "RETRY_S", 0.1)
+    monkeypatch.setattr(bookkeeper, "RETRY_S", 0.1)
     rename(book, "usage", "away")
     async with running(book, tmp_path) as ledger:
         for _ in range(3):
             answer(ledger)
-        await asyncio.sleep(ledgers.EVERY_S + 0.2)
+        await asyncio.sleep(bookkeeper.EVERY_S + 0.2)
         answer(ledger)
         rename(book, "away", "usage")
         await until(book, 4)
