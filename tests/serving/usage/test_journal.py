@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -106,9 +107,10 @@ def test_a_file_that_is_used_again_has_forgotten(
     book: UsageBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was in it is settled: a process that dies later leaves only what came since."""
-    monkeypatch.setattr(journals, "BYTES", 1000)
+    reserved = lost()
+    monkeypatch.setattr(journals, "BYTES", 3 * (len(msgspec.json.encode(reserved)) + 1))
     journal = Journal(tmp_path)
-    journal.settle([journal.reserve(lost()) for _ in range(10)])
+    journal.settle([journal.reserve(reserved) for _ in range(9)])
     before = set(files(tmp_path))
     last = [journal.reserve(lost()) for _ in range(2)]
     assert {segment.path for segment in last} <= before
