@@ -8,7 +8,7 @@ OTHER = "other"
 UNKNOWN = 0
 """The status of a request that has not ended."""
 
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
 
 class Trail:
@@ -58,7 +58,7 @@ class Spread:
 
     def cumulated(self) -> list[tuple[str, float]]:
         """Prometheus' buckets: each counts those below its bound."""
-        bounds = [*map(str, map(float, SECONDS)), "+Inf"]
+        bounds = [*map(str, SECONDS), "+Inf"]
         return list(zip(bounds, accumulate(self.counts), strict=True))
 
 

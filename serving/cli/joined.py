@@ -44,17 +44,15 @@ class JoinedAnswer:
             self._write(message.get("body", b""), is_last=not message.get("more_body", False))
 
     def _headed(self, status: int, given: list[tuple[bytes, bytes]]) -> bytes:
-        cycle, headers = self._cycle, [*self._cycle.default_headers, *given]
-        self._is_chunked = status not in BODILESS and b"content-length" not in dict(given)
+        cycle = self._cycle
+        lines = [b": ".join(pair) for pair in (*cycle.default_headers, *given)]
         if not cycle.keep_alive:
-            headers.append((b"connection", b"close"))
-        if self._is_chunked:
-            headers.append((b"transfer-encoding", b"chunked"))
-        lines = [b": ".join(pair) for pair in headers]
-        head = STATUS_LINE[status] + b"\r\n".join([*lines, b"", b""])
-        if not head.count(b"\n") == head.count(b"\r") == len(headers) + 2 or b"\0" in head:
+            lines.append(b"connection: close")
+        head = STATUS_LINE[status] + b"\r\n".join([*lines, b""])
+        if not head.count(b"\n") == head.count(b"\r") == len(lines) + 1 or b"\0" in head:
             raise RuntimeError("A header has a line break.")
-        return head
+        self._is_chunked = status not in BODILESS and b"\r\ncontent-length: " not in head
+        return head + (b"transfer-encoding: chunked\r\n\r\n" if self._is_chunked else b"\r\n")
 
     def _write(self, body: bytes, *, is_last: bool) -> None:
         cycle = self._cycle
