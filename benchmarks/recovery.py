@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,12 +125,13 @@ async def load(yard: Yard, seconds: float, rate: float) -> list[Stream]:
 
 
 async def _ask(session: aiohttp.ClientSession, killed_at: float) -> Stream:
-    begun, first, rest = time.monotonic(), 0.0, b""
-    async with session.post("/v1/completions", json=BODY) as answer:
-        async for part in answer.content.iter_any():
-            first = first or time.monotonic()
-            rest = (rest + part)[-64:]
-    whole = answer.status == 200 and rest.endswith(b"data: [DONE]\n\n")
+    begun, first, rest, whole = time.monotonic(), 0.0, b"", False
+    with suppress(aiohttp.ClientError):  # a connection that breaks is a stream that broke
+        async with session.post("/v1/completions", json=BODY) as answer:
+            async for part in answer.content.iter_any():
+                first = first or time.monotonic()
+                rest = (rest + part)[-64:]
+        whole = answer.status == 200 and rest.endswith(b"data: [DONE]\n\n")
     over = time.monotonic()
     return Stream(begun - killed_at, (first or over) - begun, over - begun, whole)
 
