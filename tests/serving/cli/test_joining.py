@@ -52,15 +52,19 @@ async def breaking(_scope: Scope, _receive: Receive, send: Send) -> None:
     raise OSError
 
 
-async def told(app: ASGIApp, request: bytes, by: type[HttpToolsProtocol] = JoiningProtocol) -> Wire:
-    """One request through the protocol, to its end."""
+def connected(app: ASGIApp, by: type[HttpToolsProtocol]) -> tuple[HttpToolsProtocol, Wire]:
     config = Config(app, http=by, lifespan="off", log_level="critical")
     config.load()
-    state, wire = ServerState(), Wire()
-    protocol = by(config, state, {})
+    protocol, wire = by(config, ServerState(), {}), Wire()
     protocol.connection_made(wire)
+    return protocol, wire
+
+
+async def told(app: ASGIApp, request: bytes, by: type[HttpToolsProtocol] = JoiningProtocol) -> Wire:
+    """One request through the protocol, to its end."""
+    protocol, wire = connected(app, by)
     protocol.data_received(request)
-    await asyncio.gather(*state.tasks)
+    await asyncio.gather(*protocol.tasks)
     await asyncio.sleep(0)  # what was written in the last turn leaves
     return wire
 
@@ -141,14 +145,9 @@ async def test_a_complete_answer_leaves_before_the_server_ends() -> None:
     async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({**START, "headers": [(b"content-length", b"4")]})
         await send({"type": "http.response.body", "body": b"body"})
-        (protocol,) = state.connections
         protocol.shutdown()
 
-    config = Config(app, http=JoiningProtocol, lifespan="off", log_level="critical")
-    config.load()
-    state, wire = ServerState(), Wire()
-    protocol = JoiningProtocol(config, state, {})
-    protocol.connection_made(wire)
+    protocol, wire = connected(app, JoiningProtocol)
     protocol.data_received(POST)
     while not wire.closed:
         await asyncio.sleep(0)
