@@ -34,9 +34,14 @@ def earlier(yard: Yard, users: Users, worker: Worker, rank: float, now: float) -
     holders = [other for other in yard.workers if other.held and other.held[0].rank < rank]
     for other in sorted(holders, key=lambda other: other.held[0].rank):
         for steal in _of(yard, users, worker, other, now) if other is not worker else ():
-            if steal.ticket.rank < rank and steal.gain_s > LEAST_STEAL_S:
+            if steal.ticket.rank < rank and steal.gain_s > LEAST_STEAL_S and _is_new(steal.ticket):
                 return steal
     return None
+
+
+def _is_new(ticket: Ticket) -> bool:
+    """Whether nothing of it is known where it is held: else all would wait for more work."""
+    return ticket.uncached >= ticket.work.prompt_tokens
 
 
 def _of(yard: Yard, users: Users, worker: Worker, other: Worker, now: float) -> Iterator[Steal]:
