@@ -148,6 +148,7 @@ class Dispatcher:
         if lane is not None:
             lane.worker.release(ticket, lane)
             self._held -= 1
+            self.yard.retract(ticket, lane)
             self.users.left(ticket.work, lane.worker.index)
             lane.busy -= 1
             ticket.lane = None
