@@ -36,7 +36,7 @@ def cheapest(yard: Yard, ticket: Ticket, now: float, only: frozenset[int] | None
     """
     work, version = ticket.work, ticket.version
     known = yard.prefixes(version).match(work.prefix) if work.prefix else {}
-    output = expected_output(yard, ticket) * DECODE_WEIGHT
+    output = expected_output(yard, ticket)
     rank = ticket.arrived_at - work.priority * PRIORITY_S
     best, least, paid, ready = None, float("inf"), 0.0, LaneState.READY
     for lane in yard.lanes.get(version, ()):
@@ -49,10 +49,12 @@ def cheapest(yard: Yard, ticket: Ticket, now: float, only: frozenset[int] | None
         if known and worker.index in known:
             own = max(1, work.prompt_tokens - known[worker.index]) * lane.prefill_s
         toll = toll_s(worker, queue, own) * TOLL_WEIGHT
-        cost = queue + own + output * lane.decode_s + toll
+        answer = output * lane.decode_s
+        cost = queue + own + answer * DECODE_WEIGHT + toll
         if cost < least and (only is None or worker.index in only):
             if not worker.is_plain or lane.state is not ready:
-                cost += _more_s(lane, rank + worker.overtaken_s(own), now)
+                whole = own + answer / worker.slots
+                cost += _more_s(lane, rank + worker.overtaken_s(whole), now)
             if cost < least:
                 best, least, paid = lane, cost, toll
     return Choice(best, known.get(best.worker.index, 0) if best else 0, least - paid)

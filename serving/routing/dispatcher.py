@@ -8,7 +8,7 @@ from serving.routing.fleet_state import Lane, LaneState, Ticket, Worker
 from serving.routing.moves import Mover
 from serving.routing.placement import Move
 from serving.routing.speeds import learn_decode, learn_prefill
-from serving.routing.stealing import best_steal
+from serving.routing.stealing import best_steal, earlier
 from serving.routing.users import Users
 from serving.routing.work import Work
 from serving.routing.yard import EVICT_S, Yard
@@ -148,6 +148,7 @@ class Dispatcher:
         if lane is not None:
             lane.worker.release(ticket, lane)
             self._held -= 1
+            self.yard.retract(ticket, lane)
             self.users.left(ticket.work, lane.worker.index)
             lane.busy -= 1
             ticket.lane = None
@@ -168,9 +169,13 @@ class Dispatcher:
         self.sends.append(ticket)
 
     def _steal(self, worker: Worker, now: float) -> None:
-        """A worker that is free takes what others hold, where that begins sooner here."""
-        while not worker.held and worker.is_open and worker.wait_s(now) <= LOOKAHEAD_S:
-            found = best_steal(self.yard, self.users, worker, now)
+        """One that is free takes what others hold, begins sooner here, and is before its own."""
+        while worker.is_open and worker.wait_s(now) <= LOOKAHEAD_S:
+            own = next((t for t in worker.held if _can_begin(t)), None)
+            if own is None:
+                found = best_steal(self.yard, self.users, worker, now)
+            else:
+                found = earlier(self.yard, self.users, worker, own.rank, now)
             if found is None:
                 return
             self._unbind(found.ticket)
@@ -224,8 +229,9 @@ class Dispatcher:
         if self._moves:
             self._load_if_idle(worker, now)
         if worker.held:
+            self._steal(worker, now)
             self._pump(worker, now)
-        if self._held:
+        if self._held and not worker.held:
             self._steal(worker, now)
         for queue in [*self.yard.orphans.values()] if self.yard.orphans else ():
             self._place(queue, now)

@@ -90,13 +90,14 @@ def _warm(yard: Yard, lane: Lane, ticket: Ticket, now: float) -> Candidate:
     work, worker = ticket.work, lane.worker
     cached = yard.prefixes(ticket.version).match(work.prefix).get(worker.index, 0)
     prefill = max(1, work.prompt_tokens - cached) * lane.prefill_s
-    rank = now - work.priority * PRIORITY_S + worker.overtaken_s(prefill)
+    decode = expected_output(yard, ticket) * lane.decode_s
+    whole = prefill + decode / worker.slots
+    rank = now - work.priority * PRIORITY_S + worker.overtaken_s(whole)
     sent = worker.wait_s(now) + worker.others_s
     queue, toll = sent + worker.ahead_s(rank), toll_s(worker, sent, prefill)
     slot = worker.turn_s * (1 + len(worker.held)) if worker.is_full else 0.0
     loading = lane.state is LaneState.LOADING
     load = max(lane.ready_at - now, LEAST_LOAD_S) if loading else 0.0
-    decode = expected_output(yard, ticket) * lane.decode_s
     cost = queue + slot + load + prefill + decode * DECODE_WEIGHT + toll * TOLL_WEIGHT
     return Candidate(
         worker.device_id,

@@ -12,8 +12,11 @@ from serving.routing.work import Work
 PRIORITY_S = 30.0
 """Seconds of waiting that one step of priority is worth."""
 
-STRETCH_SHARE, MOST_OVERTAKEN_S = 0.02, 60.0
+STRETCH_SHARE, MOST_OVERTAKEN_S = 0.02, 90.0
 """How much each request that is sent counts in a worker's stretch; the most that it can cost."""
+
+WORK_POWER = 2.5
+"""Waiting grows with a request's work to this power: a few wait long, so that most hardly do."""
 
 TURN_SHARE = 0.05
 
@@ -103,7 +106,7 @@ class Ticket:
         self.prefill_s = uncached * lane.prefill_s
         self.whole_s = self.prefill_s + output * lane.decode_s / lane.worker.slots
         urgency = self.work.priority * PRIORITY_S
-        self.rank = self.arrived_at + lane.worker.overtaken_s(self.prefill_s) - urgency
+        self.rank = self.arrived_at + lane.worker.overtaken_s(self.whole_s) - urgency
 
 
 @dataclass(slots=True, eq=False)
@@ -111,8 +114,8 @@ class Worker:
     """One device: what we sent there and what we hold for it, in the order of its beginning.
 
     `free_at` is when the prompts that were sent will be computed, at least `behind_s` from now.
-    `stretch` is how many seconds requests wait here for each second that their prompts take, so
-    that who asks for twice the work waits about twice as long.
+    `stretch` is how many seconds requests wait here for each second of their work, this to the
+    power of WORK_POWER.
     """
 
     index: int
@@ -143,7 +146,7 @@ class Worker:
     _head_at: float = 0.0
     _due_s: float = 0.0  # of all in _prefills
     _waited_s: float = 1.0
-    _own_s: float = 0.5
+    _work: float = 0.5
 
     @property
     def is_fit(self) -> bool:
@@ -202,9 +205,9 @@ class Worker:
             return 0.0
         return self._ahead[bisect_right(ranks, rank) - 1]
 
-    def overtaken_s(self, prefill_s: float) -> float:
-        """For how long a prompt of so many seconds may be overtaken by others that are shorter."""
-        return min(MOST_OVERTAKEN_S, self.stretch * prefill_s)
+    def overtaken_s(self, whole_s: float) -> float:
+        """For how long one that takes so many seconds may be overtaken by what takes less."""
+        return min(MOST_OVERTAKEN_S, self.stretch * whole_s**WORK_POWER)
 
     def hold(self, ticket: Ticket, lane: Lane) -> None:
         lane.held += 1
@@ -220,7 +223,7 @@ class Worker:
     def send(self, ticket: Ticket, now: float) -> None:
         """The worker begins with it as soon as what was sent before is computed."""
         ticket.is_sent, ticket.sent_at = True, now
-        self._waited(now - ticket.arrived_at + self.wait_s(now), ticket.prefill_s)
+        self._waited(now - ticket.arrived_at + self.wait_s(now), ticket.whole_s)
         self.recent.add(ticket.prefill_s, ticket.whole_s, now)
         self.sent += 1
         if not self._prefills:
@@ -253,10 +256,10 @@ class Worker:
         """A request has been here for so long: that is how often a place comes free."""
         self.turn_s += TURN_SHARE * (seconds / self.slots - self.turn_s)
 
-    def _waited(self, seconds: float, own_s: float) -> None:
+    def _waited(self, seconds: float, whole_s: float) -> None:
         self._waited_s += STRETCH_SHARE * (seconds - self._waited_s)
-        self._own_s += STRETCH_SHARE * (own_s - self._own_s)
-        self.stretch = self._waited_s / max(self._own_s, 1e-6)
+        self._work += STRETCH_SHARE * (whole_s**WORK_POWER - self._work)
+        self.stretch = self._waited_s / max(self._work, 1e-9)
 
     def settled(self) -> None:
         """Something has changed here: lanes' speeds become those of the concurrency now.

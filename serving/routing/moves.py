@@ -17,6 +17,11 @@ FIRST_GAP, GAP_GROWTH, LONGEST_GAP_S = 1 / 3, 1.5, 120.0
 TURN_LOADS = 5.0
 """How often both loads fit into the longest turn of a version that has work."""
 
+RETURN = 4.0
+"""How many times its loss counts that a version's only home goes for a further one of another,
+where memory is short: to come back it takes somebody's place, who then takes another's.
+"""
+
 HORIZON_S = 60.0
 
 FULL_USE = 0.75
@@ -106,11 +111,12 @@ class Mover:
     def _best(self, version: str, now: float, gain: Gain, *, idle: bool = False) -> Move | None:
         """The move that saves the most; `idle`: only for lanes that have no work."""
         best, most, waiting = None, 0.0, self.yard.waiting()
+        only = RETURN if idle and self.yard.is_crowded() else 1.0
         for worker in self.yard.workers:
             if not self.yard.may_load(worker, version, now):
                 continue
             losses = {
-                lane: self._loss(lane, version, now)
+                lane: self._loss(lane, version, now) * (1.0 if self._is_elsewhere(lane) else only)
                 for lane in worker.lanes.values()
                 if self._may_leave(lane, version, now, waiting) and not (idle and lane.busy)
             }
@@ -123,6 +129,9 @@ class Mover:
             if net > most or (net == most and best is None):
                 best, most = Move(worker, version, victims, 0.0), net
         return best
+
+    def _is_elsewhere(self, lane: Lane) -> bool:
+        return len(self.yard.lanes[lane.version]) > 1
 
     def _may_leave(self, lane: Lane, version: str, now: float, waiting: int) -> bool:
         """One at work keeps its place for a turn: else, once much waits, all would be loading.

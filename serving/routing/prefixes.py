@@ -53,6 +53,14 @@ class Prefixes:
         while len(recent) > self.kept_tokens // self.block_tokens:
             self._drop(recent.popitem(last=False)[0], bit)
 
+    def retract(self, worker: int, blocks: Sequence[int]) -> None:
+        """The worker will not compute these after all."""
+        recent, bit = self._recent.get(worker, OrderedDict[int, None]()), 1 << worker
+        for block in blocks:
+            if block in recent:
+                del recent[block]
+                self._drop(block, bit)
+
     def forget(self, worker: int) -> None:
         """The worker has lost all it had."""
         for block in self._recent.pop(worker, ()):

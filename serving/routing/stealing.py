@@ -29,6 +29,21 @@ def best_steal(yard: Yard, users: Users, worker: Worker, now: float) -> Steal | 
     return best if best is not None and best.gain_s > LEAST_STEAL_S else None
 
 
+def earlier(yard: Yard, users: Users, worker: Worker, rank: float, now: float) -> Steal | None:
+    """What others hold that comes before `rank`, the first of it that gains by beginning here."""
+    holders = [other for other in yard.workers if other.held and other.held[0].rank < rank]
+    for other in sorted(holders, key=lambda other: other.held[0].rank):
+        for steal in _of(yard, users, worker, other, now) if other is not worker else ():
+            if steal.ticket.rank < rank and steal.gain_s > LEAST_STEAL_S and _is_new(steal.ticket):
+                return steal
+    return None
+
+
+def _is_new(ticket: Ticket) -> bool:
+    """Whether nothing of it is known where it is held: else all would wait for more work."""
+    return ticket.uncached >= ticket.work.prompt_tokens
+
+
 def _of(yard: Yard, users: Users, worker: Worker, other: Worker, now: float) -> Iterator[Steal]:
     """What the first that another holds would gain, each behind those before it there."""
     ahead = other.wait_s(now) + (other.turn_s if other.is_full else 0.0)

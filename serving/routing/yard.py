@@ -74,6 +74,12 @@ class Yard:
             known = self._prefixes[version] = Prefixes(self.block_tokens)
         return known
 
+    def retract(self, ticket: Ticket, lane: Lane) -> None:
+        """What a worker has not begun it will not have: what it knew before stays."""
+        if ticket.work.prefix:
+            known = int(ticket.work.prompt_tokens - ticket.uncached) // self.block_tokens
+            self.prefixes(lane.version).retract(lane.worker.index, ticket.work.prefix[known:])
+
     def add_lane(
         self,
         worker: Worker,

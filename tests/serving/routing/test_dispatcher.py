@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from serving.routing.cost import cheapest
 from serving.routing.dispatcher import Dispatcher
 from serving.routing.explain import explain
-from serving.routing.fleet_state import MOST_OVERTAKEN_S, Lane, LaneState, Ticket, Worker
+from serving.routing.fleet_state import (
+    MOST_OVERTAKEN_S,
+    WORK_POWER,
+    Lane,
+    LaneState,
+    Ticket,
+    Worker,
+)
 from serving.routing.speeds import Line, Pace
 from serving.routing.work import Work
 from serving.routing.yard import Yard
@@ -130,8 +137,8 @@ def test_the_urgent_go_first() -> None:
     assert order == [high, short, long, low]
 
 
-def test_twice_the_work_may_wait_twice_as_long() -> None:
-    """The longer the line, the more a short prompt overtakes; on a free worker hardly any."""
+def test_who_asks_for_more_may_wait_longer_than_in_proportion() -> None:
+    """The longer the line, the more a short request overtakes; on a free worker hardly any."""
     long_s, short_s = 2.0, 0.1
     free, busy = Worker(0, "a", "card", 1, 1.0), Worker(1, "b", "card", 1, 1.0)
     for worker, waited in ((free, 0.0), (busy, 10.0)):
@@ -143,9 +150,27 @@ def test_twice_the_work_may_wait_twice_as_long() -> None:
             worker.send(ticket, now)
             worker.leave(ticket, now)
     assert free.overtaken_s(long_s) < short_s
-    assert busy.overtaken_s(long_s) == pytest.approx(2 * busy.overtaken_s(long_s / 2))
-    assert 5 < busy.overtaken_s(long_s) - busy.overtaken_s(short_s) < MOST_OVERTAKEN_S
+    assert busy.overtaken_s(1.0) == pytest.approx(10.0, rel=0.1)  # as long as its like have waited
+    assert busy.overtaken_s(long_s) == pytest.approx(2**WORK_POWER * busy.overtaken_s(long_s / 2))
+    assert busy.overtaken_s(short_s) < 0.1
+    assert 20 < busy.overtaken_s(long_s) < MOST_OVERTAKEN_S
     assert busy.overtaken_s(100.0) == MOST_OVERTAKEN_S
+
+
+def test_what_waits_elsewhere_and_comes_first_is_taken_before_ones_own() -> None:
+    """One order among devices, but for what its own device knows the beginning of."""
+    for known, taken in (((), "first"), ((1,), "own")):
+        core = warm(dispatcher(2, slots=1))
+        free, full = core.yard.workers
+        running = {w: core.submit(work(2000), "a", 0.0) for w in (free, full)}
+        lanes = {worker: worker.lanes["a"] for worker in (free, full)}
+        asked = Ticket(work(2000, prefix=known), "a", 0.0)
+        first = core.also(asked, lanes[full], 512 * len(known), 1.0)
+        own = core.also(asked, lanes[free], 512 * len(known), 5.0)
+        core.sends.clear()
+        leaving = next(t for t in running.values() if t.lane is lanes[free])
+        core.finished(leaving, 6.0, 10)
+        assert core.sends == [{"first": first, "own": own}[taken]]
 
 
 def test_work_is_held_back_by_what_was_measured_only() -> None:
@@ -186,6 +211,19 @@ def test_a_known_prefix_is_worth_its_seconds_and_no_more() -> None:
     core.also(Ticket(work(200_000), "a", 2.0), owner.lane, 0, 2.0)
     elsewhere = cheapest(core.yard, Ticket(work(4096, prefix=blocks), "a", 2.0), 2.0)
     assert elsewhere.lane is not owner.lane
+
+
+def test_what_goes_elsewhere_leaves_no_prefix_behind() -> None:
+    """A worker is not held to have what another computed in its place; what it had stays."""
+    core = warm(dispatcher(2, slots=1))
+    first, second = core.yard.workers
+    known = core.yard.prefixes("a")
+    known.add(first.index, (1,))
+    core.also(Ticket(work(20_000), "a", 0.0), first.lanes["a"], 0, 0.0)
+    core.also(Ticket(work(2000, prefix=(1, 2, 3)), "a", 0.0), first.lanes["a"], 512, 0.0)
+    assert known.match((1, 2, 3)) == {first.index: 3 * 512}
+    core.freed(second, 1.0)  # it is free, and takes what waits
+    assert known.match((1, 2, 3)) == {first.index: 512, second.index: 3 * 512}
 
 
 def test_a_prompt_behind_which_many_will_wait_goes_where_few_come() -> None:

@@ -78,3 +78,18 @@ def test_much_that_waits_is_worked_off_and_not_loaded_to_and_fro() -> None:
     _, loads = played(core, {"a": 1.0, "b": 1.0}, 600.0)
     assert core.yard.waiting() < 100  # without turns 875: two thirds of the time went into loads
     assert loads < 30
+
+
+def test_an_only_home_is_dear_to_take_where_memory_is_short() -> None:
+    """An idle version leaves for another's second home: with room for all soon, else later."""
+    waits = list[int]()
+    for third in (0.0, 20.0):
+        core = dispatcher(2, memory=20.0)
+        core.yard.needs["small"] = third
+        for worker, version in zip(core.yard.workers, "ab", strict=True):
+            core.yard.add_lane(worker, version, 0.0)
+        for version in ("a", "b", "small"):
+            core.yard.demands.of(version).arrived(100, 0.0)
+        more = core.mover.more
+        waits.append(next(cost for cost in range(1000) if more("a", 100, cost, 1.0)))
+    assert LOAD_S < waits[0] < waits[1]
