@@ -22,6 +22,7 @@ from pathlib import Path
 import aiohttp
 from pydantic import SecretStr
 
+from benchmarks.routing.report import quantile
 from registry.catalog import Catalog
 from registry.fleet import Fleet
 from registry.identity import Identity
@@ -139,7 +140,7 @@ async def _ask(session: aiohttp.ClientSession, killed_at: float) -> Stream:
 def report(streams: list[Stream]) -> bool:
     """Print what came of each second; whether first tokens were as before within the bar."""
     before = [s for s in streams if s.begun < -1]
-    usual = _p99([s.first_s for s in before])
+    usual = quantile([s.first_s for s in before], 0.99)
     print(f"{'second':>8}{'began':>7}{'broke':>7}{'first token p50, p99 ms':>26}{'end p99 ms':>12}")
     print(_row("before", before))
     after = {int(s.begun) for s in streams if s.begun >= 0}
@@ -159,19 +160,15 @@ def _in(streams: list[Stream], second: int) -> list[Stream]:
 
 
 def _first_p99(streams: list[Stream], second: int) -> float:
-    return _p99([s.first_s for s in _in(streams, second)])
+    return quantile([s.first_s for s in _in(streams, second)], 0.99)
 
 
 def _row(name: str, streams: list[Stream]) -> str:
-    first = sorted(s.first_s * 1000 for s in streams)
+    first = [s.first_s * 1000 for s in streams]
     broke = sum(not s.whole for s in streams)
-    end = _p99([s.took_s * 1000 for s in streams])
-    shown = f"{first[len(first) // 2]:.0f}, {_p99(first):.0f}"
+    end = quantile([s.took_s * 1000 for s in streams], 0.99)
+    shown = f"{quantile(first, 0.5):.0f}, {quantile(first, 0.99):.0f}"
     return f"{name:>8}{len(streams):>7}{broke:>7}{shown:>26}{end:>12.0f}"
-
-
-def _p99(values: list[float]) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * 0.99))]
 
 
 def main() -> int:

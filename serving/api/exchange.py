@@ -40,7 +40,7 @@ class Exchange:
             parts.append(part)
             size += len(part)
             check_size(size)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return b"".join(parts)
 
     async def whole(self, version: str, reply: Reply) -> None:
         answer = reply.whole

@@ -31,9 +31,9 @@ def best_steal(yard: Yard, users: Users, worker: Worker, now: float) -> Steal | 
 
 def earlier(yard: Yard, users: Users, worker: Worker, rank: float, now: float) -> Steal | None:
     """What others hold that comes before `rank`, the first of it that gains by beginning here."""
-    holders = [other for other in yard.workers if other.held and other.held[0].rank < rank]
+    holders = [w for w in yard.workers if w is not worker and w.held and w.held[0].rank < rank]
     for other in sorted(holders, key=lambda other: other.held[0].rank):
-        for steal in _of(yard, users, worker, other, now) if other is not worker else ():
+        for steal in _of(yard, users, worker, other, now):
             if steal.ticket.rank < rank and steal.gain_s > LEAST_STEAL_S and _is_new(steal.ticket):
                 return steal
     return None
