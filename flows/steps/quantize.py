@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryFile
 from typing import Any
 
 from flows.errors import ModelRefused, QuantizationFailed, UnknownQuantization
@@ -16,12 +17,15 @@ from flows.steps import quantizations
 from registry.names import StoredFile
 from registry.results import Results
 from registry.store import Store
-from serving.engines.pipes import pipes
+from serving.engines.ending import ending
+from serving.engines.pipes import last_words, pipes
+from serving.engines.surroundings import engine_environment
 
 Tensors = Callable[[int, int], None]
 """Told how many tensors are done, of how many."""
 
 MERGED = "merged"
+_OTHER_FILE = "Take a file that is quantized already with --file."
 
 
 def makeable(name: str) -> str:
@@ -129,34 +133,43 @@ def file_name(path: str, to: str) -> str:
 
 def _run(making: Making, source: Path, target: Path, threads: int, told: Tensors) -> None:
     argv = [sys.executable, "-I", "-m", "flows.steps.quantize_child"]
-    env = {"PATH": os.environ.get("PATH", "")}  # no tokens, no keys
     ask = {"source": str(source), "target": str(target), "type": making.to, "threads": threads}
-    with subprocess.Popen(
-        argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as child:
+    with (
+        TemporaryFile() as said,
+        subprocess.Popen(
+            argv,
+            env=engine_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+        ) as child,
+    ):
         try:
-            failed = _follow(child, ask, told)
+            answer = _follow(child, ask, told)
         except BaseException:
             child.kill()
             raise
-    if failed is not None or child.returncode:
-        reason = failed or f"llama.cpp ended with status {child.returncode}"
-        raise QuantizationFailed(
-            f"Making {making.path} failed: {reason}.",
-            fix="Take a file that is quantized already with --file.",
-        )
+        ended = ending(child.wait())
+        if answer is None or (answer["failed"] is None and child.returncode):
+            words = last_words(said) or "none"
+            what = f"Making {making.path} failed: llama.cpp {ended}. Its last words: {words}"
+            raise QuantizationFailed(what, fix=ended.fix or _OTHER_FILE)
+    if answer["failed"] is not None:
+        what = f"Making {making.path} failed: {answer['failed']}."
+        raise QuantizationFailed(what, fix=_OTHER_FILE)
 
 
-def _follow(child: subprocess.Popen[bytes], ask: dict[str, Any], told: Tensors) -> str | None:
-    """Hand over what to do and report progress; returns why it failed, as far as it says."""
+def _follow(
+    child: subprocess.Popen[bytes], ask: dict[str, Any], told: Tensors
+) -> dict[str, Any] | None:
+    """Hand over what to do and report progress; returns its last line, None where it crashed."""
     stdin, stdout = pipes(child)
-    stdin.write(json.dumps(ask).encode() + b"\n")
-    stdin.flush()
-    failed: str | None = "it ended without a word"
+    with suppress(BrokenPipeError):  # it died at once: its end says more
+        stdin.write(json.dumps(ask).encode() + b"\n")
+        stdin.flush()
     for line in stdout:
-        facts = json.loads(line)
-        if "done" in facts:
-            told(facts["done"], facts["total"])
-        else:
-            failed = facts["failed"]
-    return failed
+        facts: dict[str, Any] = json.loads(line)
+        if "failed" in facts:
+            return facts
+        told(facts["done"], facts["total"])
+    return None

@@ -30,6 +30,8 @@ def _quantize(ask: dict[str, Any]) -> str | None:
     """Write the target; returns llama.cpp's last words where it failed."""
     import llama_cpp
 
+    from serving.engines.llama_cpp.quantizing import quantize
+
     said: deque[str] = deque(maxlen=5)
 
     @llama_cpp.llama_log_callback
@@ -40,16 +42,9 @@ def _quantize(ask: dict[str, Any]) -> str | None:
             said.append(text.decode("utf-8", "replace").strip())
 
     llama_cpp.llama_log_set(listen, ctypes.c_void_p(0))
-    params = llama_cpp.llama_model_quantize_default_params()
-    params.nthread = ask["threads"]
-    params.allow_requantize = True  # whether it may is decided before
-    params.only_copy = ask["type"] is None
-    if ask["type"] is not None:
-        name = "ALL_F32" if ask["type"] == "F32" else f"MOSTLY_{ask['type']}"
-        params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_{name}")
-    source, target = ask["source"].encode(), ask["target"].encode()
-    failed = llama_cpp.llama_model_quantize(source, target, ctypes.pointer(params))
-    return " ".join(said)[-500:] or "it gives no reason" if failed else None
+    if quantize(ask["source"], ask["target"], ask["type"], ask["threads"]):
+        return None
+    return " ".join(said)[-500:] or "it gives no reason"
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.errors import InvalidModelFile, ModelRefused
+from serving.engines.ending import ending
 
 TIMEOUT_S = 30.0
 _PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
@@ -48,8 +49,8 @@ def _answer_of(module: str, path: Path, name: str, more: tuple[str, ...]) -> dic
     except subprocess.TimeoutExpired:
         raise InvalidModelFile(f"{name} takes more than {TIMEOUT_S:.0f} s to read.") from None
     if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise InvalidModelFile(
-            f"{name} made its reader fail (status {done.returncode}): {''.join(last)[:300]}"
-        )
+        ended, said = ending(done.returncode), done.stderr.decode(errors="replace").strip()
+        last = "".join(said.splitlines()[-1:])[:300]
+        what = f"{name} made its reader fail, which {ended}. Its last words: {last or 'none'}"
+        raise InvalidModelFile(what, fix=ended.fix)
     return json.loads(done.stdout)

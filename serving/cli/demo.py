@@ -9,6 +9,7 @@ from registry.console import out
 from registry.errors import ModelyardError
 from serving.cli.services import Ports, modelyard
 from serving.cli.supervise import STOP_S, end_group
+from serving.engines.ending import ending
 from serving.orphans import die_with_parent
 
 REPO = "modelyard/tiny-shakespeare-GGUF"
@@ -50,4 +51,5 @@ async def _step(env: dict[str, str], *arguments: str) -> None:
         end_group(child, signal.SIGKILL)
         raise
     if code:
-        raise DemoFailed(f"`modelyard {' '.join(arguments[:3])}` ended with exit code {code}.")
+        ended = ending(code)
+        raise DemoFailed(f"`modelyard {' '.join(arguments[:3])}` {ended}.", fix=ended.fix)

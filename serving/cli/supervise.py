@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from registry.errors import ModelyardError
+from serving.engines.ending import ending
 from serving.orphans import die_with_parent
 
 STOP_S = 8.0
@@ -59,7 +60,7 @@ class Supervisor:
     changed: Callable[[], None]
     say: Callable[[str], None]
     _children: dict[str, _Child] = field(default_factory=dict[str, _Child])
-    _watchers: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+    _watchers: list[asyncio.Task[int]] = field(default_factory=list[asyncio.Task[int]])
 
     @property
     def pids(self) -> dict[str, int]:
@@ -84,12 +85,15 @@ class Supervisor:
     def _raise_if_given_up(self, service: Service) -> None:
         watcher = next(w for w in self._watchers if w.get_name() == service.name)
         if watcher.done():
-            raise self._failed(service, f"ended {STARTS} times before it answered")
+            last = ending(watcher.result())
+            what = f"ended {STARTS} times before it answered; the last time it {last}"
+            raise self._failed(service, what, last.fix)
 
-    def _failed(self, service: Service, what: str) -> ChildFailed:
+    def _failed(self, service: Service, what: str, fix: str = "") -> ChildFailed:
         log = self.log_of(service.name)
         words = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        return ChildFailed(f"{service.name} {what}. Its last words:\n{words}", fix=f"See {log}.")
+        fix = f"See {log}. {fix}".strip()
+        return ChildFailed(f"{service.name} {what}. Its last words:\n{words}", fix=fix)
 
     def log_of(self, name: str) -> Path:
         return self.logs / f"{name}.log"
@@ -108,7 +112,8 @@ class Supervisor:
             )
         self._children[service.name] = _Child(process, time.monotonic())
 
-    async def _watch(self, service: Service) -> None:
+    async def _watch(self, service: Service) -> int:
+        """Start a child again whenever it ends; the last end's code when that is given up."""
         delay, failures = 0.5, 0
         while True:
             child = self._children[service.name]
@@ -116,10 +121,10 @@ class Supervisor:
             end_group(child.process, signal.SIGKILL)  # what it may have left behind
             failures += not child.ready
             if failures >= STARTS:
-                return
+                return code
             settled = time.monotonic() - child.started > HEALTHY_S
             delay = 0.5 if settled else min(delay * 2, 10.0)
-            self.say(f"{service.name} ended ({_reason(code)}); starting it again in {delay:.0f} s")
+            self.say(f"{service.name} {ending(code)}; starting it again in {delay:.0f} s")
             await asyncio.sleep(delay)
             await self._spawn(service)
             self._children[service.name].ready = child.ready
@@ -146,10 +151,6 @@ async def _answers(client: httpx.AsyncClient, url: str) -> bool:
         return (await client.get(url)).status_code == 200
     except httpx.HTTPError:
         return False  # not up yet: the caller asks again until its deadline
-
-
-def _reason(code: int) -> str:
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 def end_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

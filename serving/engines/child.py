@@ -9,18 +9,17 @@ import resource
 import secrets
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
-from threading import Timer
 from typing import IO, TYPE_CHECKING, Any
 
 from registry.names import Format
 from serving.engines.config import EngineConfig
-from serving.engines.pipes import last_words, pipes
+from serving.engines.ending import ending
+from serving.engines.pipes import last_words, patience, pipes
 from serving.engines.surroundings import engine_environment
 from serving.errors import EngineFailed, ModelUnloadable
 
@@ -28,7 +27,19 @@ if TYPE_CHECKING:
     import httpx
 
 COMMAND = (sys.executable, "-m", "serving.engines.server", "--config", "-")
-START_S, ANSWER_S = 600.0, 600.0
+START_S, ANSWER_S, DYING_S = 600.0, 600.0, 10.0
+
+
+class EngineEnded(ModelUnloadable):
+    """An engine's process ended before it was ready; the message says by what."""
+
+    code = "engine_crashed"
+
+
+class EngineTooSlow(ModelUnloadable):
+    """An engine was not ready in the time it may take, and was ended."""
+
+    code = "engine_too_slow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,7 @@ class EngineChild:
     load_s: float
     memory_bytes: int
     http: "httpx.Client" = field(repr=False)
+    process: subprocess.Popen[bytes] = field(repr=False)
 
     def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The engine's answer; raises EngineFailed with its reason where it has none."""
@@ -45,13 +57,21 @@ class EngineChild:
 
         try:
             answer = self.http.post(path, json=body)
+        except httpx.TimeoutException as error:
+            raise EngineFailed(f"The engine did not answer within {ANSWER_S:.0f} s.") from error
         except httpx.HTTPError as error:
-            raise EngineFailed(
-                f"The engine ended or did not answer ({type(error).__name__})."
-            ) from error
+            raise self._broke_off(error) from error
         if answer.is_success:
             return answer.json()
         raise EngineFailed(f"The engine answered {answer.status_code}: {_reason(answer)}")
+
+    def _broke_off(self, error: Exception) -> EngineFailed:
+        """How its process ended, which may take a moment after its connections did."""
+        try:
+            ended = ending(self.process.wait(DYING_S))
+        except subprocess.TimeoutExpired:
+            return EngineFailed(f"The engine broke off its answer ({error!r}).")
+        return EngineFailed(f"The engine {ended} while it was asked.", fix=ended.fix)
 
     @property
     def resident_bytes(self) -> int:
@@ -82,10 +102,12 @@ def settings_for(  # noqa: PLR0913 - as many as an engine has
 
 
 @contextmanager
-def open_child(config: EngineConfig, *, memory_limit: int = 0) -> Generator[EngineChild]:
+def open_child(
+    config: EngineConfig, *, memory_limit: int = 0, start_s: float = START_S
+) -> Generator[EngineChild]:
     """An engine that answers; with a limit, one that may have so many bytes of memory of its own.
 
-    Raises ModelUnloadable with the engine's reason, or what its process ended with.
+    Raises ModelUnloadable with the engine's reason, EngineEnded or EngineTooSlow.
     """
     import httpx
 
@@ -103,40 +125,48 @@ def open_child(config: EngineConfig, *, memory_limit: int = 0) -> Generator[Engi
             if memory_limit:
                 limits = memory_limit, memory_limit
                 resource.prlimit(process.pid, resource.RLIMIT_DATA, limits)
-            ready = _started(process, config, said)
+            ready = _started(process, config, said, start_s)
             headers = {"Authorization": f"Bearer {config.internal_token}"}
             with httpx.Client(
                 base_url=ready["url"], headers=headers, timeout=ANSWER_S, trust_env=False
             ) as http:
-                yield EngineChild(ready["load_s"], ready["memory_bytes"], http)
+                yield EngineChild(ready["load_s"], ready["memory_bytes"], http, process)
         finally:
             process.kill()
 
 
 def _started(
-    process: subprocess.Popen[bytes], config: EngineConfig, said: IO[bytes]
+    process: subprocess.Popen[bytes], config: EngineConfig, said: IO[bytes], start_s: float
 ) -> dict[str, Any]:
     """What the engine says when it is ready; one that takes too long is killed."""
     stdin, stdout = pipes(process)
-    begun, patience = time.monotonic(), Timer(START_S, process.kill)
-    patience.start()
-    try:
-        stdin.write(config.model_dump_json().encode() + b"\n")
-        stdin.flush()
-        line = stdout.readline()
-    except BrokenPipeError:
-        line = b""
-    finally:
-        patience.cancel()
+    with patience(process, start_s) as over:
+        try:
+            stdin.write(config.model_dump_json().encode() + b"\n")
+            stdin.flush()
+            line = stdout.readline()
+        except BrokenPipeError:
+            line = b""
     if not line:
-        raise ModelUnloadable(
-            f"The engine of {config.model_name} ended with {process.wait()} before it was ready, "
-            f"after {time.monotonic() - begun:.0f} s. Its last words: {last_words(said)}"
-        )
+        raise _never_ready(process, config.model_name, said, start_s if over.is_set() else None)
     ready: dict[str, Any] = json.loads(line)
     if refused := ready.get("error"):
         raise ModelUnloadable(refused["message"], fix=refused["fix"])
     return ready
+
+
+def _never_ready(
+    process: subprocess.Popen[bytes], name: str, said: IO[bytes], too_slow: float | None
+) -> ModelUnloadable:
+    code, words = process.wait(), f"Its last words: {last_words(said)}"
+    if too_slow is not None:
+        return EngineTooSlow(
+            f"The engine of {name} was not ready within {too_slow:.0f} s and was ended. {words}",
+            fix="Try again when the machine has less to do.",
+        )
+    ended = ending(code)
+    what = f"The engine of {name} {ended} before it was ready. {words}"
+    return EngineEnded(what, fix=ended.fix)
 
 
 def _reason(answer: "httpx.Response") -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serving.engines.config import EngineConfig
+from serving.engines.ending import ending
 from serving.engines.footprint import Footprint
 from serving.engines.surroundings import engine_environment
 from serving.errors import ModelUnloadable, ServingError
@@ -55,7 +56,7 @@ class EngineProcess:
         """Wait until it ends by itself; says how."""
         code = await self._process.wait()
         await asyncio.gather(*self._readers)
-        return EngineCrashed(f"The engine of {self.name} {_end_of(code, self._words)}")
+        return _crash(self.name, code, self._words)
 
     async def stop(self, grace_s: float) -> None:
         """SIGTERM: it finishes what it has; after `grace_s` seconds SIGKILL."""
@@ -122,8 +123,7 @@ class EngineStarter:
         if report is None:
             code = await child.wait()
             await asyncio.gather(*readers)
-            what = f"The engine of {config.model_name} {_end_of(code, words)}"
-            raise EngineCrashed(what, fix="The log of the worker has its last words.")
+            raise _crash(config.model_name, code, words)
         if (refused := report.get("error")) is not None:
             raise ModelUnloadable(refused["message"], fix=refused["fix"])
         footprint = Footprint(**report["footprint"])
@@ -171,7 +171,8 @@ def _signal_group(child: Process, number: signal.Signals) -> None:
         os.killpg(child.pid, number)
 
 
-def _end_of(code: int, words: LastWords) -> str:
-    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+def _crash(name: str, code: int, words: LastWords) -> EngineCrashed:
+    ended = ending(code)
     said = f" Its last words: {' | '.join(words.lines[-3:])}" if words.lines else ""
-    return f"{how}.{said}"
+    fix = ended.fix or "The log of the worker has its last words."
+    return EngineCrashed(f"The engine of {name} {ended}.{said}", fix=fix)

@@ -212,5 +212,5 @@ def _view(device_id: str, resident: Resident) -> EngineView:
         memory_bytes=resident.memory,
         load_s=process.ready.load_s if process else 0.0,
         restarts=resident.restarts,
-        error=resident.error.message if resident.error else "",
+        error=str(resident.error) if resident.error else "",
     )

@@ -183,7 +183,7 @@ class Resident:
         self.process, self.error, self.state = None, error, EngineState.LOADING
         self._settled.clear()
         self.changed()
-        _log.warning("engine_down", model=self.name, reason=error.message)
+        _log.warning("engine_down", model=self.name, reason=str(error))
 
     def _give_up(self, error: ServingError) -> None:
         self.process, self.error, self.state, self.memory = None, error, EngineState.FAILED, 0
@@ -192,7 +192,7 @@ class Resident:
         if isinstance(error, Unloaded):
             _log.info("engine_unloaded", model=self.name)
         else:
-            _log.error("engine_given_up", model=self.name, reason=error.message)
+            _log.error("engine_given_up", model=self.name, reason=str(error))
 
     async def _pause(self, failures: int) -> None:
         await asyncio.sleep(restart_delay(failures, random.random()))  # noqa: S311  jitter

@@ -14,12 +14,12 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
-from threading import Timer
-from typing import Any
+from typing import IO, Any
 
 from registry.errors import ModelyardError
+from serving.engines.ending import ending
 from serving.engines.llama_cpp.findings import Comparison, Measured, Told, Written, untold
-from serving.engines.pipes import last_words, pipes
+from serving.engines.pipes import last_words, patience, pipes
 from serving.engines.report import Report
 from serving.engines.surroundings import engine_environment
 from serving.errors import ModelUnloadable
@@ -33,6 +33,18 @@ class MeasureFailed(ModelUnloadable):
     """A model could not be measured; the reason is the child process's own."""
 
     code = "measure_failed"
+
+
+class MeasureCrashed(MeasureFailed):
+    """The process that measured ended by itself; the message says by what."""
+
+    code = "measure_crashed"
+
+
+class MeasureTooSlow(MeasureFailed):
+    """A measure was not done in the time it may take, and was ended."""
+
+    code = "measure_too_slow"
 
 
 def perplexity(
@@ -57,13 +69,15 @@ def compare(  # noqa: PLR0913, PLR0917 - two models, and how to read
     return Comparison(**_in_child(ask | paths, told))
 
 
-def smoke(path: Path, prompt: str = _PROMPT, tokens: int = 16) -> Written:
+def smoke(
+    path: Path, prompt: str = _PROMPT, tokens: int = 16, timeout_s: float = TIMEOUT_S
+) -> Written:
     """Load the model and write a few tokens, the likeliest each; raises MeasureFailed."""
     ask = {"measure": "smoke", "path": str(path), "prompt": prompt, "tokens": tokens}
-    return Written(**_in_child(ask, untold))
+    return Written(**_in_child(ask, untold, timeout_s))
 
 
-def _in_child(ask: dict[str, Any], told: Told) -> Any:
+def _in_child(ask: dict[str, Any], told: Told, timeout_s: float = TIMEOUT_S) -> Any:
     with (
         TemporaryFile() as said,
         subprocess.Popen(
@@ -74,17 +88,15 @@ def _in_child(ask: dict[str, Any], told: Told) -> Any:
             stderr=said,
         ) as child,
     ):
-        patience = Timer(TIMEOUT_S, child.kill)
-        patience.start()
         try:
-            answer = _answer_of(child, ask, told)
+            with patience(child, timeout_s) as over:
+                answer = _answer_of(child, ask, told)
         except BaseException:
             child.kill()
             raise
-        finally:
-            patience.cancel()
-        crashed = f"{ask['path']} (exit code {child.wait()}): {last_words(said)}"
-        return _found(answer, crashed)
+        if not answer:
+            raise _unanswered(ask, child, said, timeout_s if over.is_set() else None)
+        return _found(answer)
 
 
 def _answer_of(child: subprocess.Popen[bytes], ask: dict[str, Any], told: Told) -> dict[str, Any]:
@@ -101,12 +113,24 @@ def _answer_of(child: subprocess.Popen[bytes], ask: dict[str, Any], told: Told) 
     return {}
 
 
-def _found(answer: dict[str, Any], crashed: str) -> Any:
+def _found(answer: dict[str, Any]) -> Any:
     if "found" in answer:
         return answer["found"]
-    if "error" in answer:
-        raise MeasureFailed(answer["error"]["message"], fix=answer["error"]["fix"])
-    raise MeasureFailed(f"llama.cpp crashed, or took longer than {TIMEOUT_S} s, on {crashed}")
+    raise MeasureFailed(answer["error"]["message"], fix=answer["error"]["fix"])
+
+
+def _unanswered(
+    ask: dict[str, Any], child: subprocess.Popen[bytes], said: IO[bytes], too_slow: float | None
+) -> MeasureFailed:
+    what = f"measuring {ask['path']} ({ask['measure']})"
+    if too_slow is not None:
+        return MeasureTooSlow(
+            f"llama.cpp took longer than {too_slow:.0f} s {what} and was ended.",
+            fix="Try again when the machine has less to do, or with a shorter text (--eval-text).",
+        )
+    ended, words = ending(child.wait()), last_words(said)
+    crashed = f"llama.cpp {ended} while {what}. Its last words: {words or 'none'}"
+    return MeasureCrashed(crashed, fix=ended.fix)
 
 
 def _measured(ask: dict[str, Any], told: Told) -> Any:

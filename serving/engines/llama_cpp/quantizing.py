@@ -1,0 +1,18 @@
+"""llama.cpp's quantizer for one file, in this process, which it may abort."""
+
+import ctypes
+
+import llama_cpp as lib
+
+
+def quantize(source: str, target: str, to: str | None, threads: int) -> bool:
+    """Write `source` as type `to`, or as it is where that is None; False where it cannot."""
+    params = lib.llama_model_quantize_default_params()
+    params.nthread = threads
+    params.allow_requantize = True  # whether it may is decided before
+    params.only_copy = to is None
+    if to is not None:
+        name = "ALL_F32" if to == "F32" else f"MOSTLY_{to}"
+        params.ftype = getattr(lib, f"LLAMA_FTYPE_{name}")
+    failed = lib.llama_model_quantize(source.encode(), target.encode(), ctypes.pointer(params))
+    return not failed
