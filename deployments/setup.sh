@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Make .venv and install Modelyard with its extras at the pinned versions.
-# Env: PYTHON (an interpreter >= 3.11), EXTRAS (comma-separated names of pyproject's extras).
+# Make .venv and install Modelyard with its extras at the pinned versions, and a llama.cpp that
+# works on this processor (deployments/setting_up.py).
+# Env: PYTHON (an interpreter >= 3.11), EXTRAS (comma-separated names of pyproject's extras),
+# CMAKE_ARGS (for llama.cpp, such as -DGGML_CUDA=on).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -25,9 +27,6 @@ fi
 [[ -x .venv/bin/python ]] || "$python" -m venv .venv
 [[ -x .venv/bin/uv ]] || .venv/bin/python -m pip install --quiet "uv>=0.9"
 echo "Installing Modelyard [$extras]; the first time llama.cpp is compiled, about 3 minutes on 2 cores."
-# The vision part of llama.cpp is not used: leaving it out shortens the build. Bytecode is made now:
-# where Python may not keep it, each of our many processes would compile all it imports again.
-CMAKE_ARGS="-DLLAVA_BUILD=OFF ${CMAKE_ARGS:-}" \
-  .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --constraint constraints.txt --editable ".[$extras]"
+.venv/bin/python -m deployments.setting_up "$extras"
 .venv/bin/python -m compileall -q dashboard deployments flows registry serving
 touch .venv/.ready

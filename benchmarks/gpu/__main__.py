@@ -46,6 +46,7 @@ def _check(device: Device, output: Path | None) -> int:
     facts = device.facts()
     report = Report(facts.name, dry_run=not device.is_gpu)
     telemetry.check(report)
+    engine.check_results(report, device)
     asyncio.run(engine.check(report, device))
     onnx.check(report, device)
     asyncio.run(ratios.check(report, device))

@@ -30,15 +30,14 @@ def _has_cuda(python: Path) -> bool:
 
 
 def _build(python: Path) -> None:
+    """As `make setup` builds it, tried on this machine's processor, too."""
     if shutil.which("nvcc") is None:
         sys.exit("Building llama.cpp for CUDA needs its toolkit: nvcc is not on the PATH.")
-    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    uv = Path(shutil.which("uv") or Path(sys.executable).with_name("uv"))
     subprocess.run([uv, "venv", "--python", sys.executable, str(PLACE)], check=True)
-    # A cache of its own: uv would take a wheel that was built for processors alone.
     settings = {
-        "CMAKE_ARGS": f"-DGGML_CUDA=on -DLLAVA_BUILD=OFF {os.environ.get('CMAKE_ARGS', '')}",
-        "UV_CACHE_DIR": str(PLACE / "cache"),
+        "CMAKE_ARGS": f"-DGGML_CUDA=on {os.environ.get('CMAKE_ARGS', '')}".strip(),
+        "PATH": f"{uv.parent}{os.pathsep}{os.environ['PATH']}",
     }
-    install = [uv, "pip", "install", "--python", str(python), "--constraint", "constraints.txt"]
-    command = [*install, "--editable", f".[{EXTRAS},onnx-gpu]"]
+    command = [str(python), "-m", "deployments.setting_up", f"{EXTRAS},onnx-gpu"]
     subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}, check=True)

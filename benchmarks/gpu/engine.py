@@ -11,13 +11,14 @@ from benchmarks.gpu.report import Report
 from benchmarks.memory import AFTER, BEFORE, Bench, Load, bench, load
 from benchmarks.memory_models import Kind
 from registry.names import ModelVersion
+from serving.engines.llama_cpp.trial import try_library
 from serving.worker.correction import corrected
 from serving.worker.cpu import Cpu
 from serving.worker.device import Device
 from tests.models.shapes import Shape
 
 SETTINGS = ((512, 2), (2048, 4))
-PROMPTS, TOKENS = 8, 32
+PROMPTS, TOKENS, ALL_LAYERS = 8, 32, 99
 RETURNED = 64 << 20
 """Bytes that a card's memory may differ by after an unload: other programs use it, too."""
 
@@ -33,6 +34,14 @@ def kinds(*, on_gpu: bool) -> list[Kind]:
         Kind("f16", Shape(half=True, endless=True, **sizes)),
         Kind("q4-k-m", Shape(half=True, endless=True, **sizes), "Q4_K_M"),
     ]
+
+
+def check_results(report: Report, device: Device) -> None:
+    """A model of known answers in every quantization, with all its layers on the device."""
+    report.section("Engines: known results")
+    layers = ALL_LAYERS if device.is_gpu else 0
+    trial = try_library(environment=device.environment, gpu_layers=layers)
+    report.check("known results are computed", holds=trial.works, seen=str(trial))
 
 
 async def check(report: Report, device: Device) -> None:

@@ -54,7 +54,7 @@ def _findings() -> "Iterator[Finding]":
     registry, serving = load(RegistrySettings), load(ServingSettings)
     yield machine.python()
     yield machine.gpus()
-    yield engines.gguf_engine()
+    yield engines.gguf_engine(registry.data_dir)
     yield engines.onnx_engine()
     yield machine.free_memory()
     yield machine.disk(registry)

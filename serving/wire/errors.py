@@ -20,6 +20,8 @@ _KINDS: dict[str, tuple[int, str]] = {
     "engine_busy": (503, "overloaded_error"),
     "engine_draining": (503, "overloaded_error"),
     "model_unloadable": (503, "server_error"),
+    "not_computable": (503, "server_error"),
+    "engine_too_slow": (503, "server_error"),
     "file_missing": (503, "server_error"),
     "does_not_fit": (503, "server_error"),
     "device_full": (503, "overloaded_error"),

@@ -18,6 +18,7 @@ from serving.worker.engine_process import EngineStarter
 from serving.worker.fit import fitted
 from serving.worker.forecast import Forecaster
 from serving.worker.launch import Launch
+from serving.worker.llama_trial import Computable, Everything
 from serving.worker.policy import DeviceFull, Room, choose_victims
 from serving.worker.resident import Quarantined, Resident
 from serving.worker.telemetry import Telemetry
@@ -46,6 +47,7 @@ class Residency:
     memory_fraction: float
     changed: Callable[[], None]
     patience_s: float = PATIENCE_S
+    computable: Computable = field(default_factory=Everything)
     _residents: dict[str, Resident] = field(default_factory=dict[str, Resident])
     _admitting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _draining: bool = False
@@ -53,8 +55,8 @@ class Residency:
     async def ensure(self, version_id: str) -> Resident:
         """The version, loaded; all who ask for it meanwhile wait for the one load.
 
-        Raises UnknownModel, FileMissing, ModelUnloadable, DoesNotFit, DeviceFull, DeviceFailed,
-        Quarantined, EngineDraining or Unloaded.
+        Raises UnknownModel, FileMissing, ModelUnloadable, NotComputable, DoesNotFit, DeviceFull,
+        DeviceFailed, Quarantined, EngineDraining or Unloaded.
         """
         resident = self._alive(version_id)
         if resident is None:
@@ -135,6 +137,7 @@ class Residency:
 
     async def _admit(self, version_id: str) -> Resident:
         version = await asyncio.to_thread(self.versions.find, version_id)
+        await self.computable.check(version)
         with ExitStack() as held:
             path = await asyncio.to_thread(held.enter_context, self.versions.hold(version))
             config = await asyncio.to_thread(

@@ -30,6 +30,7 @@ from serving.worker.engine_process import EngineStarter
 from serving.worker.fit import Pinned
 from serving.worker.forecast import Forecaster
 from serving.worker.launch import Launch, SpillRoom
+from serving.worker.llama_trial import LlamaTrial
 from serving.worker.reporting import Reporter
 from serving.worker.residency import Residency
 from serving.worker.sampling import Sampler
@@ -52,7 +53,7 @@ class Registry:
     versions: RegisteredVersions
     observations: MemoryObservations
     token: str
-    spill: Path
+    data: Path
 
     @classmethod
     def open(cls, settings: RegistrySettings) -> "Registry":
@@ -60,8 +61,8 @@ class Registry:
         catalog = Catalog(database)
         versions = RegisteredVersions(catalog, open_store(settings))
         token = internal_token(secret_key(settings))
-        observations, spill = MemoryObservations(database), settings.data_dir / "spill"
-        return cls(Fleet(database), catalog, versions, observations, token, spill)
+        observations, data = MemoryObservations(database), settings.data_dir
+        return cls(Fleet(database), catalog, versions, observations, token, data)
 
 
 def run(
@@ -94,6 +95,7 @@ class Worker:
     registry: Registry
     telemetry: Telemetry
     residency: Residency
+    llama_trial: LlamaTrial
     changed: asyncio.Event
 
     @classmethod
@@ -101,6 +103,7 @@ class Worker:
         cls, settings: ServingSettings, registry: Registry, device: Device, reader: ActivityReader
     ) -> "Worker":
         telemetry, changed = await Telemetry.open(device), asyncio.Event()
+        llama_trial = LlamaTrial(registry.data, on_gpu=device.is_gpu)
         residency = Residency(
             versions=registry.versions,
             launch=_launch(settings, registry, device),
@@ -110,8 +113,9 @@ class Worker:
             reader=reader,
             memory_fraction=settings.memory_fraction,
             changed=changed.set,
+            computable=llama_trial,
         )
-        return cls(settings, registry, telemetry, residency, changed)
+        return cls(settings, registry, telemetry, residency, llama_trial, changed)
 
     async def live(self, ending: "asyncio.Task[bool]", port: int, preload: Sequence[str]) -> None:
         """Answer before the fleet knows of us; leave the fleet before the engines end."""
@@ -126,10 +130,11 @@ class Worker:
             asyncio.create_task(reporter.follow()),
             asyncio.create_task(self._preload(preload)),
         ]
+        trial = self.llama_trial.begin()
         try:
             await _first_of(ending, serving, *reporting)
         finally:
-            await _cancel(*reporting)
+            await _cancel(*reporting, trial)
             await reporter.leave()
             await self.residency.close()
             server.should_exit = True
@@ -165,7 +170,7 @@ def _launch(settings: ServingSettings, registry: Registry, device: Device) -> La
         draft_model=settings.draft_model,
         kv_type=settings.kv_type,
         speculate=settings.speculate,
-        spill=SpillRoom(settings.spill_bytes, str(registry.spill), settings.spill_after_s),
+        spill=SpillRoom(settings.spill_bytes, str(registry.data / "spill"), settings.spill_after_s),
         store=str(registry.versions.store.root),
     )
 
@@ -184,7 +189,7 @@ async def _first_of(*tasks: "asyncio.Task[Any]") -> None:
         task.result()
 
 
-async def _cancel(*tasks: "asyncio.Task[None]") -> None:
+async def _cancel(*tasks: "asyncio.Task[Any]") -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)

@@ -1,30 +1,62 @@
 """The engines of this machine: which are installed, and whether they use its GPU."""
 
-from importlib.metadata import distributions
+import sys
+from importlib.metadata import distributions, version
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from serving.cli.checks.finding import Finding, ok, warn
+from serving.cli.checks.finding import Finding, fail, ok, warn
+
+if TYPE_CHECKING:
+    from serving.engines.llama_cpp.trial import Trial
 
 _CUDA = "CUDAExecutionProvider"
 _GGUF, _ONNX = "GGUF engine", "ONNX engine"
 
 
-def gguf_engine() -> Finding:
-    from serving.worker.nvidia import find_gpus
-
+def gguf_engine(folder: Path) -> Finding:
+    """Tries it on this processor now; `folder` remembers the result for the workers."""
     if find_spec("llama_cpp") is None:
         fix = "pip install 'modelyard[gguf]' where models are to be served."
         return warn(_GGUF, "llama_cpp is not installed", fix)
-    import llama_cpp
+    from serving.engines.llama_cpp.trial import TrialImpossible
+    from serving.engines.llama_cpp.tried import try_anew
+    from serving.worker.nvidia import find_gpus
 
-    version = f"llama_cpp {llama_cpp.__version__}"
-    if llama_cpp.llama_supports_gpu_offload():
-        return ok(_GGUF, f"{version}, with GPU support")
-    if find_gpus():
-        fix = "Build it with CMAKE_ARGS=-DGGML_CUDA=on, or the GPU stays idle."
-        return warn(_GGUF, f"{version}, without GPU support", fix)
-    return ok(_GGUF, f"{version}, for the processor")
+    try:
+        trial = try_anew(folder)
+    except TrialImpossible as error:
+        return fail(
+            _GGUF, error.message, error.fix or "See that it can be loaded and /tmp written."
+        )
+    return gguf_finding(trial, has_gpu=bool(find_gpus()))
+
+
+def gguf_finding(trial: "Trial", *, has_gpu: bool) -> Finding:
+    """What a trial says, and what the build makes of this machine."""
+    found = f"llama_cpp {version('llama-cpp-python')}"
+    if not trial.works:
+        fix = "`make setup` builds it anew without what fails here."
+        return fail(_GGUF, f"{found} fails on this processor: {trial}", fix)
+    if trial.gpu:
+        return ok(_GGUF, f"{found}, with GPU support; {_uses(trial)}")
+    if has_gpu:
+        fix = "Build it with `CMAKE_ARGS=-DGGML_CUDA=on make setup`, or the GPU stays idle."
+        return warn(_GGUF, f"{found}, without GPU support", fix)
+    return ok(_GGUF, f"{found}, for the processor; {_uses(trial)}")
+
+
+def _uses(trial: "Trial") -> str:
+    """The processor's features that are used and not; why, where set-up had to leave some out."""
+    from serving.engines.llama_cpp.built import read_built
+    from serving.engines.llama_cpp.processor import this_processor
+
+    unused = this_processor().unused(trial.features)
+    without = f", not {', '.join(unused)}" if unused else ""
+    built = read_built(Path(sys.prefix))
+    reduced = f"; built {built}" if built and built.because else ""
+    return f"tried here, uses {', '.join(trial.features)}{without}{reduced}"
 
 
 def onnx_engine() -> Finding:

@@ -1,0 +1,117 @@
+"""Installs Modelyard into the environment that runs this, with a llama.cpp that works here.
+
+`python -m deployments.setting_up gguf,onnx-cpu` installs those extras; with `--try` it only makes
+sure of llama.cpp, which takes no time where it was tried before. CMAKE_ARGS, CFLAGS, CXXFLAGS, CC
+and CXX are the build's. This runs before anything is installed: what it imports at its head comes
+with Python or with this repository.
+"""
+
+import argparse
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployments.ladder import BuildFailed, Ladder
+from deployments.llama_builds import Compiling
+from serving.engines.llama_cpp.built import Built
+from serving.engines.llama_cpp.processor import this_processor
+
+if TYPE_CHECKING:
+    from serving.engines.llama_cpp.trial import Trial
+
+ROOT = Path(__file__).parents[1]
+CONSTRAINTS = ROOT / "constraints.txt"
+_SETTING = "llama-cpp-python:cmake.define.MODELYARD_BUILD"
+_OWN_LIBRARY = "LLAMA_CPP_LIB_PATH"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m deployments.setting_up", description=__doc__)
+    parser.add_argument("extras", help="names of pyproject's extras, with commas between")
+    parser.add_argument("--try", dest="only_try", action="store_true", help="all is installed")
+    given = parser.parse_args()
+    ladder = _ladder(given.extras)
+    try:
+        if not given.only_try or ladder.wants_other():
+            ladder.begin(installed=_is_installed())
+    except BuildFailed:
+        return 1
+    return _settled(ladder) if _is_installed() else 0
+
+
+def _ladder(extras: str) -> Ladder:
+    compiling = Compiling(this_processor(), _pinned(), os.environ)
+
+    def install(built: Built | None) -> None:
+        _install(extras, built)
+
+    return Ladder(Path(sys.prefix), compiling, install, _tried, tell)
+
+
+def tell(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def _pinned() -> str:
+    """The version of llama-cpp-python that is installed: another one starts the ladder anew."""
+    found = re.search(r"^llama-cpp-python==(\S+)", CONSTRAINTS.read_text(), re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _is_installed() -> bool:
+    importlib.invalidate_caches()
+    return find_spec("llama_cpp") is not None
+
+
+def _install(extras: str, built: Built | None) -> None:
+    """Everything at its pinned version; uv builds llama.cpp only where its settings have changed.
+
+    Bytecode is made now: where Python may not keep it, each of our many processes would compile all
+    it imports again.
+    """
+    beside = Path(sys.executable).with_name("uv")
+    uv = str(beside) if beside.exists() else shutil.which("uv") or "uv"
+    command = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", sys.executable]
+    command += ["--constraint", str(CONSTRAINTS), "--editable", f".[{extras}]"]
+    if built is not None:
+        command += ["--config-settings-package", f"{_SETTING}={built.key}"]
+    environment = os.environ | (built.environment if built else {})
+    if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:
+        raise BuildFailed
+
+
+def _tried() -> "Trial":
+    from serving.engines.llama_cpp.tried import tried
+
+    return tried(Path(sys.prefix))
+
+
+def _settled(ladder: Ladder) -> int:
+    """1 where no build of llama.cpp is of any use here; what fails of it else is told."""
+    from serving.engines.llama_cpp.trial import TrialImpossible
+
+    own = os.environ.get(_OWN_LIBRARY)
+    try:
+        trial = ladder.trial() if own else ladder.settle()
+    except TrialImpossible as error:
+        tell(str(error))
+        return 0
+    if trial.works:
+        return 0
+    if own:
+        tell(f"The llama.cpp in {own} fails on this processor: {trial}. Unset {_OWN_LIBRARY}.")
+    else:
+        tell(f"llama.cpp fails on this processor, however it is built: {trial}.")
+        tell("Models of these quantizations cannot be served here; all else can.")
+    return int(trial.useless)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""What the installed llama.cpp can compute on this worker's processor: found out once, then known.
+
+A build for another processor dies on the first matrix, or computes nonsense: such a version is
+refused before it is loaded, with what to do.
+"""
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+
+from registry.names import Format, ModelVersion
+from serving.engines.llama_cpp.built import read_built
+from serving.engines.llama_cpp.processor import this_processor
+from serving.engines.llama_cpp.trial import LOADING, Trial
+from serving.engines.llama_cpp.tried import library_folder, trial_of
+from serving.engines.surroundings import engine_environment
+from serving.errors import ModelUnloadable
+from serving.orphans import die_with_parent
+
+FIX = "Run `make setup`, which builds llama.cpp without what fails here; see `modelyard doctor`."
+
+_log = structlog.get_logger("modelyard.worker")
+
+
+class NotComputable(ModelUnloadable):
+    """The installed llama.cpp dies on a version's quantization on this processor, or is wrong."""
+
+    code = "not_computable"
+
+
+class Computable(Protocol):
+    """Knows what this worker can compute."""
+
+    async def check(self, version: ModelVersion) -> None:
+        """Raises NotComputable."""
+        ...
+
+
+class Everything:
+    """Nothing was tried, so nothing is refused."""
+
+    async def check(self, version: ModelVersion) -> None:
+        pass
+
+
+@dataclass(slots=True)
+class LlamaTrial:
+    """Remembered in `folder`; with `on_gpu` the processor's own kernels matter little."""
+
+    folder: Path
+    on_gpu: bool
+    _trial: asyncio.Task[Trial] | None = field(default=None, init=False)
+
+    def begin(self) -> asyncio.Task[Trial]:
+        """The one trial, which may be over; what fails of it is in the log."""
+        if self._trial is None:
+            self._trial = asyncio.create_task(self._tried(), name="trial of llama.cpp")
+        return self._trial
+
+    async def check(self, version: ModelVersion) -> None:
+        if version.facts.format != Format.GGUF:
+            return
+        trial = await asyncio.shield(self.begin())
+        name = version.facts.quantization or "this model"
+        fault = trial.faults.get(LOADING) if self.on_gpu else trial.fault_of(name)
+        if fault is not None:
+            what = f"llama.cpp fails on this processor with {name}: {fault}"
+            raise NotComputable(f"{version.ref} cannot be served here. {what}.", fix=FIX)
+
+    async def _tried(self) -> Trial:
+        """Where it cannot be tried all counts as computable: an engine that dies says so itself."""
+        if library_folder() is None:
+            return Trial()
+        answer = await _answer(self.folder)
+        if "error" in answer:
+            _log.warning("llama_cpp_not_tried", reason=answer["error"]["message"])
+            return Trial()
+        trial = trial_of(answer)
+        _tell(trial)
+        return trial
+
+
+async def _answer(folder: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "serving.engines.llama_cpp.tried", str(folder)]
+    child = await asyncio.create_subprocess_exec(
+        *command,
+        env=engine_environment(Format.GGUF),
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        preexec_fn=die_with_parent,
+    )
+    try:
+        said, _ = await child.communicate()
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    ended = {"error": {"message": f"the trial ended with {child.returncode}"}}
+    return json.loads(said) if said else ended
+
+
+def _tell(trial: Trial) -> None:
+    """One line: what of the processor is used, what is not, and why."""
+    built = read_built(Path(sys.prefix))
+    unused = this_processor().unused(trial.features)
+    facts = {
+        "uses": " ".join(trial.features),
+        "unused": " ".join(unused),
+        "built": str(built or ""),
+    }
+    if trial.works:
+        _log.info("llama_cpp_tried", **facts)
+    else:
+        _log.error("llama_cpp_fails", reason=str(trial), fix=FIX, **facts)
