@@ -78,7 +78,7 @@ def test_one_that_hangs_is_ended_and_named(tmp_path: Path) -> None:
 
 def test_what_is_not_the_librarys_fault_is_none(tmp_path: Path) -> None:
     """A library that cannot be opened was not tried: another build would be no better."""
-    with pytest.raises(TrialImpossible, match="llama.* not found"):
+    with pytest.raises(TrialImpossible, match=r"llama.* not found"):
         try_library(FEW, environment=lying_in(tmp_path))
 
 
