@@ -22,6 +22,10 @@ RETURN = b"\xc3" if _X86 else b"\xc0\x03\x5f\xd6"
 KERNELS = r"ggml_(vec_dot|gemm|gemv)_{}(_\w+)?"
 """Format it with a type: the products with quantized rows, by whichever way."""
 
+EVERY_PRODUCT = KERNELS.format(r"\w+")
+AT_LOAD = "ggml_backend_cpu_reg"
+"""What a program calls before it computes anything."""
+
 
 def broken_llama(folder: Path, pattern: str, code: bytes = ILLEGAL, library: str = CPU) -> Path:
     """A copy in `folder` whose exported functions of these names begin with that code."""

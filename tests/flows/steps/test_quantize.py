@@ -11,6 +11,7 @@ from flows.steps.validate import validate
 from registry.catalog import Catalog
 from registry.names import StoredFile
 from registry.store import Store
+from tests.models.broken_llama import BASE, broken_llama
 
 Told = list[tuple[int, int]]
 
@@ -64,6 +65,18 @@ def test_nothing_is_left_of_a_failure(maker: Quantizer, store: Store, tmp_path: 
     with pytest.raises(QuantizationFailed) as caught:
         maker.quantize(stored(store, bad), "F16", "Q8_0", silent)
     assert caught.value.exit_code == 13
+    assert list((store.root / "scratch").iterdir()) == []
+
+
+def test_a_quantizer_that_dies_says_by_what(
+    maker: Quantizer, store: Store, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A llama.cpp that runs an illegal instruction: the signal's name and the way out."""
+    broken = broken_llama(tmp_path / "lib", "quantize_q8_0", library=BASE)
+    monkeypatch.setenv("LLAMA_CPP_LIB_PATH", str(broken))
+    with pytest.raises(QuantizationFailed, match=r"llama.cpp was ended by SIGILL") as caught:
+        maker.quantize(stored(store, tiny), "F16", "Q8_0", silent)
+    assert "make setup" in caught.value.fix
     assert list((store.root / "scratch").iterdir()) == []
 
 

@@ -51,6 +51,20 @@ async def test_a_child_that_never_answers_fails_the_start_with_its_last_words(
     await supervisor.stop()
 
 
+async def test_a_child_that_dies_again_and_again_says_by_what(tmp_path: Path) -> None:
+    """The signal of its last end, what that means, and what to do."""
+    said: list[str] = []
+    supervisor = Supervisor(tmp_path, lambda: None, said.append)
+    code = f"import os; os.kill(os.getpid(), {int(signal.SIGILL)})"
+    service = Service("sick", (sys.executable, "-c", code), "http://127.0.0.1:9/")
+    await supervisor.start(service)
+    with pytest.raises(ChildFailed, match="the last time it was ended by SIGILL") as failed:
+        await supervisor.answers(service, 120)
+    assert "make setup" in failed.value.fix
+    assert said[0].startswith("sick was ended by SIGILL")
+    await supervisor.stop()
+
+
 async def test_the_end_reaches_children_of_children(tmp_path: Path) -> None:
     """A grandchild that ignores SIGTERM is gone after `stop` too."""
     code = (

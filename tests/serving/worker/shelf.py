@@ -31,14 +31,14 @@ class Shelf:
         self.made.append(version)
         return version
 
-    def add_gguf(self, name: str, path: Path) -> ModelVersion:
+    def add_gguf(self, name: str, path: Path, quantization: str | None = None) -> ModelVersion:
         """Register a GGUF file."""
         stored = self.store.put(path)
         version = self.catalog.register(
             name=name,
             repo=name,
             revision="0" * 40,
-            facts=ModelFacts(Format.GGUF, "llama", context_length=1024),
+            facts=ModelFacts(Format.GGUF, "llama", quantization, context_length=1024),
             files=[StoredFile(path.name, stored.sha256, stored.size)],
             metrics={},
         )

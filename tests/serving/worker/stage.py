@@ -16,6 +16,7 @@ from serving.worker.device import DeviceFacts, DeviceStatus
 from serving.worker.engine_process import COMMAND, EngineStarter
 from serving.worker.forecast import Forecaster
 from serving.worker.launch import Launch
+from serving.worker.llama_trial import Computable, Everything
 from serving.worker.residency import Residency
 from serving.worker.telemetry import Telemetry
 from tests.serving.worker.shelf import Shelf
@@ -100,6 +101,7 @@ async def open_stage(
     memory: int = 1 << 40,
     command: tuple[str, ...] = COMMAND,
     patience_s: float = 60.0,
+    computable: Computable | None = None,
 ) -> AsyncGenerator[Stage]:
     device = PaperDevice(memory)
     others = frozenset(child.pid for child in psutil.Process().children())
@@ -114,6 +116,7 @@ async def open_stage(
             memory_fraction=0.9,
             changed=lambda: None,
             patience_s=patience_s,
+            computable=computable or Everything(),
         )
         try:
             yield Stage(residency, device, session, others)

@@ -6,13 +6,17 @@ import os
 import signal
 import time
 from contextlib import suppress
+from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
 from serving.engines.config import EngineConfig
 from serving.errors import ModelUnloadable
 from serving.worker.engine_process import EngineCrashed, EngineStarter
+from tests.models.broken_llama import AT_LOAD, EVERY_PRODUCT, broken_llama
+from tests.models.tiny import Tiny
 
 CONFIG = EngineConfig(
     version_id="v1",
@@ -55,6 +59,33 @@ async def test_a_killed_engine_says_by_what() -> None:
     os.kill(engine.pid, signal.SIGKILL)
     crash = await asyncio.wait_for(engine.ended(), 60.0)
     assert "owner/name@1 was ended by SIGKILL" in crash.message
+
+
+async def test_a_library_that_dies_on_load_is_told_with_the_way_out(tmp_path: Path) -> None:
+    """A llama.cpp that was built for another processor: the signal, what it means, what to do."""
+    environment = {"LLAMA_CPP_LIB_PATH": str(broken_llama(tmp_path / "lib", AT_LOAD))}
+    config = CONFIG.model_copy(
+        update={"format": "gguf", "path": str(Tiny().write(tmp_path / "tiny.gguf"))}
+    )
+    with pytest.raises(EngineCrashed, match=r"ended by SIGILL .*processor refuses") as crashed:
+        await EngineStarter(120.0, environment).start(config)
+    assert "make setup" in crashed.value.fix
+
+
+async def test_a_library_that_dies_at_work_is_told_with_the_way_out(tmp_path: Path) -> None:
+    """It loads, and the first token kills it."""
+    environment = {"LLAMA_CPP_LIB_PATH": str(broken_llama(tmp_path / "lib", EVERY_PRODUCT))}
+    config = CONFIG.model_copy(
+        update={"format": "gguf", "path": str(Tiny().write(tmp_path / "tiny.gguf"))}
+    )
+    engine = await EngineStarter(120.0, environment).start(config)
+    headers = {"authorization": f"Bearer {CONFIG.internal_token}"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        with suppress(aiohttp.ClientError):
+            await session.post(f"{engine.ready.url}/v1/completions", json={"prompt": "Say"})
+    crash = await asyncio.wait_for(engine.ended(), 60.0)
+    assert "was ended by SIGILL" in crash.message
+    assert "make setup" in crash.fix
 
 
 async def test_a_crash_on_load_carries_the_last_words() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from serving.engines.llama_cpp import measure
 from serving.engines.llama_cpp.divergence import Divergence, Surprise, log_softmax
+from tests.models.broken_llama import EVERY_PRODUCT, broken_llama
 
 TEXT = Path(str(json.__file__)).read_text()
 
@@ -106,3 +107,23 @@ def test_what_cannot_be_measured_says_why(tmp_path: Path, tiny_f32: Path) -> Non
         measure.smoke(broken)
     with pytest.raises(measure.MeasureFailed, match="longer text"):
         measure.perplexity(tiny_f32, "short", n_ctx=128)
+
+
+def test_a_crash_is_told_with_its_signal_and_what_to_do(
+    tiny_f32: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A llama.cpp that runs an illegal instruction: not one word of a time limit."""
+    broken = broken_llama(tmp_path / "lib", EVERY_PRODUCT)
+    monkeypatch.setenv("LLAMA_CPP_LIB_PATH", str(broken))
+    with pytest.raises(measure.MeasureCrashed, match="was ended by SIGILL") as crashed:
+        measure.smoke(tiny_f32)
+    assert "longer than" not in crashed.value.message
+    assert "make setup" in crashed.value.fix
+
+
+def test_a_measure_that_takes_too_long_is_told_as_that(tiny_f32: Path) -> None:
+    """Ended by us: not one word of a crash or a signal."""
+    with pytest.raises(measure.MeasureTooSlow, match="took longer than 0 s") as ended:
+        measure.smoke(tiny_f32, timeout_s=0.01)
+    assert "SIG" not in str(ended.value)
+    assert ended.value.fix

@@ -16,7 +16,7 @@ from serving.engines.llama_cpp.trial import (
     try_library,
 )
 from serving.engines.surroundings import engine_environment
-from tests.models.broken_llama import BASE, CPU, KERNELS, RETURN, broken_llama
+from tests.models.broken_llama import AT_LOAD, BASE, KERNELS, RETURN, broken_llama
 
 FEW = ("F16", "Q8_0", "Q4_K_M")
 
@@ -63,7 +63,7 @@ def test_a_quantizer_that_dies_is_found(tmp_path: Path) -> None:
 
 def test_a_library_that_dies_when_it_is_loaded_fails_as_a_whole(tmp_path: Path) -> None:
     """As one built for another processor does, before anything is computed."""
-    broken = broken_llama(tmp_path / "lib", "ggml_backend_cpu_reg")
+    broken = broken_llama(tmp_path / "lib", AT_LOAD)
     trial = try_library(FEW, environment=lying_in(broken))
     assert trial.faults == {LOADING: "SIGILL"}
     assert trial.useless
@@ -92,7 +92,7 @@ def test_a_mixture_fails_like_the_other_of_its_kind() -> None:
 def test_it_runs_by_itself(tmp_path: Path) -> None:
     """Before anything is set up; exit code 1 where something fails."""
     command = [sys.executable, "-m", "serving.engines.llama_cpp.trial"]
-    broken = broken_llama(tmp_path / "lib", "ggml_backend_cpu_reg", library=CPU)
+    broken = broken_llama(tmp_path / "lib", AT_LOAD)
     surroundings = engine_environment() | lying_in(broken)
     well = subprocess.run(command, env=engine_environment(), capture_output=True, check=False)
     ill = subprocess.run(command, env=surroundings, capture_output=True, check=False)

@@ -1,0 +1,124 @@
+"""The whole of set-up, with an installer in uv's place that has its wheels already."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.engines.llama_cpp.built import read_built
+from tests.architecture.tree import ROOT
+from tests.models.broken_llama import AT_LOAD, KERNELS, broken_llama
+
+INSTALLER = """#!{python}
+import json, os, shutil, sys
+given = {{name: os.environ.get(name, "") for name in ("CMAKE_ARGS", "CFLAGS")}}
+with open("{folder}/calls", "a") as calls:
+    calls.write(json.dumps({{"argv": sys.argv[1:], **given}}) + "\\n")
+with open("{site}/others.pth", "w") as path:
+    path.write("{others}")
+native = "-mno-" not in given["CFLAGS"] and "GGML_NATIVE=OFF" not in given["CMAKE_ARGS"]
+shutil.rmtree("{site}/llama_cpp", ignore_errors=True)
+shutil.copytree("{folder}/" + ("native" if native else "reduced"), "{site}/llama_cpp")
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A virtual environment to set up; what was asked of its installer."""
+
+    folder: Path
+
+    def run(self, *arguments: str, **given: str) -> "subprocess.CompletedProcess[str]":
+        command = [self.folder / "venv" / "bin" / "python", "-m", "deployments.setting_up"]
+        plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return subprocess.run(
+            [*command, *arguments],
+            cwd=ROOT,
+            env=plain | given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        lines = (self.folder / "calls").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def setting(self, call: int) -> str:
+        """What uv is to keep the wheel by."""
+        argv = self.calls[call]["argv"]
+        return str(argv[argv.index("--config-settings-package") + 1])
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    """Its native wheel dies on Q4_K, as one of a compiler with a fault does."""
+    spec = find_spec("llama_cpp")
+    assert spec
+    assert spec.origin
+    package, venv = Path(spec.origin).parent, tmp_path / "venv"
+    for name in ("native", "reduced"):
+        shutil.copytree(package, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.rmtree(tmp_path / "native" / "lib")
+    broken_llama(tmp_path / "native" / "lib", KERNELS.format("q4_K"))
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    site = next(venv.glob("lib/python*/site-packages"))
+    installer, others = venv / "bin" / "uv", package.parent
+    text = INSTALLER.format(python=sys.executable, folder=tmp_path, site=site, others=others)
+    installer.write_text(text)
+    installer.chmod(0o755)
+    return Environment(tmp_path)
+
+
+def test_a_native_build_that_dies_is_replaced(environment: Environment) -> None:
+    """Set-up succeeds, says why in plain lines, and the second time there is nothing to do."""
+    ended = environment.run("gguf")
+    assert ended.returncode == 0, ended.stderr
+    assert "fails on this processor: SIGILL with Q4_K_M, Q4_K_S, Q3_K_M." in ended.stderr
+    assert "llama.cpp works on this processor, built " in ended.stderr
+    assert len(environment.calls) == 2
+    assert environment.setting(0) != environment.setting(1)
+    built = read_built(environment.folder / "venv")
+    assert built
+    assert "SIGILL" in built.because
+    again = environment.run("--try", "gguf")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert len(environment.calls) == 2
+
+
+def test_a_library_that_was_put_in_later_is_found_out(environment: Environment) -> None:
+    """`make demo` runs only this: an environment may have come from another machine."""
+    environment.run("gguf")
+    site = next((environment.folder / "venv").glob("lib/python*/site-packages"))
+    shutil.rmtree(site / "llama_cpp")
+    shutil.copytree(environment.folder / "native", site / "llama_cpp")
+    note = environment.folder / "venv" / "llama_cpp_build.json"
+    note.write_text(note.read_text().replace('"processor": "', '"processor": "another-'))
+    ended = environment.run("--try", "gguf")
+    assert ended.returncode == 0
+    assert "llama.cpp works on this processor, built " in ended.stderr
+
+
+def test_a_library_of_the_users_own_is_not_built_over(environment: Environment) -> None:
+    """It is told that it fails; what is installed would not be used anyway."""
+    environment.run("gguf")
+    count = len(environment.calls)
+    own = broken_llama(environment.folder / "own", AT_LOAD)
+    ended = environment.run("--try", "gguf", LLAMA_CPP_LIB_PATH=str(own))
+    assert ended.returncode == 1
+    assert "Unset LLAMA_CPP_LIB_PATH" in ended.stderr
+    assert len(environment.calls) == count
+
+
+def test_an_installer_that_fails_ends_the_set_up(environment: Environment) -> None:
+    """Its own words are there already."""
+    shutil.rmtree(environment.folder / "native")
+    assert environment.run("gguf").returncode == 1
