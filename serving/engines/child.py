@@ -8,7 +8,6 @@ import json
 import resource
 import secrets
 import subprocess
-import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from threading import Timer
 from typing import IO, TYPE_CHECKING, Any
 
 from registry.names import Format
+from registry.python import python_module
 from serving.engines.config import EngineConfig
 from serving.engines.pipes import last_words, pipes
 from serving.engines.surroundings import engine_environment
@@ -27,7 +27,7 @@ from serving.errors import EngineFailed, ModelUnloadable
 if TYPE_CHECKING:
     import httpx
 
-COMMAND = (sys.executable, "-m", "serving.engines.server", "--config", "-")
+COMMAND = python_module("serving.engines.server", "--config", "-")
 START_S, ANSWER_S = 600.0, 600.0
 
 

@@ -18,6 +18,7 @@ from threading import Timer
 from typing import Any
 
 from registry.errors import ModelyardError
+from registry.python import python_module
 from serving.engines.llama_cpp.findings import Comparison, Measured, Told, Written, untold
 from serving.engines.pipes import last_words, pipes
 from serving.engines.report import Report
@@ -67,7 +68,7 @@ def _in_child(ask: dict[str, Any], told: Told) -> Any:
     with (
         TemporaryFile() as said,
         subprocess.Popen(
-            [sys.executable, "-m", "serving.engines.llama_cpp.measure"],
+            python_module("serving.engines.llama_cpp.measure"),
             env=engine_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
