@@ -1,7 +1,5 @@
 """Have an order done from this process: at once where all is here, else by the Prefect flow."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -10,7 +8,7 @@ from flows.errors import Interrupted
 from flows.order import Order
 from flows.steps.choose import choose
 from flows.steps.resolve import resolve
-from flows.temporary_prefect import temporary_prefect
+from flows.temporary_prefect import start_temporary_prefect
 from flows.watch import watching
 from flows.yard import Yard, open_yard
 from registry.console import err
@@ -44,35 +42,31 @@ def _known(yard: Yard, order: Order) -> list[ModelVersion] | None:
 
 
 def _run_flow(yard: Yard, order: Order) -> list[str]:
-    with _prefect(yard):
-        from flows.ingest import ingest
+    _find_prefect(yard)
+    from flows.ingest import ingest
 
-        try:
-            with watching(yard.board, order.subject, err):
-                return cast("list[str]", ingest(**_parameters(order)))
-        except KeyboardInterrupt:
-            raise Interrupted(
-                "Interrupted. What was downloaded and built is kept.",
-                fix="Run the same command again: it continues from there.",
-            ) from None
+    try:
+        with watching(yard.board, order.subject, err):
+            return cast("list[str]", ingest(**_parameters(order)))
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "Interrupted. What was downloaded and built is kept.",
+            fix="Run the same command again: it continues from there.",
+        ) from None
 
 
-@contextmanager
-def _prefect(yard: Yard) -> Generator[None]:
-    """Prefect in this process speaks to a server, to one of its own where there is no other."""
+def _find_prefect(yard: Yard) -> None:
+    """Have Prefect in this process speak to a server: to one of our own where there is no other."""
     data_dir, settings = yard.registry.data_dir, yard.settings
     login = settings.prefect_auth.get_secret_value()
     server = prefect_address.find(settings.prefect_url, login, data_dir)
     if server is not None:
         prefect_address.prepare(server)
         prefect_address.confirm(server)
-        yield
         return
     err.print("Starting a temporary Prefect server, about 15 s (`modelyard up` keeps one)…")
     home = data_dir / "run" / "prefect"
-    with temporary_prefect(home) as server:
-        prefect_address.prepare(server, home)
-        yield
+    prefect_address.prepare(start_temporary_prefect(home), home)
 
 
 def _parameters(order: Order) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""A Prefect server for the length of one command, where none is running."""
+"""A Prefect server for the rest of this process, where none is running."""
 
+import atexit
 import os
 import secrets
 import subprocess
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from flows.errors import PrefectUnreachable
@@ -19,22 +19,20 @@ START_S, END_S = 120.0, 5.0
 """Seconds it may take until it answers, and to end in good order."""
 
 
-@contextmanager
-def temporary_prefect(home: Path) -> Generator[Prefect]:
+def start_temporary_prefect(home: Path) -> Prefect:
     """A server that only the holder of its login may ask; raises PrefectUnreachable.
 
-    It keeps what it knows in `home`, and ends with this process, however that ends.
+    It keeps what it knows in `home`. It ends with this process, however that ends: after the last
+    of what Prefect's threads have to tell it, which they do at the interpreter's exit.
     """
     home.mkdir(parents=True, exist_ok=True)  # Prefect makes no parents
     login, log = f"modelyard:{secrets.token_urlsafe(32)}", home / "server.log"
     with listen(0, "", LOOPBACK) as listener:
         server = Prefect(f"http://{LOOPBACK}:{listener.getsockname()[1]}/api", login)
         child = _start(listener.fileno(), home, log, login)
-    try:
-        _await(server, child, log)
-        yield server
-    finally:
-        _end(child)
+    atexit.register(partial(_end, child))
+    _await(server, child, log)
+    return server
 
 
 def _start(listener: int, home: Path, log: Path, login: str) -> subprocess.Popen[bytes]:
