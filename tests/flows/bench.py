@@ -67,7 +67,7 @@ class Bench:
         }
         return {**os.environ, **QUIET, **ours, **more}
 
-    def start(self, *arguments: str, cwd: Path | None = None, **env: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, cwd: Path | str = ".", **env: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             python_module("serving.cli.main", *arguments),
             env=self.env(**env), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

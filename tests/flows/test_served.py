@@ -28,7 +28,8 @@ def served(bench: Bench) -> Generator[httpx.Client]:
     login = {"Authorization": basic(bench.prefect.login).decode()}
     with httpx.Client(base_url=bench.prefect.url, headers=login, timeout=120) as api:
         try:
-            _await(lambda: api.get("/deployments/name/ingest/ingest").is_success, process)
+            for name in ("ingest/ingest", "upkeep/daily"):
+                _await(lambda name=name: api.get(f"/deployments/name/{name}").is_success, process)
             yield api
         finally:
             process.send_signal(signal.SIGINT)
