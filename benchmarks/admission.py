@@ -162,7 +162,7 @@ async def known_us(folder: Path) -> float:
     database = Database.connect(f"sqlite:///{folder / 'bench.db'}")
     identity = Identity(database, "s" * 40)
     header = f"Bearer {identity.create_key('bench', 'bench')}"
-    door = Authenticator(identity, remember_s=600)
+    door = Authenticator(identity, "measures", remember_s=600)
     await door.caller(header)
     headers = [header.encode().decode() for _ in range(REQUESTS)]  # as they come: each a new text
     began = time.perf_counter()

@@ -8,6 +8,7 @@ from flows.errors import Interrupted
 from flows.order import Order
 from flows.steps.choose import choose
 from flows.steps.resolve import resolve
+from flows.temporary_prefect import start_temporary_prefect
 from flows.watch import watching
 from flows.yard import Yard, open_yard
 from registry.console import err
@@ -41,11 +42,7 @@ def _known(yard: Yard, order: Order) -> list[ModelVersion] | None:
 
 
 def _run_flow(yard: Yard, order: Order) -> list[str]:
-    data_dir = yard.registry.data_dir
-    url = prefect_address.find(yard.settings.prefect_url, data_dir)
-    if url is None:
-        err.print("Starting a temporary Prefect server, about 15 s (`modelyard up` keeps one)…")
-    prefect_address.prepare(url, data_dir)
+    _find_prefect(yard)
     from flows.ingest import ingest
 
     try:
@@ -56,6 +53,20 @@ def _run_flow(yard: Yard, order: Order) -> list[str]:
             "Interrupted. What was downloaded and built is kept.",
             fix="Run the same command again: it continues from there.",
         ) from None
+
+
+def _find_prefect(yard: Yard) -> None:
+    """Have Prefect in this process speak to a server: to one of our own where there is no other."""
+    data_dir, settings = yard.registry.data_dir, yard.settings
+    login = settings.prefect_auth.get_secret_value()
+    server = prefect_address.find(settings.prefect_url, login, data_dir)
+    if server is not None:
+        prefect_address.prepare(server)
+        prefect_address.confirm(server)
+        return
+    err.print("Starting a temporary Prefect server, about 15 s (`modelyard up` keeps one)…")
+    home = data_dir / "run" / "prefect"
+    prefect_address.prepare(start_temporary_prefect(home), home)
 
 
 def _parameters(order: Order) -> dict[str, Any]:

@@ -116,13 +116,15 @@ def flows() -> None:
     from registry.settings import RegistrySettings, load
 
     settings, data_dir = load(FlowSettings), load(RegistrySettings).data_dir
-    url = prefect_address.find(settings.prefect_url, data_dir)
-    if url is None:
+    login = settings.prefect_auth.get_secret_value()
+    server = prefect_address.find(settings.prefect_url, login, data_dir)
+    if server is None:
         raise PrefectUnreachable(
             "No Prefect server answers.",
             fix="Set PREFECT_API_URL to one that runs, or use `modelyard up`, which starts one.",
         )
-    prefect_address.prepare(url, data_dir)
+    prefect_address.prepare(server)
+    prefect_address.confirm(server)
     from flows import served
 
     served.run()

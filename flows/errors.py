@@ -92,3 +92,10 @@ class PrefectUnreachable(ModelyardError):
 
     code = "prefect_unreachable"
     exit_code = 10
+
+
+class PrefectRefused(ModelyardError):
+    """A Prefect server does not take the login that it was shown."""
+
+    code = "prefect_refused"
+    exit_code = 6

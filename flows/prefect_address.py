@@ -2,69 +2,99 @@
 
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
-from flows.errors import PrefectUnreachable
+from flows.errors import PrefectRefused, PrefectUnreachable
+from registry.authorization import basic
 
 PATIENCE_S = 10.0
 """A server that is there but busy is not taken for one that is away."""
 
-_QUIET = {
+QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_CLI_PROMPT": "false",
     # Errors are told once, by whoever asked for the run; Prefect's pages keep all details.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    # Servers of Prefect's that would ask nobody who they are.
+    "PREFECT_RUNNER_SERVER_ENABLE": "false",
+    "PREFECT_CLIENT_METRICS_ENABLED": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
 
 
-def find(configured: str, data_dir: Path) -> str | None:
-    """The configured Prefect, else that of `modelyard up`, else None; raises PrefectUnreachable.
+@dataclass(frozen=True, slots=True)
+class Prefect:
+    """A server's API and the login it asks for; without one it is Prefect's settings that say."""
 
-    Who names a server wants the run to be seen there: it is not put elsewhere in silence.
+    url: str
+    login: str = field(default="", repr=False)
+
+
+def find(configured: str, login: str, data_dir: Path) -> Prefect | None:
+    """The configured server, else that of `modelyard up`, else None; raises PrefectUnreachable.
+
+    Who names a server wants the run to be seen there: it is not put elsewhere in silence. Whoever
+    names the one of `up` needs no login: it lies beside the address.
     """
+    running = _of_up(data_dir)
     if configured:
-        if _answers(configured):
-            return configured
+        is_ups = running is not None and running.url == configured
+        server = Prefect(configured, login or (running.login if running and is_ups else ""))
+        if answers(server):
+            return server
         raise PrefectUnreachable(
             f"No Prefect server answers at PREFECT_API_URL={configured}.",
             fix="Start it or correct the address; unset PREFECT_API_URL to use the one of "
             "`modelyard up`, or a temporary one.",
         )
-    url = _of_up(data_dir)
-    return url if url and _answers(url) else None
+    return running if running and answers(running) else None
 
 
-def _of_up(data_dir: Path) -> str:
-    file = data_dir / "run" / "up.json"
+def _of_up(data_dir: Path) -> Prefect | None:
     try:
-        return f"{json.loads(file.read_text())['prefect_url']}/api"
+        told: dict[str, Any] = json.loads((data_dir / "run" / "up.json").read_text())
+        return Prefect(f"{told['prefect_url']}/api", told["prefect_login"])
     except (FileNotFoundError, ValueError, KeyError):
-        return ""
+        return None
 
 
-def _answers(url: str) -> bool:
+def answers(server: Prefect, *, patience_s: float = PATIENCE_S) -> bool:
+    """Whether a Prefect server is there, be it one that would want another login."""
+    headers = {"Authorization": basic(server.login).decode()} if server.login else {}
     try:
-        return httpx.get(f"{url}/health", timeout=PATIENCE_S).is_success
+        answer = httpx.get(f"{server.url}/health", headers=headers, timeout=patience_s)
     except httpx.HTTPError:
         return False
+    return answer.is_success or answer.status_code == 401
 
 
-def prepare(url: str | None, data_dir: Path) -> None:
-    """Set what Prefect reads when it is imported; without an address it starts its own server."""
-    os.environ.update(_QUIET)
-    if url:
-        os.environ["PREFECT_API_URL"] = url
-        return
-    home = data_dir / "run" / "prefect"
-    home.mkdir(parents=True, exist_ok=True)  # Prefect makes no parents
-    os.environ.pop("PREFECT_API_URL", None)
-    os.environ |= {
-        "PREFECT_HOME": str(home),
-        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-    }
+def prepare(server: Prefect, home: Path | None = None) -> None:
+    """Set what Prefect reads when it is imported; `home`: where it keeps things, else the usual."""
+    os.environ.update(QUIET, PREFECT_API_URL=server.url)
+    if server.login:
+        os.environ["PREFECT_API_AUTH_STRING"] = server.login
+    if home is not None:
+        os.environ["PREFECT_HOME"] = str(home)
+
+
+def confirm(server: Prefect) -> None:
+    """Ask as Prefect will, by all its settings; raises PrefectRefused where it is not let in."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        try:
+            client.api_version()
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code not in (401, 403):
+                raise
+            raise PrefectRefused(
+                f"The Prefect server at {server.url} asks for a login and got none that it knows.",
+                fix="Set PREFECT_API_AUTH_STRING to its name:password. Of the one that `modelyard "
+                "up` starts it is `prefect_login` in run/up.json of the data folder.",
+            ) from None

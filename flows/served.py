@@ -1,15 +1,14 @@
 """The deployments that `modelyard flows` serves to a Prefect server, in this process."""
 
+import asyncio
+from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
 
-from prefect import serve
+from prefect.exceptions import TerminationSignal
+from prefect.runner import Runner
 
 from flows.ingest import ingest
 from flows.upkeep import upkeep
-
-if TYPE_CHECKING:
-    from prefect.deployments.runner import RunnerDeployment
 
 MOST_AT_ONCE = 2
 """Ingests share the machine's cores with the engines: more at once would only be slower."""
@@ -17,18 +16,26 @@ MOST_AT_ONCE = 2
 
 def run() -> None:
     """Serve until ended; Prefect's pages and API start runs of these by name."""
-    daily = timedelta(days=1)
-    once = ingest.to_deployment(
-        "ingest", description="A model from the Hub into the registry.", tags=["modelyard"]
+    with suppress(KeyboardInterrupt, TerminationSignal):
+        asyncio.run(_serve())
+
+
+async def _serve() -> None:
+    """The flows are handed over as they are in this process.
+
+    Prefect would else find them again for each run, by the folder it stands in and by the steps
+    that the server's record of the deployment names: whoever may write that could have anything
+    run.
+    """
+    runner = Runner(name="modelyard", limit=MOST_AT_ONCE, pause_on_shutdown=False)
+    await runner.aadd_flow(
+        ingest, "ingest", description="A model from the Hub into the registry.", tags=["modelyard"]
     )
-    regular = upkeep.to_deployment(
-        "daily", description="Remove what stopped runs left.", tags=["modelyard"], interval=daily
+    await runner.aadd_flow(
+        upkeep,
+        "daily",
+        description="Remove what stopped runs left.",
+        tags=["modelyard"],
+        interval=timedelta(days=1),
     )
-    # Both calls have an asynchronous twin, which types alone cannot tell from them.
-    deployments = cast("tuple[RunnerDeployment, RunnerDeployment]", (once, regular))
-    serve(
-        *deployments,
-        limit=MOST_AT_ONCE,
-        pause_on_shutdown=False,
-        print_starting_message=False,
-    )
+    await runner.start()

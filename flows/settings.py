@@ -35,6 +35,12 @@ class FlowSettings(Section):
         description="Prefect's API, such as http://127.0.0.1:4200/api; empty: that of "
         "`modelyard up`, else a temporary server.",
     )
+    prefect_auth: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=AliasChoices("PREFECT_API_AUTH_STRING", "prefect_auth"),
+        description="What that Prefect asks for, as name:password; empty: what `modelyard up` "
+        "wrote down for its own.",
+    )
     gate_max_perplexity_ratio: float = Field(
         default=1.10, gt=1, le=100, description="Most that quantizing may raise the perplexity."
     )

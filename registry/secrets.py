@@ -37,4 +37,19 @@ def _create(file: Path) -> None:
 
 def internal_token(secret: str) -> str:
     """What gateway, workers and engines show one another."""
-    return hmac.new(secret.encode(), b"modelyard-internal", hashlib.sha256).hexdigest()
+    return _derived(secret, b"modelyard-internal")
+
+
+def metrics_token(settings: RegistrySettings) -> str:
+    """With what Prometheus reads the measures, and can do nothing else; the settings' own wins."""
+    given = settings.metrics_token.get_secret_value()
+    return given or _derived(secret_key(settings), b"modelyard-metrics")
+
+
+def prefect_login(secret: str) -> str:
+    """The login of the Prefect server that `modelyard up` starts, as Prefect writes it."""
+    return f"modelyard:{_derived(secret, b'modelyard-prefect')}"
+
+
+def _derived(secret: str, purpose: bytes) -> str:
+    return hmac.new(secret.encode(), purpose, hashlib.sha256).hexdigest()

@@ -20,6 +20,7 @@ from pydantic_settings import (
 from registry.errors import SettingsInvalid
 
 PREFIX = "MODELYARD_"
+_SQLITE = "sqlite:///"
 S = TypeVar("S", bound="Section")
 
 
@@ -89,6 +90,11 @@ class RegistrySettings(Section):
         default=SecretStr(""),
         description="Signs sessions, at least 32 characters; empty: made once in the data folder.",
     )
+    metrics_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="With what Prometheus reads /metrics of gateway and workers, at least 16 "
+        "characters; empty: follows from the secret key, `modelyard keys metrics` shows it.",
+    )
 
     @field_validator("data_dir", "store_dir")
     @classmethod
@@ -102,6 +108,15 @@ class RegistrySettings(Section):
             raise ValueError("must start with sqlite:/// or postgresql+psycopg://")
         return value
 
+    @field_validator("database_url", "mlflow_uri")
+    @classmethod
+    def _file_from_anywhere(cls, value: str) -> str:
+        """SQLite's file by its whole path: processes of ours stand in different folders."""
+        file = value.removeprefix(_SQLITE)
+        if file == value or not file or file.startswith(("/", ":", "file:")):
+            return value
+        return f"{_SQLITE}{Path(file).absolute()}"
+
     @field_validator("redis_url")
     @classmethod
     def _known_redis(cls, value: SecretStr) -> SecretStr:
@@ -114,6 +129,14 @@ class RegistrySettings(Section):
     def _long_enough(cls, value: SecretStr) -> SecretStr:
         if 0 < len(value.get_secret_value()) < 32:
             raise ValueError("must have at least 32 characters")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _not_guessed(cls, value: SecretStr) -> SecretStr:
+        token = value.get_secret_value()
+        if token and (len(token) < 16 or not token.isascii() or not token.isprintable()):
+            raise ValueError("must have at least 16 printable ASCII characters")
         return value
 
     @property

@@ -16,6 +16,7 @@ from registry.open import open_database
 from registry.promotions import Promotions
 from registry.quotas import Quotas
 from registry.runs import RunBoard
+from registry.secrets import metrics_token
 from registry.settings import RegistrySettings, load
 from registry.usage import UsageBook
 from serving.admission.authentication import Authenticator
@@ -65,7 +66,7 @@ def create_app(
         token = internal_token(secret)
         try:
             redis_url = registry.redis_url.get_secret_value()
-            authenticator = Authenticator(Identity(database, secret))
+            authenticator = Authenticator(Identity(database, secret), metrics_token(registry))
             async with (
                 Upstream.open(token, silent_s=settings.answer_timeout_s) as upstream,
                 aclosing(SharedCache.at(redis_url)) as cache,
@@ -86,7 +87,7 @@ def create_app(
         finally:
             database.close()
 
-    return build_app(lifespan, metrics.counted, settings.origins)
+    return build_app(lifespan, metrics.counted, settings.origins, settings.host)
 
 
 def _ledger(

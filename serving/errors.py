@@ -43,6 +43,12 @@ class RequestTooLarge(InvalidRequest):
     code = "request_too_large"
 
 
+class ForeignPage(ServingError):
+    """A web page asks whose origin nobody has listed."""
+
+    code = "foreign_origin"
+
+
 class EngineBusy(ServingError):
     """The engine's queue is full; the same request will do later."""
 

@@ -1,8 +1,9 @@
 """Settings of the serving tier: the gateway's door, the worker's devices, the engines' sizes."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
 from registry.settings import Section
 
@@ -156,6 +157,11 @@ class ServingSettings(Section):
         le=3600,
         description="Seconds without a request until prompts about to lose their memory are saved.",
     )
+
+    @field_validator("access_log")
+    @classmethod
+    def _file_from_anywhere(cls, value: str) -> str:
+        return str(Path(value).absolute()) if value not in ("", "-") else value
 
     @property
     def origins(self) -> list[str]:

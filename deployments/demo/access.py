@@ -1,12 +1,17 @@
 """Who may see and read what: private repositories are hidden, gated ones show but do not open."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.demo.refusal import Refusal
 from deployments.demo.repository import Repository, Shelf
+from registry.authorization import bearer, carries
+from registry.pages import refuse
+
+_MEMBERS_ONLY = b'{"error":"This Hub asks for the token of its own."}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +55,17 @@ class Access:
         if self.tokens and token not in self.tokens:
             raise Refusal(401, "Invalid credentials in Authorization header")
         return token
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """A Hub for the holders of one token: everybody else is refused, whatever is asked."""
+
+    app: ASGIApp
+    token: str = field(repr=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or carries(scope["headers"], bearer(self.token)):
+            await self.app(scope, receive, send)
+        else:
+            await refuse(scope, send, 401, _MEMBERS_ONLY, (b"content-type", b"application/json"))

@@ -7,33 +7,42 @@ Examples:
   python -m deployments.demo.hub --port 8090
   python -m deployments.demo.hub --root models --token secret --ready-file hub.json
   python -m deployments.demo.hub --faults      (tests) POST /__fault, GET /__stats
+
+With MODELYARD_DEMO_HUB_TOKEN in the environment it answers nobody who does not show that token.
 """
 
 import argparse
 import json
+import os
 import socket
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from deployments.demo import refusal
-from deployments.demo.access import Access
+from deployments.demo.access import Access, Members
 from deployments.demo.faults import Faults
 from deployments.demo.files import Files
 from deployments.demo.metadata import Metadata
 from deployments.demo.repository import Shelf
 
+TOKEN = "MODELYARD_DEMO_HUB_TOKEN"  # noqa: S105 - its name
 BUNDLED = Path(__file__).with_name("models")
 
 
-def make_app(root: Path, tokens: AbstractSet[str], *, faults: bool) -> Starlette:
-    """The Hub over `root`; `tokens` open private and gated models, `faults` the test doors."""
-    access, weather = Access(Shelf(root), frozenset(tokens)), Faults()
+def make_app(root: Path, tokens: AbstractSet[str], *, faults: bool, members: str) -> Starlette:
+    """The Hub over `root`; `tokens` open private and gated models, `faults` the test doors.
+
+    With a token for `members` it is closed to everybody else.
+    """
+    access, weather = Access(Shelf(root), frozenset(tokens) | {members} - {""}), Faults()
     doors = weather.routes if faults else []
     return Starlette(
         routes=[*doors, *Metadata(access).routes, *Files(access, weather).routes],
+        middleware=[Middleware(Members, token=members)] if members else [],
         exception_handlers={refusal.Refusal: refusal.answer, 404: refusal.unknown_address},
     )
 
@@ -67,7 +76,8 @@ def main() -> None:
         raise SystemExit(f"there is no folder {given.root}")
     # uvicorn announces its port in its log only, so we open the socket ourselves.
     listener = socket.create_server((given.host, given.port), backlog=512)
-    app = make_app(given.root, frozenset(given.token), faults=given.faults)
+    members = os.environ.get(TOKEN, "")
+    app = make_app(given.root, frozenset(given.token), faults=given.faults, members=members)
     config = uvicorn.Config(
         app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1, server_header=False
     )

@@ -1,5 +1,6 @@
 """Who a request comes from, by its API key or session token."""
 
+from registry.authorization import bearer
 from registry.identity import Identity, refused
 from registry.names import Caller
 from serving.cache import Recent
@@ -14,10 +15,16 @@ _LONGEST = 4096
 
 
 class Authenticator:
-    """Turns an Authorization header into a caller."""
+    """Turns an Authorization header into a caller.
 
-    def __init__(self, identity: Identity, *, remember_s: float = REMEMBER_S) -> None:
+    `measures` is the header of whoever may read what is measured, and is no caller otherwise.
+    """
+
+    def __init__(
+        self, identity: Identity, metrics_token: str, *, remember_s: float = REMEMBER_S
+    ) -> None:
         self.identity = identity
+        self.measures = bearer(metrics_token)
         self._callers = Recent(self._look_up, seconds=remember_s, entries=10_000)
         self.known = self._callers.known
         """The caller of a header that was let in just now, without waiting; else None."""

@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from registry.pages import Pages
 from serving.api import (
     account,
     device_history,
@@ -60,23 +61,29 @@ class Application(FastAPI):
             await super().__call__(scope, receive, send)
 
 
-def build_app(lifespan: Lifespan, counted: Counted, origins: Sequence[str]) -> Application:
-    """Routes and middleware; `lifespan` puts `serving.api.parts.Parts` into `app.state.parts`."""
+def build_app(
+    lifespan: Lifespan, counted: Counted, origins: Sequence[str], host: str
+) -> Application:
+    """Routes and middleware; `lifespan` puts `serving.api.parts.Parts` into `app.state.parts`.
+
+    Pages of `origins` may ask it from a browser; `host` is the address that it listens on.
+    """
+    pages = Pages.of(host, origins)
     app = Application(
         title="Modelyard",
         description=ABOUT,
         lifespan=lifespan,
+        docs_url=None,  # it would run code of a foreign server, where keys are typed in
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
         middleware=[
             Middleware(Observe, counted=counted),
             *([Middleware(_cors, origins=origins)] if origins else []),
-            Middleware(Door),
+            Middleware(Door, pages=pages),
             Middleware(BodyLimit),
         ],
     )
-    hot = HotPath(app.state, counted)
+    hot = HotPath(app.state, counted, pages)
     app.hot = _cors(hot, origins=origins) if origins else hot
     app.router.routes.extend(Route(path, app.hot, methods=["POST"]) for path in sorted(PATHS))
     for room in _ROOMS:

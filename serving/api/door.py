@@ -6,22 +6,16 @@ from sqlalchemy.exc import OperationalError
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from registry.errors import NotAuthenticated
+from registry.authorization import carries
+from registry.errors import ModelyardError
 from registry.names import Caller
+from registry.pages import Pages
+from serving.api.health import METRICS
 from serving.api.parts import parts_in
 from serving.api.problems import database_away, refusal
+from serving.errors import ForeignPage
 
-OPEN = frozenset(
-    {
-        "/api/v1/login",
-        "/docs",
-        "/health",
-        "/health/live",
-        "/health/ready",
-        "/metrics",
-        "/openapi.json",
-    }
-)
+OPEN = frozenset({"/api/v1/login", "/health", "/health/live", "/health/ready"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +23,46 @@ class Door:
     """Lets a request in with its caller in `scope["state"]`; refuses it before its body is read."""
 
     app: ASGIApp
+    pages: Pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # there are none yet, and none comes in by accident
             await send({"type": "websocket.close", "code": 1008})
             return
-        if scope["type"] == "http" and scope["path"] not in OPEN:
+        if scope["type"] == "http":
             try:
-                scope["state"]["caller"] = await _caller(scope)
-            except NotAuthenticated as error:
+                await self._admit(scope)
+            except ModelyardError as error:
                 await refusal(scope["path"], error)(scope, receive, send)
                 return
             except OperationalError:
                 await refusal(scope["path"], database_away())(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+    async def _admit(self, scope: Scope) -> None:
+        """Raises ForeignPage, and NotAuthenticated where the address is not open to everybody."""
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        if origin is not None:
+            refuse_foreign(self.pages, origin.encode("latin-1"), headers.get("host", "").encode())
+        if scope["path"] not in OPEN and not _measures(scope):
+            scope["state"]["caller"] = await _caller(scope)
+
+
+def refuse_foreign(pages: Pages, origin: bytes, host: bytes) -> None:
+    """Raise ForeignPage for a web page that may not ask, whatever credential it has."""
+    if not pages.admits(origin, host):
+        raise ForeignPage(
+            f"Web pages from {origin[:200].decode('latin-1')} may not use this gateway.",
+            fix="Its operator can list the origin in MODELYARD_CORS_ORIGINS.",
+        )
+
+
+def _measures(scope: Scope) -> bool:
+    """Whether Prometheus asks for the measures, with the token that is for them alone."""
+    authenticator = parts_in(scope["app"]).authenticator
+    return scope["path"] == METRICS and carries(scope["headers"], authenticator.measures)
 
 
 async def _caller(scope: Scope) -> Caller:

@@ -1,14 +1,17 @@
-"""GET /health, /health/live, /health/ready and /metrics: open, and without anything secret."""
+"""GET /health, /health/live and /health/ready, open to all, and /metrics, which is not."""
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy.exc import OperationalError
 
+from registry.errors import NotPermitted
+from registry.names import Caller, Role
 from serving.api.parts import TheParts
 
+METRICS = "/metrics"
 router = APIRouter(tags=["health"])
 
 
@@ -32,7 +35,13 @@ async def ready(parts: TheParts) -> JSONResponse:
     return JSONResponse(body, 503 if reasons else 200)
 
 
-@router.get("/metrics")
-async def metrics(parts: TheParts) -> Response:
-    """Everything measured, as Prometheus reads it."""
+@router.get(METRICS)
+async def metrics(request: Request, parts: TheParts) -> Response:
+    """Everything measured, for Prometheus with its token and for admins."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is not None and caller.role is not Role.ADMIN:
+        raise NotPermitted(
+            "Only admins may read the measures.",
+            fix="Prometheus has a token of its own: `modelyard keys metrics`.",
+        )
     return Response(parts.metrics.text(), media_type=CONTENT_TYPE_LATEST)

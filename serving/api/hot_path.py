@@ -11,6 +11,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from registry.errors import ModelyardError
+from registry.pages import Pages
+from serving.api.door import refuse_foreign
 from serving.api.exchange import Exchange
 from serving.api.leaving import Leaving, Soon
 from serving.api.observe import begun
@@ -34,6 +36,7 @@ class HotPath:
 
     state: State
     counted: Counted
+    pages: Pages
     soon: Soon = field(default_factory=Soon)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,6 +77,9 @@ class HotPath:
     async def _answer(
         self, given: dict[bytes, bytes], trail: Trail, exchange: Exchange, *, explain: bool
     ) -> None:
+        origin = given.get(b"origin")
+        if origin is not None:
+            refuse_foreign(self.pages, origin, given.get(b"host", b""))
         parts = parts_at(self.state)
         credential = given.get(b"authorization", b"").decode("latin-1")
         known = parts.authenticator.known(credential)

@@ -3,11 +3,11 @@
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
+from pathlib import Path
 
 from registry.console import out
 from registry.errors import ModelyardError
-from serving.cli.services import Ports, modelyard
+from serving.cli.services import Services, modelyard
 from serving.cli.supervise import STOP_S, end_group
 from serving.engines.ending import ending
 from serving.orphans import die_with_parent
@@ -23,25 +23,25 @@ class DemoFailed(ModelyardError):
     exit_code = 10
 
 
-async def ingest_and_ask(ports: Ports, env: Mapping[str, str]) -> str:
+async def ingest_and_ask(services: Services, folder: Path) -> str:
     """Take the bundled model from its Hub to a streamed answer; returns the name to ask for."""
-    surroundings = {
-        **os.environ,
-        **env,
-        "HF_ENDPOINT": ports.hub_url,
-        "PREFECT_API_URL": ports.prefect_url,
-        "MODELYARD_GATEWAY_URL": ports.gateway_url,
-    }
-    await _step(surroundings, "models", "add", REPO, "--quantize", "Q8_0")
+    gateway = {"MODELYARD_GATEWAY_URL": services.ports.gateway_url}
+    env = {**os.environ, **services.shared, **services.prefect_client, **gateway}
+    await _step(env, folder, "models", "add", REPO, "--quantize", "Q8_0")
     out.print(f"\n[bold]{QUESTION}[/bold]")
-    await _step(surroundings, "chat", REPO, QUESTION, "--temperature", "0.8", "--max-tokens", "160")
+    asked = ("chat", REPO, QUESTION, "--temperature", "0.8", "--max-tokens", "160")
+    await _step(env, folder, *asked)
     return REPO
 
 
-async def _step(env: dict[str, str], *arguments: str) -> None:
+async def _step(env: dict[str, str], folder: Path, *arguments: str) -> None:
     """Run one command as a person would, on this terminal; a cancelled one is ended first."""
     child = await asyncio.create_subprocess_exec(
-        *modelyard(*arguments), env=env, start_new_session=True, preexec_fn=die_with_parent
+        *modelyard(*arguments),
+        env=env,
+        cwd=folder,
+        start_new_session=True,
+        preexec_fn=die_with_parent,
     )
     try:
         code = await child.wait()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 
 from registry.console import out
 from registry.ports import choose_port, prefer_port
+from registry.secrets import metrics_token, prefect_login, secret_key
 from registry.settings import RegistrySettings, load
 from serving.cli import demo
 from serving.cli.holding import admin_key, alone_on
-from serving.cli.services import Ports, hub, services
+from serving.cli.pinned import pinned
+from serving.cli.services import Keys, Ports, Services
 from serving.cli.supervise import Service, Supervisor
+from serving.settings import ServingSettings
 from serving.worker.devices import discover
 
 START_S = 180.0
@@ -48,28 +52,33 @@ class Wish:
 
 @dataclass(slots=True)
 class Up:
-    """One run of everything: its addresses, its key, and the files that tell them."""
+    """One run of everything: its addresses, its keys, and the files that tell them."""
 
-    data: Path
-    ports: Ports
-    admin_key: str
+    services: Services
     ready_files: list[Path]
     demo_model: str | None = None
     supervisor: Supervisor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.supervisor = Supervisor(self.data / "logs", self.tell, out.print)
+        data = self.services.data
+        self.supervisor = Supervisor(data / "logs", data / "run", self.tell, out.print)
 
     @property
     def facts(self) -> dict[str, Any]:
+        ports, keys = self.services.ports, self.services.keys
         told: dict[str, Any] = {
-            "gateway_url": self.ports.gateway_url,
-            "dashboard_url": self.ports.dashboard_url,
-            "prefect_url": self.ports.prefect_url.removesuffix("/api"),
-            "admin_key": self.admin_key,
+            "gateway_url": ports.gateway_url,
+            "dashboard_url": ports.dashboard_url,
+            "prefect_url": ports.prefect_url.removesuffix("/api"),
+            "admin_key": keys.admin,
+            "prefect_login": keys.prefect,
+            "metrics_token": keys.metrics,
             "pids": {"up": os.getpid(), **self.supervisor.pids},
         }
-        return told | ({"demo_model": self.demo_model} if self.demo_model else {})
+        if self.demo_model:
+            hub = {"hub_url": ports.hub_url, "hub_token": keys.hub}
+            told |= {"demo_model": self.demo_model, **hub}
+        return told
 
     def tell(self) -> None:
         for file in self.ready_files:
@@ -77,7 +86,7 @@ class Up:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Replace a file at once, readable by its owner only: it holds a key."""
+    """Replace a file at once, readable by its owner only: it holds keys."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     temporary.touch(mode=0o600)
@@ -92,7 +101,20 @@ def run_until_ended(wish: Wish) -> None:
         wish.ready_file.unlink(missing_ok=True)  # whoever waits for it must not read an old one
     with alone_on(settings.data_dir), admin_key(settings) as key:
         here = settings.data_dir / "run" / "up.json"
-        asyncio.run(_run(Up(settings.data_dir, wish.ports(), key, [here]), wish))
+        asyncio.run(_run(Up(_services(settings, key, wish), [here]), wish))
+
+
+def _services(settings: RegistrySettings, admin: str, wish: Wish) -> Services:
+    keys = Keys(
+        admin=admin,
+        prefect=prefect_login(secret_key(settings)),
+        metrics=metrics_token(settings),
+        hub=secrets.token_urlsafe(32),
+    )
+    ports, shared = wish.ports(), pinned(settings, load(ServingSettings))
+    if wish.demo:
+        shared |= {"HF_ENDPOINT": ports.hub_url, "HF_TOKEN": keys.hub}
+    return Services(settings.data_dir, ports, keys, shared)
 
 
 async def _run(run: Up, wish: Wish) -> None:
@@ -116,20 +138,15 @@ async def _run(run: Up, wish: Wish) -> None:
 
 
 async def _start(run: Up, wish: Wish) -> None:
-    extra = {"MODELYARD_DATA_DIR": str(run.data)}
-    devices = [device.device_id for device in discover()]
-    wanted = services(run.data, run.ports, devices, extra | _demo_env(run, wish))
-    await _all_answer(run, [hub(run.ports), *wanted] if wish.demo else wanted)
+    services = run.services
+    wanted = services.all([device.device_id for device in discover()])
+    await _all_answer(run, [services.hub(), *wanted] if wish.demo else wanted)
     run.tell()
     if wish.demo:
-        run.demo_model = await demo.ingest_and_ask(run.ports, extra)
+        run.demo_model = await demo.ingest_and_ask(services, run.supervisor.folder)
     run.ready_files += [wish.ready_file] if wish.ready_file else []
     run.tell()
     _say_where(run)
-
-
-def _demo_env(run: Up, wish: Wish) -> dict[str, str]:
-    return {"HF_ENDPOINT": run.ports.hub_url} if wish.demo else {}
 
 
 async def _all_answer(run: Up, wanted: list[Service]) -> None:
@@ -146,7 +163,8 @@ async def _all_answer(run: Up, wanted: list[Service]) -> None:
 
 
 def _say_where(run: Up) -> None:
-    out.print(f"\nAPI        {run.ports.gateway_url}/v1   (OpenAI-compatible)", highlight=False)
-    out.print(f"Dashboard  {run.ports.dashboard_url}", highlight=False)
-    out.print(f"Prefect    {run.ports.prefect_url.removesuffix('/api')}", highlight=False)
-    out.print(f"Key        in {run.data / 'run' / 'up.json'}", highlight=False)
+    ports, prefect = run.services.ports, run.facts["prefect_url"]
+    out.print(f"\nAPI        {ports.gateway_url}/v1   (OpenAI-compatible)", highlight=False)
+    out.print(f"Dashboard  {ports.dashboard_url}   (asks for `admin_key`)", highlight=False)
+    out.print(f"Prefect    {prefect}   (asks for `prefect_login`)", highlight=False)
+    out.print(f"Keys       in {run.ready_files[0]}", highlight=False)

@@ -28,6 +28,12 @@ REVOKE_EXAMPLES = """
   modelyard keys revoke my_x7Qp2aLd            by the prefix that the list shows
 """
 
+METRICS_EXAMPLES = """
+[bold]Examples[/bold]
+
+  (umask 077; modelyard keys metrics > modelyard.token)      for Prometheus' credentials_file
+"""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -35,6 +41,7 @@ def attach(commands: Commands) -> None:
     commands.keys.command("create", epilog=CREATE_EXAMPLES)(create)
     commands.keys.command("list", epilog=LIST_EXAMPLES)(list_keys)
     commands.keys.command("revoke", epilog=REVOKE_EXAMPLES)(revoke)
+    commands.keys.command("metrics", epilog=METRICS_EXAMPLES)(metrics)
 
 
 def create(
@@ -94,3 +101,11 @@ def revoke(key: Annotated[str, typer.Argument(help="The key's prefix or id.")]) 
     with rooms() as registry:
         registry.identity.revoke_key(key)
     out.print("Revoked.")
+
+
+def metrics() -> None:
+    """Show the token that opens /metrics of gateway and workers, and nothing else."""
+    from registry.secrets import metrics_token
+    from registry.settings import RegistrySettings, load
+
+    out.print(metrics_token(load(RegistrySettings)), highlight=False, soft_wrap=True)

@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from registry.console import Commands, err
 from registry.errors import ModelyardError, NotInstalled
+from registry.python import keep_children_safe
 from registry.settings import check_known
 
 EXTRA_OF = {
@@ -34,6 +35,7 @@ def build() -> Commands:
 
 def run() -> None:
     """Run one command; an expected error is a message, the way out and its own exit code."""
+    keep_children_safe()
     try:
         check_known()
         build().root()

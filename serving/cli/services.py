@@ -1,10 +1,11 @@
 """Which processes `modelyard up` keeps on one machine, and how each is started."""
 
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from registry.authorization import basic, bearer
+from registry.python import python_module
 from serving.cli.supervise import Service
 
 PREFECT_QUIET = {
@@ -41,51 +42,89 @@ class Ports:
         return f"http://127.0.0.1:{self.hub}"
 
 
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What the doors of one `up` open to; children get theirs by environment, seen by nobody."""
+
+    admin: str = field(repr=False)
+    prefect: str = field(repr=False)
+    metrics: str = field(repr=False)
+    hub: str = field(repr=False)
+
+
 def modelyard(*arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "serving.cli.main", *arguments)
+    return python_module("serving.cli.main", *arguments)
 
 
-def hub(ports: Ports) -> Service:
-    argv = (sys.executable, "-m", "deployments.demo.hub", "--port", str(ports.hub))
-    url = f"{ports.hub_url}/api/models/modelyard/tiny-shakespeare-GGUF"
-    return Service("hub", argv, url)
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Every service of one machine; `shared` is part of each one's environment."""
 
+    data: Path
+    ports: Ports
+    keys: Keys
+    shared: Mapping[str, str] = field(repr=False)
 
-def services(
-    data: Path, ports: Ports, devices: list[str], extra: Mapping[str, str]
-) -> list[Service]:
-    """Every service of one machine, first those that others ask for.
+    def hub(self) -> Service:
+        url = f"{self.ports.hub_url}/api/models/modelyard/tiny-shakespeare-GGUF"
+        return Service(
+            "hub",
+            python_module("deployments.demo.hub", "--port", str(self.ports.hub)),
+            url,
+            {**self.shared, "MODELYARD_DEMO_HUB_TOKEN": self.keys.hub},
+            authorization=bearer(self.keys.hub).decode(),
+        )
 
-    `extra` joins each environment: where the data lies, and a demo's own Hub.
-    """
-    env = {
-        **extra,
-        **PREFECT_QUIET,
-        "PREFECT_HOME": str(data / "prefect"),
-        "PREFECT_API_URL": ports.prefect_url,
-        "MODELYARD_GATEWAY_URL": ports.gateway_url,
-    }
-    answers = {
-        "prefect": f"{ports.prefect_url}/health",
-        "gateway": f"{ports.gateway_url}/health/live",
-        **{f"worker-{device}": f"{ports.gateway_url}/health/ready" for device in devices},
-        "dashboard": f"{ports.dashboard_url}/_stcore/health",
-        "flows": f"{ports.prefect_url}/deployments/name/ingest/ingest",
-    }
-    commands = _commands(ports, devices)
-    return [
-        Service(name, commands[name], url, env, last=name == "flows")
-        for name, url in answers.items()
-    ]
+    def all(self, devices: list[str]) -> list[Service]:
+        """First those that others ask for."""
+        return [
+            self._prefect(),
+            self._gateway(),
+            *(self._worker(device) for device in devices),
+            self._dashboard(),
+            self._flows(),
+        ]
 
+    @property
+    def prefect_client(self) -> dict[str, str]:
+        """What a client of the Prefect server has to know."""
+        return {
+            "PREFECT_API_URL": self.ports.prefect_url,
+            "PREFECT_API_AUTH_STRING": self.keys.prefect,
+        }
 
-def _commands(ports: Ports, devices: list[str]) -> dict[str, tuple[str, ...]]:
-    here = ("--host", "127.0.0.1")
-    prefect = (sys.executable, "-m", "prefect", "server", "start", *here)
-    return {
-        "prefect": (*prefect, "--port", str(ports.prefect)),
-        "gateway": modelyard("gateway", *here, "--port", str(ports.gateway)),
-        **{f"worker-{device}": modelyard("worker", "--device", device) for device in devices},
-        "dashboard": modelyard("dashboard", "--port", str(ports.dashboard)),
-        "flows": modelyard("flows"),
-    }
+    def _prefect(self) -> Service:
+        argv = python_module("flows.prefect_server", "--port", str(self.ports.prefect))
+        env = {**self._prefect_env, "PREFECT_SERVER_API_AUTH_STRING": self.keys.prefect}
+        url = f"{self.ports.prefect_url}/health"
+        return Service("prefect", argv, url, env, authorization=self._prefect_header)
+
+    def _gateway(self) -> Service:
+        argv = modelyard("gateway", "--host", "127.0.0.1", "--port", str(self.ports.gateway))
+        return Service("gateway", argv, f"{self.ports.gateway_url}/health/live", self.shared)
+
+    def _worker(self, device: str) -> Service:
+        url = f"{self.ports.gateway_url}/health/ready"
+        return Service(
+            f"worker-{device}", modelyard("worker", "--device", device), url, self.shared
+        )
+
+    def _dashboard(self) -> Service:
+        argv = modelyard("dashboard", "--port", str(self.ports.dashboard))
+        env = {**self.shared, "MODELYARD_GATEWAY_URL": self.ports.gateway_url}
+        return Service("dashboard", argv, f"{self.ports.dashboard_url}/_stcore/health", env)
+
+    def _flows(self) -> Service:
+        url = f"{self.ports.prefect_url}/deployments/name/ingest/ingest"
+        env = {**self._prefect_env, **self.prefect_client}
+        header = self._prefect_header
+        return Service("flows", modelyard("flows"), url, env, authorization=header, last=True)
+
+    @property
+    def _prefect_env(self) -> dict[str, str]:
+        home = str(self.data / "prefect")
+        return {**self.shared, **PREFECT_QUIET, "PREFECT_HOME": home}
+
+    @property
+    def _prefect_header(self) -> str:
+        return basic(self.keys.prefect).decode()

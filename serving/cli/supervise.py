@@ -35,13 +35,15 @@ class ChildFailed(ModelyardError):
 class Service:
     """One child to keep: its command, what its environment adds, and where it answers 200.
 
-    `last`: it gives up where the others do not answer yet, so it starts when they do.
+    `authorization` is what it is shown when it is asked whether it is ready. `last`: it gives up
+    where the others do not answer yet, so it starts when they do.
     """
 
     name: str
     argv: tuple[str, ...]
     ready_url: str
-    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    authorization: str = field(default="", repr=False)
     last: bool = False
 
 
@@ -54,9 +56,14 @@ class _Child:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Runs services until `stop`; `changed` is called whenever a child has a new pid."""
+    """Runs services until `stop`; `changed` is called whenever a child has a new pid.
+
+    All stand in `folder`, which is ours: libraries read settings, and some even code, from where
+    they stand, and that is anybody's folder where `up` was called.
+    """
 
     logs: Path
+    folder: Path
     changed: Callable[[], None]
     say: Callable[[str], None]
     _children: dict[str, _Child] = field(default_factory=dict[str, _Child])
@@ -75,7 +82,7 @@ class Supervisor:
         """Wait until the service answers; raises ChildFailed with its last words."""
         deadline = time.monotonic() + timeout_s
         async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
-            while not await _answers(client, service.ready_url):
+            while not await _answers(client, service):
                 self._raise_if_given_up(service)
                 if time.monotonic() > deadline:
                     raise self._failed(service, f"did not answer within {timeout_s:.0f} s")
@@ -107,6 +114,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **service.env},
+                cwd=self.folder,
                 start_new_session=True,  # the terminal's Ctrl-C is ours to pass on
                 preexec_fn=die_with_parent,
             )
@@ -146,9 +154,10 @@ class Supervisor:
         await asyncio.gather(*waits)
 
 
-async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+async def _answers(client: httpx.AsyncClient, service: Service) -> bool:
+    headers = {"Authorization": service.authorization} if service.authorization else {}
     try:
-        return (await client.get(url)).status_code == 200
+        return (await client.get(service.ready_url, headers=headers)).status_code == 200
     except httpx.HTTPError:
         return False  # not up yet: the caller asks again until its deadline
 

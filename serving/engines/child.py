@@ -8,7 +8,6 @@ import json
 import resource
 import secrets
 import subprocess
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
 from registry.names import Format
+from registry.python import python_module
 from serving.engines.config import EngineConfig
 from serving.engines.ending import ending
 from serving.engines.pipes import last_words, patience, pipes
@@ -26,7 +26,7 @@ from serving.errors import EngineFailed, ModelUnloadable
 if TYPE_CHECKING:
     import httpx
 
-COMMAND = (sys.executable, "-m", "serving.engines.server", "--config", "-")
+COMMAND = python_module("serving.engines.server", "--config", "-")
 START_S, ANSWER_S, DYING_S = 600.0, 600.0, 10.0
 
 

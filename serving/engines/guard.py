@@ -1,37 +1,41 @@
-"""Only the platform's own processes may talk to an engine."""
+"""Only the platform's own processes may talk to an engine or a worker."""
 
-import hmac
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from registry.authorization import bearer, carries
 from registry.errors import NotAuthenticated
+from registry.pages import refuse
 from serving.wire.errors import error_bytes
+
+_REFUSAL = error_bytes(NotAuthenticated("The internal token is missing or wrong."))
+_HEADERS = ((b"content-type", b"application/json"), (b"www-authenticate", b"Bearer"))
 
 
 @dataclass(frozen=True, slots=True)
 class InternalGuard:
-    """Lets a request in that carries the internal token, or goes to the one open path.
+    """Lets a request in that carries the internal token, or one that is for its path alone.
 
-    All others are refused before their body is read.
+    All others are refused before their body is read, and so is every web page: no browser has
+    such a token.
     """
 
     app: ASGIApp
-    token: str
-    open_path: str = ""
+    token: str = field(repr=False)
+    also: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self._knows(scope):
-            refusal = error_bytes(NotAuthenticated("The internal token is missing or wrong."))
-            response = Response(refusal, 401, media_type="application/json")
-            await response(scope, receive, send)
-            return
-        await self.app(scope, receive, send)
+        if scope["type"] == "lifespan" or self._knows(scope):
+            await self.app(scope, receive, send)
+        else:
+            await refuse(scope, send, 401, _REFUSAL, *_HEADERS)
 
     def _knows(self, scope: Scope) -> bool:
-        if self.open_path and scope["path"] == self.open_path:
-            return True
-        expected = f"Bearer {self.token}".encode()
-        given = next((v for k, v in scope["headers"] if k == b"authorization"), b"")
-        return hmac.compare_digest(given, expected)
+        if any(name == b"origin" for name, _ in scope["headers"]):
+            return False
+        tokens = [self.token]
+        if more := self.also.get(scope["path"]):
+            tokens.append(more)
+        return carries(scope["headers"], *map(bearer, tokens))

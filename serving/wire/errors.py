@@ -17,6 +17,7 @@ _KINDS: dict[str, tuple[int, str]] = {
     "not_found": (404, _INVALID),
     "not_authenticated": (401, "authentication_error"),
     "forbidden": (403, "permission_error"),
+    "foreign_origin": (403, "permission_error"),
     "engine_busy": (503, "overloaded_error"),
     "engine_draining": (503, "overloaded_error"),
     "model_unloadable": (503, "server_error"),

@@ -1,6 +1,6 @@
 """The worker's own HTTP: load a version, unload it, say what is here."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import msgspec
 from starlette.applications import Starlette
@@ -31,10 +31,11 @@ _read_keep = msgspec.json.Decoder(_Keep).decode
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The routes of one worker; all but the measures need the internal token."""
+    """The routes of one worker: all need the internal token, the measures that or their own."""
 
     residency: Residency
-    token: str
+    token: str = field(repr=False)
+    metrics_token: str = field(repr=False)
 
     def app(self) -> Starlette:
         return Starlette(
@@ -46,7 +47,9 @@ class Control:
                 Route("/health", self.health),
                 Route(METRICS, self.metrics),
             ],
-            middleware=[Middleware(InternalGuard, token=self.token, open_path=METRICS)],
+            middleware=[
+                Middleware(InternalGuard, token=self.token, also={METRICS: self.metrics_token})
+            ],
             exception_handlers={ModelyardError: _problem},
         )
 
@@ -83,7 +86,7 @@ class Control:
         )
 
     async def metrics(self, request: Request) -> Response:
-        """Open as the gateway's: Prometheus is not to hold a token that may load and unload."""
+        """For a token of their own: Prometheus is not to hold one that may load and unload."""
         return Response(await scrape(self.residency), media_type=CONTENT_TYPE)
 
     async def health(self, request: Request) -> Response:

@@ -5,12 +5,12 @@ import contextlib
 import json
 import os
 import signal
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from registry.python import python_module
 from serving.engines.config import EngineConfig
 from serving.engines.ending import ending
 from serving.engines.footprint import Footprint
@@ -19,7 +19,7 @@ from serving.errors import ModelUnloadable, ServingError
 from serving.orphans import die_with_parent
 from serving.worker.last_words import LastWords
 
-COMMAND = (sys.executable, "-m", "serving.engines.server", "--config", "-")
+COMMAND = python_module("serving.engines.server", "--config", "-")
 
 
 class EngineCrashed(ServingError):

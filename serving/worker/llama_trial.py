@@ -6,7 +6,6 @@ refused before it is loaded, with what to do.
 
 import asyncio
 import json
-import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 import structlog
 
 from registry.names import Format, ModelVersion
+from registry.python import python_module
 from serving.engines.llama_cpp.built import read_built
 from serving.engines.llama_cpp.processor import this_processor
 from serving.engines.llama_cpp.trial import LOADING, Trial
@@ -87,7 +87,7 @@ class LlamaTrial:
 
 
 async def _answer(folder: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "serving.engines.llama_cpp.tried", str(folder)]
+    command = python_module("serving.engines.llama_cpp.tried", str(folder))
     child = await asyncio.create_subprocess_exec(
         *command,
         env=engine_environment(Format.GGUF),

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from registry.fleet import Fleet
 from registry.memory_observations import MemoryObservations
 from registry.names import ModelRef
 from registry.open import open_database, open_store
-from registry.secrets import internal_token, secret_key
+from registry.secrets import internal_token, metrics_token, secret_key
 from registry.settings import RegistrySettings
 from serving.settings import ServingSettings
 from serving.worker import machine
@@ -52,7 +52,8 @@ class Registry:
     catalog: Catalog
     versions: RegisteredVersions
     observations: MemoryObservations
-    token: str
+    token: str = field(repr=False)
+    metrics_token: str = field(repr=False)
     data: Path
 
     @classmethod
@@ -62,7 +63,8 @@ class Registry:
         versions = RegisteredVersions(catalog, open_store(settings))
         token = internal_token(secret_key(settings))
         observations, data = MemoryObservations(database), settings.data_dir
-        return cls(Fleet(database), catalog, versions, observations, token, data)
+        fleet, measures = Fleet(database), metrics_token(settings)
+        return cls(fleet, catalog, versions, observations, token, measures, data)
 
 
 def run(
@@ -120,7 +122,8 @@ class Worker:
     async def live(self, ending: "asyncio.Task[bool]", port: int, preload: Sequence[str]) -> None:
         """Answer before the fleet knows of us; leave the fleet before the engines end."""
         listener, url = listen(self.settings.worker_host, port)
-        server = ControlServer(Control(self.residency, self.registry.token).app())
+        control = Control(self.residency, self.registry.token, self.registry.metrics_token)
+        server = ControlServer(control.app())
         serving = asyncio.create_task(server.serve_on(listener))
         reporter = self._reporter(url)
         await reporter.register(self.residency.reader)

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.prefect_address import Prefect
 from registry.catalog import Catalog
 from registry.database import Database
 from registry.names import ModelVersion
 from registry.open import open_database, open_store
+from registry.python import python_module
 from registry.runs import RunBoard, RunView
 from registry.settings import RegistrySettings
 from registry.store import Store
@@ -46,7 +48,7 @@ class Bench:
 
     data: Path
     hub_url: str
-    prefect_url: str
+    prefect: Prefect
 
     @property
     def settings(self) -> RegistrySettings:
@@ -56,7 +58,8 @@ class Bench:
         ours = {
             "MODELYARD_DATA_DIR": str(self.data),
             "HF_ENDPOINT": self.hub_url,
-            "PREFECT_API_URL": self.prefect_url,
+            "PREFECT_API_URL": self.prefect.url,
+            "PREFECT_API_AUTH_STRING": self.prefect.login,
             "MODELYARD_HUB_BACKOFF_S": "0.01",
             "MODELYARD_FLOW_THREADS": "1",
             "MODELYARD_EVALUATION_CHARACTERS": "4000",
@@ -64,11 +67,11 @@ class Bench:
         }
         return {**os.environ, **QUIET, **ours, **more}
 
-    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-m", "serving.cli.main", *arguments]
+    def start(self, *arguments: str, cwd: Path | str = ".", **env: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            argv, env=self.env(**env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+            python_module("serving.cli.main", *arguments),
+            env=self.env(**env), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
 
     def add(self, *arguments: str, repo: str = REPO, **env: str) -> "Outcome":
         """`models add REPO --json …`, to its end."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from flows.prefect_address import Prefect
 from flows.steps import download
 from flows.steps.hub import Hub, Snapshot
 from flows.steps.resolve import resolve
@@ -116,19 +117,19 @@ def sent(hub_process: HubProcess) -> Callable[[], int]:
 
 
 @pytest.fixture(scope="session")
-def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    with running_prefect(tmp_path_factory.mktemp("prefect")) as url:
-        yield url
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[Prefect]:
+    with running_prefect(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
 
 
 @pytest.fixture
 def bench(
     tmp_path: Path,
-    prefect_url: str,
+    prefect: Prefect,
     hub_process: HubProcess,
     publish: Callable[..., None],
     tiny: Path,
 ) -> Bench:
     files = {FILE: tiny.read_bytes(), "README.md": CARD, "config.json": b"{}"}
     publish(REPO, files, card_data={"license": "mit"}, tags=["gguf"])
-    return Bench(tmp_path / "data", hub_process.url, prefect_url)
+    return Bench(tmp_path / "data", hub_process.url, prefect)

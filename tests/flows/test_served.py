@@ -12,6 +12,7 @@ import httpx
 import pytest
 import yaml
 
+from registry.authorization import basic
 from registry.names import RunState
 from tests.deployments.hub_process import Hub as HubProcess
 from tests.flows.bench import PATIENCE_S, REPO, Bench
@@ -24,9 +25,11 @@ SETTLED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 def served(bench: Bench) -> Generator[httpx.Client]:
     """`modelyard flows` with its deployments known to the server; yields the server's API."""
     process = bench.start("flows")
-    with httpx.Client(base_url=bench.prefect_url, timeout=120) as api:
+    login = {"Authorization": basic(bench.prefect.login).decode()}
+    with httpx.Client(base_url=bench.prefect.url, headers=login, timeout=120) as api:
         try:
-            _await(lambda: api.get("/deployments/name/ingest/ingest").is_success, process)
+            for name in ("ingest/ingest", "upkeep/daily"):
+                _await(lambda name=name: api.get(f"/deployments/name/{name}").is_success, process)
             yield api
         finally:
             process.send_signal(signal.SIGINT)
@@ -41,8 +44,12 @@ def _await(done: Callable[[], bool], process: subprocess.Popen[str] | None = Non
         time.sleep(0.1)
 
 
-def start_run(api: httpx.Client, **parameters: object) -> str:
-    deployment = api.get("/deployments/name/ingest/ingest").json()["id"]
+def deployed(api: httpx.Client, name: str = "ingest/ingest") -> str:
+    return str(api.get(f"/deployments/name/{name}").json()["id"])
+
+
+def start_run(api: httpx.Client, deployment: str = "", **parameters: object) -> str:
+    deployment = deployment or deployed(api)
     return post(api, f"/deployments/{deployment}/create_flow_run", parameters=parameters)["id"]
 
 
@@ -88,6 +95,23 @@ def test_a_cancelled_run_leaves_nothing_behind(bench: Bench, hub_process: HubPro
     assert list((bench.store.root / "scratch").iterdir()) == []
     assert bench.versions() == []
     assert not list((bench.data / "run" / "ingests").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_no_step_that_the_server_names_is_run(bench: Bench) -> None:
+    """Whoever may change a deployment can not have this machine run what they like."""
+    trace = bench.data.parent / "trace"
+    step = {"prefect.deployments.steps.run_shell_script": {"script": f"touch {trace}"}}
+    with served(bench) as api:
+        daily = deployed(api, "upkeep/daily")
+        changed = api.patch(f"/deployments/{daily}", json={"pull_steps": [step]})
+        assert changed.is_success, changed.text
+        assert api.get(f"/deployments/{daily}").json()["pull_steps"] == [step]
+        run = start_run(api, daily)
+        _await(lambda: state(api, run) in SETTLED)
+        assert state(api, run) == "COMPLETED"
+    assert not trace.exists()
 
 
 def test_the_work_pool_s_deployments_name_flows_that_are_there() -> None:

@@ -1,50 +1,43 @@
 """A real Prefect server on loopback, in a home of its own."""
 
 import os
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+from flows.prefect_address import Prefect, answers
+from flows.prefect_server import LOGIN
+from registry.ports import choose_port
+from registry.python import python_module
 
 START_S = 120.0
 QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
 
 @contextmanager
-def running_prefect(home: Path) -> Generator[str]:
-    """Start a server; yields the address of its API and ends it on leaving."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/api"
-    argv = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
-    env = {**os.environ, **QUIET, "PREFECT_HOME": str(home)}
+def running_prefect(home: Path) -> Generator[Prefect]:
+    """Start a server; yields its API's address with its login, and ends it on leaving."""
+    port = choose_port(0, "")
+    server = Prefect(f"http://127.0.0.1:{port}/api", "tests:of-this-session")
+    env = {**os.environ, **QUIET, "PREFECT_HOME": str(home), LOGIN: server.login}
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [*argv, "--port", str(port)], env=env, stdout=log, stderr=subprocess.STDOUT
-        )
+            python_module("flows.prefect_server", "--port", str(port)),
+            env=env, stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
     try:
-        _await(url, process)
-        yield url
+        _await(server, process)
+        yield server
     finally:
         process.terminate()
         process.wait(timeout=120)
 
 
-def _await(url: str, process: subprocess.Popen[bytes]) -> None:
+def _await(server: Prefect, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_S
-    while not _answers(url):
+    while not answers(server):
         assert process.poll() is None, "the Prefect server ended before it answered"
         assert time.monotonic() < deadline, "the Prefect server does not answer"
         time.sleep(0.2)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=10).is_success
-    except httpx.HTTPError:
-        return False

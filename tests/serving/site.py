@@ -26,6 +26,7 @@ from registry.names import (
     Visibility,
 )
 from registry.open import open_store
+from registry.secrets import metrics_token
 from registry.settings import RegistrySettings
 from serving.api.parts import Parts
 from serving.asgi import create_app
@@ -35,6 +36,10 @@ from tests.serving.worker.shelf import Shelf
 
 SECRET = "s" * 40
 TOKEN = internal_token(SECRET)
+METRICS_TOKEN = metrics_token(RegistrySettings(secret_key=SecretStr(SECRET)))
+SCRAPING = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+"""What Prometheus sends."""
+
 DEVICE = {
     "gpu_id": "cpu-0",
     "name": "Test processor",

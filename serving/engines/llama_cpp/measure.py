@@ -17,6 +17,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 
 from registry.errors import ModelyardError
+from registry.python import python_module
 from serving.engines.ending import ending
 from serving.engines.llama_cpp.findings import Comparison, Measured, Told, Written, untold
 from serving.engines.pipes import last_words, patience, pipes
@@ -81,7 +82,7 @@ def _in_child(ask: dict[str, Any], told: Told, timeout_s: float = TIMEOUT_S) -> 
     with (
         TemporaryFile() as said,
         subprocess.Popen(
-            [sys.executable, "-m", "serving.engines.llama_cpp.measure"],
+            python_module("serving.engines.llama_cpp.measure"),
             env=engine_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any
 
 from registry.errors import ModelyardError
+from registry.python import python_module
 from serving.engines.ending import ending
 from serving.engines.pipes import last_words, patience, pipes
 from serving.engines.surroundings import engine_environment
@@ -122,7 +123,7 @@ class _Child:
 
     def run(self, library: dict[str, Any]) -> dict[str, str]:
         """The faults it found, its own death among them."""
-        command = [sys.executable, "-m", "serving.engines.llama_cpp.trial_child"]
+        command = python_module("serving.engines.llama_cpp.trial_child")
         with (
             TemporaryFile() as said,
             subprocess.Popen(

@@ -16,7 +16,7 @@ from serving.admission.open import open_gate
 from serving.settings import ServingSettings
 from tests.servers.redis import RedisServer
 from tests.serving.admission.gates import PATIENT, is_up, until
-from tests.serving.site import SECRET, Site, open_site
+from tests.serving.site import METRICS_TOKEN, SECRET, Site, open_site
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ def site(sqlite_url: str, tmp_path: Path) -> Generator[Site]:
 
 async def test_a_caller_is_known_without_waiting_once_it_was_let_in(site: Site) -> None:
     """Only what was looked up is known, and nothing once it is forgotten."""
-    door, header = Authenticator(site.identity), f"Bearer {site.ada}"
+    door, header = Authenticator(site.identity, METRICS_TOKEN), f"Bearer {site.ada}"
     assert door.known(header) is None
     caller = await door.caller(header)
     assert door.known(header) == caller
@@ -40,7 +40,7 @@ async def test_a_caller_is_known_without_waiting_once_it_was_let_in(site: Site) 
 
 async def test_what_is_known_ends(site: Site) -> None:
     """Seconds after it was looked up, whoever shows it meanwhile."""
-    door, header = Authenticator(site.identity, remember_s=0.1), f"Bearer {site.ada}"
+    door, header = Authenticator(site.identity, METRICS_TOKEN, remember_s=0.1), f"Bearer {site.ada}"
     await door.caller(header)
     for _ in range(20):
         door.known(header)
@@ -50,7 +50,7 @@ async def test_what_is_known_ends(site: Site) -> None:
 
 async def test_a_look_up_that_a_revocation_overtook_is_not_remembered(site: Site) -> None:
     """Its asker is answered; nobody after it."""
-    door, header = Authenticator(site.identity), f"Bearer {site.ada}"
+    door, header = Authenticator(site.identity, METRICS_TOKEN), f"Bearer {site.ada}"
     asking = asyncio.create_task(door.caller(header))
     await asyncio.sleep(0)
     door.forget()
@@ -61,7 +61,7 @@ async def test_a_look_up_that_a_revocation_overtook_is_not_remembered(site: Site
 async def test_gateways_on_one_redis_hear_of_a_revocation(site: Site, redis: RedisServer) -> None:
     """A key that another process revokes stops working with a beat, not when it is forgotten."""
     settings = site.settings.model_copy(update={"redis_url": SecretStr(redis.url)})
-    door, header = Authenticator(site.identity, remember_s=600), f"Bearer {site.ada}"
+    door, header = Authenticator(site.identity, METRICS_TOKEN, remember_s=600), f"Bearer {site.ada}"
     patient = ServingSettings(**PATIENT)
     async with open_gate(patient, site.database, redis.url, door.forget) as gate:
         await until(lambda: is_up(gate))

@@ -6,7 +6,7 @@ import pytest
 
 from registry.errors import NotAuthenticated
 from serving.admission.authentication import Authenticator
-from tests.serving.site import Site
+from tests.serving.site import METRICS_TOKEN, Site
 
 pytestmark = pytest.mark.anyio
 
@@ -77,7 +77,7 @@ async def test_the_eleventh_try_in_a_minute_is_refused(lite: Site) -> None:
 
 async def test_a_revoked_key_is_forgotten_with_its_memory(site: Site) -> None:
     """A key works until what is remembered of it is over, and no longer."""
-    door = Authenticator(site.identity, remember_s=0.05)
+    door = Authenticator(site.identity, METRICS_TOKEN, remember_s=0.05)
     assert (await door.caller(f"Bearer {site.ada}")).name == "ada"
     key = next(key for key in site.identity.list_keys("ada"))
     site.identity.revoke_key(key.id)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving.site import NOBODY, Site, once_it_speaks
+from tests.serving.site import NOBODY, SCRAPING, Site, once_it_speaks
 
 pytestmark = pytest.mark.anyio
 
@@ -195,7 +195,7 @@ async def test_counts_carry_known_names_only(lite: Site) -> None:
             for i in range(10):
                 await client.post(CHAT, json=ask(f"made/up-{i}"))
                 await client.get(f"/api/v1/made-up-{i}")
-            text = (await client.get("/metrics")).text
+            text = (await client.get("/metrics", headers=SCRAPING)).text
     counted = [line for line in text.splitlines() if line.startswith("modelyard_requests_total{")]
     assert (
         'modelyard_requests_total{model="talker",route="/v1/chat/completions",status="200"} 1.0'

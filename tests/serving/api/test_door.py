@@ -9,15 +9,8 @@ from tests.serving.site import Site
 
 pytestmark = pytest.mark.anyio
 
-ALLOWED_OPEN = {
-    "/api/v1/login",
-    "/docs",
-    "/health",
-    "/health/live",
-    "/health/ready",
-    "/metrics",
-    "/openapi.json",
-}
+ALLOWED_OPEN = {"/api/v1/login", "/health", "/health/live", "/health/ready"}
+FOREIGN = ("https://evil.example", "http://127.0.0.1:3000", "http://gateway.evil.example", "null")
 
 
 def _routes(site: Site) -> list[tuple[str, str]]:
@@ -105,7 +98,7 @@ async def test_other_origins_are_answered_only_where_they_are_allowed(lite: Site
     """CORS is off by default; a listed origin passes the preflight without a credential."""
     ask = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
     async with lite.client() as client:
-        assert (await client.options("/v1/chat/completions", headers=ask)).status_code == 401
+        assert (await client.options("/v1/chat/completions", headers=ask)).status_code == 403
     async with lite.client(cors_origins="https://app.example, https://b.example") as client:
         answer = await client.options("/v1/chat/completions", headers=ask)
         assert answer.status_code == 200
@@ -114,3 +107,27 @@ async def test_other_origins_are_answered_only_where_they_are_allowed(lite: Site
             "/v1/chat/completions", headers={**ask, "Origin": "https://evil.example"}
         )
         assert "Access-Control-Allow-Origin" not in foreign.headers
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+async def test_a_foreign_page_is_refused_on_every_route(lite: Site, origin: str) -> None:
+    """Whatever key it has, and on the open addresses too: nothing is read, nothing happens."""
+    async with lite.client(lite.admin) as client:
+        for method, path in _routes(lite):
+            answer = await client.request(method, path, headers={"Origin": origin})
+            assert answer.status_code == 403, (method, path)
+            if method != "HEAD" and not path.startswith("/v1") and "tokenize" not in path:
+                assert "MODELYARD_CORS_ORIGINS" in answer.json()["fix"]
+
+
+async def test_a_page_of_our_own_address_is_let_in(lite: Site) -> None:
+    """By the names of loopback, on which it listens; a name pointed at it is not one of them."""
+    async with lite.client(lite.admin) as client:
+        for host in ("127.0.0.1:8080", "localhost:8080", "[::1]:8080"):
+            own = {"Origin": f"http://{host}", "Host": host}
+            assert (await client.get("/api/v1/me", headers=own)).status_code == 200
+        rebound = {"Origin": "http://evil.example:8080", "Host": "evil.example:8080"}
+        assert (await client.get("/api/v1/me", headers=rebound)).status_code == 403
+    async with lite.client(lite.admin, host="192.0.2.1") as client:
+        named = {"Origin": "https://models.example", "Host": "models.example"}
+        assert (await client.get("/api/v1/me", headers=named)).status_code == 200

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.postgres import Postgres
-from tests.serving.site import Site, open_site
+from tests.serving.site import SCRAPING, Site, open_site
 
 pytestmark = pytest.mark.anyio
 
@@ -50,10 +50,27 @@ async def test_a_database_that_is_away_is_the_reason(
 
 
 async def test_metrics_are_prometheus_text(lite: Site) -> None:
-    """Open to the scraper, with the process's own figures."""
+    """For the scraper with its token, with the process's own figures."""
     async with lite.client() as client:
         await client.get("/health/live")
-        answer = await client.get("/metrics")
+        answer = await client.get("/metrics", headers=SCRAPING)
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert "modelyard_requests_in_flight 1.0" in answer.text
     assert 'route="/health/live",status="200"' in answer.text
+
+
+async def test_measures_are_for_prometheus_and_admins(lite: Site) -> None:
+    """They name models and count users' requests; the token for them opens nothing else."""
+    async with lite.client() as client:
+        answers = {
+            who: await client.get("/metrics", headers={"Authorization": f"Bearer {key}"})
+            for who, key in (("admin", lite.admin), ("ada", lite.ada), ("stranger", "wrong"))
+        }
+        elsewhere = await client.get("/api/v1/me", headers=SCRAPING)
+    assert {who: answer.status_code for who, answer in answers.items()} == {
+        "admin": 200,
+        "ada": 403,
+        "stranger": 401,
+    }
+    assert "modelyard keys metrics" in answers["ada"].json()["fix"]
+    assert elsewhere.status_code == 401

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.serving.site import Site, running
+from tests.serving.site import SCRAPING, Site, running
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +41,8 @@ async def test_a_listed_origin_may_read_the_answer(lite: Site) -> None:
         assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
         assert "X-Request-Id" in answer.headers["Access-Control-Expose-Headers"]
         assert answer.headers["X-Request-Id"]
+    assert foreign.status_code == 403
+    assert foreign.json()["error"]["code"] == "foreign_origin"
     assert "Access-Control-Allow-Origin" not in foreign.headers
 
 
@@ -50,7 +52,7 @@ async def test_a_mistake_of_ours_is_a_500_in_openai_s_form(lite: Site) -> None:
     async with patient(app, lite.ada) as client:
         app.state.parts = replace(app.state.parts, gateway=None)
         answer = await client.post(CHAT, json=ASK, headers={"X-Request-Id": "mine"})
-        text = (await client.get("/metrics")).text
+        text = (await client.get("/metrics", headers=SCRAPING)).text
     assert answer.status_code == 500
     assert answer.json()["error"]["code"] == "serving_error"
     assert "NoneType" not in answer.text

@@ -23,7 +23,7 @@ def web(port: int, folder: Path) -> Service:
 async def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
     """After kill -9 the service answers again under a new pid, and the change is told."""
     told: list[dict[str, int]] = []
-    supervisor = Supervisor(tmp_path, lambda: told.append(supervisor.pids), print)
+    supervisor = Supervisor(tmp_path, tmp_path, lambda: told.append(supervisor.pids), print)
     service = web(choose_port(0, ""), tmp_path)
     try:
         await supervisor.start(service)
@@ -43,7 +43,7 @@ async def test_a_child_that_never_answers_fails_the_start_with_its_last_words(
     tmp_path: Path,
 ) -> None:
     """Three ends before the first answer are enough; the error shows what the child said."""
-    supervisor = Supervisor(tmp_path, lambda: None, print)
+    supervisor = Supervisor(tmp_path, tmp_path, lambda: None, print)
     service = Service("sad", (sys.executable, "-c", "exit('no luck')"), "http://127.0.0.1:9/")
     await supervisor.start(service)
     with pytest.raises(ChildFailed, match="no luck"):
@@ -73,7 +73,7 @@ async def test_the_end_reaches_children_of_children(tmp_path: Path) -> None:
         "signal.signal(signal.SIGTERM,signal.SIG_IGN);time.sleep(600)'])\n"
         "time.sleep(600)"
     )
-    supervisor = Supervisor(tmp_path, lambda: None, print)
+    supervisor = Supervisor(tmp_path, tmp_path, lambda: None, print)
     await supervisor.start(Service("parent", (sys.executable, "-c", code), ""))
     parent = psutil.Process(supervisor.pids["parent"])
     async with asyncio.timeout(60):

@@ -1,18 +1,23 @@
 """The worker's door: only with the token, answers with addresses, problems with codes."""
 
+from typing import cast
+
 import aiohttp
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.routing import Route
 
 from serving.worker.control import Control
 from serving.worker.residency import Residency
 from tests.serving.worker.shelf import Shelf
 from tests.serving.worker.stage import MIB, TOKEN, open_stage
 
+METRICS = "measures-" * 4
+
 
 def door(residency: Residency, token: str = TOKEN) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(Control(residency, TOKEN).app())
+    transport = httpx.ASGITransport(Control(residency, TOKEN, METRICS).app())
     headers = {"authorization": f"Bearer {token}"}
     return httpx.AsyncClient(transport=transport, base_url="http://worker", headers=headers)
 
@@ -33,11 +38,29 @@ async def test_a_loaded_version_answers_where_it_was_said_to(shelf: Shelf) -> No
             await stage.session.get(f"{loaded['url']}/health")
 
 
-@pytest.mark.parametrize("path", ["/health", "/state"])
-async def test_without_the_token_nothing_is_said(shelf: Shelf, path: str) -> None:
-    """A wrong token is a 401, whatever is asked."""
-    async with open_stage(shelf) as stage, door(stage.residency, "wrong") as stranger:
-        assert (await stranger.get(path)).status_code == 401
+@pytest.mark.parametrize("token", ["wrong", "", METRICS])
+async def test_without_the_token_nothing_is_said(shelf: Shelf, token: str) -> None:
+    """Every route and method, and what is not there, is a 401; the measures' token is no other."""
+    asked = [(m, r.path) for r in _routes() for m in sorted(r.methods or ())]
+    asked += [("GET", "/nothing"), ("OPTIONS", "/state"), ("HEAD", "/health"), ("POST", "/keep")]
+    async with open_stage(shelf) as stage, door(stage.residency, token) as stranger:
+        for method, path in asked:
+            if (token, path) != (METRICS, "/metrics"):
+                answer = await stranger.request(method, path)
+                assert (answer.status_code, path) == (401, path)
+
+
+async def test_a_web_page_is_refused_whatever_it_has(shelf: Shelf) -> None:
+    """No browser has a token of ours, so a page with one is somebody else's."""
+    page = {"origin": "http://127.0.0.1:8080"}
+    async with open_stage(shelf) as stage, door(stage.residency) as worker:
+        assert (await worker.get("/health", headers=page)).status_code == 401
+        assert (await worker.get("/metrics", headers=page)).status_code == 401
+
+
+def _routes() -> list[Route]:
+    app = Control(cast("Residency", None), TOKEN, METRICS).app()
+    return [route for route in app.routes if isinstance(route, Route)]
 
 
 async def test_a_refusal_is_a_problem_with_code_and_way_out(shelf: Shelf) -> None:
@@ -70,9 +93,9 @@ async def test_what_is_kept_warm_leaves_last(shelf: Shelf) -> None:
 
 
 async def test_prometheus_scrapes_one_page_for_all_engines(shelf: Shelf) -> None:
-    """Each engine's series with its device and its name in the catalog; without the token."""
+    """Each engine's series with its device and its name in the catalog; with their own token."""
     versions = [shelf.add("a/one"), shelf.add("a/two")]
-    async with open_stage(shelf) as stage, door(stage.residency, "wrong") as prometheus:
+    async with open_stage(shelf) as stage, door(stage.residency, METRICS) as prometheus:
         for version in versions:
             await stage.residency.ensure(version.id)
         page = await prometheus.get("/metrics")
