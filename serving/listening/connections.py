@@ -91,7 +91,8 @@ class Connections:
         """End some that only wait: those who have most lose most, and what waits longest first."""
         ranked = list[tuple[int, float, Connected]]()
         for here in self._by_address.values():
-            waiting = sorted((c for c in here if c.is_waiting), key=lambda c: -c.since)
+            newest_first = (c for c in reversed(here) if c.is_waiting)
+            waiting = sorted(newest_first, key=lambda c: -c.since)
             ranked += [(-newer, c.since, c) for newer, c in enumerate(waiting)]
         ranked.sort(key=lambda entry: entry[:2])
         self._cut([c for _, _, c in ranked[: max(1, self.most // MANY)]])

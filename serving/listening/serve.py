@@ -18,6 +18,7 @@ def bounded(
     **more: Any,
 ) -> Config:
     """Without WebSockets, as we serve none, and with a log of our form."""
+    more.setdefault("proxy_headers", False)
     return Config(
         app,
         http=cast("Any", partial(kind, connections=connections)),

@@ -97,7 +97,16 @@ async def test_no_parameter_breaks_a_route(site: Site) -> None:
     assert count > 500
 
 
-NUMBERED = ("2147483647", "2147483648", "9223372036854775808", "9" * 150, "0", "-1", "1_0", "\u0661")
+NUMBERED = (
+    "2147483647",
+    "2147483648",
+    "9223372036854775808",
+    "9" * 150,
+    "0",
+    "-1",
+    "1_0",
+    "\u0661",
+)
 
 
 async def test_nothing_in_a_request_to_a_model_breaks_the_hot_path(site: Site) -> None:
@@ -119,9 +128,8 @@ async def test_nothing_in_a_request_to_a_model_breaks_the_hot_path(site: Site) -
                         answer = await client.post(CHAT, content=f"{{{text}}}")
                         assert answer.status_code in {200, 400, 404}, text[:200]
                 for priority in (b"99999999999999999999", b"-1", "\u0661".encode(), b"1e400", b"0"):
-                    answer = await client.post(
-                        CHAT, json={"model": "talker"}, headers={"X-Modelyard-Priority": priority}
-                    )
+                    headers = [(b"X-Modelyard-Priority", priority)]
+                    answer = await client.post(CHAT, json={"model": "talker"}, headers=headers)
                     assert answer.status_code == 400
 
 
