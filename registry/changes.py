@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from sqlalchemy import event
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
 from registry.database import Database
+from registry.logs import logger
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -21,7 +21,7 @@ ANSWER_S = 0.2
 PAUSE_S = 1.0
 """Seconds a Redis that did not answer is left alone."""
 
-_log = structlog.get_logger("modelyard.changes")
+_log = logger("modelyard.changes")
 
 
 def changes_key(table: str) -> str:

@@ -16,7 +16,12 @@ err = Console(stderr=True)
 
 
 def _group(text: str) -> typer.Typer:
-    return typer.Typer(help=text, no_args_is_help=True, rich_markup_mode="rich")
+    return typer.Typer(
+        help=text,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,  # they are told as a log tells them, without any values
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ def alone_at(uri: str) -> Generator[None]:
         with exclusive(file.with_name(f"{file.name}.lock")):
             yield
     elif uri.startswith("postgresql"):
-        with create_engine(uri, poolclass=NullPool).begin() as connection:
+        engine = create_engine(uri, poolclass=NullPool, hide_parameters=True)
+        with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
             yield
     else:

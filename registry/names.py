@@ -12,7 +12,11 @@ from registry.errors import InvalidName
 
 _MODEL = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_NUMBER = re.compile(r"[0-9]+")
 _ADAPTER = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
+MOST_NUMBER = 2**31 - 1
+"""The databases' whole numbers end here, and so do those of versions."""
+
 CHAMPION, CANDIDATE = "champion", "candidate"
 
 
@@ -94,22 +98,34 @@ class ModelRef:
         """Take a name apart; raises InvalidName with the form that is expected."""
         base, plus, adapter = text.partition("+")
         name, at, rest = base.partition("@")
+        is_number = _NUMBER.fullmatch(rest) is not None
         parts = [(True, _MODEL, name), (bool(plus), _ADAPTER, adapter)]
-        parts.append((bool(at) and not rest.isdecimal(), _ALIAS, rest))
+        parts.append((bool(at) and not is_number, _ALIAS, rest))
         if len(text) > 200 or any(there and not form.fullmatch(p) for there, form, p in parts):
             raise InvalidName(
                 f"'{text[:200]}' is not the name of a model.",
                 fix="Write model, model@alias or model@version, such as owner/name@champion, and "
                 "+adapter behind it.",
             )
-        if rest.isdecimal():
-            return cls(name, number=int(rest), adapter=adapter or None)
+        if is_number:
+            return cls(name, number=_number(rest, name), adapter=adapter or None)
         return cls(name, alias=rest or None, adapter=adapter or None)
 
     def __str__(self) -> str:
         rest = self.alias if self.number is None else self.number
         version = f"{self.name}@{rest}" if rest is not None else self.name
         return f"{version}+{self.adapter}" if self.adapter else version
+
+
+def _number(digits: str, model: str) -> int:
+    """Raises InvalidName for a number that no version can have."""
+    number = int(digits)
+    if number > MOST_NUMBER:
+        raise InvalidName(
+            f"{model} has no version {digits[:20]}: the largest there can be is {MOST_NUMBER}.",
+            fix=f"Write {model} for its champion; `modelyard models show {model}` lists versions.",
+        )
+    return number
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from registry.changes import Changes
 from registry.database import Database
 from registry.migrate import migrate
+from registry.private import close_to_others
 from registry.settings import RegistrySettings
 from registry.store import Store
 
 
 def open_database(settings: RegistrySettings) -> Database:
+    close_to_others(settings.data_dir)
     db = Database.connect(settings.database)
     migrate(db)
     if settings.redis_url:

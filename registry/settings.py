@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from registry.errors import SettingsInvalid
+from registry.logs.lines import Form, Level
 
 PREFIX = "MODELYARD_"
 _SQLITE = "sqlite:///"
@@ -49,7 +50,19 @@ class Section(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file())
 
 
-class RegistrySettings(Section):
+class LogSettings(Section):
+    """How every process writes its log."""
+
+    log_format: Form = Field(
+        default="auto",
+        description="Form of log lines: console (for people), json; auto: console on a terminal.",
+    )
+    log_level: Level = Field(
+        default="info", description="The least that is logged: debug, info, warning or error."
+    )
+
+
+class RegistrySettings(LogSettings):
     """Where the registry keeps what it knows."""
 
     data_dir: Path = Field(

@@ -40,6 +40,13 @@ class ServingSettings(Section):
         default="",
         description="Addresses of proxies whose X-Forwarded-For is believed, separated by commas.",
     )
+    address_connections: int = Field(
+        default=1024,
+        ge=0,
+        le=1_000_000,
+        description="Connections of one address that may be open without a request at work; "
+        "trusted proxies may have any number; 0: no bound.",
+    )
     answer_timeout_s: float = Field(
         default=600.0, ge=1, le=7200, description="Seconds an engine may be silent in an answer."
     )

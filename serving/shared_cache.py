@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import msgspec
-import structlog
 
 from registry.changes import changes_key
+from registry.logs import logger
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -27,7 +27,7 @@ PAUSE_S = 1.0
 CONNECTIONS = 16
 """At most; a thousand askers at once wait for one of them, not for a thousand of their own."""
 
-_log = structlog.get_logger("modelyard.cache")
+_log = logger("modelyard.cache")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry.changes import changes_key
+from registry.logs import logger
 from registry.quotas import Quota
 from serving.admission import keys
 from serving.admission.address import Address
@@ -47,7 +47,7 @@ SLACK_US = 1_000_000
 JOIN, FOLD = Script.named("join"), Script.named("fold")
 WATCHED = (changes_key("users"), changes_key("api_keys"))
 
-_log = structlog.get_logger("modelyard.admission")
+_log = logger("modelyard.admission")
 
 
 @dataclass(slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry.database import utc_now
+from registry.logs import logger
 from registry.quotas import Quota, Quotas
 from serving.cache import Recent
 
@@ -23,7 +23,7 @@ BEAT_S = 0.5
 """Seconds until a change is heard of; and of counted requests that a kill -9 of this gateway may
 leave out of the database."""
 
-_log = structlog.get_logger("modelyard.admission")
+_log = logger("modelyard.admission")
 
 
 @dataclass(slots=True)

@@ -1,4 +1,7 @@
-"""No body is read beyond the bytes that are allowed, whether it says its length or not."""
+"""No body is read beyond the bytes that are allowed, whether it says its length or not.
+
+Requests to models have large ones, and are bounded on their own path (serving.api.exchange).
+"""
 
 from dataclasses import dataclass
 
@@ -8,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.api.problems import refusal
 from serving.errors import RequestTooLarge
-from serving.wire.body import MAX_BODY_BYTES, check_size
+from serving.wire.body import SMALL_BODY_BYTES, check_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         announced = Headers(scope=scope).get("content-length", "") if "headers" in scope else ""
         try:
-            check_size(int(announced) if announced.isdecimal() else 0)
+            check_size(int(announced) if announced.isdecimal() else 0, SMALL_BODY_BYTES)
         except RequestTooLarge as error:
             await refusal(scope["path"], error)(scope, receive, send)
             return
@@ -34,9 +37,9 @@ def _counted(receive: Receive) -> Receive:
         nonlocal read
         message = await receive()
         read += len(message.get("body", b""))
-        if read > MAX_BODY_BYTES:
+        if read > SMALL_BODY_BYTES:
             # FastAPI turns any other error in a body into a 400.
-            raise HTTPException(413, f"more than {MAX_BODY_BYTES} bytes")
+            raise HTTPException(413, f"more than {SMALL_BODY_BYTES} bytes")
         return message
 
     return receive_counted

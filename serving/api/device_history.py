@@ -11,6 +11,7 @@ from registry.device_history import KEPT_FOR, Sample
 from serving.api.parts import TheParts
 from serving.errors import InvalidRequest
 from serving.wire.devices import DeviceHistoryReply, DevicePoint
+from serving.wire.times import Time
 
 router = APIRouter(prefix="/api/v1", tags=["devices"])
 
@@ -22,13 +23,13 @@ USUALLY = timedelta(hours=1)
 async def show_history(
     gpu_id: str,
     parts: TheParts,
-    begin: Annotated[datetime | None, Query(alias="from")] = None,
-    end: Annotated[datetime | None, Query(alias="to")] = None,
+    begin: Annotated[Time | None, Query(alias="from")] = None,
+    end: Annotated[Time | None, Query(alias="to")] = None,
     step: Annotated[int, Query(ge=1, le=86_400)] = 10,
 ) -> DeviceHistoryReply:
     """Means over steps of `step` seconds; without times the last hour. Times are ISO 8601."""
-    until = _aware(end) if end else utc_now()
-    since = _aware(begin) if begin else until - USUALLY
+    until = end or utc_now()
+    since = begin or until - USUALLY
     _check(since, until)
     # Fewer and longer steps, rather than an answer that is cut off.
     whole_step = max(step, -(-int((until - since).total_seconds()) // MOST_POINTS))
@@ -42,10 +43,6 @@ def _check(since: datetime, until: datetime) -> None:
         raise InvalidRequest("'from' must be before 'to'.", param="from")
     if until - since > KEPT_FOR:
         raise InvalidRequest(f"At most {KEPT_FOR.days} days are kept.", param="from")
-
-
-def _aware(time: datetime) -> datetime:
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _point(sample: Sample) -> DevicePoint:

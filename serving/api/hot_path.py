@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass, field
 
-import structlog
 from sqlalchemy.exc import OperationalError
 from starlette.datastructures import State
 from starlette.requests import ClientDisconnect
@@ -11,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from registry.errors import ModelyardError
+from registry.logs import logger
 from registry.pages import Pages
 from serving.api.door import refuse_foreign
 from serving.api.exchange import Exchange
@@ -24,7 +24,7 @@ from serving.trail import Counted, Trail
 from serving.wire.priority import read_priority
 
 PATHS = frozenset(ENDPOINTS)
-_log = structlog.get_logger("modelyard.gateway")
+_log = logger("modelyard.gateway")
 
 
 @dataclass(frozen=True, slots=True)

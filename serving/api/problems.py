@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from registry.errors import ModelyardError
+from registry.logs import logger
 from serving.errors import (
     DatabaseUnavailable,
     InvalidRequest,
@@ -35,6 +36,8 @@ _BY_STATUS: Mapping[int, type[ServingError]] = {
     413: RequestTooLarge,
 }
 
+_log = logger("modelyard.gateway")
+
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     """An RFC 9457 problem; `errors` names each field that is wrong."""
@@ -54,6 +57,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _protocol)
     app.add_exception_handler(OperationalError, _database_away)
+    app.add_exception_handler(DataError, _not_to_be_kept)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -119,6 +123,12 @@ async def _database_away(request: Request, _error: Exception) -> Response:
 
 def database_away() -> DatabaseUnavailable:
     return DatabaseUnavailable("The database does not answer.", fix="Try again in a moment.")
+
+
+async def _not_to_be_kept(request: Request, error: Exception) -> Response:
+    """Such as a NUL in a text, of which PostgreSQL has none."""
+    _log.warning("a value does not fit into the database", route=request.url.path, exc_info=error)
+    return refusal(request.url.path, InvalidRequest("A value is none that can be kept."))
 
 
 async def _unexpected(request: Request, _error: Exception) -> Response:

@@ -14,6 +14,7 @@ from registry.ports import listen
 if TYPE_CHECKING:
     import socket
 
+    from serving.listening.connections import Connections
     from serving.settings import ServingSettings
 
 EXAMPLES = """
@@ -67,11 +68,10 @@ def _first_start() -> None:
 
 
 def _serve(settings: "ServingSettings", listener: "socket.socket", ready_file: Path | None) -> None:
-    import uvicorn
-
     from serving.asgi import create_app
     from serving.cli.announcing import AnnouncingServer
     from serving.cli.joining import JoiningProtocol
+    from serving.listening.serve import bounded
 
     def ready(url: str) -> None:
         gc.collect()
@@ -83,21 +83,37 @@ def _serve(settings: "ServingSettings", listener: "socket.socket", ready_file: P
             draft.write_text(json.dumps({"url": url}))
             draft.replace(ready_file)
 
-    config = uvicorn.Config(
+    config = bounded(
         create_app(settings),
-        http=JoiningProtocol,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
+        _connections(settings),
+        JoiningProtocol,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,
-        timeout_keep_alive=75,
         timeout_graceful_shutdown=8,
     )
     # uvicorn ends in good order and then raises the signal again: this time it is just the end.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     AnnouncingServer(config, ready).run(sockets=[listener])
+
+
+def _connections(settings: "ServingSettings") -> "Connections":
+    from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+    from serving.listening.connections import Connections
+    from serving.listening.descriptors import raised, room_of
+
+    # The same reading of the setting as where a proxy's word is believed.
+    proxies = ProxyHeadersMiddleware(_no_app, settings.trusted_proxies or []).trusted_hosts
+    return Connections(
+        most=room_of(raised()),
+        waiting_each=settings.address_connections,
+        is_proxy=lambda address: address in proxies,
+    )
+
+
+async def _no_app(*_: object) -> None:
+    """Stands where there is no application behind."""
 
 
 def _leave(_signal: int, _frame: object) -> NoReturn:

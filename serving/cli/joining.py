@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from serving.cli.joined import JoinedAnswer
+from serving.listening.protocol import BoundedProtocol
 
 
-class JoiningProtocol(HttpToolsProtocol):
+class JoiningProtocol(BoundedProtocol):
     """Only for POST, whose answers have a body that follows at once.
 
     A write costs a call into the kernel and wakes the client, who can do nothing with a head.

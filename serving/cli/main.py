@@ -2,12 +2,14 @@
 
 import sys
 from importlib.metadata import entry_points
+from typing import NoReturn
 
 from rich.markup import escape
 
 from registry.console import Commands, err
 from registry.errors import ModelyardError, NotInstalled
-from registry.python import keep_children_safe
+from registry.logs import logger
+from registry.process import begin
 from registry.settings import check_known
 
 EXTRA_OF = {
@@ -25,6 +27,8 @@ EXTRA_OF = {
 }
 """Which of our extras brings a library; commands import theirs when they run."""
 
+_log = logger("modelyard")
+
 
 def build() -> Commands:
     commands = Commands()
@@ -35,25 +39,27 @@ def build() -> Commands:
 
 def run() -> None:
     """Run one command; an expected error is a message, the way out and its own exit code."""
-    keep_children_safe()
     try:
+        begin()
         check_known()
         build().root()
     except ModelyardError as error:
         _end(error)
-    except ModuleNotFoundError as error:
-        if error.name not in EXTRA_OF:
-            raise
-        extra = EXTRA_OF[error.name]
-        _end(
-            NotInstalled(
-                f"This command needs {error.name}, which is not installed here.",
-                fix=f"pip install 'modelyard[{extra}]'",
-            )
-        )
+    except Exception as error:  # noqa: BLE001  whatever it is: it is told without anybody's values
+        if isinstance(error, ModuleNotFoundError) and error.name in EXTRA_OF:
+            _end(_missing(error.name))
+        _log.critical("the command broke", exc_info=error)
+        sys.exit(1)
 
 
-def _end(error: ModelyardError) -> None:
+def _missing(library: str) -> NotInstalled:
+    return NotInstalled(
+        f"This command needs {library}, which is not installed here.",
+        fix=f"pip install 'modelyard[{EXTRA_OF[library]}]'",
+    )
+
+
+def _end(error: ModelyardError) -> NoReturn:
     err.print(f"[red]Error:[/red] {escape(error.message)}", highlight=False)
     if error.fix:
         err.print(f"[yellow]Fix:[/yellow] {escape(error.fix)}", highlight=False)

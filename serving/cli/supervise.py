@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from registry.errors import ModelyardError
+from registry.private import append_to
 from serving.engines.ending import ending
 from serving.orphans import die_with_parent
 
@@ -107,7 +108,7 @@ class Supervisor:
 
     async def _spawn(self, service: Service) -> None:
         self.logs.mkdir(parents=True, exist_ok=True)
-        with self.log_of(service.name).open("ab") as log:
+        with append_to(self.log_of(service.name)) as log:
             process = await asyncio.create_subprocess_exec(
                 *service.argv,
                 stdin=asyncio.subprocess.DEVNULL,

@@ -17,11 +17,16 @@ from typing import NoReturn
 import uvicorn
 
 from registry.errors import ModelyardError
+from registry.logs import set_up
+from registry.private import keep_private
 from serving.engines.application import Application
 from serving.engines.config import EngineConfig, read_config
 from serving.engines.formats import Loaded, load_engine
 from serving.engines.lifetime import end_with_stdin
 from serving.engines.report import Report
+from serving.listening.connections import Connections
+from serving.listening.descriptors import raised, room_of
+from serving.listening.serve import bounded
 from serving.orphans import die_with_parent
 
 EXIT_UNLOADABLE = 3
@@ -64,6 +69,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="serving.engines.server", description=__doc__)
     parser.add_argument("--config", choices=["-"], required=True, help="settings come on stdin")
     parser.parse_args()
+    keep_private()
+    set_up("console")  # what it says last is shown to people by its worker
     die_with_parent()
     signal.signal(signal.SIGTERM, _leave)
     report = Report.on_stdout()
@@ -86,12 +93,9 @@ def _load(config: EngineConfig) -> Ready:
 
 def _serve(ready: Ready, report: Report) -> None:
     loaded = ready.loaded
-    config = uvicorn.Config(
+    config = bounded(
         Application(loaded.model, ready.config, loaded.endpoints, ready.load_s).build(),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=75,
+        Connections(most=room_of(raised())),
         timeout_graceful_shutdown=max(1, round(ready.config.drain_s)),
     )
     listener = socket.create_server((ready.config.host, 0), backlog=512)

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry.database import utc_now
 from registry.fleet import WorkerView
+from registry.logs import logger
 from registry.promotions import Promotion, Promotions
 from serving.errors import Unavailable
 from serving.routing.census import Census, Snapshot
@@ -25,7 +25,7 @@ BACK_WITHIN = timedelta(minutes=30)
 
 ANSWER_S = 5.0
 
-_log = structlog.get_logger("modelyard.warmth")
+_log = logger("modelyard.warmth")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,10 @@ _encode = msgspec.json.Encoder().encode_lines
 
 @dataclass(frozen=True, slots=True)
 class AccessLog:
-    """Appends to a file, or to standard output where it is `-`; the file may be moved away."""
+    """Appends to a file, or to standard output where it is `-`; the file may be moved away.
+
+    A new one is its user's alone; one that was made for it stays as it is.
+    """
 
     target: str
 
@@ -27,5 +30,5 @@ class AccessLog:
             sys.stdout.buffer.flush()
         elif self.target:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-            with os.fdopen(os.open(self.target, flags, 0o640), "wb") as file:
+            with os.fdopen(os.open(self.target, flags, 0o600), "wb") as file:
                 file.write(lines)

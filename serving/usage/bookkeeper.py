@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 
+from registry.logs import logger
 from registry.usage import UsageBook
 from serving.usage.access_log import AccessLog
 from serving.usage.journal import Journal
@@ -21,7 +21,7 @@ RETRY_S = 1.0
 RECOVER_S = 30.0
 """Seconds between looks for what other processes left behind."""
 
-_log = structlog.get_logger("modelyard.gateway")
+_log = logger("modelyard.gateway")
 
 
 @dataclass(slots=True)

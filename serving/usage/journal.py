@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-import structlog
 
+from registry.logs import logger
 from registry.usage import UsageBook, Used
 
 BYTES = 4 * 1024 * 1024
 """Size of one file, about ten thousand requests; then the next one begins."""
 
-_log = structlog.get_logger("modelyard.gateway")
+_log = logger("modelyard.gateway")
 _encode, _encode_lines = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_lines
 _decode = msgspec.json.Decoder(Used).decode
 

@@ -9,6 +9,11 @@ from serving.errors import InvalidRequest, RequestTooLarge
 from serving.wire.unsupported import refuse_unsupported
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
+SMALL_BODY_BYTES = 16 * 1024
+"""What any other request needs than one to a model."""
+
+MOST_OF_A_NAME = 100
+"""Characters of a field's name that an error message repeats."""
 
 
 class WireModel(BaseModel):
@@ -20,9 +25,9 @@ class WireModel(BaseModel):
 M = TypeVar("M", bound=WireModel)
 
 
-def check_size(size: int) -> None:
-    if size > MAX_BODY_BYTES:
-        raise RequestTooLarge(f"The body has {size} bytes; at most {MAX_BODY_BYTES} are allowed.")
+def check_size(size: int, most: int = MAX_BODY_BYTES) -> None:
+    if size > most:
+        raise RequestTooLarge(f"The body has {size} bytes; at most {most} are allowed.")
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -53,7 +58,7 @@ def read_request(shape: type[M], body: bytes) -> M:
 def _explained(shape: type[WireModel], error: ErrorDetails) -> InvalidRequest:
     location = error["loc"]
     name = str(location[0]) if location else None
-    param = ".".join(str(part) for part in location) or None
+    param = ".".join(str(part) for part in location)[:MOST_OF_A_NAME] or None
     allowed = shape.model_fields[name].description if name in shape.model_fields else None
     if error["type"] == "missing":
         return InvalidRequest(f"'{param}' is missing: it must be {allowed}.", param=param)

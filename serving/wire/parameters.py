@@ -1,5 +1,6 @@
 """The parameters that chat and text completion share: how to sample, when to stop."""
 
+import re
 from typing import Annotated, TypeGuard, cast
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
@@ -11,6 +12,8 @@ MAX_STOPS = 4
 MAX_STOP_LENGTH = 1024
 MAX_BIASES = 1024
 MAX_CHOICES = 8
+MOST_TOKEN = 2**31 - 1
+_TOKEN = re.compile(r"[0-9]{1,10}")
 
 
 def _stops(value: object) -> tuple[str, ...]:
@@ -32,8 +35,10 @@ def _biases(value: object) -> dict[int, float]:
     if not isinstance(value, dict):
         raise ValueError("not an object")  # noqa: TRY004  becomes our message
     given = cast("dict[str, object]", value)
-    biases = {int(t): float(b) for t, b in given.items() if _is_bias(b)}
-    if len(biases) != len(given) or len(biases) > MAX_BIASES or min(biases, default=0) < 0:
+    if len(given) > MAX_BIASES:
+        raise ValueError("too many")
+    biases = {int(t): float(b) for t, b in given.items() if _TOKEN.fullmatch(t) and _is_bias(b)}
+    if len(biases) != len(given) or max(biases, default=0) > MOST_TOKEN:
         raise ValueError("out of range")
     return biases
 

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from registry.quotas import HIGHEST_PRIORITY, Quota, QuotaChange
+from serving.wire.times import ZonedTime
 
 
 class UserQuota(BaseModel):
@@ -50,7 +51,7 @@ class NewQuota(BaseModel):
     request_limit: Annotated[int, Field(strict=True, ge=0, le=2**53)] = 0
     request_count: Annotated[int, Field(strict=True, ge=0, le=2**53)] | None = None
     priority_limit: Annotated[int, Field(strict=True, ge=1, le=HIGHEST_PRIORITY)] = HIGHEST_PRIORITY
-    expiration_time: AwareDatetime | None = None
+    expiration_time: ZonedTime | None = None
 
     @property
     def change(self) -> QuotaChange:

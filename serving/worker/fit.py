@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import structlog
-
+from registry.logs import logger
 from registry.names import Format
 from serving.engines.config import EngineConfig
 from serving.worker.policy import gib
@@ -12,7 +11,7 @@ from serving.worker.policy import gib
 SHORTEST = 2048
 """Tokens of context below which nothing is cut that was not set: the model is refused instead."""
 
-_log = structlog.get_logger("modelyard.worker")
+_log = logger("modelyard.worker")
 
 
 @dataclass(frozen=True, slots=True)

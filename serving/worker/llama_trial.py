@@ -6,13 +6,13 @@ refused before it is loaded, with what to do.
 
 import asyncio
 import json
+import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import structlog
-
+from registry.logs import logger
 from registry.names import Format, ModelVersion
 from registry.python import python_module
 from serving.engines.llama_cpp.built import read_built
@@ -25,7 +25,7 @@ from serving.orphans import die_with_parent
 
 FIX = "Run `make setup`, which builds llama.cpp without what fails here; see `modelyard doctor`."
 
-_log = structlog.get_logger("modelyard.worker")
+_log = logger("modelyard.worker")
 
 
 class NotComputable(ModelUnloadable):

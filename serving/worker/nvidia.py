@@ -8,13 +8,13 @@ from typing import Any
 
 import psutil
 import pynvml as nvml
-import structlog
 
+from registry.logs import logger
 from serving.worker.device import DeviceFacts, DeviceProcess, DeviceStatus, EccCounts
 from serving.worker.nvml import throttle_reasons, told, watts
 from serving.worker.xid import XidWatch
 
-_log = structlog.get_logger("modelyard.worker")
+_log = logger("modelyard.worker")
 
 
 def find_gpus() -> list["NvidiaGpu"]:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry.device_orders import DeviceOrders
 from registry.fleet import EngineView, Fleet
+from registry.logs import logger
 from serving.errors import ServingError
 from serving.worker.activity import Activity, ActivityReader
 from serving.worker.device import DeviceFacts, DeviceStatus
@@ -25,7 +25,7 @@ class DeviceTaken(ServingError):
     exit_code = 5
 
 
-_log = structlog.get_logger("modelyard.worker")
+_log = logger("modelyard.worker")
 
 
 @dataclass(slots=True, eq=False)

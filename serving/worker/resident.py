@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import structlog
-
+from registry.logs import logger
 from registry.names import EngineState
 from serving.engines.config import EngineConfig
 from serving.errors import ModelUnloadable, ServingError
@@ -26,7 +25,7 @@ from serving.worker.policy import (
 JUST_ASKED_S = 1.0
 """For this long after an ask a version counts as busy: the request is on its way to the engine."""
 
-_log = structlog.get_logger("modelyard.worker")
+_log = logger("modelyard.worker")
 
 
 class Quarantined(ServingError):

@@ -7,20 +7,17 @@ from collections.abc import Generator
 import uvicorn
 from starlette.applications import Starlette
 
+from serving.listening.connections import Connections
+from serving.listening.descriptors import raised, room_of
+from serving.listening.serve import bounded
+
 
 class ControlServer(uvicorn.Server):
     """uvicorn on a socket that is open already; who started it ends it by `should_exit`."""
 
     def __init__(self, app: Starlette) -> None:
-        config = uvicorn.Config(
-            app,
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-        super().__init__(config)
+        connections = Connections(most=room_of(raised()))
+        super().__init__(bounded(app, connections, lifespan="off", timeout_graceful_shutdown=1))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import structlog
 
 from registry.catalog import Catalog
 from registry.device_history import DeviceHistory
 from registry.errors import ModelyardError
 from registry.fleet import Fleet
+from registry.logs import logger
 from registry.memory_observations import MemoryObservations
 from registry.names import ModelRef
 from registry.open import open_database, open_store
@@ -41,7 +41,7 @@ from serving.worker.versions import RegisteredVersions
 DRAIN_S = 5.0
 """Seconds that requests under way get to finish when the worker ends; `up` gives it 8 in all."""
 
-_log = structlog.get_logger("modelyard.worker")
+_log = logger("modelyard.worker")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pynvml as nvml
-import structlog
 
 from registry.database import utc_now
+from registry.logs import logger
 from serving.worker.device import XidEvent
 
 WAIT_MS = 1000
@@ -43,7 +43,7 @@ _MEANINGS = {
     120: "its system processor failed",
 }
 
-_log = structlog.get_logger("modelyard.worker")
+_log = logger("modelyard.worker")
 
 
 @dataclass(slots=True)

@@ -9,8 +9,7 @@ from hashlib import file_digest
 from io import BufferedRandom
 from pathlib import Path
 
-import structlog
-
+from registry.logs import logger
 from serving.engines.generation import Generation
 from serving.engines.llama_cpp.binding import Context
 from serving.engines.llama_cpp.costs import SpillCosts
@@ -19,7 +18,7 @@ from serving.engines.llama_cpp.slot import Sequence, Slot, common_prefix
 MOST_FILES = 128
 """Open files a process spends on this: it has sockets to open, too."""
 
-_log = structlog.get_logger("modelyard.engine")
+_log = logger("modelyard.engine")
 
 
 @dataclass(slots=True, eq=False)

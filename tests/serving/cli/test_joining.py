@@ -1,7 +1,7 @@
 """An answer's head leaves with the first of its body."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -11,8 +11,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from serving.cli.joining import JoiningProtocol
+from serving.listening.connections import Connections
 
 pytestmark = pytest.mark.anyio
+Kind = Callable[..., HttpToolsProtocol]
 START = {"type": "http.response.start", "status": 200, "headers": []}
 
 
@@ -52,15 +54,19 @@ async def breaking(_scope: Scope, _receive: Receive, send: Send) -> None:
     raise OSError
 
 
-def connected(app: ASGIApp, by: type[HttpToolsProtocol]) -> tuple[HttpToolsProtocol, Wire]:
-    config = Config(app, http=by, lifespan="off", log_level="critical")
+def joining(*given: Any) -> JoiningProtocol:
+    return JoiningProtocol(*given, connections=Connections())
+
+
+def connected(app: ASGIApp, by: Kind) -> tuple[HttpToolsProtocol, Wire]:
+    config = Config(app, lifespan="off", log_level="critical")
     config.load()
     protocol, wire = by(config, ServerState(), {}), Wire()
     protocol.connection_made(wire)
     return protocol, wire
 
 
-async def told(app: ASGIApp, request: bytes, by: type[HttpToolsProtocol] = JoiningProtocol) -> Wire:
+async def told(app: ASGIApp, request: bytes, by: Kind = joining) -> Wire:
     """One request through the protocol, to its end."""
     protocol, wire = connected(app, by)
     protocol.data_received(request)
@@ -147,7 +153,7 @@ async def test_a_complete_answer_leaves_before_the_server_ends() -> None:
         await send({"type": "http.response.body", "body": b"body"})
         protocol.shutdown()
 
-    protocol, wire = connected(app, JoiningProtocol)
+    protocol, wire = connected(app, joining)
     protocol.data_received(POST)
     while not wire.closed:
         await asyncio.sleep(0)

@@ -1,0 +1,82 @@
+"""An exception as a log tells it: type, message and places, in a line, without anybody's values.
+
+Text between quotes is often what somebody sent: of long ones only the length is told.
+"""
+
+import re
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+
+MOST_PLACES, MOST_CAUSES = 6, 3
+MESSAGE_CHARACTERS, QUOTED_CHARACTERS = 300, 40
+
+_ROOT = f"{Path(__file__).parents[2]}/"
+_QUOTED = re.compile(rf"(['\"])((?:(?!\1)[^\n]){{{QUOTED_CHARACTERS},}})(?:\1|$)")
+
+
+def told(error: BaseException) -> dict[str, str]:
+    """`error` is type and message, `at` the places, the innermost first, `because` what led to it.
+
+    The time it takes does not depend on what the exception holds.
+    """
+    facts = {"error": _named(error), "at": places(error.__traceback__)}
+    causes = [f"{_named(cause)} at {places(cause.__traceback__, 1)}" for cause in _causes(error)]
+    return facts | ({"because": "; ".join(causes)} if causes else {})
+
+
+def places(trace: TracebackType | None, most: int = MOST_PLACES) -> str:
+    """file:line function, innermost first."""
+    found = deque[str](maxlen=most)
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        found.appendleft(f"{_short(code.co_filename)}:{trace.tb_lineno} {code.co_name}")
+        if len(found) > most:
+            found.pop()
+        trace = trace.tb_next
+    return " < ".join(found)
+
+
+def _short(file: str) -> str:
+    return file.rpartition("/site-packages/")[2].removeprefix(_ROOT)
+
+
+def _named(error: BaseException) -> str:
+    message = _QUOTED.sub(_length, _message(error))
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def _length(quoted: re.Match[str]) -> str:
+    return f"{quoted[1]}…{quoted[1]} ({len(quoted[2])} characters)"
+
+
+def _message(error: BaseException) -> str:
+    """Its first line: drivers put the values of a statement on those after it."""
+    if isinstance(error, KeyError):  # it says nothing but the key, which may be anybody's word
+        text = "".join(f"'{_argument(key)}'" for key in error.args[:1])
+    elif type(error).__str__ is BaseException.__str__:
+        text = ", ".join(_argument(value) for value in error.args[:4])
+    else:
+        text = str(error)[: 4 * MESSAGE_CHARACTERS]
+    return text.strip().partition("\n")[0][:MESSAGE_CHARACTERS]
+
+
+def _argument(value: object) -> str:
+    """What an exception was made with; bodies and lists are not written out."""
+    if isinstance(value, str):
+        return value[: 4 * MESSAGE_CHARACTERS]
+    return str(value) if isinstance(value, int | float) else type(value).__name__
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """What an exception came of: a group of its first part, any other of what was before it."""
+    found = list[BaseException]()
+    while len(found) < MOST_CAUSES:
+        group = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else None
+        context = None if error.__suppress_context__ else error.__context__
+        cause = group or error.__cause__ or context
+        if cause is None or cause in found:
+            break
+        found.append(cause)
+        error = cause
+    return found

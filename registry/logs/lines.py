@@ -1,0 +1,122 @@
+"""One event as one line: bounded, without secrets, for people or for programs."""
+
+import sys
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, Literal
+
+import msgspec
+
+from registry.logs.faults import told
+from registry.logs.hidden import HIDDEN, is_secret, without_secrets
+from registry.logs.repeats import Repeats
+
+Form = Literal["auto", "json", "console"]
+Level = Literal["debug", "info", "warning", "error"]
+
+SEVERITY = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+MOST_VALUES, MOST_ITEMS = 30, 20
+VALUE_CHARACTERS, LOOKED_AT_CHARACTERS = 500, 8_000
+
+_NO_MARK_OF_A_KIND = ("exc_info", "request_id")
+"""Lines that differ in these, or in numbers alone, are alike."""
+
+
+@dataclass(slots=True)
+class Lines:
+    """How a process writes its lines, on what is standard error at the time."""
+
+    form: Form = "auto"
+    level: Level = "info"
+    repeats: Repeats = field(default_factory=Repeats)
+
+    def write(
+        self, name: str, level: str, event: str, values: Mapping[str, Any], template: str = ""
+    ) -> None:
+        """Write one line, unless it is below the level or one of too many alike.
+
+        `template` is the event without its values, where they are part of it.
+        """
+        if SEVERITY.get(level, 0) < SEVERITY[self.level]:
+            return
+        facts = _facts(event, values)
+        left_out = self.repeats.admit((name, template or event, *_kind(facts, values)))
+        if left_out is None:
+            return
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line = {"time": at, "level": level, "logger": name, **facts}
+        self._put(line | ({"left_out": left_out} if left_out else {}))
+
+    def _put(self, line: dict[str, Any]) -> None:
+        is_json = not sys.stderr.isatty() if self.form == "auto" else self.form == "json"
+        try:
+            sys.stderr.write((_as_json if is_json else _as_text)(line) + "\n")
+        except (OSError, ValueError):  # a full disk or a closed pipe breaks no request
+            return
+
+
+def _facts(event: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    facts: dict[str, Any] = {"event": _shown(event)}
+    for name, value in islice(values.items(), MOST_VALUES):
+        if name != "exc_info":
+            facts[name] = HIDDEN if isinstance(value, str) and is_secret(name) else _shown(value)
+    if (error := _exception(values.get("exc_info"))) is not None:
+        facts |= {name: _shown(text) for name, text in told(error).items()}
+    return facts
+
+
+def _kind(facts: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[Hashable, ...]:
+    """An exception is told by its type and place, whatever it says."""
+    if "at" in facts and values.get("exc_info"):
+        return facts["error"].partition(":")[0], facts["at"]
+    return tuple(
+        value
+        for name, value in facts.items()
+        if isinstance(value, str) and name not in ("event", *_NO_MARK_OF_A_KIND)
+    )
+
+
+def _exception(given: object) -> BaseException | None:
+    """What logging's `exc_info` means: True, an exception, or a triple with it."""
+    found = sys.exc_info()[1] if given is True else given
+    if isinstance(found, tuple):
+        found = found[1]
+    return found if isinstance(found, BaseException) else None
+
+
+def _shown(value: object) -> object:
+    """A value as a line may hold it; bytes and numbers without end are told by their size."""
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return value if value.bit_length() < 64 else f"a number of {value.bit_length()} bits"
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"{len(value)} bytes"
+    if isinstance(value, list | tuple | set | frozenset):
+        value = ", ".join(str(_shown(item)) for item in islice(value, MOST_ITEMS))
+    text = value if isinstance(value, str) else str(value)
+    return without_secrets(text[:LOOKED_AT_CHARACTERS].strip())[:VALUE_CHARACTERS]
+
+
+def _as_json(line: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(line).decode()
+
+
+def _as_text(line: Mapping[str, Any]) -> str:
+    """For people: what happened first, then the values."""
+    facts = dict(line)
+    begin = [f"{facts.pop('time')} {facts.pop('level'):<9}{facts.pop('logger')}: "]
+    begin.append(_plain(facts.pop("event"), apart=""))
+    return "".join(begin + [f"  {name}={_plain(value)}" for name, value in facts.items()])
+
+
+def _plain(value: object, apart: str = " ") -> str:
+    """Quoted where it would break the line, or could be taken for what follows."""
+    text = str(value)
+    return repr(text) if not text.isprintable() or (apart and apart in text) else text
+
+
+LINES = Lines()
+"""Those of this process; `registry.logs.set_up` says how they look."""

@@ -1,0 +1,16 @@
+"""What each of our processes does first, whatever it is for."""
+
+from registry.logs import set_up
+from registry.private import keep_private
+from registry.python import keep_children_safe
+from registry.settings import LogSettings, load
+
+
+def begin() -> None:
+    """Its files are its user's alone, its children import nothing from where they stand, its log
+    has our form; raises SettingsInvalid.
+    """
+    keep_children_safe()
+    keep_private()
+    settings = load(LogSettings)
+    set_up(settings.log_format, settings.log_level)

@@ -1,0 +1,32 @@
+"""A server of ours as uvicorn is to run it."""
+
+from functools import partial
+from typing import Any, cast
+
+from starlette.types import ASGIApp
+from uvicorn import Config
+
+from serving.listening.connections import Connections
+from serving.listening.descriptors import backlog_of
+from serving.listening.protocol import BoundedProtocol
+
+
+def bounded(
+    app: ASGIApp,
+    connections: Connections,
+    kind: type[BoundedProtocol] = BoundedProtocol,
+    **more: Any,
+) -> Config:
+    """Without WebSockets, as we serve none, and with a log of our form."""
+    more.setdefault("proxy_headers", False)
+    return Config(
+        app,
+        http=cast("Any", partial(kind, connections=connections)),
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        backlog=backlog_of(connections.most),
+        **more,
+    )

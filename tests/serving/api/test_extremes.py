@@ -1,0 +1,146 @@
+"""No value of a parameter makes a 500, on either kind of database."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from serving.api.hot_path import PATHS
+from tests.serving.extremes import IN_JSON, IN_TEXT
+from tests.serving.site import Site, running
+
+pytestmark = pytest.mark.anyio
+
+CHAT = "/v1/chat/completions"
+KNOWN = {"gpu_id": "cpu-0", "model": "talker", "name": "ada", "password": "correct horse battery"}
+"""What makes a request reach as far as it can while another of its parameters is tried."""
+
+Schema = dict[str, Any]
+
+
+def operations(schema: Schema) -> Iterator[tuple[str, str, Schema]]:
+    """Every route with its method, but for those whose bodies are an engine's to read."""
+    for path, methods in schema["paths"].items():
+        if path not in PATHS:
+            yield from ((method, path, operation) for method, operation in methods.items())
+
+
+def parameters(operation: Schema, where: str) -> list[str]:
+    return [p["name"] for p in operation.get("parameters", []) if p["in"] == where]
+
+
+def fields(schema: Schema, operation: Schema) -> list[str]:
+    """The fields of the body, where there is one."""
+    try:
+        shape = operation["requestBody"]["content"]["application/json"]["schema"]
+    except KeyError:
+        return []
+    name = shape["$ref"].rpartition("/")[2]
+    return list(schema["components"]["schemas"][name]["properties"])
+
+
+def asked(path: str, known: dict[str, str], name: str = "", value: str = "") -> str:
+    """The address with its parts filled in, one of them by what is tried."""
+    for part, usual in known.items():
+        filled = quote(value if part == name else usual, safe="", errors="surrogatepass")
+        path = path.replace(f"{{{part}}}", filled)
+    return path
+
+
+def bodies(names: list[str]) -> Iterator[str]:
+    """Each field with each value, the others as they usually are."""
+    usual = {name: json.dumps(KNOWN[name]) for name in names if name in KNOWN}
+    usual |= {"on": "true"} if "on" in names else {}
+    for name in names:
+        for value in IN_JSON:
+            given = usual | {name: value}
+            yield "{" + ", ".join(f'"{key}": {text}' for key, text in given.items()) + "}"
+
+
+def requests(schema: Schema, known: dict[str, str]) -> Iterator[httpx.Request]:
+    for method, path, operation in operations(schema):
+        url = "http://gateway" + path
+        usual = asked(url, known)
+        for name in parameters(operation, "path"):
+            yield from (httpx.Request(method, asked(url, known, name, v)) for v in IN_TEXT)
+        needed = "model=talker&" if "model" in parameters(operation, "query") else ""
+        for name in parameters(operation, "query"):
+            for value in IN_TEXT:
+                text = quote(value, safe="", errors="surrogatepass")
+                yield httpx.Request(method, f"{usual}?{needed}{name}={text}")
+        for body in bodies(fields(schema, operation)):
+            told = {"Content-Type": "application/json"}
+            yield httpx.Request(method, usual, content=body, headers=told)
+
+
+async def test_no_parameter_breaks_a_route(site: Site) -> None:
+    """Each parameter of each route, with each value: what it is not, it is told to the client."""
+    site.shelf.add("talker")
+    site.worker()
+    app = site.app()
+    user_id = site.identity.authenticate_key(site.ada).user_id
+    broken, count = [], 0
+    async with running(app) as asgi:
+        transport = httpx.ASGITransport(asgi, raise_app_exceptions=False)
+        headers = {"Authorization": f"Bearer {site.admin}"}
+        async with httpx.AsyncClient(transport=transport, headers=headers) as client:
+            for request in requests(app.openapi(), KNOWN | {"user_id": user_id}):
+                request.headers.update(headers)
+                answer = await client.send(request)
+                count += 1
+                if answer.status_code >= 500:
+                    broken.append((request.method, str(request.url)[:120], request.content[:120]))
+    assert broken == [], "\n".join(map(str, broken))
+    assert count > 500
+
+
+NUMBERED = (
+    "2147483647",
+    "2147483648",
+    "9223372036854775808",
+    "9" * 150,
+    "0",
+    "-1",
+    "1_0",
+    "\u0661",
+)
+
+
+async def test_nothing_in_a_request_to_a_model_breaks_the_hot_path(site: Site) -> None:
+    """What the gateway itself reads of it: name with version and adapter, sizes, headers."""
+    usual = {"model": '"talker"', "messages": '[{"role": "user", "content": "a"}]'}
+    version = site.shelf.add("talker")
+    app = site.app()
+    with site.engine(version):
+        async with running(app) as asgi:
+            transport = httpx.ASGITransport(asgi, raise_app_exceptions=False)
+            told = {"Authorization": f"Bearer {site.ada}", "Content-Type": "application/json"}
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://gateway", headers=told, timeout=60
+            ) as client:
+                for name in ("model", "max_tokens", "max_completion_tokens", "n", "stream"):
+                    for value in IN_JSON:
+                        given = {"max_tokens": "1"} | usual | {name: value}
+                        text = ", ".join(f'"{key}": {part}' for key, part in given.items())
+                        answer = await client.post(CHAT, content=f"{{{text}}}")
+                        assert answer.status_code in {200, 400, 404}, text[:200]
+                for priority in (b"99999999999999999999", b"-1", "\u0661".encode(), b"1e400", b"0"):
+                    headers = [(b"X-Modelyard-Priority", priority)]
+                    answer = await client.post(CHAT, json={"model": "talker"}, headers=headers)
+                    assert answer.status_code == 400
+
+
+async def test_a_number_that_no_version_has_is_told_so(site: Site) -> None:
+    """Whatever its size; the database is not asked for one that it could not hold."""
+    site.shelf.add("talker")
+    async with site.client(site.ada) as client:
+        for number in NUMBERED:
+            asked = await client.post(CHAT, json={"model": f"talker@{number}", "messages": []})
+            shown = await client.get(f"/v1/models/talker@{number}")
+            assert {asked.status_code, shown.status_code} <= {400, 404}, number
+        large = await client.post(CHAT, json={"model": "talker@99999999999999999999"})
+    assert large.json()["error"]["code"] == "invalid_name"
+    assert "2147483647" in large.json()["error"]["message"]
