@@ -1,9 +1,10 @@
 """The engine process: settings on standard input, one model, an HTTP server, one ready line.
 
 `python -m serving.engines.server --config -` reads one line of JSON (`EngineConfig`), and prints
-one line: `{"url", "load_s", "memory_bytes", "footprint"}` when it answers, or
-`{"error": {code, message, fix}}` before it exits with 3. It ends at once when standard input
-closes or its parent dies, and finishes what it has (`drain_s`) on SIGTERM.
+one line: `{"url", "slots", "load_s", "memory_bytes", "footprint"}` when it answers, or
+`{"error": {code, message, fix}}` before it exits with 3. `slots` are the requests that it works on
+at a time, 0 where those that come share batches. It ends at once when standard input closes or its
+parent dies, and finishes what it has (`drain_s`) on SIGTERM.
 """
 
 import argparse
@@ -47,9 +48,10 @@ class AnnouncingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         host, port = (sockets or [])[0].getsockname()[:2]
-        footprint = self._ready.loaded.footprint()
+        footprint, engine = self._ready.loaded.footprint(), self._ready.loaded.model.snapshot()
         self._report.line(
             url=f"http://{host}:{port}",
+            slots=0 if engine.batches else engine.slots,
             load_s=round(self._ready.load_s, 3),
             memory_bytes=footprint.total,
             footprint=footprint.as_json(),
