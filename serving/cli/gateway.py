@@ -3,8 +3,9 @@
 import gc
 import json
 import signal
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
@@ -12,6 +13,7 @@ from registry.console import Commands, err, out
 from registry.ports import listen
 
 if TYPE_CHECKING:
+    import asyncio
     import socket
 
     from serving.settings import ServingSettings
@@ -72,6 +74,7 @@ def _serve(settings: "ServingSettings", listener: "socket.socket", ready_file: P
     from serving.asgi import create_app
     from serving.cli.announcing import AnnouncingServer
     from serving.cli.joining import JoiningProtocol
+    from serving.cli.unread import Unread
 
     def ready(url: str) -> None:
         gc.collect()
@@ -83,9 +86,10 @@ def _serve(settings: "ServingSettings", listener: "socket.socket", ready_file: P
             draft.write_text(json.dumps({"url": url}))
             draft.replace(ready_file)
 
+    unread = Unread(settings.unread_timeout_s, settings.unread_bytes)
     config = uvicorn.Config(
         create_app(settings),
-        http=JoiningProtocol,
+        http=cast("type[asyncio.Protocol]", partial(JoiningProtocol, unread=unread)),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -97,7 +101,7 @@ def _serve(settings: "ServingSettings", listener: "socket.socket", ready_file: P
     # uvicorn ends in good order and then raises the signal again: this time it is just the end.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    AnnouncingServer(config, ready).run(sockets=[listener])
+    AnnouncingServer(config, ready, unread).run(sockets=[listener])
 
 
 def _leave(_signal: int, _frame: object) -> NoReturn:

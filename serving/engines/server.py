@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import uvicorn
 
@@ -24,6 +24,7 @@ from serving.engines.formats import Loaded, load_engine
 from serving.engines.lifetime import end_with_stdin
 from serving.engines.report import Report
 from serving.orphans import die_with_parent
+from serving.stalled import LOOK_S, Peer, Stalled
 
 EXIT_UNLOADABLE = 3
 
@@ -44,6 +45,8 @@ class AnnouncingServer(uvicorn.Server):
         super().__init__(config)
         self._report = report
         self._ready = ready
+        self._stalled = Stalled[Peer]()
+        self._looked_at = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -59,7 +62,18 @@ class AnnouncingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """At every heartbeat: leave when the engine has died, for the worker to start anew."""
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_S:
+            self._looked_at = now
+            self._end_unread(now)
         return await super().on_tick(counter) or not self._ready.loaded.model.snapshot().alive
+
+    def _end_unread(self, now: float) -> None:
+        """Its slots are free when its answers are written; what nobody reads takes memory yet."""
+        connections = cast("set[Peer]", self.server_state.connections)
+        for peer, seconds in self._stalled.look(connections, now).items():
+            if seconds > self._ready.config.unread_s:
+                peer.transport.abort()
 
 
 def main() -> int:
