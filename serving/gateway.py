@@ -37,18 +37,24 @@ from serving.wire.wanted import Wanted, prompt_tokens, read_wanted
 TRIES = 3
 """An engine that is gone before its first byte costs another try, elsewhere or reloaded."""
 
-CLIENT_GONE, ENGINE_BROKE = 499, 502
-"""Recorded, never sent: who left before the answer was complete."""
+CLIENT_UNREAD, CLIENT_GONE, ENGINE_BROKE = 498, 499, 502
+"""Recorded, never sent: who took nothing of the answer, or left before it was complete."""
 
 FAILURES = (500, 502)
 """What an engine answers that is broken; 503 it answers when it is busy or about to end."""
 
 
 class Client(Protocol):
-    """Who asked: the answer is given as fast as it is taken."""
+    """Who asked: what it is sent waits for it to read, for a time and within bounds.
+
+    `whole` and `end` return once it has read nearly all.
+    """
 
     room: Room | None
     explained: bytes
+
+    @property
+    def is_unread(self) -> bool: ...
 
     async def whole(self, version: str, reply: Reply) -> None: ...
 
@@ -161,15 +167,16 @@ class Gateway:
             held.begun(streamed=reply.streamed)
             if reply.streamed:
                 await _stream(reply, running.model, client)
-            else:
-                await client.whole(running.model, reply)
+            self._free(held, running, reply)
+            await (client.end() if reply.streamed else client.whole(running.model, reply))
             ask.trail.status = ENGINE_BROKE if reply.broken else reply.status
-            _judge(held, reply)
+            if client.is_unread:
+                ask.trail.status = CLIENT_UNREAD
         except EngineGone:
             booking.release()
             raise
         except asyncio.CancelledError:
-            ask.trail.status = CLIENT_GONE
+            ask.trail.status = CLIENT_UNREAD if client.is_unread else CLIENT_GONE
             raise
         finally:
             self.router.running.end(running)
@@ -177,6 +184,13 @@ class Gateway:
                 reply.close()
             counts = _counts(ask, reply)
             ask.used = booking.enter(ask.trail, counts, held.target.device_id)
+
+    def _free(self, held: Reservation, running: RunningRequest, reply: Reply) -> None:
+        """The engine is done, whether its answer has been read or not: its place is another's."""
+        reply.ended()
+        _judge(held, reply)
+        held.end()
+        self.router.running.end(running)
 
     def _asking(self, ask: Ask, told: Headers) -> Asking:
         async def asking(target: Target) -> Reply:
@@ -186,11 +200,10 @@ class Gateway:
 
 
 async def _stream(reply: Reply, version: str, client: Client) -> None:
-    """The engine is read as fast as the client reads: a send waits while its socket is full."""
+    """All but the end. The engine is read as fast as it writes, within what may be kept here."""
     await client.begin(version, reply)
     while events := await reply.next():
         await client.send(events)
-    await client.end()
 
 
 def _judge(held: Reservation, reply: Reply) -> None:

@@ -57,6 +57,19 @@ class ServingSettings(Section):
         description="Seconds without a byte from its engine until a request is also sent to one "
         "more worker that has its version and is free, within the budget of retries; 0: never.",
     )
+    unread_timeout_s: float = Field(
+        default=150.0,
+        gt=0,
+        le=86_400,
+        description="Seconds a client may take nothing of an answer that waits for it; then it is "
+        "cut off, and what was written is booked.",
+    )
+    unread_bytes: int = Field(
+        default=256 * 1024**2,
+        ge=1024**2,
+        description="Bytes of answers that may wait in the gateway for clients that do not read, "
+        "a sixteenth of it for one of them.",
+    )
     access_log: str = Field(
         default="",
         description="File of a JSON line for every request to a model; -: standard output; "
@@ -82,7 +95,7 @@ class ServingSettings(Section):
         default=0, description="Requests that may be answered at the same time; 0: no limit."
     )
     user_max_concurrency: Requests = Field(
-        default=0, description="Requests of one user at the same time; 0: no limit."
+        default=1000, description="Requests of one user at the same time; 0: no limit."
     )
     redis_patience_s: float = Field(
         default=0.05,

@@ -102,7 +102,7 @@ def bare_proxy(upstream: str) -> ASGIApp:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         else:
-            await send({"type": "http.response.body", "body": reply.whole})
+            await send({"type": "http.response.body", "body": reply.first})
         reply.close()
 
     return bare

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from serving.api.leaving import Leaving
 from serving.routing.stream import Reply
@@ -16,16 +16,24 @@ _UNBUFFERED = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 class Exchange:
     """The client of a completion, as `serving.gateway.Client` knows it."""
 
-    __slots__ = ("began", "explained", "leaving", "post", "receive", "request_id", "room")
+    __slots__ = ("began", "explained", "leaving", "post", "receive", "request_id", "room", "scope")
 
-    def __init__(self, request_id: str, receive: Receive, post: Send, leaving: Leaving) -> None:
+    def __init__(
+        self, request_id: str, scope: Scope, receive: Receive, post: Send, leaving: Leaving
+    ) -> None:
         self.request_id = request_id
+        self.scope = scope
         self.receive = receive
         self.post = post
         self.leaving = leaving
         self.room: Room | None = None
         self.explained = b""
         self.began = False
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether its connection was cut off because it took nothing of its answer."""
+        return "unread" in self.scope.get("state", ())
 
     async def body(self, announced: bytes) -> bytes:
         """All of it; raises RequestTooLarge before too much was read, and ClientDisconnect."""
@@ -43,7 +51,7 @@ class Exchange:
         return b"".join(parts)
 
     async def whole(self, version: str, reply: Reply) -> None:
-        answer = reply.whole
+        answer = reply.first
         length = b"%d" % len(answer)
         self.leaving.stop()
         await self.post(self._start(version, reply, [(b"content-length", length)]))

@@ -42,7 +42,8 @@ class HotPath:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given: dict[bytes, bytes] = dict(scope["headers"])
         trail = begun(given.get(b"x-request-id", b""), scope["path"])
-        exchange = Exchange(trail.request_id, receive, send, Leaving(receive, self.soon))
+        leaving = Leaving(receive, self.soon)
+        exchange = Exchange(trail.request_id, scope, receive, send, leaving)
         self.counted.active += 1
         try:
             explain = asks_why(scope["query_string"])

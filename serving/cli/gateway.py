@@ -3,6 +3,7 @@
 import gc
 import json
 import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -71,6 +72,7 @@ def _serve(settings: "ServingSettings", listener: "socket.socket", ready_file: P
     from serving.asgi import create_app
     from serving.cli.announcing import AnnouncingServer
     from serving.cli.joining import JoiningProtocol
+    from serving.cli.unread import Unread
     from serving.listening.serve import bounded
 
     def ready(url: str) -> None:
@@ -83,10 +85,11 @@ def _serve(settings: "ServingSettings", listener: "socket.socket", ready_file: P
             draft.write_text(json.dumps({"url": url}))
             draft.replace(ready_file)
 
+    unread = Unread(settings.unread_timeout_s, settings.unread_bytes)
     config = bounded(
         create_app(settings),
         _connections(settings),
-        JoiningProtocol,
+        partial(JoiningProtocol, unread=unread),
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,
         timeout_graceful_shutdown=8,
@@ -94,7 +97,7 @@ def _serve(settings: "ServingSettings", listener: "socket.socket", ready_file: P
     # uvicorn ends in good order and then raises the signal again: this time it is just the end.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    AnnouncingServer(config, ready).run(sockets=[listener])
+    AnnouncingServer(config, ready, unread).run(sockets=[listener])
 
 
 def _connections(settings: "ServingSettings") -> "Connections":

@@ -1,10 +1,15 @@
-"""uvicorn whose answers to POST leave in fewer steps: head and body in one write."""
+"""uvicorn whose answers to POST leave in fewer steps, and whose clients have to read them."""
 
+import asyncio
 from typing import Any
 
+from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.server import ServerState
 
 from serving.cli.joined import JoinedAnswer
+from serving.cli.unread import Unread
+from serving.listening.connections import Connections
 from serving.listening.protocol import BoundedProtocol
 
 
@@ -14,11 +19,49 @@ class JoiningProtocol(BoundedProtocol):
     A write costs a call into the kernel and wakes the client, who can do nothing with a head.
     """
 
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        connections: Connections,
+        unread: Unread | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop, connections=connections)
+        self._unread = unread or Unread()
+        self._answer: JoinedAnswer | None = None
+        self._scope: Any = {}
+
     def shutdown(self) -> None:
         """Not before the answers that are complete have left."""
         self.loop.call_soon(super().shutdown)
 
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.go_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._answer is not None:
+            self._answer.drop()
+
+    # What `serving.cli.unread` asks of it
+
+    def go_on(self) -> None:
+        if self._answer is not None:
+            self._answer.go_on()
+
+    def end_unread(self) -> None:
+        """The request in work learns why its client is gone."""
+        self._scope.setdefault("state", {})["unread"] = True
+        if self._answer is not None:
+            self._answer.drop()
+        self.transport.abort()
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._scope = cycle.scope
         if cycle.scope["method"] == "POST":
-            app = JoinedAnswer(cycle, app, self.loop)
+            app = self._answer = JoinedAnswer(cycle, app, self.loop, self._unread)
         super()._start_asgi_task(cycle, app)

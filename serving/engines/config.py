@@ -25,6 +25,8 @@ class EngineConfig(BaseModel):
     Up to `spill_bytes` of idle KV are kept in files below `spill_folder` (empty: where temporary
     files go), at the latest after `spill_after_s`, where the next prompt needs their place.
     `store` is the root of the store in which requests' adapters are found by their sha256.
+    Who takes nothing of an answer that waits for it is cut off after `unread_s`: a gateway waits
+    for its slow clients, so this is the end of one that is stopped or gone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +48,7 @@ class EngineConfig(BaseModel):
     kv_type: KvType = "f16"
     max_queue: int = Field(default=256, ge=1)
     drain_s: float = Field(default=8.0, ge=0)
+    unread_s: float = Field(default=600.0, gt=0)
     speculate: bool = True
     draft_path: str = ""
     spill_bytes: int = Field(default=0, ge=0)

@@ -16,7 +16,8 @@ class EngineSnapshot:
     saved to disk, of which `spilled_bytes` are kept, and `restored` what came back.
     `between_s` are the seconds that passed between `steps`, in which nothing was computed.
 
-    An engine that is not `alive` will never answer again: its process has to be replaced.
+    Of an engine that `batches` its requests share batches: more than its slots are welcome.
+    One that is not `alive` will never answer again: its process has to be replaced.
     """
 
     slots: int
@@ -38,6 +39,7 @@ class EngineSnapshot:
     restored: int = 0
     steps: int = 0
     between_s: float = 0.0
+    batches: bool = False
     alive: bool = True
 
 

@@ -48,6 +48,21 @@ class MockEngine:
         return Generation(prompt, limit, ask.stop, ask.sampling)
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Delta]:
+        """As real engines do, it speaks on while nobody listens."""
+        said = asyncio.Queue[Delta | asyncio.Task[None]]()
+        speaking = asyncio.create_task(self._speak(generation, said))
+        speaking.add_done_callback(said.put_nowait)
+        try:
+            while isinstance(word := await said.get(), Delta):
+                yield word
+            word.result()
+        finally:
+            speaking.cancel()
+            await asyncio.gather(speaking, return_exceptions=True)
+
+    async def _speak(
+        self, generation: Generation, said: asyncio.Queue[Delta | asyncio.Task[None]]
+    ) -> None:
         self._waiting += 1
         try:
             await self._places.acquire()
@@ -56,7 +71,7 @@ class MockEngine:
         self._active += 1
         try:
             async for delta in self._say(generation):
-                yield delta
+                said.put_nowait(delta)
         finally:
             self._active -= 1
             self._places.release()

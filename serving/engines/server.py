@@ -1,9 +1,10 @@
 """The engine process: settings on standard input, one model, an HTTP server, one ready line.
 
 `python -m serving.engines.server --config -` reads one line of JSON (`EngineConfig`), and prints
-one line: `{"url", "load_s", "memory_bytes", "footprint"}` when it answers, or
-`{"error": {code, message, fix}}` before it exits with 3. It ends at once when standard input
-closes or its parent dies, and finishes what it has (`drain_s`) on SIGTERM.
+one line: `{"url", "slots", "load_s", "memory_bytes", "footprint"}` when it answers, or
+`{"error": {code, message, fix}}` before it exits with 3. `slots` are the requests that it works on
+at a time, 0 where those that come share batches. It ends at once when standard input closes or its
+parent dies, and finishes what it has (`drain_s`) on SIGTERM.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import uvicorn
 
@@ -28,6 +29,7 @@ from serving.listening.connections import Connections
 from serving.listening.descriptors import raised, room_of
 from serving.listening.serve import bounded
 from serving.orphans import die_with_parent
+from serving.stalled import LOOK_S, Peer, Stalled
 
 EXIT_UNLOADABLE = 3
 
@@ -48,13 +50,16 @@ class AnnouncingServer(uvicorn.Server):
         super().__init__(config)
         self._report = report
         self._ready = ready
+        self._stalled = Stalled[Peer]()
+        self._looked_at = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         host, port = (sockets or [])[0].getsockname()[:2]
-        footprint = self._ready.loaded.footprint()
+        footprint, engine = self._ready.loaded.footprint(), self._ready.loaded.model.snapshot()
         self._report.line(
             url=f"http://{host}:{port}",
+            slots=0 if engine.batches else engine.slots,
             load_s=round(self._ready.load_s, 3),
             memory_bytes=footprint.total,
             footprint=footprint.as_json(),
@@ -62,7 +67,18 @@ class AnnouncingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """At every heartbeat: leave when the engine has died, for the worker to start anew."""
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_S:
+            self._looked_at = now
+            self._end_unread(now)
         return await super().on_tick(counter) or not self._ready.loaded.model.snapshot().alive
+
+    def _end_unread(self, now: float) -> None:
+        """Its slots are free when its answers are written; what nobody reads takes memory yet."""
+        connections = cast("set[Peer]", self.server_state.connections)
+        for peer, seconds in self._stalled.look(connections, now).items():
+            if seconds > self._ready.config.unread_s:
+                peer.transport.abort()
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 """A server of ours as uvicorn is to run it."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from serving.listening.protocol import BoundedProtocol
 def bounded(
     app: ASGIApp,
     connections: Connections,
-    kind: type[BoundedProtocol] = BoundedProtocol,
+    kind: Callable[..., BoundedProtocol] = BoundedProtocol,
     **more: Any,
 ) -> Config:
     """Without WebSockets, as we serve none, and with a log of our form."""

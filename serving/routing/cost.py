@@ -9,6 +9,8 @@ DECODE_WEIGHT = 0.03
 TOLL_WEIGHT = 0.3
 """How much a second that others wait for it counts against a second of its own."""
 
+NOWHERE: frozenset[Lane] = frozenset()
+
 LEAST_LOAD_S = 1.0
 """A version that is loading takes at least this much longer."""
 
@@ -27,12 +29,20 @@ class Choice:
         self.cost = cost
 
 
-def cheapest(yard: Yard, ticket: Ticket, now: float, only: frozenset[int] | None = None) -> Choice:
+def cheapest(
+    yard: Yard,
+    ticket: Ticket,
+    now: float,
+    only: frozenset[int] | None = None,
+    shut: frozenset[Lane] = NOWHERE,
+) -> Choice:
     """The lane where the work would be done first; written for speed: 64 workers in 50 us.
 
     Cost: queued prefills + those held before it + loading + own uncached prompt + a weighted share
     of the expected answer, each at the speeds learned for the worker as busy as it is, + a weighted
-    share of what others will wait for it (`toll_s`). `only`: the workers that may be chosen.
+    share of what others will wait for it (`toll_s`).
+
+    `only`: the workers that may be chosen; `shut`: where its user has all places that it may have.
     """
     work, version = ticket.work, ticket.version
     known = yard.prefixes(version).match(work.prefix) if work.prefix else {}
@@ -52,9 +62,11 @@ def cheapest(yard: Yard, ticket: Ticket, now: float, only: frozenset[int] | None
         answer = output * lane.decode_s
         cost = queue + own + answer * DECODE_WEIGHT + toll
         if cost < least and (only is None or worker.index in only):
-            if not worker.is_plain or lane.state is not ready:
+            if not worker.is_plain or lane.state is not ready or (lane.slots and lane.is_full):
                 whole = own + answer / worker.slots
-                cost += _more_s(lane, rank + worker.overtaken_s(whole), now)
+                cost += _more_s(lane, rank + worker.overtaking.most_s(whole), now)
+            if shut and lane in shut and not (worker.is_full or lane.is_full):
+                cost += slot_s(lane, is_shut=True)
             if cost < least:
                 best, least, paid = lane, cost, toll
     return Choice(best, known.get(best.worker.index, 0) if best else 0, least - paid)
@@ -74,12 +86,30 @@ def _more_s(lane: Lane, rank: float, now: float) -> float:
     worker = lane.worker
     if not worker.is_fit or lane.state is LaneState.LEAVING:
         return float("inf")
-    more = worker.ahead_s(rank)
-    if worker.is_full:
-        more += worker.turn_s * (1 + len(worker.held))
+    more = ahead_s(lane, rank) + slot_s(lane)
     if lane.state is LaneState.LOADING:
         more += max(lane.ready_at - now, LEAST_LOAD_S)
     return more
+
+
+def ahead_s(lane: Lane, rank: float) -> float:
+    """Seconds of prompts held on its worker that begin before one of this rank.
+
+    What waits for a place of another version lets it pass.
+    """
+    worker = lane.worker
+    if not any(other.is_full for other in worker.lanes.values()):
+        return worker.ahead_s(rank)
+    passed = (t for t in worker.held if t.lane is lane or (t.lane is not None and t.lane.is_open))
+    return sum((t.prefill_s for t in passed if t.rank <= rank), 0.0)
+
+
+def slot_s(lane: Lane, *, is_shut: bool = False) -> float:
+    """Seconds until a place comes free, where none is."""
+    worker = lane.worker
+    if worker.is_full:
+        return worker.turn_s * (1 + len(worker.held))
+    return lane.turn_s * (1 + lane.held) if is_shut or lane.is_full else 0.0
 
 
 def expected_output(yard: Yard, ticket: Ticket) -> float:

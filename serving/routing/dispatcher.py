@@ -47,6 +47,7 @@ class Dispatcher:
     def submit(self, work: Work, version: str, now: float) -> Ticket:
         """Reserve a place: sent as soon as the worker can begin with it."""
         ticket = Ticket(work, version, now)
+        self.users.asked(work, now)
         self.yard.demands.of(version).arrived(work.prompt_tokens, now)
         if not self._bind(ticket, now):
             self.yard.orphan(ticket)
@@ -92,6 +93,7 @@ class Dispatcher:
         if output_tokens is None and ticket.first_at is None:
             lane.worker.prompts -= ticket.uncached  # nobody has seen it computed
         self.users.left(ticket.work, lane.worker.index)
+        self.users.ended(ticket, lane, now)
         lane.busy -= 1
         lane.used_at = now
         lane.worker.settled()
@@ -109,13 +111,14 @@ class Dispatcher:
 
     def _bind(self, ticket: Ticket, now: float) -> bool:
         only = self.users.bound(ticket.work) if ticket.work.gpu_limit else None
-        choice = cheapest(self.yard, ticket, now, only)
+        shut = self.users.shut(ticket.work, now)
+        choice = cheapest(self.yard, ticket, now, only, shut)
         is_short = choice.cost > self.yard.load_s(ticket.version)
         if is_short and only is None and not self.yard.is_everywhere(ticket.version):
             move = self._move_for(ticket, choice, now)
             if move is not None:
                 self._begin(move, now)
-                choice = cheapest(self.yard, ticket, now)
+                choice = cheapest(self.yard, ticket, now, shut=shut)
         if choice.lane is None:
             return False
         self._give(ticket, choice.lane, choice.cached, now)
@@ -130,24 +133,24 @@ class Dispatcher:
     def _give(self, ticket: Ticket, lane: Lane, cached: int, now: float) -> None:
         output = expected_output(self.yard, ticket)
         ticket.bind(lane, max(1, ticket.work.prompt_tokens - cached), output)
+        worker, may_begin = lane.worker, self.users.may_begin(ticket.work, lane, now)
         lane.busy += 1
         lane.used_at = now
         if ticket.work.prefix:
             self.yard.prefixes(lane.version).add(lane.worker.index, ticket.work.prefix)
         self.users.took(ticket.work, lane.worker.index)
-        worker = lane.worker
-        if worker.is_plain and lane.state is LaneState.READY and _is_soon(worker, lane, now):
-            self._send(ticket, worker, now)
+        if worker.is_plain and may_begin and _is_soon(worker, lane, now):
+            self._send(ticket, lane, now)
             return
         worker.hold(ticket, lane)
+        self.users.waits(ticket.work)
         self._held += 1
         self._pump(worker, now)
 
     def _unbind(self, ticket: Ticket) -> None:
         lane = ticket.lane
         if lane is not None:
-            lane.worker.release(ticket, lane)
-            self._held -= 1
+            self._release(ticket, lane)
             self.yard.retract(ticket, lane)
             self.users.left(ticket.work, lane.worker.index)
             lane.busy -= 1
@@ -156,26 +159,31 @@ class Dispatcher:
     def _pump(self, worker: Worker, now: float) -> None:
         """Send what the worker can begin soon."""
         while worker.held and worker.has_slot:
-            ticket = next((t for t in worker.held if _can_begin(t)), None)
+            ticket = self.users.first(worker.held, now)
             if ticket is None or ticket.lane is None or not _is_soon(worker, ticket.lane, now):
                 return
-            worker.release(ticket, ticket.lane)
-            self._held -= 1
-            self._send(ticket, worker, now)
+            self._release(ticket, ticket.lane)
+            self._send(ticket, ticket.lane, now)
 
-    def _send(self, ticket: Ticket, worker: Worker, now: float) -> None:
-        worker.send(ticket, now)
-        worker.settled()
+    def _release(self, ticket: Ticket, lane: Lane) -> None:
+        lane.worker.release(ticket, lane)
+        self.users.goes_on(ticket.work)
+        self._held -= 1
+
+    def _send(self, ticket: Ticket, lane: Lane, now: float) -> None:
+        lane.worker.send(ticket, now)
+        lane.worker.settled()
+        self.users.began(ticket.work, lane)
         self.sends.append(ticket)
 
     def _steal(self, worker: Worker, now: float) -> None:
         """One that is free takes what others hold, begins sooner here, and is before its own."""
         while worker.is_open and worker.wait_s(now) <= LOOKAHEAD_S:
-            own = next((t for t in worker.held if _can_begin(t)), None)
+            own = self.users.first(worker.held, now)
             if own is None:
                 found = best_steal(self.yard, self.users, worker, now)
             else:
-                found = earlier(self.yard, self.users, worker, own.rank, now)
+                found = earlier(self.yard, self.users, worker, own, now)
             if found is None:
                 return
             self._unbind(found.ticket)
@@ -220,6 +228,7 @@ class Dispatcher:
 
     def prune(self, now: float) -> list[str]:
         """Nothing is remembered for ever; returns the versions that were forgotten."""
+        self.users.prune(now)
         forgotten = self.yard.prune(now)
         for version in forgotten:
             self.mover.forget(version)
@@ -283,7 +292,3 @@ class Dispatcher:
 def _is_soon(worker: Worker, lane: Lane, now: float) -> bool:
     """Whether it begins soon; where nobody has measured how fast prompts are, nothing is held."""
     return worker.wait_s(now) <= LOOKAHEAD_S or not lane.pace.prefill.known
-
-
-def _can_begin(ticket: Ticket) -> bool:
-    return ticket.lane is not None and ticket.lane.state is not LaneState.LOADING

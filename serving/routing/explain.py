@@ -6,11 +6,14 @@ from serving.routing.cost import (
     DECODE_WEIGHT,
     LEAST_LOAD_S,
     TOLL_WEIGHT,
+    ahead_s,
     cheapest,
     expected_output,
+    slot_s,
     toll_s,
 )
 from serving.routing.fleet_state import PRIORITY_S, Lane, LaneState, Ticket, Worker
+from serving.routing.users import Users
 from serving.routing.work import Work
 from serving.routing.yard import Yard
 
@@ -51,14 +54,13 @@ class Explanation:
     candidates: tuple[Candidate, ...]
 
 
-def explain(
-    yard: Yard, work: Work, version: str, now: float, only: frozenset[int] | None = None
-) -> Explanation:
-    """The decision of this moment, without making it; `only` as `cheapest` has it."""
+def explain(yard: Yard, users: Users, work: Work, version: str, now: float) -> Explanation:
+    """The decision of this moment, without making it."""
     ticket = Ticket(work, version, now)
-    choice = cheapest(yard, ticket, now, only)
+    only, shut = users.bound(work), users.shut(work, now)
+    choice = cheapest(yard, ticket, now, only, shut)
     found = [
-        _candidate(yard, worker, ticket, now)
+        _candidate(yard, worker, ticket, now, shut)
         if only is None or worker.index in only
         else Candidate(
             worker.device_id, feasible=False, reason="the user's work is bound elsewhere"
@@ -75,7 +77,9 @@ def explain(
     return Explanation(version, best, work.prompt_tokens, output, DECODE_WEIGHT, TOLL_WEIGHT, named)
 
 
-def _candidate(yard: Yard, worker: Worker, ticket: Ticket, now: float) -> Candidate:
+def _candidate(
+    yard: Yard, worker: Worker, ticket: Ticket, now: float, shut: frozenset[Lane]
+) -> Candidate:
     lane = worker.lanes.get(ticket.version)
     if not worker.is_fit:
         return Candidate(worker.device_id, feasible=False, reason="in error, ejected or gone")
@@ -83,19 +87,19 @@ def _candidate(yard: Yard, worker: Worker, ticket: Ticket, now: float) -> Candid
         return _cold(yard, worker, ticket, now)
     if lane.state is LaneState.LEAVING:
         return Candidate(worker.device_id, feasible=False, reason="the version is leaving it")
-    return _warm(yard, lane, ticket, now)
+    return _warm(yard, lane, ticket, now, is_shut=lane in shut)
 
 
-def _warm(yard: Yard, lane: Lane, ticket: Ticket, now: float) -> Candidate:
+def _warm(yard: Yard, lane: Lane, ticket: Ticket, now: float, *, is_shut: bool) -> Candidate:
     work, worker = ticket.work, lane.worker
     cached = yard.prefixes(ticket.version).match(work.prefix).get(worker.index, 0)
     prefill = max(1, work.prompt_tokens - cached) * lane.prefill_s
     decode = expected_output(yard, ticket) * lane.decode_s
     whole = prefill + decode / worker.slots
-    rank = now - work.priority * PRIORITY_S + worker.overtaken_s(whole)
+    rank = now - work.priority * PRIORITY_S + worker.overtaking.most_s(whole)
     sent = worker.wait_s(now) + worker.others_s
-    queue, toll = sent + worker.ahead_s(rank), toll_s(worker, sent, prefill)
-    slot = worker.turn_s * (1 + len(worker.held)) if worker.is_full else 0.0
+    queue, toll = sent + ahead_s(lane, rank), toll_s(worker, sent, prefill)
+    slot = slot_s(lane, is_shut=is_shut)
     loading = lane.state is LaneState.LOADING
     load = max(lane.ready_at - now, LEAST_LOAD_S) if loading else 0.0
     cost = queue + slot + load + prefill + decode * DECODE_WEIGHT + toll * TOLL_WEIGHT

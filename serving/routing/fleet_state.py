@@ -5,18 +5,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import accumulate
 
+from serving.routing.overtaking import Overtaking
 from serving.routing.recent import Recent
 from serving.routing.speeds import Drag, Pace
 from serving.routing.work import Work
 
 PRIORITY_S = 30.0
 """Seconds of waiting that one step of priority is worth."""
-
-STRETCH_SHARE, MOST_OVERTAKEN_S = 0.02, 90.0
-"""How much each request that is sent counts in a worker's stretch; the most that it can cost."""
-
-WORK_POWER = 2.5
-"""Waiting grows with a request's work to this power: a few wait long, so that most hardly do."""
 
 TURN_SHARE = 0.05
 
@@ -34,7 +29,11 @@ class LaneState(Enum):
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """One version on one worker."""
+    """One version on one worker.
+
+    `slots` are the requests its engine works on at a time; 0 where it takes what its worker may be
+    sent: no more is sent, so that one version never has the places of others.
+    """
 
     worker: "Worker"
     version: str
@@ -45,6 +44,7 @@ class Lane:
     used_at: float = 0.0
     busy: int = 0
     held: int = 0
+    slots: int = 0
     url: str = ""
     prefill_s: float = 0.0
     decode_s: float = 0.0
@@ -54,6 +54,25 @@ class Lane:
     def is_staying(self) -> bool:
         """Whether it gets new work, now or once it is loaded."""
         return self.state is not LaneState.LEAVING
+
+    @property
+    def is_full(self) -> bool:
+        """Whether its engine has as much as it works on."""
+        return 0 < self.slots <= self.busy - self.held
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it could begin one more."""
+        return self.state is LaneState.READY and not self.is_full
+
+    @property
+    def places(self) -> int:
+        return self.slots or self.worker.slots
+
+    @property
+    def turn_s(self) -> float:
+        """How often one of its places comes free."""
+        return self.worker.turn_s * self.worker.slots / self.places
 
     def learned(self) -> None:
         """Seconds a token as they are now on this worker, with one request more than it has.
@@ -106,7 +125,7 @@ class Ticket:
         self.prefill_s = uncached * lane.prefill_s
         self.whole_s = self.prefill_s + output * lane.decode_s / lane.worker.slots
         urgency = self.work.priority * PRIORITY_S
-        self.rank = self.arrived_at + lane.worker.overtaken_s(self.whole_s) - urgency
+        self.rank = self.arrived_at + lane.worker.overtaking.most_s(self.whole_s) - urgency
 
 
 @dataclass(slots=True, eq=False)
@@ -114,8 +133,6 @@ class Worker:
     """One device: what we sent there and what we hold for it, in the order of its beginning.
 
     `free_at` is when the prompts that were sent will be computed, at least `behind_s` from now.
-    `stretch` is how many seconds requests wait here for each second of their work, this to the
-    power of WORK_POWER.
     """
 
     index: int
@@ -125,6 +142,7 @@ class Worker:
     memory: float
     drag: Drag = field(default_factory=Drag)
     recent: Recent = field(default_factory=Recent)
+    overtaking: Overtaking = field(default_factory=Overtaking)
     strain: float = 0.0  # how many times slower it is at least, by what its own hardware says
     is_plain: bool = True
     _is_fit: bool = True
@@ -136,7 +154,6 @@ class Worker:
     free_at: float = 0.0
     behind_s: float = 0.0
     turn_s: float = 0.1
-    stretch: float = 2.0
     is_moving: bool = False
     turn: int = 0
     prompts: float = 0.0  # tokens of prompts computed here since the beginning
@@ -145,8 +162,6 @@ class Worker:
     _prefills: dict[int, Ticket] = field(default_factory=dict[int, Ticket])
     _head_at: float = 0.0
     _due_s: float = 0.0  # of all in _prefills
-    _waited_s: float = 1.0
-    _work: float = 0.5
 
     @property
     def is_fit(self) -> bool:
@@ -205,10 +220,6 @@ class Worker:
             return 0.0
         return self._ahead[bisect_right(ranks, rank) - 1]
 
-    def overtaken_s(self, whole_s: float) -> float:
-        """For how long one that takes so many seconds may be overtaken by what takes less."""
-        return min(MOST_OVERTAKEN_S, self.stretch * whole_s**WORK_POWER)
-
     def hold(self, ticket: Ticket, lane: Lane) -> None:
         lane.held += 1
         insort(self.held, ticket)
@@ -223,7 +234,8 @@ class Worker:
     def send(self, ticket: Ticket, now: float) -> None:
         """The worker begins with it as soon as what was sent before is computed."""
         ticket.is_sent, ticket.sent_at = True, now
-        self._waited(now - ticket.arrived_at + self.wait_s(now), ticket.whole_s)
+        waited_s = now - ticket.arrived_at + self.wait_s(now)
+        self.overtaking.waited(waited_s, ticket.whole_s)
         self.recent.add(ticket.prefill_s, ticket.whole_s, now)
         self.sent += 1
         if not self._prefills:
@@ -255,11 +267,6 @@ class Worker:
     def stayed(self, seconds: float) -> None:
         """A request has been here for so long: that is how often a place comes free."""
         self.turn_s += TURN_SHARE * (seconds / self.slots - self.turn_s)
-
-    def _waited(self, seconds: float, whole_s: float) -> None:
-        self._waited_s += STRETCH_SHARE * (seconds - self._waited_s)
-        self._work += STRETCH_SHARE * (whole_s**WORK_POWER - self._work)
-        self.stretch = self._waited_s / max(self._work, 1e-9)
 
     def settled(self) -> None:
         """Something has changed here: lanes' speeds become those of the concurrency now.

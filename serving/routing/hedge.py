@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from serving.routing.cost import Choice, cheapest
 from serving.routing.dispatcher import LOOKAHEAD_S, Dispatcher
-from serving.routing.fleet_state import LaneState, Ticket
+from serving.routing.fleet_state import Ticket
 from serving.routing.reservation import Reservation
 from serving.routing.response import EngineGone
 from serving.routing.router import Router
@@ -79,10 +79,10 @@ def _free(core: Dispatcher, first: Ticket, now: float) -> Choice:
         lane.worker.index
         for lane in core.yard.lanes.get(first.version, ())
         if lane is not first.lane
-        and lane.state is LaneState.READY
         and lane.worker.is_plain
         and lane.worker.wait_s(now) <= LOOKAHEAD_S
         and core.users.may_have(first.work, lane.worker.index)
+        and core.users.may_begin(first.work, lane, now)
     )
     return cheapest(core.yard, Ticket(first.work, first.version, now), now, free)
 

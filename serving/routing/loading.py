@@ -9,7 +9,7 @@ from registry.errors import ModelyardError
 from registry.fleet import WorkerView
 from serving.routing.dispatcher import LoadOrder
 from serving.routing.observed import Observed
-from serving.routing.upstream import Upstream
+from serving.routing.upstream import Loaded, Upstream
 
 NOTICE_S = 0.2
 """Seconds between asking a worker again that has not noticed yet that its engine is gone."""
@@ -37,15 +37,16 @@ class Loading:
         try:
             for victim in order.victims:
                 await self.upstream.unload(view, victim, timeout_s=self.timeout_s)
-            self.observed.opened(lane, await self._url(view, lane.version), time.monotonic())
+            loaded = await self._loaded(view, lane.version)
+            self.observed.opened(lane, loaded.url, loaded.slots, time.monotonic())
             self.refusals.pop(lane.version, None)
         except ModelyardError as error:
             problem = self.refusals[lane.version] = error
         done(problem)
 
-    async def _url(self, worker: WorkerView, version: str) -> str:
+    async def _loaded(self, worker: WorkerView, version: str) -> Loaded:
         while True:
-            target = await self.upstream.load(worker, version, timeout_s=self.timeout_s)
-            if target.url not in self.observed.gone:
-                return target.url
+            loaded = await self.upstream.load(worker, version, timeout_s=self.timeout_s)
+            if loaded.url not in self.observed.gone:
+                return loaded
             await asyncio.sleep(NOTICE_S)

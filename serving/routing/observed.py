@@ -191,11 +191,14 @@ class Observed:
         if lane is None:
             lane = self.core.yard.add_lane(worker, engine.version_id, now)
         lane.memory = float(engine.memory_bytes)
-        self.opened(lane, engine.url, now)
+        told = self._views[worker.device_id].device.get("engine_slots") or {}
+        self.opened(lane, engine.url, int(told.get(engine.version_id, lane.slots)), now)
 
-    def opened(self, lane: Lane, url: str, now: float) -> None:
-        """An engine answers at this address."""
-        lane.url = url
+    def opened(self, lane: Lane, url: str, slots: int, now: float) -> None:
+        """An engine answers at this address, and works on so many requests at a time."""
+        lane.url, lane.slots = url, slots
+        known = sum(other.slots for other in lane.worker.lanes.values())
+        lane.worker.slots = max(lane.worker.slots, known)  # its report may be from before the load
         if lane.state is LaneState.LOADING:
             self.core.loaded(lane, now)
 

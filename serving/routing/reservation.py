@@ -41,8 +41,9 @@ class Reservation:
         self.output_tokens: int | None = None
 
     def end(self) -> None:
-        """The place is free."""
-        self.keeper.end(self.ticket, self.output_tokens)
+        """The place is free; twice is as once."""
+        if not self.ticket.is_over:
+            self.keeper.end(self.ticket, self.output_tokens)
 
     def trade(self, other: "Reservation") -> None:
         """Each takes the other's place."""

@@ -1,6 +1,5 @@
 """Reserves an engine for each request, has versions loaded, and learns from what came of it."""
 
-import asyncio
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +19,7 @@ from serving.routing.retries import RetryBudget
 from serving.routing.running import Running
 from serving.routing.target import Target
 from serving.routing.upstream import Upstream
+from serving.routing.waiting import Waiting
 from serving.routing.work import Work
 from serving.routing.yard import Yard
 
@@ -28,7 +28,6 @@ REFUSED_S = 10.0
 """Seconds for which a worker that refused a version is not asked for it again."""
 
 TICK_S = 0.25
-MOST_WAITING = 1000
 
 SIZE_FACTOR = 1.15
 """Memory of a version that nobody has loaded yet, over the size of its files."""
@@ -46,12 +45,10 @@ class Router:
     ejection: Ejection = field(default_factory=Ejection)
     core: Dispatcher = field(init=False)
     observed: Observed = field(init=False)
+    waiting: Waiting = field(default_factory=Waiting)
     loading: Loading = field(init=False)
     _last: Snapshot | None = None
     _ticked_at: float = 0.0
-    _waiters: dict[int, asyncio.Future[None]] = field(
-        default_factory=dict[int, asyncio.Future[None]]
-    )
 
     def __post_init__(self) -> None:
         self.core = Dispatcher(Yard(BLOCK_TOKENS))
@@ -61,8 +58,9 @@ class Router:
     async def reserve(self, version: ModelVersion, work: Work) -> Reservation:
         """A place on an engine, once that can begin with it; loaded where nobody has the version.
 
-        Raises Unavailable with the reason, and FleetBusy where too many wait already. A load that
-        takes minutes goes on where its asker leaves: others may be waiting for it.
+        Raises Unavailable with the reason, FleetBusy where too many wait already, and TooBusy where
+        too many of one user do while others want to. A load that takes minutes goes on where its
+        asker leaves: others may be waiting for it.
         """
         if not self._is_current(version):
             await self._look(version)
@@ -84,8 +82,7 @@ class Router:
     async def explain(self, version: ModelVersion, work: Work) -> Explanation:
         """Every candidate with its terms, as a request of this moment would be judged."""
         await self._look(version)
-        bound = self.core.users.bound(work)
-        return explain(self.core.yard, work, version.id, time.monotonic(), bound)
+        return explain(self.core.yard, self.core.users, work, version.id, time.monotonic())
 
     def gone(self, target: Target) -> None:
         """An engine did not answer: send nothing there until its worker has brought it back."""
@@ -116,9 +113,7 @@ class Router:
             self.loading.begin(order, partial(self._loaded, order))
         sends, self.core.sends = self.core.sends, []
         for ticket in sends:
-            waiter = self._waiters.get(id(ticket))
-            if waiter is not None:
-                _wake(waiter)
+            self.waiting.wake(ticket)
 
     def _is_current(self, version: ModelVersion) -> bool:
         """Whether nothing has to be looked at: a fresh view of the fleet, and the version there."""
@@ -154,28 +149,17 @@ class Router:
 
     async def _sent(self, ticket: Ticket, version: ModelVersion) -> None:
         """Wait until the worker can begin with it."""
-        if len(self._waiters) >= MOST_WAITING:
-            raise FleetBusy(
-                f"{MOST_WAITING} requests wait for a free worker already.", fix="Try again later."
-            )
+        self.waiting.enter(ticket)
         deadline = time.monotonic() + self.load_timeout_s
-        while not ticket.is_sent:
-            self._check(ticket, version, deadline)
-            await self._news(ticket)
-            if not ticket.is_sent:
-                await self._look(version)
-                self._tick()
-
-    async def _news(self, ticket: Ticket) -> None:
-        """Wait until it was sent, something failed, or some time has passed."""
-        loop = asyncio.get_running_loop()
-        waiter = self._waiters[id(ticket)] = loop.create_future()
-        timer = loop.call_later(TICK_S, _wake, waiter)
         try:
-            await waiter
+            while not ticket.is_sent:
+                self._check(ticket, version, deadline)
+                await self.waiting.news(ticket, TICK_S)
+                if not ticket.is_sent:
+                    await self._look(version)
+                    self._tick()
         finally:
-            timer.cancel()
-            del self._waiters[id(ticket)]
+            self.waiting.leave(ticket)
 
     def _tick(self) -> None:
         """One of all that wait does it for all."""
@@ -211,14 +195,8 @@ class Router:
             self.core.yard.refused[(lane.worker.index, lane.version)] = now + REFUSED_S
             self.core.lost(lane, now)
         self.act()
-        for waiter in self._waiters.values():
-            if error is not None:
-                _wake(waiter)
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+        if error is not None:
+            self.waiting.wake_all()
 
 
 def _could(yard: Yard, worker: Worker, version: str, now: float) -> bool:

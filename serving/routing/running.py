@@ -36,7 +36,8 @@ class Running:
         self._requests[id(request)] = request
 
     def end(self, request: RunningRequest) -> None:
-        del self._requests[id(request)]
+        """Its engine is done with it; twice is as once."""
+        self._requests.pop(id(request), None)
 
     def on(self, device_id: str) -> list[RunningRequest]:
         """The requests on one device, the oldest first."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from serving.routing.fleet_state import Lane, LaneState, Ticket, Worker
+from serving.routing.fleet_state import Lane, Ticket, Worker
 from serving.routing.users import Users
 from serving.routing.yard import Yard
 
@@ -29,12 +29,18 @@ def best_steal(yard: Yard, users: Users, worker: Worker, now: float) -> Steal | 
     return best if best is not None and best.gain_s > LEAST_STEAL_S else None
 
 
-def earlier(yard: Yard, users: Users, worker: Worker, rank: float, now: float) -> Steal | None:
-    """What others hold that comes before `rank`, the first of it that gains by beginning here."""
-    holders = [w for w in yard.workers if w is not worker and w.held and w.held[0].rank < rank]
-    for other in sorted(holders, key=lambda other: other.held[0].rank):
-        for steal in _of(yard, users, worker, other, now):
-            if steal.ticket.rank < rank and steal.gain_s > LEAST_STEAL_S and _is_new(steal.ticket):
+def earlier(yard: Yard, users: Users, worker: Worker, own: Ticket, now: float) -> Steal | None:
+    """What others hold that begins before `own`, the first of it that gains by beginning here."""
+    turn, holders = users.turn(own, now), list[tuple[tuple[float, float], int]]()
+    for index, other in enumerate(yard.workers):
+        if other.held and other is not worker:
+            first = users.turn(users.front(other.held, 1, now)[0], now)
+            if first < turn:
+                holders.append((first, index))
+    for _, index in sorted(holders):
+        for steal in _of(yard, users, worker, yard.workers[index], now):
+            is_before = users.turn(steal.ticket, now) < turn
+            if is_before and steal.gain_s > LEAST_STEAL_S and _is_new(steal.ticket):
                 return steal
     return None
 
@@ -47,10 +53,10 @@ def _is_new(ticket: Ticket) -> bool:
 def _of(yard: Yard, users: Users, worker: Worker, other: Worker, now: float) -> Iterator[Steal]:
     """What the first that another holds would gain, each behind those before it there."""
     ahead = other.wait_s(now) + (other.turn_s if other.is_full else 0.0)
-    for ticket in other.held[:STEAL_DEPTH]:
+    for ticket in users.front(other.held, STEAL_DEPTH, now):
         lane, theirs = worker.lanes.get(ticket.version), ticket.lane
         ours = users.may_have(ticket.work, worker.index)
-        if lane and lane.state is LaneState.READY and theirs and ours:
+        if lane and theirs and ours and users.may_begin(ticket.work, lane, now):
             cached = yard.prefixes(ticket.version).match(ticket.work.prefix)
             lane.learned()
             had = cached.get(worker.index, 0) if cached else 0

@@ -10,7 +10,10 @@ from serving.wire.usage import NOTHING, Counts, read_counts
 
 
 class Reply(msgspec.Struct, eq=False):
-    """What an engine answers; `counts` is complete once `whole` or the last event was taken."""
+    """What an engine answers; `first` is all of what is not `streamed`.
+
+    `counts` is complete once it has `ended`.
+    """
 
     response: Response
     status: int
@@ -21,10 +24,10 @@ class Reply(msgspec.Struct, eq=False):
     broken: bool = False
     rest: bytes = b""
 
-    @property
-    def whole(self) -> bytes:
-        self.counts = read_counts(self.first)
-        return self.first
+    def ended(self) -> None:
+        """Nothing more comes."""
+        if not self.streamed:
+            self.counts = read_counts(self.first)
 
     async def next(self) -> bytes:
         """The next whole events; nothing at the end.

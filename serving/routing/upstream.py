@@ -19,10 +19,14 @@ MOST_HEADS = 4096
 Headers = tuple[tuple[str, str], ...]
 
 
-class _Loaded(msgspec.Struct, frozen=True):
-    """What a worker says of a version that is ready, or why it is not."""
+class Loaded(msgspec.Struct, frozen=True):
+    """What a worker says of a version that is ready, or why it is not.
+
+    `slots` are the requests that it works on at a time; 0 where those that come share batches.
+    """
 
     url: str = ""
+    slots: int = 0
     code: str = "worker_failed"
     message: str = ""
     detail: str = ""
@@ -61,7 +65,7 @@ class Upstream:
         head = self._heads[url, path, headers] = self._request(url, f"POST {path}", headers)
         return head
 
-    async def load(self, worker: WorkerView, version_id: str, *, timeout_s: float) -> Target:
+    async def load(self, worker: WorkerView, version_id: str, *, timeout_s: float) -> Loaded:
         """Have a worker load a version and wait; raises WorkerUnreachable or WorkerRefused."""
         order = f"POST /engines/{version_id}"
         status, body = await self._order(worker, order, timeout_s=timeout_s)
@@ -69,7 +73,7 @@ class Upstream:
         if status >= 400 or not answer.url:
             reason = answer.message or answer.detail or f"HTTP {status}"
             raise WorkerRefused(answer.code, f"{worker.device_id}: {reason}", fix=answer.fix)
-        return Target(version_id, worker.device_id, answer.url)
+        return answer
 
     async def unload(self, worker: WorkerView, version_id: str, *, timeout_s: float) -> None:
         """Have a worker end a version once it has finished; raises WorkerUnreachable."""
@@ -111,9 +115,9 @@ def _unreachable(worker: WorkerView) -> WorkerUnreachable:
     )
 
 
-def _read(body: bytes) -> _Loaded:
+def _read(body: bytes) -> Loaded:
     try:
         document: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
-        return msgspec.convert(document.get("error", document), _Loaded, strict=False)
+        return msgspec.convert(document.get("error", document), Loaded, strict=False)
     except (msgspec.DecodeError, msgspec.ValidationError):
-        return _Loaded(message=body[:200].decode(errors="replace"))
+        return Loaded(message=body[:200].decode(errors="replace"))

@@ -30,9 +30,13 @@ class EngineCrashed(ServingError):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Where an engine answers, and what loading took: seconds and bytes, `footprint` by part."""
+    """Where an engine answers, and what loading took: seconds and bytes, `footprint` by part.
+
+    `slots` are the requests it works on at a time; 0 where those that come share batches.
+    """
 
     url: str
+    slots: int
     load_s: float
     memory_bytes: int
     footprint: Footprint
@@ -127,7 +131,13 @@ class EngineStarter:
         if (refused := report.get("error")) is not None:
             raise ModelUnloadable(refused["message"], fix=refused["fix"])
         footprint = Footprint(**report["footprint"])
-        return Ready(report["url"], float(report["load_s"]), footprint.total, footprint)
+        return Ready(
+            report["url"],
+            int(report["slots"]),
+            float(report["load_s"]),
+            footprint.total,
+            footprint,
+        )
 
 
 async def _report(child: Process, config: EngineConfig, words: LastWords) -> dict[str, Any] | None:

@@ -54,7 +54,7 @@ class Reporter:
                 fix="End that one first, or give this one another --device.",
             )
         await self._safely(self._take_orders)
-        device = _report(await self.telemetry.sample(), Activity(), {})
+        device = _report(await self.telemetry.sample(), Activity(), {}, {})
         await asyncio.to_thread(
             self.fleet.register_worker, self.device_id, self.url, self.pid, device
         )
@@ -66,7 +66,9 @@ class Reporter:
             await self._safely(self._take_orders)
             facts = await self.telemetry.sample()
             await self.residency.refresh(facts)
-            device = _report(facts, self.residency.activity, self.residency.paces)
+            residency = self.residency
+            slots = residency.engine_slots
+            device = _report(facts, residency.activity, residency.paces, slots)
             await self._safely(self._sign, device)
             await self._safely(self.residency.learn)
             self.sampler.take(facts, self.residency.activity)
@@ -117,7 +119,9 @@ class Reporter:
                 self._written[view.version_id] = view
 
 
-def _report(facts: DeviceFacts, activity: Activity, paces: Mapping[str, Any]) -> dict[str, Any]:
+def _report(
+    facts: DeviceFacts, activity: Activity, paces: Mapping[str, Any], slots: Mapping[str, int]
+) -> dict[str, Any]:
     """The device, what it has to do and how fast it goes, as the fleet's table keeps it."""
     if facts.status is DeviceStatus.AVAILABLE and not activity.is_idle:
         facts = replace(facts, status=DeviceStatus.BUSY)
@@ -125,6 +129,7 @@ def _report(facts: DeviceFacts, activity: Activity, paces: Mapping[str, Any]) ->
         "active_requests": activity.active,
         "queued_requests": activity.queued,
         "slots": activity.slots,
+        "engine_slots": slots,
         "paces": paces,
     }
     return facts.as_json() | counts

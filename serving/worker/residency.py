@@ -124,6 +124,12 @@ class Residency:
             if resident.activity.paces
         }
 
+    @property
+    def engine_slots(self) -> dict[str, int]:
+        """How many requests each loaded version works on at a time, by its id; 0: it batches."""
+        ready = [(v, r.process.ready) for v, r in self._residents.items() if r.process is not None]
+        return {version_id: told.slots for version_id, told in ready}
+
     def _alive(self, version_id: str) -> Resident | None:
         resident = self._residents.get(version_id)
         if self._draining:

@@ -95,6 +95,7 @@ class LlamaEmbedder:
     def snapshot(self) -> EngineSnapshot:
         return EngineSnapshot(
             slots=self.context.shape.sequences,
+            batches=True,
             active=self._active,
             queued=self._jobs.qsize(),
             cells=self.context.shape.cells,

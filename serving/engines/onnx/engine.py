@@ -74,6 +74,7 @@ class OnnxEngine:
         return EngineSnapshot(
             alive=lanes.alive,
             slots=lanes.backlog.lanes,
+            batches=True,
             active=lanes.active,
             queued=len(lanes.backlog),
             cells=0,

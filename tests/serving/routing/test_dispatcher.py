@@ -7,15 +7,10 @@ from hypothesis import strategies as st
 from serving.routing.cost import cheapest
 from serving.routing.dispatcher import Dispatcher
 from serving.routing.explain import explain
-from serving.routing.fleet_state import (
-    MOST_OVERTAKEN_S,
-    WORK_POWER,
-    Lane,
-    LaneState,
-    Ticket,
-    Worker,
-)
+from serving.routing.fleet_state import Lane, LaneState, Ticket, Worker
+from serving.routing.overtaking import MOST_OVERTAKEN_S, WORK_POWER
 from serving.routing.speeds import Line, Pace
+from serving.routing.users import ACTIVE_S
 from serving.routing.work import Work
 from serving.routing.yard import Yard
 
@@ -54,7 +49,7 @@ def test_no_reservation_leaks_and_none_is_negative(
     steps: list[tuple[str, int]], workers: int
 ) -> None:
     """Whatever dies when: at the end of all requests every count is zero again."""
-    core, open_tickets, now = dispatcher(workers), list[Ticket](), 0.0
+    core, open_tickets, now = dispatcher(workers, slots=3), list[Ticket](), 0.0
     for step, number in steps:
         now += (number % 100) / 50
         _take(core, open_tickets, step, number, now)
@@ -66,13 +61,18 @@ def test_no_reservation_leaks_and_none_is_negative(
         assert (worker.sent, worker.held, worker.free_at) == (0, [], 0.0)
         assert all(lane.busy == 0 for lane in worker.lanes.values())
     assert not any(core.yard.orphans.values())
+    assert core.users.waiting == 0
+    core.prune(now + 2 * ACTIVE_S)
+    assert len(core.users) == 0
 
 
 def _take(core: Dispatcher, tickets: list[Ticket], step: str, number: int, now: float) -> None:
     lanes = [lane for found in core.yard.lanes.values() for lane in found]
     if step == "submit":
         version = ("a", "b", "huge")[number % 3]
-        tickets.append(core.submit(work(number, number % 5 + 1, (number % 7,)), version, now))
+        user = ("ada", "bob", "eve")[number % 4 % 3]
+        asked = Work("r", user, number % 5 + 1, number, 0, (number % 7,), number % 2)
+        tickets.append(core.submit(asked, version, now))
     elif step == "first" and tickets:
         core.first_token(tickets[number % len(tickets)], now)
     elif step == "finish" and tickets:
@@ -82,6 +82,7 @@ def _take(core: Dispatcher, tickets: list[Ticket], step: str, number: int, now: 
         core.lost(lanes[number % len(lanes)], now)
     elif step == "loaded":
         for lane in [x for x in lanes if x.state is LaneState.LOADING and not x.worker.is_moving]:
+            lane.slots = number % 3
             core.loaded(lane, now)
     elif step == "unfit":
         worker = core.yard.workers[number % len(core.yard.workers)]
@@ -98,6 +99,7 @@ def _check(core: Dispatcher, tickets: list[Ticket]) -> None:
     assert held + waiting == len(tickets) - len(sent)
     for worker in core.yard.workers:
         assert worker.sent <= worker.slots
+        assert all(x.busy - x.held <= x.places for x in worker.lanes.values())
         staying = [x for x in worker.lanes.values() if x.state is not LaneState.LEAVING]
         assert sum(x.memory for x in staying) <= worker.memory
         assert all(t.lane is not None for t in worker.held)
@@ -149,12 +151,13 @@ def test_who_asks_for_more_may_wait_longer_than_in_proportion() -> None:
             ticket.bind(lane, 1000.0, 0.0)
             worker.send(ticket, now)
             worker.leave(ticket, now)
-    assert free.overtaken_s(long_s) < short_s
-    assert busy.overtaken_s(1.0) == pytest.approx(10.0, rel=0.1)  # as long as its like have waited
-    assert busy.overtaken_s(long_s) == pytest.approx(2**WORK_POWER * busy.overtaken_s(long_s / 2))
-    assert busy.overtaken_s(short_s) < 0.1
-    assert 20 < busy.overtaken_s(long_s) < MOST_OVERTAKEN_S
-    assert busy.overtaken_s(100.0) == MOST_OVERTAKEN_S
+    assert free.overtaking.most_s(long_s) < short_s
+    most_s = busy.overtaking.most_s
+    assert most_s(1.0) == pytest.approx(10.0, rel=0.1)  # as long as its like have waited
+    assert most_s(long_s) == pytest.approx(2**WORK_POWER * most_s(long_s / 2))
+    assert most_s(short_s) < 0.1
+    assert 20 < most_s(long_s) < MOST_OVERTAKEN_S
+    assert most_s(100.0) == MOST_OVERTAKEN_S
 
 
 def test_what_waits_elsewhere_and_comes_first_is_taken_before_ones_own() -> None:
@@ -239,7 +242,7 @@ def test_a_prompt_behind_which_many_will_wait_goes_where_few_come() -> None:
     asked.settled()
     choice = cheapest(core.yard, Ticket(work(20_000), "a", 61.0), 61.0)
     assert choice.lane is spared.lanes["a"]
-    told = explain(core.yard, work(20_000), "a", 61.0)
+    told = explain(core.yard, core.users, work(20_000), "a", 61.0)
     assert told.candidates[0].toll_s < told.candidates[1].toll_s
     assert choice.cost == pytest.approx(
         told.candidates[0].cost_s - told.toll_weight * told.candidates[0].toll_s
@@ -265,7 +268,7 @@ def test_an_explanation_names_every_worker_and_the_one_that_is_chosen() -> None:
     """Its first is where the request then goes, and each other says why not."""
     core = warm(dispatcher(3))
     core.yard.workers[2].is_fit = False
-    told = explain(core.yard, work(), "a", 0.0)
+    told = explain(core.yard, core.users, work(), "a", 0.0)
     assert [c.device_id for c in told.candidates if not c.feasible] == ["gpu-2"]
     assert len(told.candidates) == 3
     ticket = core.submit(work(), "a", 0.0)

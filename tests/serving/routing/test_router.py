@@ -107,7 +107,7 @@ async def test_an_asker_that_leaves_does_not_end_the_load(
         site.worker("cpu-0", url)
         leaves, stays = (asyncio.create_task(pick(router, version)) for _ in range(2))
         async with asyncio.timeout(60):
-            while not (worker.asked and len(router._waiters) == 2):
+            while not (worker.asked and len(router.waiting) == 2):
                 await asyncio.sleep(0.01)
         leaves.cancel()
         await asyncio.wait({leaves})

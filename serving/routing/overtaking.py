@@ -1,0 +1,28 @@
+"""How long a request may be overtaken by what takes less: the order of waiting on one worker."""
+
+from dataclasses import dataclass
+
+STRETCH_SHARE, MOST_OVERTAKEN_S = 0.02, 90.0
+"""How much each request that is sent counts in a worker's stretch; the most that it can cost."""
+
+WORK_POWER = 2.5
+"""Waiting grows with a request's work to this power: a few wait long, so that most hardly do."""
+
+
+@dataclass(slots=True)
+class Overtaking:
+    """`stretch` is how many seconds requests wait for each second of their work to WORK_POWER."""
+
+    stretch: float = 2.0
+    _waited_s: float = 1.0
+    _work: float = 0.5
+
+    def most_s(self, whole_s: float) -> float:
+        """For how long one that takes so many seconds may be overtaken by what takes less."""
+        return min(MOST_OVERTAKEN_S, self.stretch * whole_s**WORK_POWER)
+
+    def waited(self, seconds: float, whole_s: float) -> None:
+        """One that takes so long in all has waited for so many seconds."""
+        self._waited_s += STRETCH_SHARE * (seconds - self._waited_s)
+        self._work += STRETCH_SHARE * (whole_s**WORK_POWER - self._work)
+        self.stretch = self._waited_s / max(self._work, 1e-9)

@@ -1,0 +1,95 @@
+"""Requests that wait for a free worker: so many at most, and users have like parts of them."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from serving.errors import FleetBusy, TooBusy
+from serving.routing.fleet_state import Ticket
+
+MOST_WAITING = 1000
+RETRY_S = 1.0
+
+_News = asyncio.Future[None] | None
+
+
+@dataclass(slots=True)
+class Waiting:
+    """All places may be one user's, until another comes: then its latest makes room."""
+
+    places: int = MOST_WAITING
+    _users: dict[str, dict[int, Ticket]] = field(default_factory=dict[str, dict[int, Ticket]])
+    _news: dict[int, _News] = field(default_factory=dict[int, _News])
+
+    def __len__(self) -> int:
+        return len(self._news)
+
+    def enter(self, ticket: Ticket) -> None:
+        """Take a place; raises FleetBusy or TooBusy where none is left for this user."""
+        own = self._users.get(ticket.work.user_id)
+        if len(self._news) >= self.places:
+            self._make_room(0 if own is None else len(own))
+        if own is None:
+            own = self._users.setdefault(ticket.work.user_id, {})
+        own[id(ticket)] = ticket
+        self._news[id(ticket)] = None
+
+    def leave(self, ticket: Ticket) -> None:
+        """Give the place back; what had to make room has none."""
+        own = self._users.get(ticket.work.user_id)
+        if own is None or own.pop(id(ticket), None) is None:
+            return
+        if not own:
+            del self._users[ticket.work.user_id]
+        self.wake(ticket)
+        del self._news[id(ticket)]
+
+    async def news(self, ticket: Ticket, within_s: float) -> None:
+        """Wait until somebody wakes it or some time has passed; raises TooBusy without a place."""
+        if id(ticket) not in self._news:
+            raise self._too_busy(ticket.work.user_id)
+        loop = asyncio.get_running_loop()
+        waiter = self._news[id(ticket)] = loop.create_future()
+        timer = loop.call_later(within_s, _end, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+
+    def wake(self, ticket: Ticket) -> None:
+        waiter = self._news.get(id(ticket))
+        if waiter is not None:
+            _end(waiter)
+
+    def wake_all(self) -> None:
+        for waiter in self._news.values():
+            if waiter is not None:
+                _end(waiter)
+
+    def _make_room(self, own: int) -> None:
+        """The latest of whoever waits for most leaves, if that is two more than the asker has."""
+        most = max(self._users, key=lambda user_id: len(self._users[user_id]))
+        if len(self._users[most]) > own + 1:
+            self.leave(next(reversed(self._users[most].values())))
+        elif len(self._users) > 1:
+            raise TooBusy(
+                f"{own} of your requests wait for a free worker already, and so do others'.",
+                RETRY_S,
+                fix="Wait until one has begun.",
+            )
+        else:
+            raise FleetBusy(
+                f"{self.places} requests wait for a free worker already.", fix="Try again later."
+            )
+
+    def _too_busy(self, user_id: str) -> TooBusy:
+        left = len(self._users.get(user_id, ()))
+        return TooBusy(
+            f"Others wait for a free worker too: of yours only {left} may wait at this moment.",
+            RETRY_S,
+            fix="Try again in a moment.",
+        )
+
+
+def _end(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
