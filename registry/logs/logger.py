@@ -1,4 +1,4 @@
-"""The loggers of our own modules: structlog's, whose events become our lines."""
+"""The loggers of our own modules: structlog's, configured so that each event is one of our lines."""
 
 from dataclasses import dataclass
 from typing import NoReturn, cast
@@ -13,24 +13,25 @@ from registry.logs.lines import LINES
 class _Named:
     """What structlog hands on to: the name is all that is needed."""
 
-    name: str
+    name: str = ""
 
 
 def logger(name: str) -> FilteringBoundLogger:
-    """A logger that is safe from the first line on, whether its process set anything up or not.
-
-    structlog's own default would write every local variable of every frame.
-    """
-    wrapped = structlog.wrap_logger(
-        _Named(name),
-        processors=[_write],
-        wrapper_class=structlog.make_filtering_bound_logger(0),
-        context_class=dict,
-    )
-    return cast("FilteringBoundLogger", wrapped)
+    return cast("FilteringBoundLogger", structlog.get_logger(name))
 
 
 def _write(named: _Named, level: str, given: EventDict) -> NoReturn:
     values = dict(given)
     LINES.write(named.name, level, str(values.pop("event", "")), values)
     raise structlog.DropEvent  # nothing is left to do
+
+
+# From the first import on, whether the process sets anything up or not: structlog's own default
+# writes every local variable of every frame of an exception.
+structlog.configure(
+    processors=[_write],
+    wrapper_class=structlog.make_filtering_bound_logger(0),
+    context_class=dict,
+    logger_factory=_Named,
+    cache_logger_on_first_use=False,
+)
