@@ -29,13 +29,14 @@ class Ladder:
     trial: Callable[[], "Trial"]
     say: Callable[[str], None]
 
-    def begin(self, *, installed: bool) -> None:
+    def begin(self, installed: str) -> None:
         """Install the build of before, or the first one; raises BuildFailed.
 
-        One that was `installed` without a note is somebody else's: it stays as long as it works.
+        One that is `installed` (its version; empty: none) without a note is somebody else's, and
+        stays as long as it works.
         """
         known, wanted = read_built(self.environment), self.compiling.cmake_args
-        if known is None and installed and not wanted:
+        if known is None and installed == self.compiling.version and not wanted:
             self.install(None)
         elif known is None or self.wants_other() or known.version != self.compiling.version:
             cmake_args = wanted or (known.cmake_args if known else "")

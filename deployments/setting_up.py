@@ -7,13 +7,12 @@ with Python or with this repository.
 """
 
 import argparse
-import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,12 +36,15 @@ def main() -> int:
     parser.add_argument("--try", dest="only_try", action="store_true", help="all is installed")
     given = parser.parse_args()
     ladder = _ladder(given.extras)
+    if given.only_try and not ladder.wants_other():
+        return _settled(ladder) if _installed() else 0
     try:
-        if not given.only_try or ladder.wants_other():
-            ladder.begin(installed=_is_installed())
+        ladder.begin(_installed())
     except BuildFailed:
         return 1
-    return _settled(ladder) if _is_installed() else 0
+    # A new process sees what has just been installed.
+    again = [sys.executable, "-m", "deployments.setting_up", "--try", given.extras]
+    return subprocess.run(again, cwd=ROOT, check=False).returncode
 
 
 def _ladder(extras: str) -> Ladder:
@@ -60,14 +62,16 @@ def tell(text: str) -> None:
 
 
 def _pinned() -> str:
-    """The version of llama-cpp-python that is installed: another one starts the ladder anew."""
+    """The version of llama-cpp-python that is to be there: a new one is built natively first."""
     found = re.search(r"^llama-cpp-python==(\S+)", CONSTRAINTS.read_text(), re.MULTILINE)
     return found[1] if found else ""
 
 
-def _is_installed() -> bool:
-    importlib.invalidate_caches()
-    return find_spec("llama_cpp") is not None
+def _installed() -> str:
+    try:
+        return version("llama-cpp-python")
+    except PackageNotFoundError:
+        return ""
 
 
 def _install(extras: str, built: Built | None) -> None:

@@ -55,9 +55,9 @@ class Place:
         compiling = Compiling(processor, version, {"CMAKE_ARGS": cmake_args})
         return Ladder(self.folder, compiling, self.install, self.trial, self.said.append)
 
-    def set_up(self, *, installed: bool = False) -> Trial:
+    def set_up(self, installed: str = "") -> Trial:
         ladder = self.ladder()
-        ladder.begin(installed=installed)
+        ladder.begin(installed)
         return ladder.settle()
 
     @property
@@ -106,7 +106,7 @@ def test_what_was_found_once_is_built_no_more(place: Callable[..., Place]) -> No
     assert here.set_up().works
     assert here.installed == [NO_AMX]
     here.broken.clear()
-    here.ladder(version="2").begin(installed=True)
+    here.ladder(version="2").begin("1")
     assert here.installed == [NO_AMX, FIRST]
 
 
@@ -129,12 +129,19 @@ def test_an_environment_from_another_machine_is_found_out(place: Callable[..., P
 def test_somebody_elses_library_stays_as_long_as_it_works(place: Callable[..., Place]) -> None:
     """One that is there without a note of ours, as in an environment of before."""
     here = place()
-    assert here.set_up(installed=True).works
+    assert here.set_up("1").works
     assert here.installed == [FOUND]
     assert here.built is None
     here.broken = {FOUND}
-    assert here.set_up(installed=True).works
+    assert here.set_up("1").works
     assert here.installed == [FOUND, FOUND, FIRST]
+
+
+def test_somebody_elses_library_of_another_version_goes(place: Callable[..., Place]) -> None:
+    """What has to be built anyway is built as we build it."""
+    here = place()
+    assert here.set_up("0").works
+    assert here.installed == [FIRST]
 
 
 def test_other_arguments_are_another_build(place: Callable[..., Place]) -> None:
@@ -143,7 +150,7 @@ def test_other_arguments_are_another_build(place: Callable[..., Place]) -> None:
     here.set_up()
     with_cuda = here.ladder("-DGGML_CUDA=on")
     assert with_cuda.wants_other()
-    with_cuda.begin(installed=True)
+    with_cuda.begin("1")
     assert not here.ladder().wants_other()
     here.broken = {FIRST}
     assert here.ladder().settle().works
