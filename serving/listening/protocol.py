@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
 from uvicorn import Config
@@ -36,12 +37,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self.all = connections
         self.bounds = connections.bounds
         self.address = ""
+        self._app: Any = self.app
         self.since = self._heard = self._body_since = self.loop.time()
         self.work: RequestResponseCycle | None = None
         self._in_head = self._in_body = self._has_asked = False
         self._refusal = self._offered = b""
-        self._named = set[bytes]()
-        self._head_bytes = self._body_bytes = self._frame_bytes = self._trailers = 0
+        self._usual = dict[str, Any]()
+        self._head_bytes = self._body_bytes = self._frame_bytes = 0
         self._read_bytes = self._ahead_bytes = self._dropped_bytes = 0
 
     @property
@@ -82,6 +84,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.address = self.client[0] if self.client else ""
+        self._usual = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": "",
+        }
         if not self.all.let_in(self, self.loop):
             self._refusal = ANSWERS[503]
             transport.write(self._refusal)
@@ -99,7 +109,12 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         before, body_bytes = self.cycle, self._body_bytes
         self._read_bytes = len(data)
-        self._read(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as paused:
+            self._read_on(data[paused.args[0] :])
+        except httptools.HttpParserError as error:
+            self._refuse(status_of(error))
         if (self._in_head or self._in_body) and self.cycle is before and not self._refusal:
             self._count(len(data) - (self._body_bytes - body_bytes))
 
@@ -121,19 +136,12 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.work.keep_alive = False
 
-    def _read(self, data: bytes) -> None:
-        try:
-            while data:
-                try:
-                    self.parser.feed_data(data)
-                except httptools.HttpParserUpgrade as paused:
-                    data = self._offered + data[paused.args[0] :]
-                    self._offered = b""
-                    self.parser = _parser(self)
-                else:
-                    return
-        except httptools.HttpParserError as error:
-            self._refuse(status_of(error))
+    def _read_on(self, rest: bytes) -> None:
+        """Without what was offered: the parser believes that it was taken up."""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        head, self._offered = self._offered, b""
+        self.data_received(head + rest)
 
     def _count(self, size: int) -> None:
         """Bytes have come that are a head's, or that frame a body and are none of it."""
@@ -148,10 +156,10 @@ class BoundedProtocol(HttpToolsProtocol):
     # What the parser calls:
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
         self.since = self.loop.time()
         self._in_head = True
-        self._named = set()
         self._head_bytes = self._frame_bytes = 0
 
     def on_url(self, url: bytes) -> None:
@@ -160,50 +168,68 @@ class BoundedProtocol(HttpToolsProtocol):
             raise Refused(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_head:
-            self._on_trailer()
-            return
-        name = name.lower()
-        if name in heads.ONCE:
-            if name in self._named:
-                raise Refused(400)
-            self._named.add(name)
-            if name in heads.ASKING:
-                heads.check_value(name, value)
-                self.expect_100_continue |= name == b"expect"
-        self.headers.append((name, value))
-        if len(self.headers) > self.bounds.headers:
-            raise Refused(431)
-
-    def _on_trailer(self) -> None:
-        """They are dropped: what comes after a body was not known to who let it in."""
-        self._trailers += 1
-        if self._trailers > self.bounds.headers:
-            raise Refused(431)
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        parser, bounds = self.parser, self.bounds
-        if (
-            self._head_bytes + self._read_bytes
-            > bounds.head_bytes
-            < heads.size(self.url, self.headers)
-        ):
-            raise Refused(431)
+        parser, bounds, headers = self.parser, self.bounds, self.headers
         method, version = parser.get_method(), parser.get_http_version()
-        heads.check(version, method, self._named)
-        self.url = heads.origin_form(self.url)
+        given = dict(headers)
+        much = self._head_bytes + self._read_bytes > bounds.head_bytes  # of it or after it
+        if len(headers) > bounds.headers or (much and self._size > bounds.head_bytes):
+            raise Refused(431)
+        heads.check(version, method, headers, given)
         if parser.should_upgrade():
-            self._offered = heads.without_offer(method, version, self.url, self.headers)
+            self._offered = heads.without_offer(method, version, self.url, headers)
             return
+        self.headers = []  # trailers go there, and nowhere: who let the request in knew of none
         self._in_body = True
-        self._body_bytes = self._trailers = self._dropped_bytes = 0
-        self._heard = self._body_since = self.loop.time()
-        super().on_headers_complete()
-        if self.pipeline:
-            self.flow.resume_reading()  # or nobody would see the client leave
-            if len(self.pipeline) > bounds.ahead_requests:
-                self.cut()
+        self._body_bytes = self._dropped_bytes = 0
+        self._heard = self._body_since = self.since
+        self.scope = self._scope(method, version, headers)
+        keeps = version == "1.1" and parser.should_keep_alive()
+        self._begin(expects=b"expect" in given, keeps=keeps)
+
+    @property
+    def _size(self) -> int:
+        """Bytes of the head, near enough."""
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _scope(self, method: bytes, version: str, headers: list[heads.Pair]) -> Any:
+        raw_path, query = heads.split(self.url)
+        path = raw_path.decode("ascii")
+        return {
+            **self._usual,
+            "http_version": version,
+            "method": method.decode("ascii"),
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": headers,
+            "state": self.app_state.copy(),
+        }
+
+    def _begin(self, *, expects: bool, keeps: bool) -> None:
+        """Now, or once what was asked before is answered."""
+        cycle = self.cycle = RequestResponseCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=expects,
+            keep_alive=keeps,
+            on_response=self.on_response_complete,
+        )
+        if self.work is None or self.work.response_complete:
+            self._start_asgi_task(cycle, self._app)
+            return
+        self.pipeline.appendleft((cycle, self._app))
+        if len(self.pipeline) > self.bounds.ahead_requests:
+            self.cut()
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -230,7 +256,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self.work = cycle
         self._ahead_bytes = 0
-        super()._start_asgi_task(cycle, app)
+        task = self.loop.create_task(cycle.run_asgi(app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -242,7 +270,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self.since = self.loop.time()
         if self._refusal:
-            self._say_refusal()
+            self.loop.call_soon(self._write_refusal)
 
     # What ends it:
 
@@ -259,15 +287,12 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
             work.disconnected = True
             work.message_event.set()
-            self._say_refusal()
+            self.loop.call_soon(self._write_refusal)
         elif work is None or work.response_complete:
-            self._say_refusal()
-
-    def _say_refusal(self) -> None:
-        """After what was answered; the client can read it, as we read on a little."""
-        self.loop.call_soon(self._write_refusal)
+            self.loop.call_soon(self._write_refusal)
 
     def _write_refusal(self) -> None:
+        """After what was answered; the client can read it, as we read on a little."""
         if not self.transport.is_closing():
             self.transport.write(self._refusal)
             self.transport.write_eof()
@@ -276,9 +301,3 @@ class BoundedProtocol(HttpToolsProtocol):
         self._dropped_bytes += size
         if self._dropped_bytes > self.bounds.dropped_bytes:
             self.cut()
-
-
-def _parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:
-    parser = httptools.HttpRequestParser(protocol)
-    parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
-    return parser
