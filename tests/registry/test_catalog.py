@@ -195,7 +195,7 @@ def test_a_bare_name_removes_the_whole_model(catalog: Catalog) -> None:
         lambda: _find(catalog, "o/m"),
         lambda: catalog.remove(ModelRef.parse("o/m")),
         lambda: catalog.by_id("none"),
-        lambda: catalog.set_mlflow_version("none", "1"),
+        lambda: catalog.finish("none", "1"),
     ):
         with pytest.raises(UnknownModel):
             missing()
