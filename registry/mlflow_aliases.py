@@ -20,8 +20,7 @@ class _Untold:
     model: str
     alias: str
     version_id: str
-    number: str
-
+    number: str | None
 
 @dataclass(frozen=True, slots=True)
 class MlflowAliases:
@@ -38,7 +37,7 @@ class MlflowAliases:
         problem = ""
         for untold in self._untold(model):
             try:
-                self.mlflow.set_alias(untold.model, untold.alias, untold.number)
+                self.mlflow.set_alias(untold.model, untold.alias, str(untold.number))
             except MlflowUnavailable as error:
                 problem = f"MLflow has yet to hear of {untold.model}@{untold.alias}. {error}"
             else:
@@ -47,7 +46,8 @@ class MlflowAliases:
 
     def _untold(self, model: str | None) -> list[_Untold]:
         with self.db.read() as session:
-            return [_Untold(*row) for row in session.execute(_wanted(model))]
+            rows = session.execute(_wanted(model)).tuples()
+            return [_Untold(*row) for row in rows]
 
     def _note(self, told: _Untold) -> None:
         """An alias that has moved on meanwhile differs from what was told, and is told again."""
@@ -61,7 +61,7 @@ def _recorded(version_id: str) -> Update:
     return update(AliasRow).values(recorded_id=version_id, updated_at=AliasRow.updated_at)
 
 
-def _wanted(model: str | None) -> Select[tuple[str, str, str, str, str]]:
+def _wanted(model: str | None) -> Select[tuple[str, str, str, str, str | None]]:
     """What MLflow has never heard of it need not hear now: versions without a number there."""
     columns = ModelRow.id, ModelRow.name, AliasRow.alias, VersionRow.id, VersionRow.mlflow_version
     differs = AliasRow.recorded_id.is_distinct_from(AliasRow.version_id)

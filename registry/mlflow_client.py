@@ -1,7 +1,6 @@
 """A client of MLflow that is patient for seconds, not minutes, and whose errors are ours."""
 
 import os
-from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,10 +11,13 @@ from registry.errors import MlflowUnavailable
 from registry.mlflow_turn import alone_at
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from mlflow.tracking import MlflowClient
 
 _OURS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is our caller's
     # Who asks may ask again, and finds what was done: MLflow's own seven tries take minutes, and
     # each may write once more what an answer that was lost had written.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -41,19 +43,26 @@ def mlflow_client(uri: str) -> "Generator[MlflowClient]":
         with alone_at(uri):  # its first use makes the tables, which two must not do at once
             yield MlflowClient(uri, registry_uri=uri)
     except MlflowException as error:
-        raise _refused(uri, str(error.message), error.get_http_status_code()) from error
+        raise _refused(uri, error, error.get_http_status_code()) from None
     except SQLAlchemyError as error:
-        raise _refused(uri, str(error), 503) from error
+        raise _refused(uri, error, 503) from None
 
 
-def _refused(uri: str, reason: str, status: int) -> MlflowUnavailable:
+def _refused(uri: str, error: Exception, status: int) -> MlflowUnavailable:
     turned_away = status in {401, 403}
     verb = "does not let us in" if turned_away else "does not answer, or refuses"
-    first = _without_login(uri, reason).strip().partition("\n")[0][:_LONGEST]
+    reason = _without_login(uri, str(_first(error))).strip().partition("\n")[0]
     return MlflowUnavailable(
-        f"MLflow at {_without_login(uri, uri)} {verb}: {first}",
+        f"MLflow at {_without_login(uri, uri)} {verb}: {reason[:_LONGEST].rstrip('.')}.",
         fix=_ACCOUNT if turned_away else _CHECK,
     )
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong before anything else did: the libraries wrap it several times."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
 
 
 def _without_login(uri: str, text: str) -> str:

@@ -112,12 +112,11 @@ def _run(client: "MlflowClient", name: str, tags: Mapping[str, str]) -> "Run":
 
 
 def _experiment(client: "MlflowClient") -> str:
-    found = client.get_experiment_by_name(EXPERIMENT)
-    if found is None:
-        with _present_is_fine():  # another process may be first
-            return client.create_experiment(EXPERIMENT)
-        found = client.get_experiment_by_name(EXPERIMENT)
-    return found.experiment_id
+    if found := client.get_experiment_by_name(EXPERIMENT):
+        return found.experiment_id
+    with _present_is_fine():
+        return client.create_experiment(EXPERIMENT)
+    return _experiment(client)  # another process was first
 
 
 def _log(

@@ -1,6 +1,5 @@
 """Registrations that were begun, failed, and were never taken up again are cleared away."""
 
-from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,23 +24,23 @@ class GivenUp:
     store: Store
     mlflow: MlflowRegistry
 
-    def clear(self, now: datetime) -> Generator[str]:
-        """Each version that went, and what of it could not be told to MLflow or the index."""
+    def clear(self, now: datetime) -> list[str]:
+        """Sentences: each version that went, and what MLflow or the index could not be told."""
         released: list[str] = []
 
         def let_go(version: ModelVersion) -> None:
             released.extend(self.store.unpin(f"version:{version.id}"))
 
-        for version in self.catalog.give_up(now - PATIENCE, let_go):
-            yield f"Given up: {version.ref} of {version.created_at:%Y-%m-%d}."
-            yield from self._forget(version)
+        gone = self.catalog.give_up(now - PATIENCE, let_go)
         for sha256 in released:  # files that another version shares stay
             self.store.remove(sha256)
+        return [f"Given up: {version.ref}. {self._forget(version)}".strip() for version in gone]
 
-    def _forget(self, version: ModelVersion) -> Generator[str]:
-        """What stays there has no version here, and so nobody finds it."""
+    def _forget(self, version: ModelVersion) -> str:
+        """Why something of it stays there, if so: without its version nobody finds it."""
         try:
             open_index(self.settings).remove(version.id)
             self.mlflow.forget(version)
         except ModelyardError as error:
-            yield str(error)
+            return str(error)
+        return ""
