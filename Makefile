@@ -10,7 +10,7 @@ BIN := .venv/bin
 comma := ,
 SOURCES := benchmarks dashboard deployments flows registry serving tests
 
-.PHONY: help setup servers demo up wheel test check format bench soak gpu-check constraints clean
+.PHONY: help setup servers demo up env wheel test check format bench soak gpu-check constraints clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,6 +29,12 @@ demo: setup ## From a model id to a streamed answer, on this machine, without in
 
 up: setup ## Everything on this machine: gateway, workers, Prefect, dashboard
 	$(BIN)/modelyard up --data $(DATA)
+
+env: .env ## Secrets for docker compose, in .env: made once, and kept
+
+.env:
+	@umask 077 && $(PYTHON) -c 'import re, secrets; text = open(".env.example").read(); print(re.sub(r"(?m)^\w+=$$", lambda name: name[0] + secrets.token_hex(32), text), end="")' >$@.part && mv $@.part $@
+	@echo "Made .env: docker compose reads it, nobody else should."
 
 wheel: setup ## A wheel with the hot path compiled, in dist/: what to install for production
 	deployments/wheel.sh dist

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
+from rich.markup import escape
+
 from flows import prefect_address
 from flows.errors import Interrupted
 from flows.order import Order
@@ -28,9 +30,13 @@ def bring(order: Order) -> Brought:
     with open_yard() as yard:
         known = _known(yard, order)
         if known and not yard.recarder.is_behind(known):
-            return Brought(known, new=False)
-        found = [yard.catalog.find(ModelRef.parse(name)) for name in _run_flow(yard, order)]
-        return Brought(found, new=not known)
+            brought = Brought(known, new=False)
+        else:
+            found = [yard.catalog.find(ModelRef.parse(name)) for name in _run_flow(yard, order)]
+            brought = Brought(found, new=not known)
+        if problem := yard.aliases.tell(order.model):
+            err.print(f"[yellow]Note:[/yellow] {escape(problem)}", highlight=False)
+        return brought
 
 
 def _known(yard: Yard, order: Order) -> list[ModelVersion] | None:

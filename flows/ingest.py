@@ -15,7 +15,7 @@ from flows.steps.candidate import Choice
 from flows.steps.choose import choose
 from flows.steps.hub import Snapshot
 from flows.steps.resolve import resolve
-from registry.errors import ModelyardError
+from registry.errors import IndexUnavailable, MlflowUnavailable, ModelyardError
 from registry.names import ModelVersion, StoredFile
 
 if TYPE_CHECKING:
@@ -29,9 +29,11 @@ def _may_pass(
     task_run: "TaskRun",  # noqa: ARG001 - same
     state: "State[Any]",
 ) -> bool:
-    """A server that is away may be back; one of our own errors stays what it is."""
+    """A server that is away may be back; the rest of our own errors stay what they are."""
     outcome = state.result(raise_on_failure=False)
-    return isinstance(outcome, Exception) and not isinstance(outcome, ModelyardError)
+    if isinstance(outcome, ModelyardError):
+        return isinstance(outcome, IndexUnavailable | MlflowUnavailable)
+    return isinstance(outcome, Exception)
 
 
 # No task is cached by Prefect: the registry remembers, by content, what was done.
@@ -74,9 +76,9 @@ def register(
     return work.register(job, snapshot, built, papers, metrics)
 
 
-@task(name="cards", cache_policy=NO_CACHE, persist_result=False)
-def renew_cards(job: Job) -> str:
-    return work.renew_cards(job)
+@task(name="follow-up", cache_policy=NO_CACHE, persist_result=False)
+def follow_up(job: Job) -> list[str]:
+    return work.follow_up(job)
 
 
 def _on_cancellation(
@@ -119,7 +121,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - Prefect's form shows a field for each
             known = job.yard.known.versions(order.model, snapshot, choice, order.quantize)
             if known:
                 order.check_kept(known)
-                return job.finish(known, new=False, note=renew_cards(job))
+                return job.finish(known, follow_up(job), new=False)
             fetched = fetch(job, snapshot, choice)
             builds = build(job, fetched, snapshot)
             measured = [evaluate(job, built) for built in builds]
@@ -127,4 +129,4 @@ def ingest(  # noqa: PLR0913, PLR0917 - Prefect's form shows a field for each
                 register(job, snapshot, built, fetched.papers, metrics)
                 for built, metrics in zip(builds, measured, strict=True)
             ]
-            return job.finish(versions, new=True, note=renew_cards(job))
+            return job.finish(versions, follow_up(job), new=True)

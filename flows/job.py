@@ -53,11 +53,14 @@ class Job:
         """Progress of one file within a step, after `done` units of it."""
         return lambda more: self.run.advance(done + more)
 
-    def finish(self, versions: Iterable[ModelVersion], *, new: bool, note: str) -> list[str]:
+    def finish(
+        self, versions: Iterable[ModelVersion], notes: Iterable[str], *, new: bool
+    ) -> list[str]:
+        """End the run well; the notes say what is left to do elsewhere."""
         names = [version.ref for version in versions]
         verb = "Registered" if new else "Already here:"
-        rest = f" Cards are found by their words alone: {note}" if note else ""
-        self.run.finish(RunState.COMPLETED, f"{verb} {', '.join(names)}.{rest}")
+        message = " ".join([f"{verb} {', '.join(names)}.", *notes])
+        self.run.finish(RunState.COMPLETED, message)
         return names
 
 

@@ -14,6 +14,10 @@ def upkeep() -> None:
     """Sweep, renew cards, thin history; runs whose process is gone show as interrupted anyway."""
     log = get_run_logger()
     with open_yard() as yard:
+        for what in yard.given_up.clear(utc_now()):
+            log.info("%s", what)
+        if untold := yard.aliases.tell():
+            log.warning("%s", untold)
         before = yard.store.usage()
         yard.store.sweep()
         after = yard.store.usage()

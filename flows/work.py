@@ -16,7 +16,6 @@ from flows.steps.register import Entry, Registrar
 from flows.steps.validate import validate
 from flows.steps.validate_onnx import validate_onnx
 from registry.card_index import open_index
-from registry.mlflow_registry import MlflowRegistry
 from registry.names import Format, Kind, ModelVersion, StoredFile
 from serving.engines.folder import hold_model
 
@@ -143,17 +142,20 @@ def register(
     papers: Sequence[StoredFile],
     metrics: dict[str, float],
 ) -> ModelVersion:
-    """The build as a version that serving finds; the mark of being finished comes last."""
+    """The build as a version that serving finds, once index and MLflow have it."""
     yard, order = job.yard, job.order
     job.run.step("register")
-    registrar = Registrar(yard.catalog, yard.store, MlflowRegistry(yard.registry.mlflow))
+    registrar = Registrar(yard.catalog, yard.store, yard.mlflow)
     entry = Entry(order.model, order.visibility, order.owner_id)
-    version = registrar.enter(entry, snapshot, built, papers, metrics)
-    embed(open_index(yard.registry), yard.store, version, snapshot)
-    registrar.record(version, built)
-    return version
+    begun = registrar.begin(entry, snapshot, built, papers, metrics)
+    embed(open_index(yard.registry), yard.store, begun, snapshot)
+    return registrar.finish(begun, built)
 
 
-def renew_cards(job: Job) -> str:
-    """Cards that an embedder has not seen yet; says why they are found by words alone, if so."""
-    return job.yard.recarder.renew(_counted(job, "embed the cards", "cards"))
+def follow_up(job: Job) -> list[str]:
+    """What a finished version leaves to do elsewhere; says what of it could not be done."""
+    yard = job.yard
+    untold = yard.aliases.tell(job.order.model)
+    unread = yard.recarder.renew(_counted(job, "embed the cards", "cards"))
+    told = (untold, f"Cards are found by their words alone: {unread}" if unread else "")
+    return [sentence for sentence in told if sentence]

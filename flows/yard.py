@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import psutil
 
 from flows.settings import FlowSettings
+from flows.steps.given_up import GivenUp
 from flows.steps.known import Known
 from flows.steps.recard import Recarder
 from registry.catalog import Catalog
 from registry.database import Database
 from registry.fleet import Fleet
+from registry.mlflow_aliases import MlflowAliases
+from registry.mlflow_registry import MlflowRegistry
 from registry.open import open_database, open_store
 from registry.runs import RunBoard
 from registry.settings import RegistrySettings, load
@@ -41,8 +44,20 @@ class Yard:
         return Known(self.catalog, self.store)
 
     @property
+    def mlflow(self) -> MlflowRegistry:
+        return MlflowRegistry(self.registry.mlflow)
+
+    @property
+    def aliases(self) -> MlflowAliases:
+        return MlflowAliases(self.db, self.mlflow)
+
+    @property
     def recarder(self) -> Recarder:
         return Recarder(self.registry, self.catalog, self.store)
+
+    @property
+    def given_up(self) -> GivenUp:
+        return GivenUp(self.registry, self.catalog, self.store, self.mlflow)
 
     @property
     def threads(self) -> int:

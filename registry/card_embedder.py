@@ -27,14 +27,12 @@ def chosen_embedder(catalog: Catalog, setting: str) -> ModelVersion | None:
 
 def _first(catalog: Catalog) -> ModelVersion | None:
     """The champion of the public embedding model that was registered first."""
-    finished = [
+    public = [
         version
         for version in catalog.list()
-        if version.facts.kind is Kind.EMBED
-        and version.visibility is Visibility.PUBLIC
-        and version.mlflow_version is not None
+        if version.facts.kind is Kind.EMBED and version.visibility is Visibility.PUBLIC
     ]
-    champions = {version.model: version for version in finished if CHAMPION in version.aliases}
-    led = [version for version in finished if version.model in champions]
+    champions = {version.model: version for version in public if CHAMPION in version.aliases}
+    led = [version for version in public if version.model in champions]
     oldest = min(led, key=lambda version: version.created_at, default=None)
     return champions[oldest.model] if oldest else None

@@ -59,7 +59,8 @@ class ServerPoints:
         """A client of a collection with a place for each dense vector among `vectors`."""
         client = QdrantClient(
             url=self.url,
-            api_key=self.api_key or None,
+            # Not as api_key: inside a network of its own a plain connection is no news.
+            headers={"api-key": self.api_key} if self.api_key else None,
             timeout=_TIMEOUT_S,
             check_compatibility=False,  # it would only warn
         )

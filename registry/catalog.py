@@ -3,17 +3,16 @@
 import builtins
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, func, or_, select, true
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, contains_eager, selectinload
 
-from registry.errors import AlreadyExists, InvalidName, UnknownModel
+from registry.database import utc_now
+from registry.errors import InvalidName, UnknownModel
 from registry.names import (
-    CANDIDATE,
     CHAMPION,
     Caller,
     ModelFacts,
@@ -22,11 +21,11 @@ from registry.names import (
     StoredFile,
     Visibility,
 )
+from registry.registering import append, finish, found, lock, own_model, point
 from registry.results import Results
 from registry.rows import facts_row, file_rows, version_of
 from registry.tables import AliasRow, ModelRow, VersionRow
 
-T = TypeVar("T")
 _RESERVED = re.compile(r"latest|v\d+")  # MLflow's
 
 
@@ -49,10 +48,13 @@ class Catalog(Results):
         metrics: Mapping[str, float],
         visibility: Visibility = Visibility.PUBLIC,
         owner_id: str | None = None,
+        *,
+        pending: bool = False,
     ) -> ModelVersion:
         """Add a version, `files[0]` being the one the engine opens; the same build adds nothing.
 
-        The first version of a model becomes its champion, later ones its candidate.
+        The first version of a model becomes its champion, later ones its candidate. A pending one
+        only has its number: nobody sees it until `finish`.
         """
         new = VersionRow(
             identity=identity_of(files[0].sha256, revision),
@@ -63,25 +65,63 @@ class Catalog(Results):
             files=file_rows(files),
         )
         with self.db.begin() as session:
-            model = _own_model(session, name, visibility, owner_id)
+            model = own_model(session, name, visibility, owner_id)
             same = VersionRow.model_id == model.id, VersionRow.identity == new.identity
-            row = session.scalar(_versions().where(*same)) or _append(session, model, new)
+            row = session.scalar(_all().where(*same)) or append(session, model, new)
+            if row.finished_at is None:
+                row.created_at = utc_now()  # begun again, if it was begun before
+                if not pending:
+                    finish(session, row, None)
             return version_of(row)
+
+    def finish(self, version_id: str, mlflow_version: str) -> ModelVersion:
+        """Let a pending version be seen, with its first alias, since MLflow has it under a number.
+
+        Raises UnknownModel where it was given up meanwhile. One that is finished stays so.
+        """
+        wanted = _all().where(VersionRow.id == version_id)
+        with self.db.begin() as session:
+            if begun := session.scalar(wanted):
+                lock(session, begun.model.name)
+                session.expire_all()  # somebody else may have finished, or dropped it, just now
+            row = session.scalar(wanted)
+            if row is None:
+                raise UnknownModel("This registration was given up.", fix="Run the same again.")
+            finish(session, row, mlflow_version)
+            return version_of(row)
+
+    def pending(self, name: str | None = None) -> builtins.list[ModelVersion]:
+        """Versions, of a model or of all, whose registration was begun and is not finished."""
+        wanted = _all().where(VersionRow.finished_at.is_(None))
+        if name is not None:
+            wanted = wanted.where(ModelRow.name == name)
+        with self.db.read() as session:
+            return [version_of(row) for row in session.scalars(wanted)]
+
+    def give_up(
+        self, begun_before: datetime, let_go: Callable[[ModelVersion], None]
+    ) -> builtins.list[ModelVersion]:
+        """Forget what was begun before and never finished; returns it.
+
+        `let_go` is called for each while nobody can take it up again: where it fails, that
+        version stays.
+        """
+        return [v for v in self.pending() if self._give_up(v, begun_before, let_go)]
 
     def find(self, ref: ModelRef, caller: Caller | None = None) -> ModelVersion:
         """The version a name means; raises UnknownModel where the caller may see none."""
         wanted = _versions().where(_named(ref), _visible(caller))
         best = wanted.order_by(_has_alias(CHAMPION).desc(), VersionRow.number.desc()).limit(1)
         with self.db.read() as session:
-            version = version_of(_found(session.scalar(best), ref))
+            version = version_of(found(session.scalar(best), ref))
         if ref.adapter is not None:
-            _found(version.adapter(ref.adapter), ref)
+            found(version.adapter(ref.adapter), ref)
         return version
 
     def by_id(self, version_id: str) -> ModelVersion:
         with self.db.read() as session:
             row = session.scalar(_versions().where(VersionRow.id == version_id))
-            return version_of(_found(row, version_id))
+            return version_of(found(row, version_id))
 
     def by_identity(self, name: str, identity: str) -> ModelVersion | None:
         """The version of a model that is this build already; see `identity_of`."""
@@ -102,35 +142,47 @@ class Catalog(Results):
         _check_alias(name, alias)
         ref = ModelRef(name, number=number)
         with self.db.begin() as session:
-            _lock(session, name)
-            row = _found(session.scalar(_versions().where(_named(ref))), ref)
-            _point(session, row, alias)
+            lock(session, name)
+            row = found(session.scalar(_versions().where(_named(ref))), ref)
+            point(session, row, alias)
             return version_of(row)
-
-    def set_mlflow_version(self, version_id: str, mlflow_version: str) -> None:
-        with self.db.begin() as session:
-            row = _found(session.get(VersionRow, version_id), version_id)
-            row.mlflow_version = mlflow_version
 
     def remove(self, ref: ModelRef) -> builtins.list[ModelVersion]:
         """Forget a version, or with a bare name the whole model; returns what was forgotten."""
         with self.db.begin() as session:
-            model = _found(_lock(session, ref.name), ref)
-            rows = session.scalars(_versions().where(_named(ref))).all()
-            _found(rows, ref)
+            model = found(lock(session, ref.name), ref)
+            rows = session.scalars(_all().where(_named(ref))).all()
+            found(rows, ref)
             removed = [version_of(row) for row in rows]
             for row in rows:
-                model.versions.remove(row)
-            if not model.versions:
-                session.delete(model)
+                _drop(session, model, row)
             return removed
 
     def fingerprint(self) -> str:
         """A short text that changes whenever a version or an alias does, for caches."""
-        versions = select(func.count(), func.max(VersionRow.created_at))
+        versions = select(func.count(VersionRow.finished_at), func.max(VersionRow.finished_at))
         aliases = select(func.count(), func.max(AliasRow.updated_at))
         with self.db.read() as session:
             return str((*session.execute(versions).one(), *session.execute(aliases).one()))
+
+    def _give_up(
+        self, version: ModelVersion, begun_before: datetime, let_go: Callable[[ModelVersion], None]
+    ) -> bool:
+        with self.db.begin() as session:
+            model = lock(session, version.model)
+            row = session.get(VersionRow, version.id)
+            if model is None or row is None or row.finished_at or row.created_at >= begun_before:
+                return False
+            let_go(version)
+            _drop(session, model, row)
+            return True
+
+
+def _drop(session: Session, model: ModelRow, row: VersionRow) -> None:
+    """A version goes, and its model with the last one."""
+    model.versions.remove(row)
+    if not model.versions:
+        session.delete(model)
 
 
 def _check_alias(name: str, alias: str) -> None:
@@ -141,6 +193,11 @@ def _check_alias(name: str, alias: str) -> None:
 
 
 def _versions() -> Select[tuple[VersionRow]]:
+    """Those that are finished."""
+    return _all().where(VersionRow.finished_at.is_not(None))
+
+
+def _all() -> Select[tuple[VersionRow]]:
     return (
         select(VersionRow)
         .join(VersionRow.model)
@@ -167,54 +224,3 @@ def _visible(caller: Caller | None) -> ColumnElement[bool]:
     if caller is None or caller.is_admin:
         return true()
     return or_(ModelRow.visibility == Visibility.PUBLIC, ModelRow.owner_id == caller.user_id)
-
-
-def _found(row: T | None, name: object) -> T:
-    if not row:
-        raise UnknownModel(f"There is no model '{name}'.", fix="See `modelyard models list`.")
-    return row
-
-
-def _lock(session: Session, name: str) -> ModelRow | None:
-    """The model, with writers of its versions and aliases queueing behind this transaction."""
-    return session.scalar(select(ModelRow).where(ModelRow.name == name).with_for_update())
-
-
-def _own_model(
-    session: Session, name: str, visibility: Visibility, owner_id: str | None
-) -> ModelRow:
-    """The locked model of that name, made now or earlier by the same owner."""
-    if _lock(session, name) is None:
-        try:
-            with session.begin_nested():
-                session.add(ModelRow(name=name, visibility=visibility, owner_id=owner_id))
-        except IntegrityError:  # another process was first
-            session.expire_all()
-    model = _found(_lock(session, name), name)
-    if owner_id is not None and model.owner_id != owner_id:
-        raise AlreadyExists(f"The model name '{name}' is taken.", fix="Choose another with --name.")
-    return model
-
-
-def _append(session: Session, model: ModelRow, row: VersionRow) -> VersionRow:
-    champion = session.get(AliasRow, (model.id, CHAMPION))
-    model.last_number += 1
-    row.number = model.last_number
-    model.versions.append(row)
-    session.flush()
-    _point(session, row, CANDIDATE if champion else CHAMPION)
-    return row
-
-
-def _point(session: Session, row: VersionRow, alias: str) -> None:
-    """Move an alias, which remembers what it pointed at; one that is there already stays as is."""
-    there = session.get(AliasRow, (row.model_id, alias))
-    if there is None:
-        session.add(AliasRow(model_id=row.model_id, alias=alias, version_id=row.id))
-    elif there.version_id != row.id:
-        there.previous_id, there.version_id = there.version_id, row.id
-    candidate = session.get(AliasRow, (row.model_id, CANDIDATE))
-    if alias == CHAMPION and candidate and candidate.version_id == row.id:
-        session.delete(candidate)
-    session.flush()
-    session.expire(row, ["aliases"])

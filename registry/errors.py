@@ -105,6 +105,13 @@ class IndexUnavailable(ModelyardError):
     exit_code = 9
 
 
+class MlflowUnavailable(ModelyardError):
+    """MLflow does not answer, does not let us in, or refuses what it is told."""
+
+    code = "mlflow_unavailable"
+    exit_code = 10
+
+
 class DatabaseNewer(ModelyardError):
     """The database was written by a newer version of the program."""
 

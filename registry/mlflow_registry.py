@@ -1,17 +1,18 @@
 """MLflow, the system of record: one version a build, with its lineage, parameters and metrics.
 
-Files stay in the store: a version's source, `modelyard://<sha256>`, points at them.
+Files stay in the store: a version's source, `modelyard:///<sha256>`, points at them. (A server
+refuses a source without a path; versions from before have two slashes, and nothing reads them.)
 """
 
 import json
-import os
+import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from registry.catalog import identity_of
-from registry.mlflow_turn import alone_at
+from registry.mlflow_client import mlflow_client
 from registry.names import CANDIDATE, CHAMPION, ModelVersion
 
 if TYPE_CHECKING:
@@ -42,45 +43,38 @@ class MlflowRegistry:
         params: Mapping[str, object],
         metrics: Mapping[str, float],
     ) -> str:
-        """Record a version with its aliases; the same build again returns the same number."""
+        """Record a version, without aliases; the same build again returns the same number.
+
+        The version itself is made last, with all that belongs to it, in one request.
+        """
         name, tags = mlflow_name(version.model), _tags(version, lineage)
-        with self._client() as client:
-            number = _numbered(client, name, tags[_IDENTITY])
+        with mlflow_client(self.uri) as client:
+            number = next(iter(_numbers(client, name, version)), None)
             if number is None:
                 run = _run(client, f"{name}-{version.number}", tags)
                 _log(client, run, params, {**version.metrics, **metrics})
                 number = _create(client, name, run, tags)
-            for alias in version.aliases:
-                _point(client, name, alias, number)
         return number
 
     def set_alias(self, model: str, alias: str, number: str) -> None:
         """Point an alias there too; a candidate that becomes champion is candidate no more."""
-        with self._client() as client:
+        with mlflow_client(self.uri) as client:
             _point(client, mlflow_name(model), alias, number)
 
-    def delete(self, model: str, number: str | None = None) -> None:
-        """Forget a version, or the whole model; what is gone already is no error."""
-        name = mlflow_name(model)
-        with self._client() as client, _absent_is_fine():
-            if number is not None:
+    def forget(self, version: ModelVersion) -> None:
+        """A build's version goes, and the model with its last one; what is gone is no error."""
+        name = mlflow_name(version.model)
+        with mlflow_client(self.uri) as client, _absent_is_fine():
+            for number in _numbers(client, name, version):
                 client.delete_model_version(name, number)
-            if number is None or not client.search_model_versions(f"name='{name}'"):
+            if not client.search_model_versions(f"name='{name}'"):
                 client.delete_registered_model(name)
-
-    @contextmanager
-    def _client(self) -> "Generator[MlflowClient]":
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        from mlflow.tracking import MlflowClient
-
-        with alone_at(self.uri):  # its first use makes the tables, which two must not do at once
-            yield MlflowClient(self.uri, registry_uri=self.uri)
 
 
 def _tags(version: ModelVersion, lineage: Mapping[str, str]) -> dict[str, str]:
     facts = version.facts
     ours = {
-        "identity": identity_of(version.main.sha256, version.revision),
+        "identity": _identity(version),
         "version_id": version.id,
         "model": version.model,
         "repo": version.repo,
@@ -98,9 +92,14 @@ def _tags(version: ModelVersion, lineage: Mapping[str, str]) -> dict[str, str]:
     return {f"modelyard.{key}": value[:_LONGEST_TAG] for key, value in ours.items()}
 
 
-def _numbered(client: "MlflowClient", name: str, identity: str) -> str | None:
-    same = client.search_model_versions(f"name='{name}' and tags.`{_IDENTITY}`='{identity}'")
-    return str(same[0].version) if same else None
+def _identity(version: ModelVersion) -> str:
+    return identity_of(version.main.sha256, version.revision)
+
+
+def _numbers(client: "MlflowClient", name: str, version: ModelVersion) -> list[str]:
+    """The lowest first; several only where an answer was lost and the request sent again."""
+    same = f"name='{name}' and tags.`{_IDENTITY}`='{_identity(version)}'"
+    return sorted((str(held.version) for held in client.search_model_versions(same)), key=int)
 
 
 def _run(client: "MlflowClient", name: str, tags: Mapping[str, str]) -> "Run":
@@ -113,30 +112,31 @@ def _run(client: "MlflowClient", name: str, tags: Mapping[str, str]) -> "Run":
 
 
 def _experiment(client: "MlflowClient") -> str:
-    found = client.get_experiment_by_name(EXPERIMENT)
-    return found.experiment_id if found else client.create_experiment(EXPERIMENT)
+    if found := client.get_experiment_by_name(EXPERIMENT):
+        return found.experiment_id
+    with _present_is_fine():
+        return client.create_experiment(EXPERIMENT)
+    return _experiment(client)  # another process was first
 
 
 def _log(
     client: "MlflowClient", run: "Run", params: Mapping[str, object], metrics: Mapping[str, float]
 ) -> None:
-    for key, value in params.items():
-        if key not in run.data.params:  # what a cut-off try wrote stays: parameters never change
-            client.log_param(run.info.run_id, key, str(value)[:_LONGEST_PARAM])
-    for key, value in metrics.items():
-        client.log_metric(run.info.run_id, key, value)
+    from mlflow.entities import Metric, Param
+
+    now = int(time.time() * 1000)
+    measured = [Metric(key, value, now, 0) for key, value in metrics.items()]
+    # What a cut-off try wrote stays: parameters never change.
+    new = {key: str(value) for key, value in params.items() if key not in run.data.params}
+    fitting = [Param(key, value[:_LONGEST_PARAM]) for key, value in new.items()]
+    client.log_batch(run.info.run_id, measured, fitting)
     client.set_terminated(run.info.run_id)
 
 
 def _create(client: "MlflowClient", name: str, run: "Run", tags: Mapping[str, str]) -> str:
-    from mlflow.exceptions import MlflowException
-
-    try:
+    with _present_is_fine():
         client.create_registered_model(name, tags={_MODEL: tags[_MODEL]})
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    source = f"modelyard://{tags['modelyard.sha256']}"
+    source = f"modelyard:///{tags['modelyard.sha256']}"
     held = client.create_model_version(name, source, run.info.run_id, tags=dict(tags))
     return str(held.version)
 
@@ -149,12 +149,20 @@ def _point(client: "MlflowClient", name: str, alias: str, number: str) -> None:
             client.delete_registered_model_alias(name, CANDIDATE)
 
 
+def _absent_is_fine() -> AbstractContextManager[None]:
+    return _passing_over("RESOURCE_DOES_NOT_EXIST")
+
+
+def _present_is_fine() -> AbstractContextManager[None]:
+    return _passing_over("RESOURCE_ALREADY_EXISTS")
+
+
 @contextmanager
-def _absent_is_fine() -> Generator[None]:
+def _passing_over(code: str) -> Generator[None]:
     from mlflow.exceptions import MlflowException
 
     try:
         yield
     except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+        if error.error_code != code:
             raise

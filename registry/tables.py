@@ -90,7 +90,10 @@ class AdapterRow(Base):
 
 
 class VersionRow(Base):
-    """One registered build; (model, identity) is unique, so it registers once."""
+    """One registered build; (model, identity) is unique, so it registers once.
+
+    Until `finished_at` it is being registered: nobody sees it, and no alias points at it.
+    """
 
     __tablename__ = "versions"
     __table_args__ = (
@@ -107,6 +110,7 @@ class VersionRow(Base):
     metrics: Mapped[dict[str, float]] = mapped_column(JSON, default=dict)
     mlflow_version: Mapped[str | None] = mapped_column(String(100))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     model: Mapped[ModelRow] = relationship(back_populates="versions")
     files: Mapped[list["VersionFileRow"]] = relationship(
         cascade="all, delete-orphan", order_by="VersionFileRow.position"
@@ -130,7 +134,10 @@ class VersionFileRow(Base):
 
 
 class AliasRow(Base):
-    """A movable name for a version of a model, such as champion; `previous_id` is what it left."""
+    """A movable name for a version of a model, such as champion.
+
+    `previous_id` is the version it left, `recorded_id` the one that MLflow was told of last.
+    """
 
     __tablename__ = "aliases"
     model_id: Mapped[str] = mapped_column(
@@ -139,6 +146,7 @@ class AliasRow(Base):
     alias: Mapped[str] = mapped_column(String(64), primary_key=True)
     version_id: Mapped[str] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"))
     previous_id: Mapped[str | None] = mapped_column(ForeignKey("versions.id", ondelete="SET NULL"))
+    recorded_id: Mapped[str | None] = mapped_column(String(36))
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
 
 

@@ -46,10 +46,10 @@ class Known:
         return build.sha256 if build else None
 
     def _finished(self, model: str, main: str | None, commit: str) -> ModelVersion | None:
-        """A version counts once MLflow has it (that is written last) and its files are here."""
+        """A version counts where its files are here."""
         if main is None:
             return None
         version = self.catalog.by_identity(model, identity_of(main, commit))
-        if version is None or version.mlflow_version is None:
+        if version is None:
             return None
         return version if all(self.store.has(file.sha256) for file in version.files) else None

@@ -86,7 +86,6 @@ class Recarder:
         return Card.of(version, text, kept.get("tags") or (), kept.get("pipeline_tag"))
 
     def _known(self) -> list[ModelVersion]:
-        """Finished versions whose card is here to be read."""
-        finished = (v for v in self.catalog.list() if v.mlflow_version is not None)
-        readmes = ((version, readme_of(version)) for version in finished)
+        """Versions whose card is here to be read."""
+        readmes = ((version, readme_of(version)) for version in self.catalog.list())
         return [v for v, readme in readmes if readme is None or self.store.has(readme.sha256)]

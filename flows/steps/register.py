@@ -1,7 +1,7 @@
-"""A measured build becomes a version: catalog, pins, card index, and MLflow last of all.
+"""A measured build becomes a version: begun where nobody sees it, finished in one transaction.
 
-Every write is idempotent, and MLflow's number in the catalog marks the version as finished: a
-process that dies in between leaves a state from which the same run completes it.
+Between the two come pins, card index and MLflow. Every write is idempotent: a process that dies in
+between leaves what nobody sees, and the same run completes it, or upkeep clears it away.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class Registrar:
     store: Store
     mlflow: MlflowRegistry
 
-    def enter(
+    def begin(
         self,
         entry: Entry,
         snapshot: Snapshot,
@@ -41,7 +41,7 @@ class Registrar:
         papers: Sequence[StoredFile],
         metrics: Mapping[str, float],
     ) -> ModelVersion:
-        """The version in the catalog, its files pinned; callable any number of times."""
+        """A version that is not there for anybody yet, its files pinned; as often as one likes."""
         version = self.catalog.register(
             entry.model,
             snapshot.repo,
@@ -51,17 +51,21 @@ class Registrar:
             metrics,
             entry.visibility,
             entry.owner_id,
+            pending=True,
         )
         for file in version.files:
             self.store.pin(file.sha256, f"version:{version.id}")
         return version
 
-    def record(self, version: ModelVersion, build: Build) -> None:
-        """The version in MLflow with its lineage, and with that finished."""
+    def finish(self, version: ModelVersion, build: Build) -> ModelVersion:
+        """Record it in MLflow with its lineage; then it is there for all, as champion or candidate.
+
+        Raises MlflowUnavailable, and nobody sees it.
+        """
         number = self.mlflow.register(
             version, lineage_of(version, build), params_of(version), version.metrics
         )
-        self.catalog.set_mlflow_version(version.id, number)
+        return self.catalog.finish(version.id, number)
 
 
 def lineage_of(version: ModelVersion, build: Build) -> dict[str, str]:

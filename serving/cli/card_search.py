@@ -16,10 +16,13 @@ from serving.errors import EngineFailed
 def find_cards(text: str, limit: int) -> list[Hit]:
     """The best first; says on standard error where meaning had to be left out."""
     with rooms() as registry, _meaning(registry) as meaning:
-        hits, problem = _search(registry.settings, meaning, text, limit)
+        # A card may be there before its version is, and after it: so many more are looked for.
+        unseen = len(registry.catalog.pending())
+        hits, problem = _search(registry.settings, meaning, text, limit + unseen)
+        seen = {version.id for version in registry.catalog.list()}
     if problem:
         err.print(f"[yellow]Searched by words alone.[/yellow] {escape(problem)}", highlight=False)
-    return hits
+    return [hit for hit in hits if hit.version_id in seen][:limit]
 
 
 def _meaning(registry: Rooms) -> AbstractContextManager[Meaning]:

@@ -4,8 +4,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from registry.console import Commands, out, print_json, print_table
+from registry.console import Commands, err, out, print_json, print_table
 from registry.errors import StillInUse
 
 if TYPE_CHECKING:
@@ -161,8 +162,8 @@ def promote(
     with rooms() as registry:
         chosen = _find(registry, ref)
         version = registry.catalog.set_alias(chosen.model, alias, chosen.number)
-        _tell_mlflow(registry, version, alias)
-    out.print(f"[bold]{version.ref}[/bold] is {alias} now.", highlight=False)
+        out.print(f"[bold]{version.ref}[/bold] is {alias} now.", highlight=False)
+        _tell_mlflow(registry, version.model)
 
 
 def remove(
@@ -187,13 +188,14 @@ def remove(
     out.print(f"Forgot {going.names}.", highlight=False)
 
 
-def _tell_mlflow(registry: "Rooms", version: "ModelVersion", alias: str) -> None:
-    """MLflow keeps the same aliases; what it has never heard of it need not hear now."""
-    if version.mlflow_version is not None:
-        from registry.mlflow_registry import MlflowRegistry
+def _tell_mlflow(registry: "Rooms", model: str) -> None:
+    """MLflow keeps the same aliases; where it does not answer it is told later."""
+    from registry.mlflow_aliases import MlflowAliases
+    from registry.mlflow_registry import MlflowRegistry
 
-        mlflow = MlflowRegistry(registry.settings.mlflow)
-        mlflow.set_alias(version.model, alias, version.mlflow_version)
+    aliases = MlflowAliases(registry.database, MlflowRegistry(registry.settings.mlflow))
+    if problem := aliases.tell(model):
+        err.print(f"[yellow]Note:[/yellow] {escape(problem)}", highlight=False)
 
 
 def _find(registry: "Rooms", model: str) -> "ModelVersion":

@@ -13,7 +13,8 @@ from serving.cli.rooms import Rooms
 class Removal:
     """What a name means, and the devices that have one of the versions loaded.
 
-    The adapters of a model go with its last version.
+    The adapters of a model go with its last version, and so does what was `begun` for it and never
+    finished.
     """
 
     registry: Rooms
@@ -21,6 +22,7 @@ class Removal:
     versions: Sequence[ModelVersion]
     adapters: Sequence[Adapter]
     loaded: list[str]
+    begun: Sequence[ModelVersion] = ()
 
     @property
     def names(self) -> str:
@@ -38,9 +40,9 @@ class Removal:
         if self.versions:
             cards = open_index(self.registry.settings)
             mlflow = MlflowRegistry(self.registry.settings.mlflow)
-            for version in self.versions:
-                if version.mlflow_version is not None:
-                    mlflow.delete(version.model, version.mlflow_version)
+            for version in (*self.versions, *self.begun):
+                if version.mlflow_version is not None or version in self.begun:
+                    mlflow.forget(version)
                 cards.remove(version.id)
                 released += store.unpin(f"version:{version.id}")
         for adapter in self.adapters:
@@ -57,11 +59,12 @@ def removal_of(registry: Rooms, model: str) -> Removal:
     ref = ModelRef.parse(model)
     found = registry.catalog.find(ref)
     if (adapter := found.adapter(ref.adapter)) is not None:
-        return Removal(registry, ref, [], [adapter], [])
+        return Removal(registry, ref, [], [adapter], loaded=[])
     every = [v for v in registry.catalog.list() if v.model == ref.name]
     named = ref.alias is not None or ref.number is not None
     versions = [found] if named else every
+    begun = [] if named else registry.catalog.pending(ref.name)
     adapters = found.adapters if len(versions) == len(every) else ()
     ids = {version.id for version in versions}
     loaded = {e.device_id for e in registry.fleet.engines() if e.version_id in ids}
-    return Removal(registry, ref, versions, adapters, sorted(loaded))
+    return Removal(registry, ref, versions, adapters, sorted(loaded), begun)

@@ -29,10 +29,9 @@ def add(
 ) -> ModelVersion:
     facts = ModelFacts(Format.ONNX, "bert", details={"kind": kind.value})
     file = StoredFile("model.onnx", build * 64, 1)
-    version = catalog.register(name, name, "c" * 40, facts, [file], {}, visibility, "1")
-    if finished:
-        catalog.set_mlflow_version(version.id, "1")
-    return catalog.by_id(version.id)
+    return catalog.register(
+        name, name, "c" * 40, facts, [file], {}, visibility, "1", pending=not finished
+    )
 
 
 def test_by_itself_it_is_the_champion_of_the_first_model(catalog: Catalog) -> None:

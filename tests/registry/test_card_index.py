@@ -14,8 +14,6 @@ from registry.errors import IndexUnavailable
 from registry.settings import RegistrySettings, load
 from tests.servers.qdrant_wire import KEY, QdrantWire, running_qdrant_wire
 
-pytestmark = pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
-
 
 def _card(number: int, model: str, text: str, **payload: object) -> Card:
     return Card(str(uuid.UUID(int=number)), model, number, text, payload)

@@ -1,11 +1,12 @@
 """Versions register once, aliases always point at one, and private models stay private."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from registry.catalog import Catalog, identity_of
-from registry.database import Database
+from registry.database import Database, utc_now
 from registry.errors import AlreadyExists, InvalidName, UnknownModel
 from registry.names import (
     Caller,
@@ -37,6 +38,8 @@ def _add(
     name: str = "o/m",
     visibility: Visibility = Visibility.PUBLIC,
     owner_id: str | None = None,
+    *,
+    pending: bool = False,
 ) -> ModelVersion:
     files = (
         StoredFile(f"q{build}.gguf", f"{build:064x}", 3 * 10**9),
@@ -51,6 +54,7 @@ def _add(
         metrics={"kl": 0.01},
         visibility=visibility,
         owner_id=owner_id,
+        pending=pending,
     )
 
 
@@ -195,7 +199,7 @@ def test_a_bare_name_removes_the_whole_model(catalog: Catalog) -> None:
         lambda: _find(catalog, "o/m"),
         lambda: catalog.remove(ModelRef.parse("o/m")),
         lambda: catalog.by_id("none"),
-        lambda: catalog.set_mlflow_version("none", "1"),
+        lambda: catalog.finish("none", "1"),
     ):
         with pytest.raises(UnknownModel):
             missing()
@@ -217,11 +221,75 @@ def test_the_fingerprint_follows_every_change(catalog: Catalog) -> None:
     assert len(set(seen)) == 5
 
 
-def test_mlflows_number_is_kept_with_the_version(catalog: Catalog) -> None:
-    """It is how the two registries point at each other."""
-    version = _add(catalog)
-    catalog.set_mlflow_version(version.id, "7")
-    assert _find(catalog, "o/m").mlflow_version == "7"
+def test_a_pending_version_is_there_for_nobody(catalog: Catalog) -> None:
+    """By no name, in no list, under no alias, and caches need not look again; until it ends."""
+    before = catalog.fingerprint()
+    begun = _add(catalog, pending=True)
+    assert (begun.number, begun.aliases) == (1, ())
+    assert _add(catalog, pending=True).id == begun.id
+    for missing in (
+        lambda: _find(catalog, "o/m"),
+        lambda: _find(catalog, "o/m@1"),
+        lambda: _find(catalog, "o/m@champion", ADMIN),
+        lambda: catalog.by_id(begun.id),
+        lambda: catalog.set_alias("o/m", "champion", 1),
+    ):
+        with pytest.raises(UnknownModel):
+            missing()
+    identity = identity_of(begun.main.sha256, "c" * 40)
+    assert (catalog.list(), catalog.by_identity("o/m", identity)) == ([], None)
+    assert catalog.fingerprint() == before
+    assert [v.id for v in catalog.pending("o/m")] == [v.id for v in catalog.pending()] == [begun.id]
+    finished = catalog.finish(begun.id, "7")
+    assert (finished.aliases, finished.mlflow_version) == (("champion",), "7")
+    assert _find(catalog, "o/m") == catalog.finish(begun.id, "7") == finished
+    assert catalog.pending() == []
+
+
+def test_who_ends_first_is_champion(catalog: Catalog) -> None:
+    """Not who began first; a later one that ends is candidate."""
+    first, second = (_add(catalog, build, pending=True) for build in (1, 2))
+    assert catalog.finish(second.id, "1").aliases == ("champion",)
+    assert catalog.finish(first.id, "2").aliases == ("candidate",)
+
+
+def test_of_many_that_end_at_once_one_is_champion(catalog: Catalog) -> None:
+    """Each of four builds, ended twice: one champion, one candidate, one number each."""
+    begun = [_add(catalog, build, pending=True) for build in range(4)] * 2
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda version: catalog.finish(version.id, str(version.number)), begun))
+    aliases = [alias for version in catalog.list() for alias in version.aliases]
+    assert sorted(aliases) == ["candidate", "champion"]
+    assert [version.mlflow_version for version in catalog.list()] == ["4", "3", "2", "1"]
+
+
+def test_what_was_only_begun_keeps_no_name(catalog: Catalog) -> None:
+    """The next who wants the name has it, as private as asked for, and the other cannot end."""
+    begun = _add(catalog, pending=True)
+    hers = _add(catalog, 1, visibility=Visibility.PRIVATE, owner_id=ADA.user_id)
+    assert (hers.visibility, hers.owner_id) == (Visibility.PRIVATE, ADA.user_id)
+    with pytest.raises(UnknownModel, match="given up"):
+        catalog.finish(begun.id, "1")
+    assert [version.id for version in catalog.list()] == [hers.id]
+
+
+def test_what_was_begun_long_ago_is_given_up(catalog: Catalog) -> None:
+    """Not what was taken up again since, nor what is finished, nor where letting go fails."""
+    finished, old, again = (_add(catalog, build, pending=True) for build in range(3))
+    catalog.finish(finished.id, "1")
+    now = utc_now()
+    assert _add(catalog, 2, pending=True).id == again.id
+    let_go = list[ModelVersion]()
+
+    def refuse(version: ModelVersion) -> None:
+        raise OSError(version.ref)
+
+    with pytest.raises(OSError, match="o/m@2"):
+        catalog.give_up(now, refuse)
+    assert catalog.give_up(now, let_go.append) == let_go
+    assert [version.id for version in let_go] == [old.id]
+    assert [version.id for version in catalog.pending()] == [again.id]
+    assert [version.id for version in catalog.list()] == [finished.id]
 
 
 def test_builds_and_evaluations_are_remembered(catalog: Catalog) -> None:

@@ -127,7 +127,9 @@ def test_aliases_outlive_a_step_that_makes_their_table_anew(db: Database) -> Non
     shelf = Catalog(db)
     for revision in ("1" * 40, "2" * 40):
         file = StoredFile("model.mock", "f" * 64, 5)
-        shelf.register("o/m", "o/m", revision, ModelFacts(Format.MOCK, "mock"), [file], {})
+        facts = ModelFacts(Format.MOCK, "mock")
+        begun = shelf.register("o/m", "o/m", revision, facts, [file], {}, pending=True)
+        shelf.finish(begun.id, "1")
     shelf.set_alias("o/m", "champion", 2)
     with db.engine.begin() as connection:
         config = Config(attributes={"connection": connection})
@@ -137,3 +139,23 @@ def test_aliases_outlive_a_step_that_makes_their_table_anew(db: Database) -> Non
     assert shelf.find(ModelRef.parse("o/m@champion")).number == 2
     shelf.remove(ModelRef.parse("o/m@2"))
     assert [version.aliases for version in shelf.list()] == [()]
+
+
+def test_a_half_registered_champion_of_before_is_none(db: Database) -> None:
+    """What MLflow never had was never finished; whoever stood behind it takes its place."""
+    shelf = Catalog(db)
+    for model, revision in (("o/m", "1"), ("o/m", "2"), ("o/half", "1")):
+        file = StoredFile("model.mock", "f" * 64, 5)
+        facts = ModelFacts(Format.MOCK, "mock")
+        shelf.register(model, model, revision * 40, facts, [file], {})
+    _run(db, "UPDATE versions SET mlflow_version = '9' WHERE number = 2")
+    with db.engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(SCRIPTS))
+        command.downgrade(config, "0006")
+    migrate(db)
+    (left,) = shelf.list()
+    assert (left.number, left.aliases) == (2, ("champion",))
+    half = {version.model: version for version in shelf.pending()}
+    assert shelf.finish(half["o/half"].id, "3").aliases == ("champion",)
+    assert shelf.finish(half["o/m"].id, "4").aliases == ("candidate",)

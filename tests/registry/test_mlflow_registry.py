@@ -2,9 +2,13 @@
 
 import json
 import secrets
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Generator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,21 +17,28 @@ from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.tracking import MlflowClient
 
 from registry.database import utc_now
+from registry.errors import MlflowUnavailable
 from registry.mlflow_registry import MlflowRegistry, mlflow_name
 from registry.names import Format, ModelFacts, ModelVersion, StoredFile, Visibility
+from tests.servers.mlflow import running_mlflow
 from tests.servers.postgres import Postgres
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "server"])
 def mlflow(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> MlflowRegistry:
-    """MLflow as a library on either database, one for all tests: its tables take seconds."""
-    if request.param == "sqlite":
-        return MlflowRegistry(f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}")
-    postgres = request.getfixturevalue("postgres")
-    assert isinstance(postgres, Postgres)
-    return MlflowRegistry(postgres.create("mlflow"))
+) -> Generator[MlflowRegistry]:
+    """A server, or MLflow as a library on either database; one for all: its tables take seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    if request.param == "server":
+        with running_mlflow(folder) as server:
+            yield MlflowRegistry(server.url)
+    elif request.param == "sqlite":
+        yield MlflowRegistry(f"sqlite:///{folder / 'mlflow.db'}")
+    else:
+        postgres = request.getfixturevalue("postgres")
+        assert isinstance(postgres, Postgres)
+        yield MlflowRegistry(postgres.create("mlflow"))
 
 
 @pytest.fixture
@@ -70,13 +81,19 @@ def _read(client: MlflowClient, version: ModelVersion, number: str) -> tuple[Mlf
 
 
 def test_a_version_is_recorded_with_its_lineage(
-    mlflow: MlflowRegistry, client: MlflowClient, version: ModelVersion
+    mlflow: MlflowRegistry,
+    client: MlflowClient,
+    version: ModelVersion,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Repo, commit, every file's hash, parameters, metrics, alias; a pointer, no copy."""
+    """Repo, commit, every file's hash, parameters, metrics; a pointer, no copy, and no alias yet.
+
+    Nothing is said on standard output, where a command's JSON goes.
+    """
     metrics = {"tokens_per_s": 12.5}
     number = mlflow.register(version, {"source": "s" * 64}, {"type": "Q4_K_M"}, metrics)
     held, run = _read(client, version, number)
-    assert held.source == f"modelyard://{version.main.sha256}"
+    assert held.source == f"modelyard:///{version.main.sha256}"
     assert held.tags["modelyard.repo"] == "owner/name"
     assert held.tags["modelyard.revision"] == "c" * 40
     assert held.tags["modelyard.lineage.source"] == "s" * 64
@@ -85,9 +102,12 @@ def test_a_version_is_recorded_with_its_lineage(
     assert run.data.params == {"type": "Q4_K_M"}
     assert run.data.metrics == {"kl": 0.01, "tokens_per_s": 12.5}
     assert run.info.status == "FINISHED"
+    assert client.get_registered_model(mlflow_name(version.model)).aliases == {}
+    mlflow.set_alias(version.model, "champion", number)
     found = client.get_model_version_by_alias(mlflow_name(version.model), "champion")
     assert str(found.version) == number
     assert list(Path.cwd().iterdir()) == []
+    assert capsys.readouterr().out == ""
 
 
 def test_the_same_build_is_recorded_once(
@@ -118,24 +138,43 @@ def test_promotion_ends_candidacy(
     mlflow: MlflowRegistry, client: MlflowClient, version: ModelVersion
 ) -> None:
     """The aliases there follow the same rule as the catalog's."""
-    mlflow.register(version, {}, {}, {})
+    mlflow.set_alias(version.model, "champion", mlflow.register(version, {}, {}, {}))
     newer = (replace(version.main, sha256=secrets.token_hex(32)),)
-    second = replace(version, id="2", number=2, files=newer, aliases=("candidate",))
-    number = mlflow.register(second, {}, {}, {})
+    number = mlflow.register(replace(version, id="2", number=2, files=newer), {}, {}, {})
+    mlflow.set_alias(version.model, "candidate", number)
     mlflow.set_alias(version.model, "champion", number)
     aliases = client.get_registered_model(mlflow_name(version.model)).aliases
     assert {alias: str(held) for alias, held in aliases.items()} == {"champion": number}
 
 
-def test_deleting_is_idempotent(
+def test_forgetting_is_idempotent(
     mlflow: MlflowRegistry, client: MlflowClient, version: ModelVersion
 ) -> None:
-    """The last version takes the model along; what is gone is no error."""
-    number = mlflow.register(version, {}, {}, {})
-    for _ in range(2):
-        mlflow.delete(version.model, number)
-    mlflow.delete(version.model)
+    """A build goes, and the model with the last one; what is gone is no error."""
+    other = replace(version, files=(replace(version.main, sha256=secrets.token_hex(32)),))
+    mlflow.register(version, {}, {}, {})
+    kept = mlflow.register(other, {}, {}, {})
     name = mlflow_name(version.model)
+    for _ in range(2):
+        mlflow.forget(version)
+        held = client.search_model_versions(f"name='{name}'")
+        assert [str(one.version) for one in held] == [kept]
+    for _ in range(2):
+        mlflow.forget(other)
+    assert not client.search_registered_models(f"name='{name}'")
+
+
+def test_a_build_that_is_there_twice_has_its_first_number(
+    mlflow: MlflowRegistry, client: MlflowClient, version: ModelVersion
+) -> None:
+    """A request whose answer was lost may have been sent again; forgotten is every one."""
+    number = mlflow.register(version, {}, {}, {})
+    name = mlflow_name(version.model)
+    held = client.get_model_version(name, number)
+    again = client.create_model_version(name, held.source, held.run_id, tags=held.tags)
+    assert str(again.version) != number
+    assert mlflow.register(version, {}, {}, {}) == number
+    mlflow.forget(version)
     assert not client.search_registered_models(f"name='{name}'")
 
 
@@ -150,6 +189,73 @@ def test_a_long_value_is_cut_rather_than_refused(
     assert len(json.loads(held.tags["modelyard.files"])) == 502
     assert len(held.tags["modelyard.lineage.card"]) == 100_000
     assert len(run.data.params["template"]) == 6000
+
+
+@pytest.fixture
+def places() -> Generator[dict[str, str]]:
+    """Addresses: of a socket where nobody ever answers, and of a server that never means it."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as server,
+    ):
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        silent, refusing = (f"127.0.0.1:{port}" for port in _ports(listener, server.socket))
+        yield {"silent": silent, "refusing": refusing}
+        server.shutdown()
+        thread.join()
+
+
+def _ports(*listeners: socket.socket) -> list[int]:
+    return [listener.getsockname()[1] for listener in listeners]
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("http://ada:s3cret@127.0.0.1:9", "Connection refused"),
+        ("http://ada:s3cret@{silent}", "timed out"),
+        ("postgresql+psycopg://ada:s3cret@127.0.0.1:9/mlflow", "Connection refused"),
+        ("http://ada:s3cret@{refusing}/401", "does not let us in.*MLFLOW_TRACKING_PASSWORD"),
+        ("http://ada:s3cret@{refusing}/500", "500"),
+        ("http://ada:s3cret@{refusing}/200", "JSON"),
+    ],
+)
+def test_what_goes_wrong_with_mlflow_is_an_error_of_ours(
+    version: ModelVersion,
+    places: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    says: str,
+) -> None:
+    """Away, silent, shut, broken or something else: one line, what to do, no password, soon."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    mlflow = MlflowRegistry(address.format(**places))
+    for ask in (
+        lambda: mlflow.register(version, {}, {}, {}),
+        lambda: mlflow.set_alias(version.model, "champion", "1"),
+        lambda: mlflow.forget(version),
+    ):
+        with pytest.raises(MlflowUnavailable, match=says) as raised:
+            ask()
+        assert "s3cret" not in str(raised.value)
+        assert "\n" not in raised.value.message
+        assert raised.value.fix
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    """Answers with the status that the path begins with."""
+
+    def _refuse(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(int(self.path[1:4]))
+        self.end_headers()
+        self.wfile.write(b"not for you")
+
+    do_GET = do_POST = do_DELETE = _refuse  # noqa: N815 - the names that http.server calls
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its own name
+        """Say nothing."""
 
 
 _FIRST_USE = """

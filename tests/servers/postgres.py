@@ -72,7 +72,7 @@ def running_postgres() -> Generator[Postgres]:
 
 def _initialise(folder: Path, account: pwd.struct_passwd | None) -> None:
     made = subprocess.run(
-        [*_as(account), str(_programs() / "initdb"), "-D", str(folder / "data"), *_INITDB],
+        [*_as(account), str(programs() / "initdb"), "-D", str(folder / "data"), *_INITDB],
         capture_output=True,
         text=True,
         check=False,
@@ -89,7 +89,7 @@ def _serving(folder: Path, account: pwd.struct_passwd | None) -> Generator[Postg
     options = (*options, f"unix_socket_directories={folder}")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*_as(account), str(_programs() / "postgres"), "-D", str(folder / "data")]
+            [*_as(account), str(programs() / "postgres"), "-D", str(folder / "data")]
             + [f"--{option}" for option in options],
             stdout=log,
             stderr=log,
@@ -111,7 +111,7 @@ def _wait(server: Postgres, process: "subprocess.Popen[bytes]", log: Path) -> No
         time.sleep(0.02)
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """Where initdb and postgres are; a machine without them fails the tests."""
     on_path = shutil.which("postgres")
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))

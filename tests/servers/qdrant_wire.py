@@ -147,8 +147,10 @@ def _dot(query: Any, stored: Any) -> float:
 
 
 @contextmanager
-def running_qdrant_wire() -> Generator[QdrantWire]:
-    """Serve one on a free port of loopback."""
+def running_qdrant_wire(
+    address: tuple[str, int] = ("127.0.0.1", 0), key: str = KEY
+) -> Generator[QdrantWire]:
+    """Serve one, else on a free port of loopback, to those who send its key."""
     wire = QdrantWire()
 
     class Handler(BaseHTTPRequestHandler):
@@ -156,7 +158,7 @@ def running_qdrant_wire() -> Generator[QdrantWire]:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
             status, result = 401, None
-            if self.headers.get("api-key") == KEY:
+            if self.headers.get("api-key") == key:
                 status, result = wire.answer(self.command, self.path.partition("?")[0], body)
             self._send(status, {"result": result, "status": "ok", "time": 0.0})
 
@@ -173,8 +175,8 @@ def running_qdrant_wire() -> Generator[QdrantWire]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its own name
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    wire.url = f"http://127.0.0.1:{server.server_port}"
+    server = ThreadingHTTPServer(address, Handler)
+    wire.url = f"http://{address[0]}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -46,11 +46,10 @@ def enter(
     recarder: Recarder, name: str, facts: ModelFacts, files: list[StoredFile]
 ) -> ModelVersion:
     """A finished version whose card is found by words, as an ingest leaves it."""
-    version = recarder.catalog.register(name, name, "c" * 40, facts, files, {})
+    version = recarder.catalog.register(name, name, "c" * 40, facts, files, {}, pending=True)
     snapshot = Snapshot(name, "c" * 40, (), pipeline_tag="text-generation", tags=("kept",))
     embed(open_index(recarder.settings), recarder.store, version, snapshot)
-    recarder.catalog.set_mlflow_version(version.id, "1")
-    return version
+    return recarder.catalog.finish(version.id, "1")
 
 
 @pytest.fixture
