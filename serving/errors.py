@@ -37,6 +37,18 @@ class ContextLengthExceeded(InvalidRequest):
     code = "context_length_exceeded"
 
 
+class UnbrokenText(InvalidRequest):
+    """A text goes on for longer than a tokenizer may be given without a place to end a word."""
+
+    code = "unbroken_text"
+
+
+class TokenizingTooSlow(InvalidRequest):
+    """A text takes more of the processor's time to become tokens than a request may have."""
+
+    code = "tokenizing_too_slow"
+
+
 class RequestTooLarge(InvalidRequest):
     """A body has more bytes than may be sent."""
 

@@ -8,11 +8,12 @@ from starlette.responses import Response, StreamingResponse
 
 from serving.engines.answering import Answering
 from serving.engines.answers import Answer, ChatAnswer, CompletionAnswer
+from serving.engines.aside import LONG
 from serving.engines.asks import chat_ask, completion_asks
 from serving.engines.config import EngineConfig
 from serving.engines.connection import read_body, while_connected
 from serving.engines.engine import Engine
-from serving.engines.generation import Ask
+from serving.engines.generation import Ask, Generation
 from serving.engines.offer import Endpoint
 from serving.wire import headers
 from serving.wire.body import read_request
@@ -34,14 +35,17 @@ class EngineApi:
         return {"/v1/chat/completions": self.chat, "/v1/completions": self.completion}
 
     async def chat(self, request: Request) -> Response:
-        asked = read_request(ChatRequest, await read_body(request))
+        body = await read_body(request)
+        asked = read_request(ChatRequest, body)
         answer = ChatAnswer(*self._form(request, asked), scored=asked.logprobs)
-        return await self._answer(request, asked, [chat_ask(asked)], answer)
+        return await self._answer(request, asked, [_told(request, chat_ask(asked), body)], answer)
 
     async def completion(self, request: Request) -> Response:
-        asked = read_request(CompletionRequest, await read_body(request))
+        body = await read_body(request)
+        asked = read_request(CompletionRequest, body)
         answer = CompletionAnswer(*self._form(request, asked), scored=asked.logprobs is not None)
-        return await self._answer(request, asked, completion_asks(asked), answer)
+        asks = [_told(request, ask, body) for ask in completion_asks(asked)]
+        return await self._answer(request, asked, asks, answer)
 
     def _form(
         self, request: Request, asked: Parameters
@@ -53,8 +57,10 @@ class EngineApi:
     async def _answer(
         self, request: Request, asked: Parameters, asks: list[Ask], answer: Answer
     ) -> Response:
-        told = _told(request)
-        prompts = [await self.engine.prepare(replace(ask, **told)) for ask in asks]
+        preparing = self._prepared(asks)
+        # A long text may have to wait: for a client that is still there.
+        is_long = asks[0].size >= LONG
+        prompts = await (while_connected(request, preparing) if is_long else preparing)
         answering = Answering(self.engine, prompts, asked.n, answer, timed=asked.timings)
         if asked.stream:
             stream = answering.stream(
@@ -65,11 +71,15 @@ class EngineApi:
             return StreamingResponse(stream, media_type="text/event-stream", headers=_UNCACHED)
         return Response(await while_connected(request, answering.whole()), media_type=_JSON)
 
+    async def _prepared(self, asks: list[Ask]) -> list[Generation]:
+        return [await self.engine.prepare(ask) for ask in asks]
 
-def _told(request: Request) -> dict[str, str]:
-    """What the gateway says beside the body: for whom, and under which adapter."""
+
+def _told(request: Request, ask: Ask, body: bytes) -> Ask:
+    """With what the gateway says beside the body: for whom, and under which adapter."""
     given = request.headers
-    return {"tenant": given.get(headers.TENANT, ""), "adapter": given.get(headers.ADAPTER, "")}
+    tenant, adapter = given.get(headers.TENANT, ""), given.get(headers.ADAPTER, "")
+    return replace(ask, tenant=tenant, adapter=adapter, size=len(body))
 
 
 _UNCACHED = {"cache-control": "no-cache", "x-accel-buffering": "no"}

@@ -66,7 +66,8 @@ class Ask:
     `choices` answers are written side by side; `echo` puts the prompt's own text before each;
     an `endless` one goes on to its limit, whatever end the model writes.
     Prompts are remembered for the `tenant` alone, unless the operator lets all share. `adapter`
-    is the sha256 of the LoRA adapter to answer under; empty is the model itself.
+    is the sha256 of the LoRA adapter to answer under; empty is the model itself. `size` is how many
+    bytes the request has: its texts are no longer.
     """
 
     prompt: tuple[Message, ...] | Prompt
@@ -81,6 +82,7 @@ class Ask:
     tools: ToolsAsk | None = None
     tenant: str = ""
     adapter: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

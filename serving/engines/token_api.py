@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.engines.connection import read_body
+from serving.engines.connection import read_body, while_connected
 from serving.engines.engine import LoadedModel
 from serving.engines.offer import Endpoint
 from serving.wire.body import read_request
@@ -22,10 +22,12 @@ from serving.wire.tokens import (
 
 
 class Tokenizing(LoadedModel, Protocol):
-    """A model whose tokens are known; these may be called on any thread."""
+    """A model whose tokens are known; `spelled` may be called on any thread."""
 
-    def tokenize(self, prompt: str | tuple[Message, ...], *, begin: bool) -> list[int]:
-        """The tokens that a request would have; raises InvalidRequest."""
+    async def tokenize(
+        self, prompt: str | tuple[Message, ...], *, begin: bool, size: int
+    ) -> list[int]:
+        """The tokens that a request of `size` bytes would have; raises InvalidRequest."""
         ...
 
     def spelled(self, tokens: list[int]) -> list[bytes]:
@@ -43,10 +45,12 @@ class TokenApi:
         return {"/tokenize": self.tokenize, "/detokenize": self.detokenize}
 
     async def tokenize(self, request: Request) -> Response:
-        asked = read_request(TokenizeRequest, await read_body(request))
+        body = await read_body(request)
+        asked = read_request(TokenizeRequest, body)
         prompt = asked.messages if asked.prompt is None else asked.prompt
         begin = asked.add_special_tokens is not False
-        tokens = await asyncio.to_thread(self.model.tokenize, prompt or "", begin=begin)
+        reading = self.model.tokenize(prompt or "", begin=begin, size=len(body))
+        tokens = await while_connected(request, reading)
         pieces = self.model.spelled(tokens) if asked.return_token_strs else []
         strings = [piece.decode("utf-8", "replace") for piece in pieces] or None
         context_length = self.model.snapshot().context_length

@@ -11,6 +11,8 @@ _KINDS: dict[str, tuple[int, str]] = {
     "unsupported_parameter": (400, _INVALID),
     "unsupported_endpoint": (400, _INVALID),
     "context_length_exceeded": (400, _INVALID),
+    "unbroken_text": (400, _INVALID),
+    "tokenizing_too_slow": (400, _INVALID),
     "invalid_name": (400, _INVALID),
     "request_too_large": (413, _INVALID),
     "model_not_found": (404, _INVALID),

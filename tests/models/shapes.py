@@ -36,7 +36,7 @@ class Shape(Tiny):
 
         writer: Any = gguf.GGUFWriter(path, self.architecture)
         spell(writer, gguf, filled(self.vocabulary))
-        self._describe(writer, gguf)
+        self.describe(writer, gguf)
         self._add_shape(writer)
         rng = np.random.default_rng(self.seed)
         for name, shape in self._shapes():

@@ -27,6 +27,7 @@ class Tiny:
     tokens comes the next, and after the last the first, as if a passage were copied.
     `change` may put other weights in the place of those that were drawn, tensor by tensor.
     `words` stands for the usual vocabulary of that size; a greedy answer has none of the `silent`.
+    `pre` is how the text is cut into words before that vocabulary sees them.
     """
 
     vocabulary: int = 1024
@@ -44,6 +45,7 @@ class Tiny:
     change: Callable[[str, Any], Any] = as_drawn
     words: Words | None = None
     silent: tuple[int, ...] = ()
+    pre: str = "llama-bpe"
 
     @property
     def key(self) -> int:
@@ -55,8 +57,8 @@ class Tiny:
 
         words = self.words or train(self.vocabulary)
         writer: Any = gguf.GGUFWriter(path, "llama")
-        self._describe(writer, gguf)
-        spell(writer, gguf, words)
+        self.describe(writer, gguf)
+        spell(writer, gguf, words, self.pre)
         for name, weights in self.tensors():
             writer.add_tensor(name, self.change(name, weights))
         writer.write_header_to_file()
@@ -65,7 +67,7 @@ class Tiny:
         writer.close()
         return path
 
-    def _describe(self, writer: Any, gguf: Any) -> None:
+    def describe(self, writer: Any, gguf: Any) -> None:
         kind = gguf.LlamaFileType
         writer.add_name("tiny")
         writer.add_file_type(kind.MOSTLY_F16 if self.half else kind.ALL_F32)
@@ -115,10 +117,12 @@ class Tiny:
         yield "output.weight", output
 
 
-def spell(writer: Any, gguf: Any, words: Words) -> None:
+def spell(
+    writer: Any, gguf: Any, words: Words, pre: str = "llama-bpe", *, model: str = "gpt2"
+) -> None:
     normal, control = gguf.TokenType.NORMAL, gguf.TokenType.CONTROL
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("llama-bpe")
+    writer.add_tokenizer_model(model)
+    writer.add_tokenizer_pre(pre)
     writer.add_token_list(words.tokens)
     writer.add_token_types([control if t in SPECIAL else normal for t in words.tokens])
     writer.add_token_merges(words.merges)

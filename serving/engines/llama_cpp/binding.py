@@ -15,6 +15,7 @@ from serving.errors import ModelUnloadable
 
 Logits = npt.NDArray[np.float32]
 _WARN = 3
+_NAME = 128  # bytes
 _KV_TYPES: dict[KvType, int] = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
 _said: deque[str] = deque(maxlen=8)
 reserved = Reserved()
@@ -83,6 +84,12 @@ class Model:
     def chat_template(self) -> str | None:
         text = lib.llama_model_chat_template(self.handle, None)
         return text.decode("utf-8", "replace") if text else None
+
+    def metadata(self, key: str) -> str:
+        """A text of the file's header; empty where it has none of that name."""
+        found: Any = ctypes.create_string_buffer(_NAME)
+        size = lib.llama_model_meta_val_str(self.handle, key.encode(), found, _NAME)
+        return found.value.decode("utf-8", "replace") if size >= 0 else ""
 
     def load_adapter(self, path: str) -> Any:
         """Read a LoRA adapter; raises ModelUnloadable with llama.cpp's own words."""

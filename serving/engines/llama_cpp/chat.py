@@ -9,6 +9,7 @@ from jinja2 import Template, TemplateError
 from jinja2.meta import find_undeclared_variables
 
 from serving.engines.llama_cpp.sandbox import TemplateSandbox, within
+from serving.engines.llama_cpp.tokenizer import UNBOUND, Bound
 from serving.engines.llama_cpp.vocabulary import Vocabulary
 from serving.engines.tool_calls.forms import CallForm, form_of
 from serving.errors import InvalidRequest, ModelUnloadable, UnsupportedParameter
@@ -68,12 +69,17 @@ class ChatTemplate:
             ) from None
 
     def tokens(
-        self, messages: Sequence[Message], vocabulary: Vocabulary, tools: Sequence[Tool] = ()
+        self,
+        messages: Sequence[Message],
+        vocabulary: Vocabulary,
+        tools: Sequence[Tool] = (),
+        *,
+        bound: Bound = UNBOUND,
     ) -> list[int]:
         """The conversation as tokens, with the model's first token once."""
         text = self.render(messages, tools)
         begins = bool(self.begin) and text.startswith(self.begin)
-        return vocabulary.tokens(text, begin=not begins)
+        return vocabulary.tokens(text, begin=not begins, bound=bound)
 
     def _text(self, turns: list[dict[str, Any]], tools: list[dict[str, Any]] | None) -> str:
         parts: list[str] = []

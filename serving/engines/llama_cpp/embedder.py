@@ -10,10 +10,12 @@ from time import perf_counter
 
 import numpy as np
 
+from serving.engines.aside import Aside
 from serving.engines.encoder import Vectors
 from serving.engines.engine import EngineSnapshot
 from serving.engines.llama_cpp.batch import Batch
 from serving.engines.llama_cpp.binding import Context, Model
+from serving.engines.llama_cpp.tokenizer import Bound
 from serving.engines.llama_cpp.vocabulary import Vocabulary
 from serving.engines.measures import Measures
 from serving.errors import (
@@ -45,6 +47,7 @@ class LlamaEmbedder:
     context_length: int
     max_queue: int = 256
     measures: Measures = field(default_factory=Measures)
+    aside: Aside = field(default_factory=Aside)
     _jobs: queue.SimpleQueue[_Job | None] = field(default_factory=queue.SimpleQueue[_Job | None])
     _batch: Batch = field(init=False)
     _thread: threading.Thread = field(init=False)
@@ -64,8 +67,9 @@ class LlamaEmbedder:
         self._check_dimensions(dimensions)
         if self._jobs.qsize() + len(inputs) > max(self.max_queue, len(inputs)):
             raise EngineBusy(f"{self._jobs.qsize()} inputs wait for this model already.")
-        jobs = await asyncio.to_thread(
-            lambda: [_Job(self._tokens(i, truncate=truncate)) for i in inputs]
+        size = sum(len(given) for given in inputs if isinstance(given, str))
+        jobs = await self.aside.run(
+            size, lambda: [_Job(self._tokens(given, truncate=truncate)) for given in inputs]
         )
         for job in jobs:
             self._jobs.put(job)
@@ -84,10 +88,15 @@ class LlamaEmbedder:
                 param="dimensions",
             )
 
-    def tokenize(self, prompt: str | tuple[Message, ...], *, begin: bool) -> list[int]:
+    async def tokenize(
+        self, prompt: str | tuple[Message, ...], *, begin: bool, size: int
+    ) -> list[int]:
         if not isinstance(prompt, str):
             raise InvalidRequest("This model has no chat template.", param="messages")
-        return self.vocabulary.tokens(prompt, begin=begin)
+        bound = Bound("prompt")
+        return await self.aside.run(
+            size, lambda: self.vocabulary.tokens(prompt, begin=begin, bound=bound)
+        )
 
     def spelled(self, tokens: list[int]) -> list[bytes]:
         return self.vocabulary.spelled("tokens", tokens)
@@ -106,13 +115,16 @@ class LlamaEmbedder:
         )
 
     def close(self) -> None:
+        self.aside.close()
         self._jobs.put(None)
         self._thread.join()
         self.context.close()
         self.model.close()
 
     def _tokens(self, given: Input, *, truncate: bool) -> list[int]:
-        tokens = self.vocabulary.tokens(given) if isinstance(given, str) else list(given)
+        bound = Bound("input", None if truncate else self.context_length)
+        is_text = isinstance(given, str)
+        tokens = self.vocabulary.tokens(given, bound=bound) if is_text else list(given)
         if not tokens or max(tokens) >= self.vocabulary.size:
             raise InvalidRequest(
                 f"'input' must have tokens below {self.vocabulary.size}.", param="input"

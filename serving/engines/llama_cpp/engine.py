@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 
+from serving.engines.aside import Aside
 from serving.engines.engine import EngineSnapshot
 from serving.engines.generation import Ask, Delta, Generation
 from serving.engines.llama_cpp.binding import Model
@@ -12,6 +13,7 @@ from serving.engines.llama_cpp.draft_model import DraftModel
 from serving.engines.llama_cpp.prompting import Prompting
 from serving.engines.llama_cpp.scheduler import Scheduler
 from serving.engines.llama_cpp.slot import Sequence
+from serving.engines.llama_cpp.tokenizer import Bound
 from serving.engines.llama_cpp.vocabulary import Vocabulary
 from serving.engines.llama_cpp.writing import Writer, news_of
 from serving.engines.measures import Measures
@@ -29,6 +31,7 @@ class LlamaEngine:
     prompting: Prompting
     max_queue: int = 256
     draft: DraftModel | None = None
+    aside: Aside = field(default_factory=Aside)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -41,8 +44,8 @@ class LlamaEngine:
         if ask.adapter:
             load = self.scheduler.errand(lambda: self.scheduler.adapters.load(ask.adapter))
             await asyncio.wrap_future(load)
-        # A long text takes a while to render and tokenise, a schema to compile: not on the loop.
-        return await asyncio.to_thread(self.prompting.generation, ask)
+        # A text takes a while to render and tokenise, a schema to compile: not on the loop.
+        return await self.aside.run(ask.size, lambda: self.prompting.generation(ask))
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Delta]:
         sequence = Sequence(generation, next(self._numbers), asyncio.get_running_loop())
@@ -64,10 +67,15 @@ class LlamaEngine:
         finally:
             self.scheduler.cancel(sequence)
 
-    def tokenize(self, prompt: str | tuple[Message, ...], *, begin: bool) -> list[int]:
+    async def tokenize(
+        self, prompt: str | tuple[Message, ...], *, begin: bool, size: int
+    ) -> list[int]:
+        return await self.aside.run(size, lambda: self._tokens(prompt, begin=begin))
+
+    def _tokens(self, prompt: str | tuple[Message, ...], *, begin: bool) -> list[int]:
         if isinstance(prompt, str):
-            return self.vocabulary.tokens(prompt, begin=begin)
-        return self.prompting.chat(prompt)
+            return self.vocabulary.tokens(prompt, begin=begin, bound=Bound("prompt"))
+        return self.prompting.chat(prompt, bound=Bound("messages"))
 
     def spelled(self, tokens: list[int]) -> list[bytes]:
         return self.vocabulary.spelled("tokens", tokens)
@@ -98,6 +106,7 @@ class LlamaEngine:
         )
 
     def close(self) -> None:
+        self.aside.close()
         self.scheduler.stop()
         self.scheduler.cache.spill.close()
         if self.draft is not None:

@@ -7,6 +7,7 @@ from serving.engines.generation import Ask, Generation, GrammarSource, ToolsAsk
 from serving.engines.json_grammar.convert import grammar_of
 from serving.engines.llama_cpp.chat import ChatTemplate
 from serving.engines.llama_cpp.grammar import Grammars
+from serving.engines.llama_cpp.tokenizer import Bound
 from serving.engines.llama_cpp.vocabulary import Vocabulary
 from serving.engines.tool_calls.forms import CallForm, CallPlan
 from serving.engines.tool_calls.grammar import calls_only, text_or_calls
@@ -70,22 +71,26 @@ class Prompting:
 
     def _tokens(self, ask: Ask) -> tuple[int, ...]:
         if isinstance(ask.prompt, str):
-            return self._some("prompt", self.vocabulary.tokens(ask.prompt))
+            bound = Bound("prompt", self.context_length)
+            return self._some("prompt", self.vocabulary.tokens(ask.prompt, bound=bound))
         messages = [m for m in ask.prompt if isinstance(m, Message)]
         if messages:
             tools = ask.tools.tools if ask.tools else ()
-            return self._some("messages", self.chat(messages, tools))
+            bound = Bound("messages", self.context_length)
+            return self._some("messages", self.chat(messages, tools, bound=bound))
         tokens = [t for t in ask.prompt if isinstance(t, int)]
         self.vocabulary.check("prompt", tokens)
         return self._some("prompt", tokens)
 
-    def chat(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> list[int]:
-        """A conversation as tokens, however many."""
+    def chat(
+        self, messages: Sequence[Message], tools: Sequence[Tool] = (), *, bound: Bound
+    ) -> list[int]:
+        """A conversation as tokens, within that bound."""
         if self.template is None:
             raise InvalidRequest(
                 "This model has no chat template.", param="messages", fix="Use /v1/completions."
             )
-        return self.template.tokens(messages, self.vocabulary, tools)
+        return self.template.tokens(messages, self.vocabulary, tools, bound=bound)
 
     def _some(self, param: str, tokens: list[int]) -> tuple[int, ...]:
         if not tokens:

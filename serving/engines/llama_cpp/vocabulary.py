@@ -8,6 +8,7 @@ from typing import Any, cast
 import llama_cpp as lib
 
 from serving.engines.llama_cpp.binding import Model
+from serving.engines.llama_cpp.tokenizer import UNBOUND, Bound, Tokenizer
 from serving.errors import InvalidRequest
 
 _PIECE = 1024
@@ -20,29 +21,27 @@ class Vocabulary:
     handle: Any
     size: int
     ends: frozenset[int]
+    tokenizer: Tokenizer
     _pieces: dict[int, bytes] = field(default_factory=dict[int, bytes])
 
     @classmethod
     def of(cls, model: Model) -> "Vocabulary":
         size = lib.llama_vocab_n_tokens(model.vocab)
         ends = frozenset(t for t in range(size) if lib.llama_vocab_is_eog(model.vocab, t))
-        return cls(model.vocab, size, ends)
+        return cls(model.vocab, size, ends, Tokenizer.of(model))
 
-    def tokens(self, text: str, *, begin: bool = True, special: bool = True) -> list[int]:
+    def tokens(
+        self, text: str, *, begin: bool = True, special: bool = True, bound: Bound = UNBOUND
+    ) -> list[int]:
         """Tokenise; `begin` adds what the model wants first, `special` reads control tokens.
 
-        A text that begins with the model's beginning itself is not given a second one.
+        A text that begins with the model's beginning itself is not given a second one. Raises
+        ContextLengthExceeded, UnbrokenText and TokenizingTooSlow for what is far out of bounds.
         """
-        data = text.encode("utf-8", "replace")
-        room = len(data) + 8
-        found = (ctypes.c_int32 * room)()
-        count = lib.llama_tokenize(self.handle, data, len(data), found, room, begin, special)
-        if count < 0:
-            found = (ctypes.c_int32 * -count)()
-            count = lib.llama_tokenize(self.handle, data, len(data), found, -count, begin, special)
-        begun = begin and count > 1 and lib.llama_vocab_get_add_bos(self.handle)
+        found = self.tokenizer.ids(text, begin=begin, special=special, bound=bound)
+        begun = begin and len(found) > 1 and lib.llama_vocab_get_add_bos(self.handle)
         doubled = begun and found[0] == found[1] == self.begin
-        return found[1:count] if doubled else found[:count]
+        return found[1:] if doubled else found
 
     def piece(self, token: int) -> bytes:
         """A token's bytes; control tokens have none."""

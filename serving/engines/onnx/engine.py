@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from serving.engines.aside import Aside
 from serving.engines.encoder import Labels, Scores, Spans, Task, Vectors
 from serving.engines.engine import EngineSnapshot
 from serving.engines.measures import Measures
@@ -30,6 +31,7 @@ class OnnxEngine:
     reader: Reader
     lanes: Lanes
     max_queue: int
+    aside: Aside = field(default_factory=Aside)
 
     @property
     def task(self) -> Task:
@@ -85,6 +87,7 @@ class OnnxEngine:
         )
 
     def close(self) -> None:
+        self.aside.close()
         self.lanes.close()
 
     async def _read(self, inputs: Sequence[Input], *, truncate: bool) -> list[Tokens]:
@@ -96,7 +99,7 @@ class OnnxEngine:
         waiting = len(self.lanes.backlog)
         if waiting >= self.max_queue:
             raise EngineBusy(f"{waiting} texts wait for this model already.")
-        return work() if size <= _SHORT else await asyncio.to_thread(work)
+        return work() if size <= _SHORT else await self.aside.run(size, work)
 
     async def _rows(self, texts: list[Tokens]) -> list[Any]:
         """A cancelled request leaves the queue; what a lane has begun it finishes for nobody."""

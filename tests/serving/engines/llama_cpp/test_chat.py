@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from serving.engines.llama_cpp.chat import MAX_TEMPLATE, ChatTemplate
+from serving.engines.llama_cpp.specials import Specials
+from serving.engines.llama_cpp.tokenizer import Tokenizer
 from serving.engines.llama_cpp.vocabulary import Vocabulary
 from serving.errors import InvalidRequest, ModelUnloadable
 from serving.wire.messages import Message
@@ -23,7 +25,8 @@ class _Names(Vocabulary):
     """A vocabulary without a model: templates only ask it for two names."""
 
     def __init__(self) -> None:
-        super().__init__(None, 0, frozenset())
+        none = Specials({}, None, None)
+        super().__init__(None, 0, frozenset(), Tokenizer(None, None, none, ([], [])))
 
     @property
     def begin(self) -> int:
