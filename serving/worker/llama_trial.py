@@ -15,15 +15,12 @@ from typing import Any, Protocol
 from registry.logs import logger
 from registry.names import Format, ModelVersion
 from registry.python import python_module
-from serving.engines.llama_cpp.built import read_built
-from serving.engines.llama_cpp.processor import this_processor
-from serving.engines.llama_cpp.trial import LOADING, Trial
+from serving.engines.llama_cpp.trial import LOADING, REBUILD, Trial
 from serving.engines.llama_cpp.tried import library_folder, trial_of
+from serving.engines.llama_cpp.used import uses
 from serving.engines.surroundings import engine_environment
 from serving.errors import ModelUnloadable
 from serving.orphans import die_with_parent
-
-FIX = "Run `make setup`, which builds llama.cpp without what fails here; see `modelyard doctor`."
 
 _log = logger("modelyard.worker")
 
@@ -71,7 +68,7 @@ class LlamaTrial:
         fault = trial.faults.get(LOADING) if self.on_gpu else trial.fault_of(name)
         if fault is not None:
             what = f"llama.cpp fails on this processor with {name}: {fault}"
-            raise NotComputable(f"{version.ref} cannot be served here. {what}.", fix=FIX)
+            raise NotComputable(f"{version.ref} cannot be served here. {what}.", fix=REBUILD)
 
     async def _tried(self) -> Trial:
         """Where it cannot be tried all counts as computable: an engine that dies says so itself."""
@@ -107,15 +104,9 @@ async def _answer(folder: Path) -> dict[str, Any]:
 
 
 def _tell(trial: Trial) -> None:
-    """One line: what of the processor is used, what is not, and why."""
-    built = read_built(Path(sys.prefix))
-    unused = this_processor().unused(trial.features)
-    facts = {
-        "uses": " ".join(trial.features),
-        "unused": " ".join(unused),
-        "built": str(built or ""),
-    }
+    """One line of the log."""
+    used = uses(trial, Path(sys.prefix))
     if trial.works:
-        _log.info("llama_cpp_tried", **facts)
+        _log.info("llama_cpp_tried", processor=used)
     else:
-        _log.error("llama_cpp_fails", reason=str(trial), fix=FIX, **facts)
+        _log.error("llama_cpp_fails", reason=str(trial), fix=REBUILD, processor=used)

@@ -35,28 +35,19 @@ def gguf_engine(folder: Path) -> Finding:
 
 def gguf_finding(trial: "Trial", *, has_gpu: bool) -> Finding:
     """What a trial says, and what the build makes of this machine."""
+    from serving.engines.llama_cpp.trial import REBUILD
+    from serving.engines.llama_cpp.used import uses
+
+    tried = f"tried here, {uses(trial, Path(sys.prefix))}"
     found = f"llama_cpp {version('llama-cpp-python')}"
     if not trial.works:
-        fix = "`make setup` builds it anew without what fails here."
-        return fail(_GGUF, f"{found} fails on this processor: {trial}", fix)
+        return fail(_GGUF, f"{found} fails on this processor: {trial}", REBUILD)
     if trial.gpu:
-        return ok(_GGUF, f"{found}, with GPU support; {_uses(trial)}")
+        return ok(_GGUF, f"{found}, with GPU support; {tried}")
     if has_gpu:
         fix = "Build it with `CMAKE_ARGS=-DGGML_CUDA=on make setup`, or the GPU stays idle."
         return warn(_GGUF, f"{found}, without GPU support", fix)
-    return ok(_GGUF, f"{found}, for the processor; {_uses(trial)}")
-
-
-def _uses(trial: "Trial") -> str:
-    """The processor's features that are used and not; why, where set-up had to leave some out."""
-    from serving.engines.llama_cpp.built import read_built
-    from serving.engines.llama_cpp.processor import this_processor
-
-    unused = this_processor().unused(trial.features)
-    without = f", not {', '.join(unused)}" if unused else ""
-    built = read_built(Path(sys.prefix))
-    reduced = f"; built {built}" if built and built.because else ""
-    return f"tried here, uses {', '.join(trial.features)}{without}{reduced}"
+    return ok(_GGUF, f"{found}, for the processor; {tried}")
 
 
 def onnx_engine() -> Finding:

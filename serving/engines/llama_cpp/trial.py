@@ -34,6 +34,12 @@ ALLOWED = 0.25
 PATIENCE_S = 120.0
 """Seconds for one child, which takes two: one that hangs is ended, and no other is started."""
 
+REBUILD = (
+    "`make setup` builds llama.cpp anew without what fails here; where it was installed by pip: "
+    "`CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall --no-cache-dir llama-cpp-python`."
+)
+"""What to do where something fails."""
+
 LOADING = "everything, as soon as it is loaded"
 """What fails where the library cannot even be loaded."""
 
