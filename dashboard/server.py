@@ -11,8 +11,14 @@ import streamlit as st
 from registry.pages import LOOPBACK, PageGuard, Pages, Receive, Scope, Send, refuse
 
 APP = Path(__file__).with_name("app.py")
-SHUT = ("/_stcore/metrics", "/_stcore/agent/", "/_stcore/script-health-check")
-"""What Streamlit would tell anybody of its sessions and of ways to drive it without a browser."""
+SHUT = (
+    "/_stcore/agent/",
+    "/_stcore/metrics",
+    "/_stcore/script-health-check",
+    "/auth/",
+    "/oauth2callback",
+)
+"""What Streamlit would tell anybody: of its sessions, and of ways in that are not ours."""
 
 OPTIONS: dict[str, object] = {
     "server.headless": True,

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 
 from registry.authorization import basic, carries
-from registry.pages import App, PageGuard, Pages, Receive, Scope, Send, refuse
+from registry.pages import UNFRAMED, App, PageGuard, Pages, Receive, Scope, Send, refuse
 
-API = "/api"
+API, HEALTH = "/api", "/api/health"
 _ABOUT_THE_API = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json", "/redoc"})
+# Its pages would tell a company that counts visitors of every visit.
+_POLICY = UNFRAMED + b"; connect-src 'self' ws: wss:"
 _REFUSAL = b'{"exception_message":"Unauthorized"}'
 # No challenge: a browser would ask by itself, and from then on send the login for any page.
 _HEADERS = ((b"content-type", b"application/json"),)
@@ -16,8 +18,9 @@ _HEADERS = ((b"content-type", b"application/json"),)
 class PrefectLogin:
     """Lets in who shows the login, and anybody to the files that Prefect's pages are made of.
 
-    Those hold nothing of this installation, and ask for the login themselves. Websockets carry it
-    in their first message, which is Prefect's own to judge.
+    Those hold nothing of this installation, ask for the login themselves, and before that whether
+    the server is up: its health is open, and says no more. Websockets carry the login in their
+    first message, which is Prefect's own to judge.
     """
 
     app: App
@@ -31,12 +34,14 @@ class PrefectLogin:
 
 
 def is_page(scope: Scope) -> bool:
-    """Whether it is one of the files of Prefect's pages that is asked for."""
+    """Whether it is for one of the files of Prefect's pages, or what they ask before the login."""
     path: str = scope["path"]
+    if path == HEALTH:
+        return scope["method"] == "GET"
     is_api = path in _ABOUT_THE_API or path == API or path.startswith(f"{API}/")
     return scope["method"] in ("GET", "HEAD") and not is_api
 
 
 def behind_login(app: App, login: str, host: str) -> App:
     """Prefect's application for the holder of `login`, out of reach of foreign pages."""
-    return PageGuard(PrefectLogin(app, basic(login)), Pages.of(host))
+    return PageGuard(PrefectLogin(app, basic(login)), Pages.of(host), _POLICY)

@@ -16,6 +16,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({b"127.0.0.1", b"localhost", b"[::1]"})
 REFUSED = b"Pages of other origins may not talk to this server.\n"
+UNFRAMED = b"frame-ancestors 'self'"
 _TEXT = b"text/plain; charset=utf-8"
 
 
@@ -49,21 +50,41 @@ class Pages:
 
 @dataclass(frozen=True, slots=True)
 class PageGuard:
-    """An application that foreign pages, and requests to a foreign name, do not reach."""
+    """An application that foreign pages, and requests to a foreign name, do not reach.
+
+    `policy` is what browsers are told of its own pages: none is shown inside of a foreign one.
+    """
 
     app: App
     pages: Pages
+    policy: bytes = UNFRAMED
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and not self._admits(scope):
-            await refuse(scope, send, 403, REFUSED)
-        else:
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
+        elif self._admits(scope):
+            await self.app(scope, receive, self._with_policy(send))
+        else:
+            await refuse(scope, send, 403, REFUSED)
+
+    def _with_policy(self, send: Send) -> Send:
+        async def send_with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                told = (b"content-security-policy", self.policy)
+                message["headers"] = [*message.get("headers", ()), told]
+            await send(message)
+
+        return send_with_policy
 
     def _admits(self, scope: Scope) -> bool:
         headers = dict[bytes, bytes](scope["headers"])
         host = headers.get(b"host", b"")
         return self.pages.knows(host) and self.pages.admits(headers.get(b"origin"), host)
+
+
+def from_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a browser asks for some page; where none has any business that is enough to know."""
+    return any(name == b"origin" for name, _ in headers)
 
 
 async def refuse(

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from deployments.demo.refusal import Refusal
 from deployments.demo.repository import Repository, Shelf
 from registry.authorization import bearer, carries
-from registry.pages import refuse
+from registry.pages import from_page, refuse
 
 _MEMBERS_ONLY = b'{"error":"This Hub asks for the token of its own."}'
 
@@ -59,13 +59,17 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """A Hub for the holders of one token: everybody else is refused, whatever is asked."""
+    """A Hub for the programs that hold one token: all others are refused, whatever is asked."""
 
     app: ASGIApp
     token: str = field(repr=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or carries(scope["headers"], bearer(self.token)):
+        if scope["type"] == "lifespan" or self._is_member(scope):
             await self.app(scope, receive, send)
         else:
             await refuse(scope, send, 401, _MEMBERS_ONLY, (b"content-type", b"application/json"))
+
+    def _is_member(self, scope: Scope) -> bool:
+        headers = scope["headers"]
+        return carries(headers, bearer(self.token)) and not from_page(headers)

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from registry.authorization import bearer, carries
 from registry.errors import NotAuthenticated
-from registry.pages import refuse
+from registry.pages import from_page, refuse
 from serving.wire.errors import error_bytes
 
 _REFUSAL = error_bytes(NotAuthenticated("The internal token is missing or wrong."))
@@ -33,7 +33,7 @@ class InternalGuard:
             await refuse(scope, send, 401, _REFUSAL, *_HEADERS)
 
     def _knows(self, scope: Scope) -> bool:
-        if any(name == b"origin" for name, _ in scope["headers"]):
+        if from_page(scope["headers"]):
             return False
         tokens = [self.token]
         if more := self.also.get(scope["path"]):

@@ -1,4 +1,7 @@
-"""One `modelyard up --demo` for all acceptance tests: every process real, on free ports."""
+"""One `modelyard up --demo` for all acceptance tests: every process real, on free ports.
+
+It stands in a hostile folder, so that all that works works there too.
+"""
 
 import json
 import os
@@ -13,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.servers.hostile_folder import HostileFolder, hostile_folder
+
 START_S = 400
 
 
@@ -23,6 +28,7 @@ class Running:
     process: subprocess.Popen[bytes]
     data: Path
     ready_file: Path
+    folder: HostileFolder
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -37,25 +43,35 @@ class Running:
             "PREFECT_API_URL": self.facts["prefect_url"] + "/api",
         }
 
+    def command(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """A command from another terminal in the same folder, to its end."""
+        return subprocess.run(
+            modelyard(*arguments),
+            env=self.env | env, cwd=self.folder.path, capture_output=True, text=True, timeout=240,
+            check=False,
+        )  # fmt: skip
+
 
 def modelyard(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "serving.cli.main", *arguments]
+    """The command as it is installed: that it is safe where it stands is not the folder's doing."""
+    return [str(Path(sys.executable).with_name("modelyard")), *arguments]
 
 
 def start_up(data: Path, *options: str) -> Running:
     """Start `up` and wait for its ready file; fails with its log when it ends before."""
+    folder = hostile_folder(data.parent / "project")
     ready = data.parent / f"{data.name}-ready.json"
     log = data.parent / f"{data.name}-up.log"
     command = modelyard("up", "--data", str(data), "--port", "0", "--ready-file", str(ready))
     with log.open("wb") as out:
-        process = subprocess.Popen([*command, *options], stdout=out, stderr=out)
+        process = subprocess.Popen([*command, *options], cwd=folder.path, stdout=out, stderr=out)
     deadline = time.monotonic() + START_S
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             pytest.fail(f"`modelyard up` did not come up:\n{log.read_text()[-4000:]}")
         time.sleep(0.2)
-    return Running(process, data, ready)
+    return Running(process, data, ready, folder)
 
 
 def end_up(running: Running) -> float:

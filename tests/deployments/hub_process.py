@@ -1,6 +1,7 @@
 """A Hub in a process of its own, over a folder that a test fills."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -45,12 +46,13 @@ class Hub:
 
 
 @contextmanager
-def running_hub(root: Path, scratch: Path, *options: str) -> Generator[Hub]:
+def running_hub(root: Path, scratch: Path, *options: str, **env: str) -> Generator[Hub]:
     """Start a Hub over `root` with the command line's `options`; it is ended on leaving."""
     ready = scratch / "hub-ready.json"
     ready.unlink(missing_ok=True)
     command = [sys.executable, "-m", "deployments.demo.hub", "--root", str(root)]
-    process = subprocess.Popen([*command, "--ready-file", str(ready), *options])
+    surroundings = {**os.environ, **env}
+    process = subprocess.Popen([*command, "--ready-file", str(ready), *options], env=surroundings)
     try:
         yield Hub(_address(ready, process), root)
     finally:

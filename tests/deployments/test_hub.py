@@ -189,3 +189,20 @@ def test_the_bundled_model_is_what_a_bare_start_serves(tmp_path: Path) -> None:
     with running_hub(BUNDLED, tmp_path) as hub:
         info = hub.client().model_info("modelyard/tiny-shakespeare-GGUF")
     assert info.pipeline_tag == "text-generation"
+
+
+def test_a_closed_hub_knows_its_members_alone(tmp_path: Path, cache: Path) -> None:
+    """Every address and method is refused without the token; the real client downloads with it."""
+    repo = "modelyard/tiny-shakespeare-GGUF"
+    with running_hub(BUNDLED, tmp_path, MODELYARD_DEMO_HUB_TOKEN="of-this-run") as hub:
+        for path in ("/", "/api/models", f"/api/models/{repo}", f"/{repo}/resolve/main/README.md"):
+            for method in ("GET", "HEAD", "POST", "OPTIONS"):
+                for headers in ({}, {"Authorization": "Bearer wrong"}):
+                    asked = httpx.request(method, hub.url + path, headers=headers, timeout=60)
+                    assert asked.status_code == 401
+        page = {"Authorization": "Bearer of-this-run", "Origin": "http://localhost:3000"}
+        assert fetch(f"{hub.url}/api/models", headers=page).status_code == 401
+        path = hf_hub_download(
+            repo, "README.md", endpoint=hub.url, cache_dir=cache, token="of-this-run"
+        )
+        assert Path(path).read_text().startswith("---")

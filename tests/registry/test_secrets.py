@@ -4,7 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from registry.secrets import internal_token, secret_key
+import pytest
+
+from registry.errors import SettingsInvalid
+from registry.secrets import internal_token, metrics_token, prefect_login, secret_key
 from registry.settings import RegistrySettings, load
 
 _PRINT = """
@@ -49,3 +52,24 @@ def test_the_internal_token_follows_from_the_secret() -> None:
     assert internal_token("a" * 32) == internal_token("a" * 32)
     assert internal_token("a" * 32) != internal_token("b" * 32)
     assert len(internal_token("a" * 32)) == 64
+
+
+def test_each_purpose_has_a_secret_of_its_own(tmp_path: Path) -> None:
+    """Whoever is shown one can make none of the others of it."""
+    settings = load(RegistrySettings, data_dir=tmp_path)
+    secret = secret_key(settings)
+    name, _, password = prefect_login(secret).partition(":")
+    assert name == "modelyard"
+    secrets = {secret, internal_token(secret), metrics_token(settings), password}
+    assert len(secrets) == 4
+    assert all(len(one) >= 43 for one in secrets)
+
+
+def test_a_token_for_the_measures_may_be_set(tmp_path: Path) -> None:
+    """It wins; one that could be guessed, or that no header can carry, is refused by name."""
+    settings = load(RegistrySettings, data_dir=tmp_path, metrics_token="prometheus-reads")
+    assert metrics_token(settings) == "prometheus-reads"
+    for bad in ("short", "x" * 16 + "\n", "ü" * 16):
+        with pytest.raises(SettingsInvalid, match="MODELYARD_METRICS_TOKEN") as caught:
+            load(RegistrySettings, data_dir=tmp_path, metrics_token=bad)
+        assert bad not in str(caught.value)

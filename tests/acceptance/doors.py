@@ -1,0 +1,147 @@
+"""Who listens in one `up`, what each can be asked, and the few things that anybody may ask."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import psutil
+from fastapi.routing import iter_route_contexts
+from starlette.routing import BaseRoute, Route
+
+from deployments.demo.hub import BUNDLED, make_app
+from registry.authorization import basic, bearer
+from registry.python import python_module
+from registry.secrets import internal_token
+from registry.settings import RegistrySettings
+from serving.asgi import create_app
+from serving.engines.application import Application
+from serving.engines.config import EngineConfig
+from serving.settings import ServingSettings
+from serving.worker.control import Control
+from tests.acceptance.conftest import Running
+from tests.servers.listening import Listener, listeners
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+NOWHERE = (
+    "/",
+    "/nothing/here",
+    "/docs",
+    "/openapi.json",
+    "/metrics",
+    "//api/health",
+    "/API/health",
+)
+
+OPEN: dict[str, dict[tuple[str, str], str]] = {
+    "gateway": {
+        ("POST", "/api/v1/login"): "the login itself",
+        ("GET", "/health"): "says that the process answers",
+        ("GET", "/health/live"): "the same",
+        ("GET", "/health/ready"): "says whether there is a worker",
+    },
+    "prefect": {("GET", "/api/health"): "`true`; Prefect's page asks it before it shows the login"},
+    "dashboard": {
+        ("GET", "/_stcore/health"): "`ok`",
+        ("GET", "/_stcore/host-config"): "constants that the login page starts with",
+    },
+}
+"""By name, with the reason; beside these are only the files that the two login pages consist of."""
+
+_STREAMLITS_ROUTES = """
+import json
+from dashboard.server import Dashboard
+app = Dashboard("127.0.0.1")._build_starlette_app()
+print(json.dumps([r.path for r in app.routes if r.path]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One listening port: whose it is, what opens it, and every path that it knows."""
+
+    name: str
+    listener: Listener
+    credential: bytes = field(repr=False)
+    paths: tuple[str, ...] = field(repr=False)
+
+    def client(self, credential: bytes = b"", **headers: str) -> httpx.Client:
+        told = [(k.encode(), v.encode()) for k, v in headers.items()]
+        told += [(b"authorization", credential)] if credential else []
+        return httpx.Client(base_url=self.listener.url, headers=told, timeout=120, trust_env=False)
+
+    def is_page(self, method: str, path: str) -> bool:
+        """Whether it is a file of a page that asks people to log in."""
+        if method not in ("GET", "HEAD"):
+            return False
+        if self.name == "dashboard":
+            return not path.startswith("/_stcore/")
+        closed = path.startswith("/api/") or path in ("/docs", "/openapi.json")
+        return self.name == "prefect" and not closed
+
+
+def name_of(up: Running, pid: int) -> str:
+    """The name of the service that a process of `up` is, or belongs to."""
+    names = {pid: name for name, pid in up.facts["pids"].items()}
+    return names.get(pid) or f"{names[psutil.Process(pid).ppid()]}'s engine"
+
+
+def doors(up: Running) -> dict[str, Door]:
+    """Every HTTP port of `up`, found from the kernel; the flows' port speaks no HTTP."""
+    found = {name_of(up, one.pid): one for one in listeners(up.process.pid)}
+    internal = bearer(internal_token((up.data / "secret.key").read_text().strip()))
+    facts = up.facts
+    known: dict[str, tuple[bytes, Iterable[str]]] = {
+        "gateway": (bearer(facts["admin_key"]), _gateway_paths(up.data)),
+        "prefect": (basic(facts["prefect_login"]), _prefect_paths(facts)),
+        "dashboard": (b"", _dashboard_paths()),
+        "hub": (bearer(facts["hub_token"]), _paths(_hub_routes())),
+        "worker-cpu-0": (internal, _paths(Control(cast("Any", None), "t", "m").app().routes)),
+        "worker-cpu-0's engine": (internal, _paths(_engine_routes())),
+    }
+    return {
+        name: Door(name, found[name], credential, (*sorted(set(paths)), *NOWHERE))
+        for name, (credential, paths) in known.items()
+    }
+
+
+def _gateway_paths(data: Path) -> Iterable[str]:
+    app = create_app(ServingSettings(), RegistrySettings(data_dir=data))
+    return [_filled(str(context.path)) for context in iter_route_contexts(app.routes)]
+
+
+def _prefect_paths(facts: dict[str, Any]) -> Iterable[str]:
+    login = {"Authorization": basic(facts["prefect_login"]).decode()}
+    whole = httpx.get(f"{facts['prefect_url']}/openapi.json", headers=login, timeout=60).json()
+    pages = ("/ui-settings", "/v2/deployments", "/api", "/api/openapi.json", "/api/docs")
+    return [*pages, *(f"/api{_filled(path)}" for path in whole["paths"])]
+
+
+def _dashboard_paths() -> Iterable[str]:
+    """Asked in another process: Streamlit has one runtime in each."""
+    argv = [*python_module("x")[:2], "-c", _STREAMLITS_ROUTES]
+    told = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=240)
+    return [_filled(path) for path in json.loads(told.stdout.splitlines()[-1])]
+
+
+def _hub_routes() -> Iterable[BaseRoute]:
+    return make_app(BUNDLED, frozenset(), faults=True, members="m").routes
+
+
+def _engine_routes() -> Iterable[BaseRoute]:
+    config = EngineConfig(
+        version_id="v", model_name="m", format="mock", path="p", internal_token="t" * 16
+    )
+    return Application(cast("Any", None), config, {}).build().routes
+
+
+def _paths(routes: Iterable[BaseRoute]) -> Iterable[str]:
+    return [_filled(route.path) for route in routes if isinstance(route, Route)]
+
+
+def _filled(path: str) -> str:
+    return re.sub(r"{[^}]*}", "x", path)
