@@ -19,6 +19,9 @@ from serving.wire.response_format import JsonForm
 
 MAX_DEPTH = 32
 MAX_RULES = 4000
+MAX_REPEATS = 100_000
+"""llama.cpp writes every one out, and copies all of them for each answer."""
+
 _SPEAK_OF = {
     "properties": "object",
     "required": "object",
@@ -55,6 +58,7 @@ class Rules:
         self._rules: dict[str, str] = {}
         self._references: dict[str, str] = {}
         self._depth = 0
+        self._repeats = 0
         self._shapes = {
             "object": self._object,
             "array": self._array,
@@ -90,6 +94,17 @@ class Rules:
         name = f"r{len(self._rules)}"
         self._rules[name] = body
         return name
+
+    def _times(self, what: str, least: int, most: int | None) -> str:
+        """So many of something, one after the other."""
+        self._repeats += least if most is None else most
+        if self._repeats > MAX_REPEATS:
+            raise InvalidRequest(
+                f"'{self._where}' is too large: its lengths add up to more than {MAX_REPEATS}.",
+                param=self._where,
+                fix="Ask for lower 'maxLength' and 'maxItems', or leave them out.",
+            )
+        return words.times(what, least, most)
 
     def value(self, schema: Schema, where: str) -> str:
         """The name of a rule for the values a schema allows."""
@@ -202,7 +217,7 @@ class Rules:
         item = self.value(schema_at(schema.get("items", True), f"{where}.items"), f"{where}.items")
         if most == 0:
             return '"[" space "]"'
-        more = words.times(
+        more = self._times(
             f'(space "," space {item})', max(least - 1, 0), None if most is None else most - 1
         )
         filled = f"{item} {more} space"
@@ -226,7 +241,7 @@ class Rules:
         if form is None:
             plain = not least and most is None
             return (
-                "string" if plain else self.rule(rf'"\"" {words.times("char", least, most)} "\""')
+                "string" if plain else self.rule(rf'"\"" {self._times("char", least, most)} "\""')
             )
         if form not in words.FORMATS or least or most is not None:
             known = ", ".join(words.FORMATS)

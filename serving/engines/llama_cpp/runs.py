@@ -1,9 +1,9 @@
 """How long a stretch of text may be in which no word could end.
 
-llama.cpp cuts the text for byte-level BPE into words by regular expressions, which for a third of all
-models go one call deeper with every character of a word: a word takes memory, 320 bytes a
-character, while it is looked for. Here is what can be one word, more or less; what is measured is
-only whether a stretch is far too long.
+llama.cpp cuts a text into words before BPE makes tokens of them, for a third of its pre-tokenizers
+by regular expressions that go one call deeper with every character of a word. So a word takes
+memory while it is looked for, 320 bytes a character. Here is what may be one word, more or less:
+only a stretch that is far too long is looked for.
 """
 
 import re
