@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from deployments.ladder import BuildFailed, Ladder
 from deployments.llama_builds import Compiling
+from registry.python import python_module
 from serving.engines.llama_cpp.built import Built
 from serving.engines.llama_cpp.processor import this_processor
 
@@ -43,7 +44,7 @@ def main() -> int:
     except BuildFailed:
         return 1
     # A new process sees what has just been installed.
-    again = [sys.executable, "-m", "deployments.setting_up", "--try", given.extras]
+    again = python_module("deployments.setting_up", "--try", given.extras)
     return subprocess.run(again, cwd=ROOT, check=False).returncode
 
 

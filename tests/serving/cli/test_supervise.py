@@ -54,7 +54,7 @@ async def test_a_child_that_never_answers_fails_the_start_with_its_last_words(
 async def test_a_child_that_dies_again_and_again_says_by_what(tmp_path: Path) -> None:
     """The signal of its last end, what that means, and what to do."""
     said: list[str] = []
-    supervisor = Supervisor(tmp_path, lambda: None, said.append)
+    supervisor = Supervisor(tmp_path, tmp_path, lambda: None, said.append)
     code = f"import os; os.kill(os.getpid(), {int(signal.SIGILL)})"
     service = Service("sick", (sys.executable, "-c", code), "http://127.0.0.1:9/")
     await supervisor.start(service)
