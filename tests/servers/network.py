@@ -54,6 +54,11 @@ class Network:
         base = f"http://{name}:{port}"
         return httpx.Client(transport=transport, base_url=base, timeout=120, **options)
 
+    def end(self) -> None:
+        """SIGKILL for all that runs there; what `inside` has started is to be waited for."""
+        self._holder.kill()
+        self._holder.wait(60)
+
     def _ask(self, *order: object) -> Any:
         assert self._holder.stdin is not None
         assert self._holder.stdout is not None
@@ -73,9 +78,9 @@ def private_network(
     over = {hosts: "/etc/hosts", **mounts}
     order = {"names": addresses, "mounts": [[str(s), t] for s, t in over.items()]}
     user = [] if _is_root() else ["--user", "--map-root-user"]
+    inner = [sys.executable, "-m", "tests.servers.network_holder", json.dumps(order)]
     holder = subprocess.Popen(
-        ["unshare", *user, *_NEW, sys.executable, "-m", "tests.servers.network_holder"]
-        + [json.dumps(order)],
+        ["unshare", *user, *_NEW, *inner],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

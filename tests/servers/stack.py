@@ -85,9 +85,9 @@ class Stack:
         return name in there[condition]
 
     def _look_at(self, service: Service) -> None:
-        if service.healthcheck and service.name not in self.healthy:
-            if self.run(service.name, *service.healthcheck).returncode == 0:
-                self.healthy.add(service.name)
+        check = service.healthcheck if service.name not in self.healthy else None
+        if check and self.run(service.name, *check).returncode == 0:
+            self.healthy.add(service.name)
 
 
 @contextmanager
@@ -99,11 +99,17 @@ def running_stack(folder: Path, variables: Mapping[str, str]) -> Generator[Stack
     mounts = {_outside(folder, place): place for place in PLACES}
     (folder / "sockets").mkdir()
     with private_network(folder / "sockets", [*services, HUB], mounts) as network:
+        assert HUB not in services
         stack = Stack(network, services, folder)
         hub = [sys.executable, "-m", "deployments.demo.hub", "--host", HUB, "--port", "80"]
         stack.begin(HUB, hub, {})
-        stack.start()
-        yield stack
+        try:
+            stack.start()
+            yield stack
+        finally:
+            network.end()
+            for process in stack.processes.values():
+                process.wait(60)
 
 
 def _furnish(service: Service, folder: Path) -> None:
