@@ -31,7 +31,7 @@ TYPES = (*MADE, "Q5_1", "Q5_0", "Q4_1", "Q3_K_M", "Q2_K", "IQ4_NL", "IQ4_XS")
 ALLOWED = 0.25
 """How far a number may be off, in the size of all: rounding is 0.07 at most, a wrong kernel 1."""
 
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 """Seconds for one child, which takes two: one that hangs is ended, and no other is started."""
 
 REBUILD = (
@@ -101,16 +101,27 @@ def try_library(
     if not gpu_layers:
         surroundings["CUDA_VISIBLE_DEVICES"] = ""
     faults, library = dict[str, str](), dict[str, Any]()
-    left = [*types]
-    with TemporaryDirectory() as folder:
-        ask = {"folder": folder, "gpu_layers": gpu_layers}
-        while left:
-            child = _Child(ask | {"types": left}, surroundings, patience_s)
-            faults |= child.run(library)
-            if child.hung or child.trying == LOADING:
-                break
-            left = left[left.index(child.trying) + 1 :]
+    try:
+        with TemporaryDirectory() as folder:
+            ask = {"folder": folder, "gpu_layers": gpu_layers}
+            for child in _children(types, ask, surroundings, patience_s):
+                faults |= child.run(library)
+    except OSError as error:
+        raise TrialImpossible(f"llama.cpp could not be tried: {error}") from error
     return Trial(faults, tuple(library.get("features", ())), bool(library.get("gpu")))
+
+
+def _children(
+    types: Sequence[str], ask: dict[str, Any], environment: Mapping[str, str], patience_s: float
+) -> Iterator["_Child"]:
+    """One for all; another for what is left where it died on one of them."""
+    left = [*types]
+    while left:
+        child = _Child(ask | {"types": left}, environment, patience_s)
+        yield child
+        if child.hung or child.trying == LOADING:
+            return
+        left = left[left.index(child.trying) + 1 :]
 
 
 def _base(quantization: str) -> str:
@@ -141,7 +152,11 @@ class _Child:
             ) as child,
             patience(child, self.patience_s) as over,
         ):
-            faults = dict(self._faults(child, library))
+            try:
+                faults = dict(self._faults(child, library))
+            except BaseException:
+                child.kill()
+                raise
             code, self.hung = child.wait(), over.is_set()
             if self.hung:
                 return faults | {self.trying: f"no end within {self.patience_s:.0f} s"}

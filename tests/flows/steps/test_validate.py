@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.errors import InvalidModelFile, ModelRefused
+from flows.steps.reader import read_in_child
 from flows.steps.validate import inspect, validate
 from registry.names import Format
 from tests.flows.hostile import ARCHITECTURE, ARRAY, STRING, U8, U32, gguf, pair, tensor, text
@@ -175,3 +176,11 @@ def test_the_child_sees_none_of_our_secrets(
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert validate(tiny, "tiny.gguf").architecture == "llama"
+
+
+def test_a_reader_that_dies_says_by_what(tmp_path: Path) -> None:
+    """The limit that it met has a name."""
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF")
+    with pytest.raises(InvalidModelFile, match=r"ended by SIGXCPU .*processor time"):
+        read_in_child("tests.flows.dying", file, "model.gguf")
