@@ -13,6 +13,7 @@ import psutil
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Route
 
+from dashboard.server import SHUT
 from deployments.demo.hub import BUNDLED, make_app
 from registry.authorization import basic, bearer
 from registry.python import python_module
@@ -74,12 +75,16 @@ class Door:
         told += [(b"authorization", credential)] if credential else []
         return httpx.Client(base_url=self.listener.url, headers=told, timeout=120, trust_env=False)
 
+    def exactly(self, path: str) -> httpx.URL:
+        """The address of a path as it is written: the client would tidy some up."""
+        return httpx.URL(self.listener.url).copy_with(raw_path=path.encode())
+
     def is_page(self, method: str, path: str) -> bool:
         """Whether it is a file of a page that asks people to log in."""
         if method not in ("GET", "HEAD"):
             return False
         if self.name == "dashboard":
-            return not path.startswith("/_stcore/")
+            return not path.startswith(SHUT)
         closed = path.startswith("/api/") or path in ("/docs", "/openapi.json")
         return self.name == "prefect" and not closed
 

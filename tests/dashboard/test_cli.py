@@ -35,6 +35,5 @@ def test_the_process_becomes_streamlit(commands: Commands, monkeypatch: pytest.M
     result = CliRunner().invoke(commands.root, ["dashboard", *options])
     assert result.exit_code == 0, result.output
     argv, gateway = started[0]
-    assert argv[1:5] == ["-P", "-m", "streamlit", "run"]
-    assert "--server.address=127.0.0.1" in argv
+    assert argv[2:6] == ["-m", "dashboard.server", "--host", "127.0.0.1"]
     assert gateway == "http://gpu1:8080"

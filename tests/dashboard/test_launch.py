@@ -2,32 +2,38 @@
 
 import re
 import socket
+from typing import cast
 
 import pytest
 
 from dashboard.launch import command, environment
+from dashboard.server import options
 from dashboard.settings import DashboardSettings
 from registry.errors import PortInUse, SettingsInvalid
 from registry.settings import load
 
 
-def flags(host: str = "127.0.0.1") -> list[str]:
-    return command(DashboardSettings(dashboard_host=host, dashboard_port=0))
-
-
 def test_it_sends_no_telemetry_and_shows_no_traceback() -> None:
     """The browser gets neither a statistics script nor the inside of an error."""
-    given = flags()
-    assert "--browser.gatherUsageStats=false" in given
-    assert "--client.showErrorDetails=none" in given
-    assert "--server.enableXsrfProtection=true" in given
-    assert "--server.fileWatcherType=none" in given
+    given = options("127.0.0.1", 8501)
+    assert given["browser.gatherUsageStats"] is False
+    assert given["client.showErrorDetails"] == "none"
+    assert given["server.enableXsrfProtection"] is True
+    assert given["server.fileWatcherType"] == "none"
+    assert given["client.allowedOrigins"] == []  # nobody steers the page from a frame around it
 
 
 def test_on_loopback_only_loopback_names_are_answered() -> None:
     """A page of a foreign site that resolves its name to 127.0.0.1 gets no session."""
-    assert "--server.allowedHosts=127.0.0.1" in flags()
-    assert not [flag for flag in flags("::") if "allowedHosts" in flag]
+    hosts = options("127.0.0.1", 8501)["server.allowedHosts"]
+    assert set(cast("list[str]", hosts)) == {"127.0.0.1", "localhost", "::1"}
+    assert "server.allowedHosts" not in options("::", 8501)
+
+
+def test_it_imports_nothing_of_the_folder_it_is_started_in() -> None:
+    """Whose folder that is does not decide what runs."""
+    argv = command(DashboardSettings(dashboard_port=0))
+    assert argv[1:5] == ["-P", "-m", "dashboard.server", "--host"]
 
 
 def test_a_taken_port_is_named_with_the_way_out() -> None:
