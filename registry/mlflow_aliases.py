@@ -22,6 +22,7 @@ class _Untold:
     version_id: str
     number: str | None
 
+
 @dataclass(frozen=True, slots=True)
 class MlflowAliases:
     """The aliases of a database's catalog, as an MLflow registry has them."""

@@ -35,7 +35,8 @@ class Network:
         enter = ["nsenter", "--target", str(self._inner_pid), "--net", "--mount", "--pid", *user]
         # The folder is entered there, since it may be mounted there only.
         at = [f"--wdns={options.pop('cwd')}"] if "cwd" in options else []
-        return subprocess.Popen([*enter, *at, *argv], **options)
+        process: subprocess.Popen[bytes] = subprocess.Popen([*enter, *at, *argv], **options)
+        return process
 
     def listening(self) -> list[tuple[str, int]]:
         """What the kernel says takes connections there."""

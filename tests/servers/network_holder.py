@@ -14,7 +14,6 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 _SET_ADDRESS, _SET_FLAGS, _SET_MASK = 0x8916, 0x8914, 0x891C
 _UP = 0x1
@@ -42,7 +41,7 @@ def _request(label: bytes, address: str) -> bytes:
     return struct.pack("16s16s8x", label, where)
 
 
-def listening() -> list[list[Any]]:
+def listening() -> list[tuple[str, int]]:
     """Address and port of every TCP socket of this network that takes connections."""
     rows = [
         row.split()
