@@ -186,6 +186,7 @@ def test_the_end_is_quick_and_leaves_nothing(up: Running) -> None:
     assert took <= 60  # the bar of 10 s is the supervisor's own, which kills after 8 s
     _until(lambda: not any(map(_lives, family)), 60)
     assert not (up.data / "run" / "up.json").exists()
+    assert up.folder.imported == []  # not by a child that was started again either
 
 
 def _answers(client: openai.OpenAI, model: str) -> bool:

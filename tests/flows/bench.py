@@ -17,7 +17,6 @@ from registry.catalog import Catalog
 from registry.database import Database
 from registry.names import ModelVersion
 from registry.open import open_database, open_store
-from registry.python import python_module
 from registry.runs import RunBoard, RunView
 from registry.settings import RegistrySettings
 from registry.store import Store
@@ -26,6 +25,9 @@ from tests.servers.prefect import QUIET
 REPO, FILE = "ada/tiny-GGUF", "tiny-f16.gguf"
 CARD = b"---\nlicense: mit\n---\n# Tiny\n\nA parrot that speaks of nothing but lighthouses.\n"
 PATIENCE_S = 400.0
+MODELYARD = Path(sys.executable).with_name("modelyard")
+"""The command as it is installed."""
+
 _DYING = """
 import os, signal, sys
 from registry.run import Run
@@ -69,7 +71,7 @@ class Bench:
 
     def start(self, *arguments: str, cwd: Path | str = ".", **env: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            python_module("serving.cli.main", *arguments),
+            [MODELYARD, *arguments],
             env=self.env(**env), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 

@@ -16,6 +16,7 @@ from registry.authorization import basic
 from registry.names import RunState
 from tests.deployments.hub_process import Hub as HubProcess
 from tests.flows.bench import PATIENCE_S, REPO, Bench
+from tests.servers.hostile_folder import hostile_folder
 
 ROOT = Path(__file__).parents[2]
 SETTLED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -23,8 +24,12 @@ SETTLED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 @contextmanager
 def served(bench: Bench) -> Generator[httpx.Client]:
-    """`modelyard flows` with its deployments known to the server; yields the server's API."""
-    process = bench.start("flows")
+    """`modelyard flows` with its deployments known to the server; yields the server's API.
+
+    It stands in a hostile folder, and so do the processes of its flow runs.
+    """
+    folder = hostile_folder(bench.data.parent / "project")
+    process = bench.start("flows", cwd=folder.path)
     login = {"Authorization": basic(bench.prefect.login).decode()}
     with httpx.Client(base_url=bench.prefect.url, headers=login, timeout=120) as api:
         try:
@@ -34,6 +39,7 @@ def served(bench: Bench) -> Generator[httpx.Client]:
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=240)
+    assert folder.imported == []
 
 
 def _await(done: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
