@@ -7,8 +7,9 @@ from registry.settings import LogSettings, load
 
 
 def begin() -> None:
-    """Its files are its user's alone, its children import nothing from where they stand, its log
-    has our form; raises SettingsInvalid.
+    """Private files, children that import nothing from their folder, one form of log lines.
+
+    Raises SettingsInvalid.
     """
     keep_children_safe()
     keep_private()

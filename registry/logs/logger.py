@@ -1,4 +1,4 @@
-"""The loggers of our own modules: structlog's, configured so that each event is one of our lines."""
+"""The loggers of our own modules: structlog's, whose events become our lines."""
 
 from dataclasses import dataclass
 from typing import NoReturn, cast
