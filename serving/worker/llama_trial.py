@@ -16,7 +16,7 @@ from registry.logs import logger
 from registry.names import Format, ModelVersion
 from registry.python import python_module
 from serving.engines.llama_cpp.trial import LOADING, REBUILD, Trial
-from serving.engines.llama_cpp.tried import library_folder, trial_of
+from serving.engines.llama_cpp.tried import library_folder, remembered, trial_of
 from serving.engines.llama_cpp.used import uses
 from serving.engines.surroundings import engine_environment
 from serving.errors import ModelUnloadable
@@ -48,7 +48,10 @@ class Everything:
 
 @dataclass(slots=True)
 class LlamaTrial:
-    """Remembered in `folder`; with `on_gpu` the processor's own kernels matter little."""
+    """Of `doctor` or of a worker before, which `folder` remembers; of set-up; or our own.
+
+    With `on_gpu` the processor's own kernels matter little.
+    """
 
     folder: Path
     on_gpu: bool
@@ -74,11 +77,13 @@ class LlamaTrial:
         """Where it cannot be tried all counts as computable: an engine that dies says so itself."""
         if library_folder() is None:
             return Trial()
-        answer = await _answer(self.folder)
-        if "error" in answer:
-            _log.warning("llama_cpp_not_tried", reason=answer["error"]["message"])
-            return Trial()
-        trial = trial_of(answer)
+        trial = remembered(self.folder, Path(sys.prefix))
+        if trial is None:
+            answer = await _answer(self.folder)
+            if "error" in answer:
+                _log.warning("llama_cpp_not_tried", reason=answer["error"]["message"])
+                return Trial()
+            trial = trial_of(answer)
         _tell(trial)
         return trial
 

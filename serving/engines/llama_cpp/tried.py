@@ -1,7 +1,7 @@
 """A trial's result, kept: it holds as long as library and processor are the same.
 
-`python -m serving.engines.llama_cpp.tried FOLDER` prints it as one line of JSON, for whoever cannot
-wait: `{"faults", "features", "gpu"}`, or `{"error": {code, message, fix}}`.
+`python -m serving.engines.llama_cpp.tried FOLDER` tries, keeps the result there and prints it as
+one line of JSON: `{"faults", "features", "gpu"}`, or `{"error": {code, message, fix}}`.
 """
 
 import sys
@@ -21,10 +21,15 @@ from serving.orphans import die_with_parent
 FILE = "llama_cpp_trial.json"
 
 
+def remembered(*folders: Path) -> Trial | None:
+    """What the first folder that knows of this library on this processor knows."""
+    here, every = _here(), [read_kept(folder / FILE) for folder in folders]
+    return next((trial_of(known) for known in every if known.get("of") == here), None)
+
+
 def tried(folder: Path) -> Trial:
-    """What `folder` remembers of this library on this processor, else a trial; raises as that."""
-    known = read_kept(folder / FILE)
-    return trial_of(known) if known.get("of") == _here() else try_anew(folder)
+    """What `folder` remembers, else a trial, which it remembers then; raises TrialImpossible."""
+    return remembered(folder) or try_anew(folder)
 
 
 def try_anew(folder: Path) -> Trial:
@@ -63,7 +68,7 @@ def main() -> None:
     die_with_parent()
     report = Report.on_stdout()
     try:
-        report.line(**asdict(tried(Path(sys.argv[1]))))
+        report.line(**asdict(try_anew(Path(sys.argv[1]))))
     except TrialImpossible as error:
         report.error(error)
 

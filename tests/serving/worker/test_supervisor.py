@@ -123,7 +123,8 @@ async def test_a_killed_worker_leaves_no_engine_and_its_successor_takes_over(sit
     async with working(site) as process:
         for version in versions:
             await site.load(version.id)
-        engines = psutil.Process(process.pid).children(recursive=True)
+        children = psutil.Process(process.pid).children(recursive=True)
+        engines = [child for child in children if "serving.engines.server" in child.cmdline()]
         assert len(engines) == 2
         process.kill()
         process.wait()
