@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import httpx
+import httpx2
 import openai
 import psycopg
 import pytest
@@ -98,9 +99,10 @@ def test_an_ingest_registers_everywhere(ingested: Stack, mlflow: httpx.Client) -
 @pytest.fixture(scope="module")
 def answer(ingested: Stack, key: str) -> list[str]:
     """The pieces of an answer as the unmodified client has them, from gateway, worker, engine."""
-    with ingested.network.client("gateway", 8080) as transport:
+    there = httpx2.HTTPTransport(uds=ingested.network.socket("gateway", 8080))
+    with httpx2.Client(transport=there, timeout=240) as http:
         client = openai.OpenAI(
-            base_url="http://gateway:8080/v1", api_key=key, http_client=transport, max_retries=0
+            base_url="http://gateway:8080/v1", api_key=key, http_client=http, max_retries=0
         )
         stream = client.chat.completions.create(
             model=MODEL,

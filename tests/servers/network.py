@@ -35,8 +35,7 @@ class Network:
         enter = ["nsenter", "--target", str(self._inner_pid), "--net", "--mount", "--pid", *user]
         # The folder is entered there, since it may be mounted there only.
         at = [f"--wdns={options.pop('cwd')}"] if "cwd" in options else []
-        process: subprocess.Popen[bytes] = subprocess.Popen([*enter, *at, *argv], **options)
-        return process
+        return subprocess.Popen[bytes]([*enter, *at, *argv], **options)
 
     def listening(self) -> list[tuple[str, int]]:
         """What the kernel says takes connections there."""
