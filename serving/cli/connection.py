@@ -63,8 +63,7 @@ class Connection:
 
 def find() -> Connection:
     """From the settings, else from the running `up`; raises SettingsInvalid where neither says."""
-    settings, data = load(ServingSettings), load(RegistrySettings).data_dir
-    running = _running(data / "run" / "up.json")
+    settings, running = load(ServingSettings), told_by_up(up_file())
     url = settings.gateway_url or running.get("gateway_url", "")
     if not url:
         raise SettingsInvalid(
@@ -81,7 +80,13 @@ def find() -> Connection:
     return Connection(url, key)
 
 
-def _running(file: Path) -> dict[str, Any]:
+def up_file() -> Path:
+    """Where the `up` on our data folder, if one runs, tells its addresses and keys."""
+    return load(RegistrySettings).data_dir / "run" / "up.json"
+
+
+def told_by_up(file: Path) -> dict[str, Any]:
+    """What is told there; nothing where none runs."""
     try:
         return json.loads(file.read_text())
     except (FileNotFoundError, ValueError):

@@ -27,7 +27,7 @@ def attach(commands: Commands) -> None:
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show the gateway, the devices, the loaded versions and the lifecycle runs."""
+    """Show the gateway, the devices, the loaded versions, the runs, and where the pages are."""
     from serving.cli.connection import find
 
     connection = find()
@@ -37,6 +37,7 @@ def status(
             "devices": _get(client, "/api/v1/gpus")["gpus"],
             "models": _get(client, "/api/v1/models")["models"],
             "runs": _get(client, "/api/v1/runs?limit=10")["runs"],
+            "pages": _pages(connection.url),
         }
     if as_json:
         print_json(seen)
@@ -54,10 +55,25 @@ def _get(client: "httpx.Client", path: str) -> dict[str, Any]:
     return response.json()
 
 
+def _pages(gateway_url: str) -> dict[str, str]:
+    """Of the `up` that the gateway belongs to: what people open, and where the keys for it lie."""
+    from serving.cli.connection import told_by_up, up_file
+
+    told = told_by_up(up_file())
+    if told.get("gateway_url") != gateway_url:
+        return {}
+    pages = {"dashboard": told["dashboard_url"], "prefect": told["prefect_url"]}
+    return pages | {"keys": str(up_file())}
+
+
 def _show(seen: dict[str, Any]) -> None:
     gateway = seen["gateway"]
     reasons = f": {'; '.join(gateway['reasons'])}" if gateway["reasons"] else ""
     out.print(f"Gateway {gateway['url']} is {gateway['status']}{reasons}\n", highlight=False)
+    if pages := seen["pages"]:
+        out.print(f"Dashboard {pages['dashboard']} asks for `admin_key`,", highlight=False)
+        out.print(f"Prefect {pages['prefect']} for `prefect_login`,", highlight=False)
+        out.print(f"both in {pages['keys']}\n", highlight=False, soft_wrap=True)
     print_table(
         ("Device", "Name", "Status", "Memory", "Load", "Requests"),
         [_device(device) for device in seen["devices"]],

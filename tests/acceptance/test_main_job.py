@@ -49,6 +49,17 @@ def test_the_ready_file_tells_all_that_a_program_needs(up: Running) -> None:
     assert up.ready_file.stat().st_mode & 0o077 == 0  # it holds a key
 
 
+def test_status_says_where_the_pages_are_and_what_they_ask_for(up: Running) -> None:
+    """The keys themselves are told by the file alone."""
+    said = up.command("status", COLUMNS="300").stdout
+    assert up.facts["prefect_url"] in said
+    assert up.facts["dashboard_url"] in said
+    assert str(up.data / "run" / "up.json") in said
+    assert up.facts["prefect_login"] not in said
+    pages = json.loads(up.command("status", "--json").stdout)["pages"]
+    assert set(pages) == {"dashboard", "prefect", "keys"}
+
+
 def test_a_chat_answers_with_usage(up: Running, client: openai.OpenAI) -> None:
     """The unmodified OpenAI client gets words, a finish reason and counted tokens."""
     answer = client.chat.completions.create(

@@ -4,7 +4,7 @@ import pytest
 
 from registry.errors import NotAuthenticated
 from tests.serving.cli.shell import Shell
-from tests.serving.site import Site
+from tests.serving.site import METRICS_TOKEN, Site
 
 
 def test_a_user_is_added_listed_and_can_log_in(shell: Shell, site: Site) -> None:
@@ -75,3 +75,8 @@ def test_a_plain_key_is_alone_on_its_line(shell: Shell, site: Site) -> None:
     """So that it can be copied, or read by a script."""
     line = shell.run("keys", "create", "ada").said.strip().splitlines()[-1]
     assert site.identity.authenticate_key(line).name == "ada"
+
+
+def test_the_token_for_the_measures_is_shown(shell: Shell) -> None:
+    """Alone on its line, for a file that Prometheus reads."""
+    assert shell.run("keys", "metrics").said == f"{METRICS_TOKEN}\n"
