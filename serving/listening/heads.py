@@ -20,6 +20,7 @@ ONCE = (
 )
 """Of two of these, one part of a program would believe the first and another the last."""
 
+_SLASH, _HASH, _QUESTION = b"/#?"
 VERSIONS = ("1.1", "1.0")
 
 
@@ -56,8 +57,8 @@ def _check_version(version: str, given: Mapping[bytes, bytes]) -> None:
 
 def split(target: bytes) -> tuple[bytes, bytes]:
     """Path and query; scheme and host, which a target may begin with, are left away."""
-    if target[:1] == b"/" and b"#" not in target:
-        path, _, query = target.partition(b"?")
+    if target[0] == _SLASH and _HASH not in target:  # numbers are found much sooner than bytes
+        path, _, query = target.partition(b"?") if _QUESTION in target else (target, b"", b"")
         return path, query
     if target == b"*":
         return target, b""

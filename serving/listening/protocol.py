@@ -1,27 +1,35 @@
-"""uvicorn's connection, bounded: sizes, times, one meaning for each header, and whoever leaves."""
+"""uvicorn's connection, bounded: in what it reads, for how long, and by those who leave."""
 
 import asyncio
+import math
+from enum import Enum, auto
 from typing import Any
-from urllib.parse import unquote
 
 import httptools
 from uvicorn import Config
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
-from serving.listening import heads
 from serving.listening.connections import Connections
-from serving.listening.refusals import ANSWERS, Refused, status_of
+from serving.listening.messages import Messages
+from serving.listening.refusals import ANSWERS, status_of
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class Phase(Enum):
+    """What a connection is doing, as far as its client is to do something."""
+
+    NEW = auto()
+    HEAD = auto()
+    BODY = auto()
+    WORK = auto()
+    IDLE = auto()
+    REFUSED = auto()
+
+
+class BoundedProtocol(Messages):
     """One connection of a client.
 
-    `work` is the request that is answered now; those read ahead of it wait in `pipeline`. While
-    `_in_head` or `_in_body` the message that is being read is not complete. Once there is a
-    `_refusal` nothing more is read; `_offered` is a head whose offer of another protocol was
-    taken out, to be read instead.
+    Once there is a `_refusal` nothing more is read.
     """
 
     def __init__(
@@ -33,18 +41,13 @@ class BoundedProtocol(HttpToolsProtocol):
         *,
         connections: Connections,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        super().__init__(config, server_state, app_state, _loop, bounds=connections.bounds)
         self.all = connections
-        self.bounds = connections.bounds
         self.address = ""
-        self._app: Any = self.app
-        self.since = self._heard = self._body_since = self.loop.time()
-        self.work: RequestResponseCycle | None = None
-        self._in_head = self._in_body = self._has_asked = False
-        self._refusal = self._offered = b""
-        self._usual = dict[str, Any]()
-        self._head_bytes = self._body_bytes = self._frame_bytes = 0
-        self._read_bytes = self._ahead_bytes = self._dropped_bytes = 0
+        self.since = self._heard = self.loop.time()
+        self._mark: tuple[int, Phase] | None = (0, Phase.NEW)
+        self._refusal = b""
+        self._ahead_bytes = self._body_seen = 0
 
     @property
     def is_waiting(self) -> bool:
@@ -54,29 +57,57 @@ class BoundedProtocol(HttpToolsProtocol):
             return True
         return work.more_body and not work.response_started
 
-    def cut(self) -> None:
-        self.transport.abort()
-
     def look(self, now: float) -> None:
-        """End what takes too long to come; how long an answer takes is not looked at here."""
-        if self._refusal:
-            if self.is_waiting and now - self.since > self.bounds.linger_s:
-                self.cut()
-        elif self._in_body:
+        """End what takes too long to come; how long an answer takes is not looked at here.
+
+        What is new since the last look begins now: so a request itself keeps no times.
+        """
+        phase = self._phase
+        if (mark := (self._begun, phase)) != self._mark:
+            self._mark, self.since, self._heard = mark, now, now
+        if phase is Phase.BODY:
             self._look_at_body(now)
-        elif self.is_waiting:
-            is_idle = self._has_asked and not self._in_head
-            limit = self.bounds.idle_s if is_idle else self.bounds.head_s
-            if now - self.since > limit:
-                self._refuse(408) if self._in_head else self.transport.close()
+        elif now - self.since > self._longest(phase):
+            match phase:
+                case Phase.HEAD:
+                    self._refuse(408)
+                case Phase.REFUSED:
+                    self.cut()
+                case _:
+                    self.transport.close()
+
+    def _longest(self, phase: Phase) -> float:
+        match phase:
+            case Phase.WORK:
+                return math.inf
+            case Phase.IDLE:
+                return self.bounds.idle_s
+            case Phase.REFUSED:
+                return self.bounds.linger_s
+            case _:
+                return self.bounds.head_s
+
+    @property
+    def _phase(self) -> Phase:
+        if self._refusal:
+            return Phase.REFUSED if self.is_waiting else Phase.WORK
+        if self._in_body:
+            return Phase.BODY
+        if not self.is_waiting:
+            return Phase.WORK
+        if self._in_head:
+            return Phase.HEAD
+        return Phase.NEW if self.work is None else Phase.IDLE
 
     def _look_at_body(self, now: float) -> None:
         cycle, bounds = self.cycle, self.bounds
         if cycle is not self.work or cycle.waiting_for_100_continue or self.flow.read_paused:
-            self._heard = self._body_since = now  # it is not the client who keeps us waiting
+            self._mark = None  # it is not the client who keeps us waiting
             return
+        if self._body_bytes != self._body_seen:
+            self._body_seen, self._heard = self._body_bytes, now
         longest = bounds.body_s + self._body_bytes / bounds.body_rate
-        if now - self._heard > bounds.body_s or now - self._body_since > longest:
+        if now - self._heard > bounds.body_s or now - self.since > longest:
             self.cut() if cycle.response_started else self._refuse(408)
 
     # What the transport calls:
@@ -116,7 +147,9 @@ class BoundedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             self._refuse(status_of(error))
         if (self._in_head or self._in_body) and self.cycle is before and not self._refusal:
-            self._count(len(data) - (self._body_bytes - body_bytes))
+            other = len(data) - (self._body_bytes - body_bytes)
+            if self._is_too_much(other):
+                self._refuse(431)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whatever was asked last, the work that is done is the first's: it ends."""
@@ -143,114 +176,6 @@ class BoundedProtocol(HttpToolsProtocol):
         head, self._offered = self._offered, b""
         self.data_received(head + rest)
 
-    def _count(self, size: int) -> None:
-        """Bytes have come that are a head's, or that frame a body and are none of it."""
-        if self._in_head:
-            self._head_bytes += size
-        else:
-            self._frame_bytes += size
-        room = self.bounds.head_bytes
-        if self._head_bytes > room or self._frame_bytes > room + self._body_bytes:
-            self._refuse(431)
-
-    # What the parser calls:
-
-    def on_message_begin(self) -> None:
-        self.url = b""
-        self.headers = []
-        self.since = self.loop.time()
-        self._in_head = True
-        self._head_bytes = self._frame_bytes = 0
-
-    def on_url(self, url: bytes) -> None:
-        self.url += url
-        if len(self.url) > self.bounds.target_bytes:
-            raise Refused(414)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        parser, bounds, headers = self.parser, self.bounds, self.headers
-        method, version = parser.get_method(), parser.get_http_version()
-        given = dict(headers)
-        much = self._head_bytes + self._read_bytes > bounds.head_bytes  # of it or after it
-        if len(headers) > bounds.headers or (much and self._size > bounds.head_bytes):
-            raise Refused(431)
-        heads.check(version, method, headers, given)
-        if parser.should_upgrade():
-            self._offered = heads.without_offer(method, version, self.url, headers)
-            return
-        self.headers = []  # trailers go there, and nowhere: who let the request in knew of none
-        self._in_body = True
-        self._body_bytes = self._dropped_bytes = 0
-        self._heard = self._body_since = self.since
-        self.scope = self._scope(method, version, headers)
-        keeps = version == "1.1" and parser.should_keep_alive()
-        self._begin(expects=b"expect" in given, keeps=keeps)
-
-    @property
-    def _size(self) -> int:
-        """Bytes of the head, near enough."""
-        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-
-    def _scope(self, method: bytes, version: str, headers: list[heads.Pair]) -> Any:
-        raw_path, query = heads.split(self.url)
-        path = raw_path.decode("ascii")
-        return {
-            **self._usual,
-            "http_version": version,
-            "method": method.decode("ascii"),
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": raw_path,
-            "query_string": query,
-            "headers": headers,
-            "state": self.app_state.copy(),
-        }
-
-    def _begin(self, *, expects: bool, keeps: bool) -> None:
-        """Now, or once what was asked before is answered."""
-        cycle = self.cycle = RequestResponseCycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=expects,
-            keep_alive=keeps,
-            on_response=self.on_response_complete,
-        )
-        if self.work is None or self.work.response_complete:
-            self._start_asgi_task(cycle, self._app)
-            return
-        self.pipeline.appendleft((cycle, self._app))
-        if len(self.pipeline) > self.bounds.ahead_requests:
-            self.cut()
-
-    def on_body(self, body: bytes) -> None:
-        self._body_bytes += len(body)
-        self._heard = self.loop.time()
-        cycle = self.cycle
-        if cycle.response_complete:
-            self._drop(len(body))
-            return
-        cycle.body += body
-        if len(cycle.body) > HIGH_WATER_LIMIT:
-            self.flow.pause_reading() if cycle is self.work else self.cut()
-        cycle.message_event.set()
-
-    def on_message_complete(self) -> None:
-        if self._offered:
-            return
-        self._in_body = False
-        self._has_asked = True
-        self.cycle.more_body = False
-        self.cycle.message_event.set()
-
     # What answers call:
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -268,7 +193,6 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
             return
-        self.since = self.loop.time()
         if self._refusal:
             self.loop.call_soon(self._write_refusal)
 
@@ -277,7 +201,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, status: int) -> None:
         """Answer what is asked already, then say why there is no more."""
         self._refusal = ANSWERS[status]
-        self.since = self.loop.time()
         if self.pipeline and self._in_body:
             self.pipeline.popleft()  # its body will never be complete
         work = self.work
@@ -296,8 +219,3 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(self._refusal)
             self.transport.write_eof()
-
-    def _drop(self, size: int) -> None:
-        self._dropped_bytes += size
-        if self._dropped_bytes > self.bounds.dropped_bytes:
-            self.cut()
