@@ -1,17 +1,20 @@
 """prefect.yaml as its head says: deployed to a pool, run by a worker, on a server that asks."""
 
+import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Generator
-from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from registry.names import RunState
+from registry.ports import choose_port
 from tests.flows.bench import REPO, Bench
-from tests.servers.prefect import running_prefect
+from tests.servers.prefect import QUIET, START_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).parents[2]
@@ -23,16 +26,39 @@ LOGIN = "modelyard:a password of its own"
 def closed_prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """A server that asks for a login."""
     home = tmp_path_factory.mktemp("prefect")
-    with running_prefect(home, PREFECT_SERVER_API_AUTH_STRING=LOGIN) as url:
+    port = choose_port(0, "")
+    url = f"http://127.0.0.1:{port}/api"
+    asks = {"PREFECT_HOME": str(home), "PREFECT_SERVER_API_AUTH_STRING": LOGIN}
+    with (home / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            env={**os.environ, **QUIET, **asks}, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        _await(f"{url}/health", server)
         yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=120)
+
+
+def _await(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_S
+    while True:
+        assert server.poll() is None, "the Prefect server ended before it answered"
+        assert time.monotonic() < deadline, "the Prefect server does not answer"
+        try:
+            if httpx.get(url, timeout=10).is_success:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.2)
 
 
 @pytest.fixture
 def environment(bench: Bench, closed_prefect: str, tmp_path: Path) -> dict[str, str]:
     """What who deploys and who works has set; Prefect keeps nothing of it in a home."""
     home = {"PREFECT_HOME": str(tmp_path / "client"), "PREFECT_CLI_PROMPT": "false"}
-    mine = replace(bench, prefect_url=closed_prefect)
-    return mine.env(PREFECT_API_AUTH_STRING=LOGIN, **home)
+    return bench.env(PREFECT_API_URL=closed_prefect, PREFECT_API_AUTH_STRING=LOGIN, **home)
 
 
 def _prefect(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:

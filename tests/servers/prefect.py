@@ -16,13 +16,13 @@ QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
 
 @contextmanager
-def running_prefect(home: Path, **settings: str) -> Generator[str]:
-    """Start a server with these settings; yields the address of its API and ends it on leaving."""
+def running_prefect(home: Path) -> Generator[str]:
+    """Start a server; yields the address of its API and ends it on leaving."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}/api"
     argv = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
-    env = {**os.environ, **QUIET, "PREFECT_HOME": str(home), **settings}
+    env = {**os.environ, **QUIET, "PREFECT_HOME": str(home)}
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [*argv, "--port", str(port)], env=env, stdout=log, stderr=subprocess.STDOUT
