@@ -173,10 +173,11 @@ def test_only_the_door_is_open_to_this_machine(stack: Stack) -> None:
     }
 
 
-def test_the_gateway_asks_for_a_key(stack: Stack) -> None:
+def test_the_gateway_asks_for_a_key(stack: Stack, key: str) -> None:
     """Each of its own routes, but for those that say they are open."""
     with stack.network.client("gateway", 8080) as client:
-        paths = client.get("/openapi.json").raise_for_status().json()["paths"]
+        described = client.get("/openapi.json", headers={"Authorization": f"Bearer {key}"})
+        paths = described.raise_for_status().json()["paths"]
         routes = [(method, path) for path, there in paths.items() for method in there]
         open_ = {"/api/v1/login", "/health", "/health/live", "/health/ready", "/metrics"}
         assert _answered(client, routes) <= open_
