@@ -36,7 +36,7 @@ def dashboard(
         raise NotInstalled(
             "The dashboard is not installed.", fix="pip install 'modelyard[dashboard]'"
         )
-    from dashboard.launch import command, environment
+    from dashboard.launch import HOME, command, environment
     from dashboard.settings import DashboardSettings
     from registry.settings import load
 
@@ -46,5 +46,6 @@ def dashboard(
         "gateway_url": gateway_url,
     }
     settings = load(DashboardSettings, **{k: v for k, v in given.items() if v is not None})
-    argv = command(settings)
-    os.execve(argv[0], argv, os.environ | environment(settings))  # noqa: S606 - signals reach it
+    argv, env = command(settings), os.environ | environment(settings)
+    os.chdir(HOME)
+    os.execve(argv[0], argv, env)  # noqa: S606 - signals reach it

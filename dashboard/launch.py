@@ -1,8 +1,14 @@
 """How the dashboard's server is started, and what its pages are told."""
 
+from pathlib import Path
+
 from dashboard.settings import DashboardSettings
 from registry.ports import choose_port
 from registry.python import python_module
+from registry.settings import config_file
+
+HOME = Path(__file__).parent
+"""Where the server stands: Streamlit reads settings and secrets of the folder it is started in."""
 
 
 def command(settings: DashboardSettings) -> list[str]:
@@ -13,8 +19,9 @@ def command(settings: DashboardSettings) -> list[str]:
 
 
 def environment(settings: DashboardSettings) -> dict[str, str]:
-    """What the page's own settings must be, whatever they came from."""
+    """What the page's own settings must be, whatever and wherever they came from."""
     return {
+        "MODELYARD_CONFIG": str(config_file().absolute()),
         "MODELYARD_GATEWAY_URL": settings.gateway_url,
         "MODELYARD_REFRESH_S": str(settings.refresh_s),
     }

@@ -91,8 +91,8 @@ def confirm(server: Prefect) -> None:
         try:
             client.api_version()
         except httpx.HTTPStatusError as error:
-            if error.response.status_code not in (401, 403):
-                raise
+            if error.response.status_code != 401:
+                return  # it knows us; what else it says is not about the login
             raise PrefectRefused(
                 f"The Prefect server at {server.url} asks for a login and got none that it knows.",
                 fix="Set PREFECT_API_AUTH_STRING to its name:password. Of the one that `modelyard "

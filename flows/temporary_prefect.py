@@ -39,7 +39,7 @@ def _start(listener: int, home: Path, log: Path, login: str) -> subprocess.Popen
     """The socket is handed over: nobody else can have taken the port in the meantime."""
     argv = python_module("flows.prefect_server", "--fd", str(listener), "--temporary")
     env = {**os.environ, **QUIET, "PREFECT_HOME": str(home), LOGIN: login}
-    with log.open("wb") as said:
+    with log.open("ab") as said:
         return subprocess.Popen(
             argv,
             env=env,

@@ -12,6 +12,6 @@ def python_module(name: str, *arguments: str) -> tuple[str, ...]:
 def keep_children_safe() -> None:
     """The same for every Python that this process starts from now on, and that those start.
 
-    Libraries start some by themselves: flow runs, readers of pages, trackers of resources.
+    Libraries start some by themselves: Prefect its flow runs, multiprocessing its helpers.
     """
     os.environ["PYTHONSAFEPATH"] = "1"

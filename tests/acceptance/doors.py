@@ -25,7 +25,7 @@ from serving.engines.config import EngineConfig
 from serving.settings import ServingSettings
 from serving.worker.control import Control
 from tests.acceptance.conftest import Running
-from tests.servers.listening import Listener, listeners
+from tests.servers.listening import ListeningSocket, listeners
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 NOWHERE = (
@@ -62,11 +62,11 @@ print(json.dumps([r.path for r in app.routes if r.path]))
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class OpenPort:
     """One listening port: whose it is, what opens it, and every path that it knows."""
 
     name: str
-    listener: Listener
+    listener: ListeningSocket
     credential: bytes = field(repr=False)
     paths: tuple[str, ...] = field(repr=False)
 
@@ -95,7 +95,7 @@ def name_of(up: Running, pid: int) -> str:
     return names.get(pid) or f"{names[psutil.Process(pid).ppid()]}'s engine"
 
 
-def doors(up: Running) -> dict[str, Door]:
+def doors(up: Running) -> dict[str, OpenPort]:
     """Every HTTP port of `up`, found from the kernel; the flows' port speaks no HTTP."""
     found = {name_of(up, one.pid): one for one in listeners(up.process.pid)}
     internal = bearer(internal_token((up.data / "secret.key").read_text().strip()))
@@ -109,7 +109,7 @@ def doors(up: Running) -> dict[str, Door]:
         "worker-cpu-0's engine": (internal, _paths(_engine_routes())),
     }
     return {
-        name: Door(name, found[name], credential, (*sorted(set(paths)), *NOWHERE))
+        name: OpenPort(name, found[name], credential, (*sorted(set(paths)), *NOWHERE))
         for name, (credential, paths) in known.items()
     }
 

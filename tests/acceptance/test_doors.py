@@ -13,7 +13,7 @@ from websockets.typing import Origin, Subprotocol
 
 from registry.authorization import basic, bearer
 from tests.acceptance.conftest import Running
-from tests.acceptance.doors import METHODS, OPEN, Door, doors, name_of
+from tests.acceptance.doors import METHODS, OPEN, OpenPort, doors, name_of
 from tests.servers.listening import answer_to, listeners
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -24,12 +24,12 @@ REFUSED = {401, 403}
 
 
 @pytest.fixture(scope="module")
-def every_door(up: Running) -> dict[str, Door]:
+def every_door(up: Running) -> dict[str, OpenPort]:
     return doors(up)
 
 
 @pytest.fixture(params=SERVERS)
-def door(request: pytest.FixtureRequest, every_door: dict[str, Door]) -> Door:
+def door(request: pytest.FixtureRequest, every_door: dict[str, OpenPort]) -> OpenPort:
     return every_door[request.param]
 
 
@@ -51,12 +51,14 @@ def test_no_key_is_on_a_command_line(up: Running) -> None:
     assert not [line for line in lines if any(key in line for key in keys)]
 
 
-def _asked(door: Door) -> Iterator[tuple[str, str]]:
+def _asked(door: OpenPort) -> Iterator[tuple[str, str]]:
     return ((method, path) for path in door.paths for method in METHODS)
 
 
 @pytest.mark.parametrize("key", ["none", "a wrong one"])
-def test_strangers_are_refused_on_every_route_and_method(up: Running, door: Door, key: str) -> None:
+def test_strangers_are_refused_on_every_route_and_method(
+    up: Running, door: OpenPort, key: str
+) -> None:
     """But for what is listed by name, and the files of the two pages that ask for a login."""
     of_its_kind = basic("modelyard:wrong") if door.name == "prefect" else bearer("my_wrong")
     wrong = b"" if key == "none" else of_its_kind
@@ -80,7 +82,7 @@ def test_strangers_are_refused_on_every_route_and_method(up: Running, door: Door
     ]
 
 
-def _is_closed_otherwise(door: Door, method: str, status: int) -> bool:
+def _is_closed_otherwise(door: OpenPort, method: str, status: int) -> bool:
     """The dashboard has no key: what is behind it is asked for in its own session, by the login."""
     preflight = method == "OPTIONS" and status == 204  # which tells nobody foreign anything
     return door.name == "dashboard" and (status in {400, 404, 405} or preflight)
@@ -92,7 +94,7 @@ def _tells_nothing(up: Running, answer: httpx.Response) -> bool:
 
 
 @pytest.mark.parametrize("host", [{}, {"host": "evil.example"}])
-def test_foreign_pages_are_refused_with_any_key(door: Door, host: dict[str, str]) -> None:
+def test_foreign_pages_are_refused_with_any_key(door: OpenPort, host: dict[str, str]) -> None:
     """Also where their name was pointed at this machine, so that they seem to be our own."""
     with door.client(door.credential, origin=FOREIGN, **host) as page:
         wrong = [
@@ -103,14 +105,14 @@ def test_foreign_pages_are_refused_with_any_key(door: Door, host: dict[str, str]
     assert wrong == []
 
 
-def test_a_page_under_a_foreign_name_is_not_shown(every_door: dict[str, Door]) -> None:
+def test_a_page_under_a_foreign_name_is_not_shown(every_door: dict[str, OpenPort]) -> None:
     """A browser sends no origin with the first request, but the name that it was led to."""
     for name in ("prefect", "dashboard"):
         with every_door[name].client(every_door[name].credential, host="evil.example") as page:
             assert {page.get(path).status_code for path in ("/", "/api/health")} == {403}
 
 
-def test_the_right_key_opens(every_door: dict[str, Door]) -> None:
+def test_the_right_key_opens(every_door: dict[str, OpenPort]) -> None:
     """Refusing everybody would pass all of the above."""
     asked = {
         "gateway": "/v1/models",
@@ -124,7 +126,7 @@ def test_the_right_key_opens(every_door: dict[str, Door]) -> None:
             assert known.get(path).status_code == 200, name
 
 
-def test_the_measures_open_to_their_token(up: Running, every_door: dict[str, Door]) -> None:
+def test_the_measures_open_to_their_token(up: Running, every_door: dict[str, OpenPort]) -> None:
     """That of Prometheus, at the gateway and at each worker, and it opens nothing else there."""
     for name, other in (("gateway", "/v1/models"), ("worker-cpu-0", "/state")):
         with every_door[name].client(bearer(up.facts["metrics_token"])) as prometheus:
@@ -133,7 +135,7 @@ def test_the_measures_open_to_their_token(up: Running, every_door: dict[str, Doo
 
 
 @pytest.mark.parametrize("path", ["/", "/api/events/in", "/_stcore/stream", "/v1/chat/completions"])
-def test_websockets_are_not_opened_to_foreign_pages(door: Door, path: str) -> None:
+def test_websockets_are_not_opened_to_foreign_pages(door: OpenPort, path: str) -> None:
     """Nor to anybody, but for the two servers that speak by them."""
     assert _opened(door, path, Origin(FOREIGN)) == ""
     speaks = {"/api/events/in": "prefect", "/_stcore/stream": "dashboard"}.get(path)
@@ -144,7 +146,7 @@ def test_websockets_are_not_opened_to_foreign_pages(door: Door, path: str) -> No
 @pytest.mark.parametrize("path", ["/api/events/in", "/api/events/out", "/api/logs/out"])
 @pytest.mark.parametrize("token", ["wrong", "", None])
 def test_prefects_websockets_ask_for_the_login(
-    every_door: dict[str, Door], path: str, token: str | None
+    every_door: dict[str, OpenPort], path: str, token: str | None
 ) -> None:
     """Their first message has to carry it; without the protocol that says so they stay shut."""
     prefect = every_door["prefect"]
@@ -154,7 +156,11 @@ def test_prefects_websockets_ask_for_the_login(
 
 
 def _opened(
-    door: Door, path: str, origin: Origin | None, protocol: Subprotocol | None = None, say: str = ""
+    door: OpenPort,
+    path: str,
+    origin: Origin | None,
+    protocol: Subprotocol | None = None,
+    say: str = "",
 ) -> str:
     """What became of a websocket: empty where it was refused."""
 
@@ -182,7 +188,9 @@ def test_the_channel_to_flow_runs_knows_its_own_alone(up: Running, said: bytes) 
     assert answer_to(channel, said) == b""
 
 
-def test_nobody_has_a_deployment_run_a_command(up: Running, every_door: dict[str, Door]) -> None:
+def test_nobody_has_a_deployment_run_a_command(
+    up: Running, every_door: dict[str, OpenPort]
+) -> None:
     """Not by the program nor by the page that needed no login for it before."""
     prefect, trace = every_door["prefect"], up.data / "trace"
     step = {"prefect.deployments.steps.run_shell_script": {"script": f"touch {trace}"}}

@@ -1,11 +1,13 @@
 """`modelyard dashboard` becomes the server that its options describe."""
 
 import os
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from dashboard.cli import register
+from dashboard.launch import HOME
 from registry.console import Commands
 
 
@@ -29,6 +31,7 @@ def test_the_process_becomes_streamlit(commands: Commands, monkeypatch: pytest.M
     def execve(path: str, argv: list[str], env: dict[str, str]) -> None:
         started.append((argv, env["MODELYARD_GATEWAY_URL"]))
 
+    monkeypatch.chdir(".")  # and back, once it is over
     monkeypatch.setattr(os, "execve", execve)
     monkeypatch.setenv("MODELYARD_GATEWAY_URL", "http://from-environment:1")
     options = ["--port", "0", "--host", "127.0.0.1", "--gateway-url", "http://gpu1:8080/"]
@@ -37,3 +40,4 @@ def test_the_process_becomes_streamlit(commands: Commands, monkeypatch: pytest.M
     argv, gateway = started[0]
     assert argv[2:6] == ["-m", "dashboard.server", "--host", "127.0.0.1"]
     assert gateway == "http://gpu1:8080"
+    assert Path.cwd() == HOME  # whose settings Streamlit reads

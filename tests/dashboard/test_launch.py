@@ -2,6 +2,7 @@
 
 import re
 import socket
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -50,7 +51,11 @@ def test_the_page_gets_the_settings_of_the_command() -> None:
     """What the command was given wins over what the page would read by itself."""
     settings = DashboardSettings(gateway_url="http://gpu1:8080/", refresh_s=5)
     told = environment(settings)
-    assert told == {"MODELYARD_GATEWAY_URL": "http://gpu1:8080", "MODELYARD_REFRESH_S": "5.0"}
+    assert told == {
+        "MODELYARD_CONFIG": str(Path("modelyard.toml").absolute()),
+        "MODELYARD_GATEWAY_URL": "http://gpu1:8080",
+        "MODELYARD_REFRESH_S": "5.0",
+    }
 
 
 @pytest.mark.parametrize("address", ["gpu1:8080", "http://", "http://gpu1:port", "http://[::1"])

@@ -13,13 +13,13 @@ from registry.authorization import basic
 from tests.deployments.hub_process import Hub as HubProcess
 from tests.flows.bench import PATIENCE_S, REPO, Bench
 from tests.servers.hostile_folder import hostile_folder
-from tests.servers.listening import Listener, listeners
+from tests.servers.listening import ListeningSocket, listeners
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ALONE = {"PREFECT_API_URL": "", "PREFECT_API_AUTH_STRING": ""}
 
 
-def server_of(process: subprocess.Popen[str]) -> Listener:
+def server_of(process: subprocess.Popen[str]) -> ListeningSocket:
     """Wait until a command has started a server of its own."""
     deadline = time.monotonic() + PATIENCE_S
     while True:

@@ -16,7 +16,7 @@ _ACCEPTS = 0x10000
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ListeningSocket:
     """A socket that waits for strangers: `where` is an address with a port, or a path."""
 
     pid: int
@@ -30,7 +30,7 @@ class Listener:
         return f"http://{self.address}:{self.port}"
 
 
-def listeners(root: int) -> list[Listener]:
+def listeners(root: int) -> list[ListeningSocket]:
     """Every listening TCP and Unix socket and every bound UDP socket of a process and its kind."""
     family = [psutil.Process(root), *psutil.Process(root).children(recursive=True)]
     owners = {inode: process.pid for process in family for inode in _sockets(process.pid)}
@@ -48,7 +48,7 @@ def _sockets(pid: int) -> Iterator[str]:
                     yield target[8:-1]
 
 
-def _internet(owners: dict[str, int], kind: str, state: str) -> Iterator[Listener]:
+def _internet(owners: dict[str, int], kind: str, state: str) -> Iterator[ListeningSocket]:
     for version in ("", "6"):
         for line in Path(f"/proc/net/{kind}{version}").read_text().splitlines()[1:]:
             fields = line.split()
@@ -56,7 +56,7 @@ def _internet(owners: dict[str, int], kind: str, state: str) -> Iterator[Listene
             if inode in owners and fields[3] == state:
                 address, port = _address(local)
                 where = f"{address}:{port}"
-                yield Listener(owners[inode], f"{kind}{version}", where, address, port)
+                yield ListeningSocket(owners[inode], f"{kind}{version}", where, address, port)
 
 
 def _address(local: str) -> tuple[IPv4Address | IPv6Address, int]:
@@ -66,14 +66,14 @@ def _address(local: str) -> tuple[IPv4Address | IPv6Address, int]:
     return ip_address(b"".join(struct.pack("=I", word) for word in words)), int(port, 16)
 
 
-def _unix(owners: dict[str, int]) -> Iterator[Listener]:
+def _unix(owners: dict[str, int]) -> Iterator[ListeningSocket]:
     for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
         fields = line.split(maxsplit=7)
         if fields[6] in owners and int(fields[3], 16) & _ACCEPTS:
-            yield Listener(owners[fields[6]], "unix", fields[7] if len(fields) > 7 else "")
+            yield ListeningSocket(owners[fields[6]], "unix", fields[7] if len(fields) > 7 else "")
 
 
-def answer_to(listener: Listener, sent: bytes) -> bytes:
+def answer_to(listener: ListeningSocket, sent: bytes) -> bytes:
     """What a bare connection gets for these bytes until the other side ends it."""
     with socket.create_connection((str(listener.address), listener.port), timeout=60) as line:
         line.sendall(sent)
