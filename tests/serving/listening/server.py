@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import uvicorn
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.cli.joining import JoiningProtocol
 from serving.listening.bounds import Bounds
@@ -159,20 +159,27 @@ async def serving(bounds: Bounds | None = None, **more: Any) -> AsyncGenerator[S
     """A server on a free port; times are long unless they are given."""
     patient = Bounds(head_s=600, body_s=600, idle_s=600)
     connections, echo = Connections(bounds or patient, **more), Echo()
+    async with listening(echo, connections, lifespan="off") as port:
+        served = Served(echo, connections, port)
+        try:
+            yield served
+        finally:
+            echo.released.set()
+            for client in served.clients:
+                client.leave()
+
+
+@contextlib.asynccontextmanager
+async def listening(app: ASGIApp, connections: Connections, **more: Any) -> AsyncGenerator[int]:
+    """Serve an application as the gateway does; tells the port."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-    config = bounded(
-        echo, connections, JoiningProtocol, lifespan="off", timeout_graceful_shutdown=1
-    )
+    config = bounded(app, connections, JoiningProtocol, timeout_graceful_shutdown=1, **more)
     server = Server(config)
     running = asyncio.create_task(server.serve(sockets=[listener]))
-    served = Served(echo, connections, listener.getsockname()[1])
     try:
-        yield served
+        yield int(listener.getsockname()[1])
     finally:
-        for client in served.clients:
-            client.leave()
         server.should_exit = True
-        echo.released.set()
         await running
 
 
