@@ -38,16 +38,22 @@ class Ladder:
         known, wanted = read_built(self.environment), self.compiling.cmake_args
         if known is None and installed == self.compiling.version and not wanted:
             self.install(None)
-        elif known is None or self.wants_other() or known.version != self.compiling.version:
+        elif known is None or self._other_wanted(known) or known.version != self.compiling.version:
             cmake_args = wanted or (known.cmake_args if known else "")
             self._put(self._builds(cmake_args)[0], cmake_args)
         else:
             self.install(known)
 
-    def wants_other(self) -> bool:
-        """Whether the user asks for other arguments than the build has that is noted."""
-        known, wanted = read_built(self.environment), self.compiling.cmake_args
-        return bool(wanted) and (known is None or known.cmake_args != wanted)
+    def lacks(self, installed: str) -> bool:
+        """Whether another build is asked for than the noted one, or that is not there any more."""
+        known = read_built(self.environment)
+        if known is None:
+            return bool(self.compiling.cmake_args)
+        return self._other_wanted(known) or not installed
+
+    def _other_wanted(self, known: Built) -> bool:
+        wanted = self.compiling.cmake_args
+        return bool(wanted) and known.cmake_args != wanted
 
     def settle(self) -> "Trial":
         """Try what is installed, and go on while it fails; the trial of what is left in place."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from deployments.ladder import BuildFailed, Ladder
 from deployments.llama_builds import Compiling
 from registry.python import python_module
-from serving.engines.llama_cpp.built import Built
+from serving.engines.llama_cpp.built import Built, read_built
 from serving.engines.llama_cpp.processor import this_processor
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--try", dest="only_try", action="store_true", help="all is installed")
     given = parser.parse_args()
     ladder = _ladder(given.extras)
-    if given.only_try and not ladder.wants_other():
+    if given.only_try and not ladder.lacks(_installed()):
         return _settled(ladder) if _installed() else 0
     try:
         ladder.begin(_installed())
@@ -76,19 +76,28 @@ def _installed() -> str:
 
 
 def _install(extras: str, built: Built | None) -> None:
-    """Everything at its pinned version; uv builds llama.cpp only where its settings have changed.
+    """Everything at its pinned version.
 
     Bytecode is made now: where Python may not keep it, each of our many processes would compile all
     it imports again.
     """
+    command = ["install", "--compile-bytecode", "--constraint", str(CONSTRAINTS)]
+    command += ["--editable", f".[{extras}]"]
+    environment = dict(os.environ)
+    if built is not None:
+        # uv sees that the settings are others, and leaves what is there all the same.
+        if _installed() and read_built(Path(sys.prefix)) != built:
+            _uv_pip(["uninstall", "llama-cpp-python"], environment)
+        command += ["--config-settings-package", f"{_SETTING}={built.key}"]
+        environment |= built.environment
+    _uv_pip(command, environment)
+
+
+def _uv_pip(command: list[str], environment: dict[str, str]) -> None:
     beside = Path(sys.executable).with_name("uv")
     uv = str(beside) if beside.exists() else shutil.which("uv") or "uv"
-    command = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", sys.executable]
-    command += ["--constraint", str(CONSTRAINTS), "--editable", f".[{extras}]"]
-    if built is not None:
-        command += ["--config-settings-package", f"{_SETTING}={built.key}"]
-    environment = os.environ | (built.environment if built else {})
-    if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:
+    whole = [uv, "pip", command[0], "--quiet", "--python", sys.executable, *command[1:]]
+    if subprocess.run(whole, cwd=ROOT, env=environment, check=False).returncode:
         raise BuildFailed
 
 

@@ -8,7 +8,6 @@ import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,16 +15,21 @@ from serving.engines.llama_cpp.built import read_built
 from tests.architecture.tree import ROOT
 from tests.models.broken_llama import AT_LOAD, KERNELS, broken_llama
 
+_SETTING = "--config-settings-package"
 INSTALLER = """#!{python}
 import json, os, shutil, sys
-given = {{name: os.environ.get(name, "") for name in ("CMAKE_ARGS", "CFLAGS")}}
+given = os.environ.get("CFLAGS", "") + os.environ.get("CMAKE_ARGS", "")
 with open("{folder}/calls", "a") as calls:
-    calls.write(json.dumps({{"argv": sys.argv[1:], **given}}) + "\\n")
+    calls.write(json.dumps(sys.argv[1:]) + "\\n")
 with open("{site}/others.pth", "w") as path:
     path.write("{others}")
-native = "-mno-" not in given["CFLAGS"] and "GGML_NATIVE=OFF" not in given["CMAKE_ARGS"]
-shutil.rmtree("{site}/llama_cpp", ignore_errors=True)
-shutil.copytree("{folder}/" + ("native" if native else "reduced"), "{site}/llama_cpp")
+built = "{site}/llama_cpp"
+if sys.argv[2] == "uninstall":
+    shutil.rmtree(built)
+if sys.argv[2] == "uninstall" or os.path.exists(built):
+    sys.exit()  # as uv does, also where the settings are others
+native = "-mno-" not in given and "GGML_NATIVE=OFF" not in given
+shutil.copytree("{folder}/" + ("native" if native else "reduced"), built)
 """
 
 
@@ -48,14 +52,11 @@ class Environment:
         )
 
     @property
-    def calls(self) -> list[dict[str, Any]]:
+    def settings(self) -> list[str]:
+        """What uv was to keep each wheel by that it was asked to install."""
         lines = (self.folder / "calls").read_text().splitlines()
-        return [json.loads(line) for line in lines]
-
-    def setting(self, call: int) -> str:
-        """What uv is to keep the wheel by."""
-        argv = self.calls[call]["argv"]
-        return str(argv[argv.index("--config-settings-package") + 1])
+        calls: list[list[str]] = [json.loads(line) for line in lines]
+        return [argv[argv.index(_SETTING) + 1] for argv in calls if argv[1] == "install"]
 
 
 @pytest.fixture
@@ -84,14 +85,14 @@ def test_a_native_build_that_dies_is_replaced(environment: Environment) -> None:
     assert ended.returncode == 0, ended.stderr
     assert "fails on this processor: SIGILL with Q4_K_M, Q4_K_S, Q3_K_M." in ended.stderr
     assert "llama.cpp works on this processor, built " in ended.stderr
-    assert len(environment.calls) == 2
-    assert environment.setting(0) != environment.setting(1)
+    first, second = environment.settings
+    assert first != second
     built = read_built(environment.folder / "venv")
     assert built
     assert "SIGILL" in built.because
     again = environment.run("--try", "gguf")
     assert (again.returncode, again.stderr) == (0, "")
-    assert len(environment.calls) == 2
+    assert environment.settings == [first, second]
 
 
 def test_a_library_that_was_put_in_later_is_found_out(environment: Environment) -> None:
@@ -110,12 +111,12 @@ def test_a_library_that_was_put_in_later_is_found_out(environment: Environment) 
 def test_a_library_of_the_users_own_is_not_built_over(environment: Environment) -> None:
     """It is told that it fails; what is installed would not be used anyway."""
     environment.run("gguf")
-    count = len(environment.calls)
+    settings = environment.settings
     own = broken_llama(environment.folder / "own", AT_LOAD)
     ended = environment.run("--try", "gguf", LLAMA_CPP_LIB_PATH=str(own))
     assert ended.returncode == 1
     assert "Unset LLAMA_CPP_LIB_PATH" in ended.stderr
-    assert len(environment.calls) == count
+    assert environment.settings == settings
 
 
 def test_an_installer_that_fails_ends_the_set_up(environment: Environment) -> None:
