@@ -15,8 +15,7 @@ import pytest
 from tests.servers.fakenvml import FakeNvml
 
 _PROBE = """
-import json, structlog, sys
-structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+import json, sys
 from registry.device_orders import DeviceOrder
 from serving.worker.devices import discover
 from serving.worker.health import judged
