@@ -11,7 +11,6 @@ the same model at another context.
 import argparse
 import asyncio
 import gc
-import logging
 import random
 import sys
 import tempfile
@@ -23,11 +22,11 @@ from typing import Any
 
 import aiohttp
 import psutil
-import structlog
 
 from benchmarks.memory_models import Kind, kinds
 from registry.catalog import Catalog
 from registry.database import Database
+from registry.logs import set_up
 from registry.memory_observations import MemoryObservations, Observation
 from registry.migrate import migrate
 from registry.names import Format, ModelFacts, ModelVersion, StoredFile
@@ -235,6 +234,6 @@ if __name__ == "__main__":
     parser.add_argument("--cycles", type=int, default=0, help="load and unload so often instead")
     parser.add_argument("--only", default="", help="models with this in their names")
     given = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    set_up(level="critical")  # what is measured is printed; what is logged would be in the way
     held = asyncio.run(cycles(given.cycles) if given.cycles else table(given.only))
     sys.exit(0 if held else "a bar does not hold")

@@ -58,7 +58,8 @@ class LogSettings(Section):
         description="Form of log lines: console (for people), json; auto: console on a terminal.",
     )
     log_level: Level = Field(
-        default="info", description="The least that is logged: debug, info, warning or error."
+        default="info",
+        description="The least that is logged: debug, info, warning, error or critical.",
     )
 
 

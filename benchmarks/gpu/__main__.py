@@ -9,15 +9,13 @@ the steps work, and says nothing about any GPU.
 
 import argparse
 import asyncio
-import logging
 import re
 import sys
 from pathlib import Path
 
-import structlog
-
 from benchmarks.gpu import build, engine, onnx, ratios, telemetry
 from benchmarks.gpu.report import Report
+from registry.logs import set_up
 from serving.worker.cpu import Cpu
 from serving.worker.device import Device
 from serving.worker.nvidia import find_gpus
@@ -32,7 +30,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="where to write the report")
     parser.add_argument("--built", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    set_up(level="critical")  # what is measured is printed; what is logged would be in the way
     gpus = find_gpus()
     if not gpus and not given.dry_run_on_cpu:
         sys.stderr.write("This machine has no NVIDIA GPU that NVML lists: nothing was checked.\n")

@@ -14,7 +14,7 @@ from registry.logs.hidden import HIDDEN, is_secret, without_secrets
 from registry.logs.repeats import Repeats
 
 Form = Literal["auto", "json", "console"]
-Level = Literal["debug", "info", "warning", "error"]
+Level = Literal["debug", "info", "warning", "error", "critical"]
 
 SEVERITY = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 MOST_VALUES, MOST_ITEMS = 30, 20

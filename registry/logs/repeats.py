@@ -23,7 +23,7 @@ class Repeats:
     """
 
     burst: int = 5
-    window_s: float = 10.0
+    window_s: float = 60.0
     kinds: int = 500
     clock: Callable[[], float] = time.monotonic
     _seen: dict[Hashable, _Kind] = field(default_factory=dict[Hashable, _Kind])

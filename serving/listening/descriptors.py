@@ -23,7 +23,7 @@ def raised() -> int:
 
 def room_of(descriptors: int) -> int:
     """Connections of clients at once: each may need another one to its engine."""
-    return max(LEAST, (descriptors - OWN) * 7 // 16)
+    return max(LEAST, (descriptors - OWN) * 3 // 8)
 
 
 def backlog_of(room: int) -> int:
@@ -31,4 +31,4 @@ def backlog_of(room: int) -> int:
 
     So many descriptors are left by `room_of`.
     """
-    return max(LEAST, min(room // 8, 2048))
+    return max(LEAST, min(room // 2, 2048))

@@ -54,13 +54,18 @@ class GatewayProcess:
 
 
 @contextmanager
-def gateway_process(env: Mapping[str, str], folder: Path) -> Generator[GatewayProcess]:
-    """Start `modelyard gateway` on a free port; it is ended whatever happens."""
+def gateway_process(
+    env: Mapping[str, str], folder: Path, *, descriptors: int = 0
+) -> Generator[GatewayProcess]:
+    """Start `modelyard gateway` on a free port; it is ended whatever happens.
+
+    With `descriptors` it may have so many, as after `ulimit -n`.
+    """
     file = folder / "ready.json"
     file.unlink(missing_ok=True)
     begun = time.monotonic()
     with subprocess.Popen(
-        [*MODELYARD, "gateway", "--port", "0", "--ready-file", str(file)],
+        [*_limited(descriptors), *MODELYARD, "gateway", "--port", "0", "--ready-file", str(file)],
         env=dict(env),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -72,6 +77,10 @@ def gateway_process(env: Mapping[str, str], folder: Path) -> Generator[GatewayPr
             yield GatewayProcess(process, url, time.monotonic() - begun)
         finally:
             process.kill()
+
+
+def _limited(descriptors: int) -> list[str]:
+    return ["prlimit", f"--nofile={descriptors}:{descriptors}"] if descriptors else []
 
 
 def _url(process: subprocess.Popen[str], file: Path) -> str:
