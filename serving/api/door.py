@@ -20,7 +20,10 @@ OPEN = frozenset({"/api/v1/login", "/health", "/health/live", "/health/ready"})
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Lets a request in with its caller in `scope["state"]`; refuses it before its body is read."""
+    """Lets a request in with its caller in `scope["state"]`; refuses it before its body is read.
+
+    Where anybody may come in, and for whoever comes for the measures, the caller is None.
+    """
 
     app: ASGIApp
     pages: Pages
@@ -46,8 +49,8 @@ class Door:
         origin = headers.get("origin")
         if origin is not None:
             refuse_foreign(self.pages, origin.encode("latin-1"), headers.get("host", "").encode())
-        if scope["path"] not in OPEN and not _measures(scope):
-            scope["state"]["caller"] = await _caller(scope)
+        is_open = scope["path"] in OPEN or _measures(scope)
+        scope["state"]["caller"] = None if is_open else await _caller(scope)
 
 
 def refuse_foreign(pages: Pages, origin: bytes, host: bytes) -> None:

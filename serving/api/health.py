@@ -38,7 +38,7 @@ async def ready(parts: TheParts) -> JSONResponse:
 @router.get(METRICS)
 async def metrics(request: Request, parts: TheParts) -> Response:
     """Everything measured, for Prometheus with its token and for admins."""
-    caller: Caller | None = getattr(request.state, "caller", None)
+    caller: Caller | None = request.state.caller
     if caller is not None and caller.role is not Role.ADMIN:
         raise NotPermitted(
             "Only admins may read the measures.",
