@@ -38,12 +38,11 @@ def keep_private() -> None:
 
 def close_to_others(folder: Path) -> None:
     """Mend a data folder of before; where it is closed already nobody gets at what is in it."""
-    if not _is_open(folder):
-        return
     try:
-        for path in _inside(folder):
-            _close(path)
-        _close(folder)  # last: who is interrupted begins anew
+        if _is_open(folder):
+            for path in _inside(folder):
+                _close(path)
+            _close(folder)  # last: who is interrupted begins anew
     except PermissionError as error:
         _log.warning("data_folder_open", folder=str(folder), reason=str(error))
 
@@ -59,13 +58,15 @@ def append_to(file: Path) -> BinaryIO:
 def _inside(folder: Path) -> Iterator[Path]:
     for form in OURS:
         for path in folder.glob(form):
+            if path.is_symlink():  # it may lead to what is not ours, such as a volume
+                continue
             yield path
             for root, folders, files in os.walk(path):
                 yield from (Path(root, name) for name in (*folders, *files))
 
 
 def _is_open(path: Path) -> bool:
-    """A link is not looked through: it may lead to what is not ours."""
+    """Also not by a link, wherever that leads."""
     with suppress(FileNotFoundError):  # another process has removed it
         mode = path.lstat().st_mode
         return not stat.S_ISLNK(mode) and bool(mode & OTHERS)

@@ -5,11 +5,15 @@ Text between quotes is often what somebody sent: of long ones only the length is
 
 import re
 from collections import deque
+from itertools import islice
 from pathlib import Path
-from types import TracebackType
+from types import CodeType, TracebackType
 
 MOST_PLACES, MOST_CAUSES = 6, 3
+ROOMS = frozenset(("benchmarks", "dashboard", "deployments", "flows", "registry", "serving"))
 MESSAGE_CHARACTERS, QUOTED_CHARACTERS = 300, 40
+
+Place = tuple[CodeType, int]
 
 _ROOT = f"{Path(__file__).parents[2]}/"
 _QUOTED = re.compile(rf"(['\"])((?:(?!\1)[^\n]){{{QUOTED_CHARACTERS},}})(?:\1|$)")
@@ -26,19 +30,24 @@ def told(error: BaseException) -> dict[str, str]:
 
 
 def places(trace: TracebackType | None, most: int = MOST_PLACES) -> str:
-    """file:line function, innermost first."""
-    found = deque[str](maxlen=most)
+    """file:line function, innermost first: where it broke, then the way through our own rooms."""
+    own, inner = deque[Place](maxlen=most), deque[Place](maxlen=most)
     while trace is not None:
-        code = trace.tb_frame.f_code
-        found.appendleft(f"{_short(code.co_filename)}:{trace.tb_lineno} {code.co_name}")
-        if len(found) > most:
-            found.pop()
+        place = trace.tb_frame.f_code, trace.tb_lineno
+        if str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] in ROOMS:
+            own.append(place)
+            inner.clear()
+        else:
+            inner.append(place)
         trace = trace.tb_next
-    return " < ".join(found)
+    shown = [*islice(reversed(inner), 1 if own else most), *reversed(own)]
+    return " < ".join(map(_place, shown[:most]))
 
 
-def _short(file: str) -> str:
-    return file.rpartition("/site-packages/")[2].removeprefix(_ROOT)
+def _place(place: Place) -> str:
+    code, line = place
+    file = code.co_filename.rpartition("/site-packages/")[2].removeprefix(_ROOT)
+    return f"{file}:{line} {code.co_name}"
 
 
 def _named(error: BaseException) -> str:
@@ -57,15 +66,23 @@ def _message(error: BaseException) -> str:
     elif type(error).__str__ is BaseException.__str__:
         text = ", ".join(_argument(value) for value in error.args[:4])
     else:
-        text = str(error)[: 4 * MESSAGE_CHARACTERS]
+        text = _said(error)
     return text.strip().partition("\n")[0][:MESSAGE_CHARACTERS]
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)[: 4 * MESSAGE_CHARACTERS]
+    except Exception as second:  # noqa: BLE001  what cannot be told must not break who tells it
+        return f"({type(second).__name__} when asked what it is)"
 
 
 def _argument(value: object) -> str:
     """What an exception was made with; bodies and lists are not written out."""
     if isinstance(value, str):
         return value[: 4 * MESSAGE_CHARACTERS]
-    return str(value) if isinstance(value, int | float) else type(value).__name__
+    is_small = isinstance(value, float) or (isinstance(value, int) and value.bit_length() < 64)
+    return str(value) if is_small else type(value).__name__
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -13,10 +14,13 @@ from typing import Any
 
 import pytest
 
+from registry.catalog import Catalog
+from registry.database import Database
 from registry.logs import logger, set_up
 from registry.logs.lines import LINES, VALUE_CHARACTERS, Lines
 from registry.logs.repeats import Repeats
 from registry.logs.set_up import LineHandler
+from registry.names import ModelRef
 
 SECRETS = {
     "a key of ours": "my_" + "Ab3-_" * 8,
@@ -30,6 +34,15 @@ SECRETS = {
     "a password": "password=abcdef0123456789",
     "an api key": "api_key: 'abcdef0123456789'",
 }
+
+
+class Speechless(Exception):
+    """Breaks where one asks what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no")
+
+
 HARMLESS = ("tokens=5", "my_model", "the token is", "http://host:80/path", "sk-1", "key of ada")
 
 
@@ -138,6 +151,8 @@ def test_a_line_is_bounded(said: Said) -> None:
         UnicodeDecodeError("utf-8", b"\xff" * 10_000_000, 0, 1, "invalid"),
         ExceptionGroup("many", [ValueError("x" * 1_000_000)] * 100),
         OSError(28, "No space", "x" * 10_000_000),
+        OverflowError(10**5000),
+        Speechless(),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -167,6 +182,18 @@ def test_causes_are_told(said: Said) -> None:
     except RuntimeError:
         logger("here").exception("it broke")
     assert only(said)["because"].startswith("ValueError: cannot read '…'")
+
+
+def test_the_way_through_our_own_rooms_is_told(said: Said, sqlite_url: str) -> None:
+    """Where it broke, and which of us called; frames of libraries between are many."""
+    database = Database.connect(sqlite_url)
+    with pytest.raises(OverflowError) as raised:
+        Catalog(database).find(ModelRef("model", number=10**20))
+    database.close()
+    logger("here").error("it broke", exc_info=raised.value)
+    places = only(said)["at"].split(" < ")
+    assert places[0].startswith("sqlalchemy/")
+    assert re.fullmatch(r"registry/catalog\.py:\d+ find", places[1])
 
 
 def test_a_burst_is_a_few_lines_and_a_count(said: Said) -> None:
