@@ -22,16 +22,21 @@ def main(port: int, uri: str) -> None:
     _say("ready")
     for line in sys.stdin:
         if line == "kill\n":
-            if child:
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-            child = 0
+            child = _killed(child)
         else:
             child = os.fork()
             if not child:
                 uvicorn.run(app, host="127.0.0.1", port=port, log_level="error")
                 os._exit(0)
         _say("done")
+    _killed(child)  # whoever told us what to do is gone
+
+
+def _killed(child: int) -> int:
+    if child:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    return 0
 
 
 def _say(line: str) -> None:
