@@ -1,6 +1,7 @@
 """uvicorn that says where it listens once it answers, and looks after its connections."""
 
 import socket
+import time
 from collections.abc import Callable, Iterable
 from typing import cast
 
@@ -26,5 +27,6 @@ class AnnouncingServer(uvicorn.Server):
             self._ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
     async def on_tick(self, counter: int) -> bool:
-        self._unread.tick(cast("Iterable[Reader]", self.server_state.connections))
+        connections = cast("Iterable[Reader]", self.server_state.connections)
+        self._unread.tick(connections, time.monotonic())
         return await super().on_tick(counter)

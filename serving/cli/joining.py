@@ -46,6 +46,10 @@ class JoiningProtocol(HttpToolsProtocol):
 
     # What `serving.cli.unread` asks of it
 
+    @property
+    def is_waiting(self) -> bool:
+        return self._answer is not None and self._answer.is_waiting
+
     def go_on(self) -> None:
         if self._answer is not None:
             self._answer.go_on()

@@ -1,6 +1,5 @@
 """What clients have not taken of their answers yet: bounded, and who takes nothing is ended."""
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,12 +13,18 @@ MOST_BYTES = 256 * 1024 * 1024
 PART = 16
 """One client may have this part of all bytes waiting."""
 
-GRACE_S = 5.0
-"""Where there is too much in all, who has taken nothing for so long is ended."""
+HOLDING_S = 30.0
+"""Who holds its engine back, as its part is full, may take nothing for so long."""
+
+CROWDED_S = 5.0
+"""Where there is too much in all, those who have taken nothing for longest are cut off after it."""
 
 
 class Reader(Peer, Protocol):
-    """A client's connection."""
+    """A client's connection; `is_waiting`: nothing more of its answer may be kept."""
+
+    @property
+    def is_waiting(self) -> bool: ...
 
     def go_on(self) -> None:
         """Look again whether there is room."""
@@ -42,24 +47,28 @@ class Unread:
     most_bytes: int = MOST_BYTES
     waiting: int = 0
     _stalled: Stalled[Reader] = field(default_factory=Stalled[Reader])
-    _looked_at: float = 0.0
+    _looked_at: float = float("-inf")
 
     def has_room(self, own: int) -> bool:
         """Whether more may wait for a client for whom so many bytes do."""
         return own * PART < self.most_bytes and self.waiting < self.most_bytes
 
-    def tick(self, readers: Iterable[Reader]) -> None:
-        """Often enough: every LOOK_S something is done."""
-        now = time.monotonic()
+    def tick(self, readers: Iterable[Reader], now: float) -> None:
+        """To be called often: something is done every LOOK_S."""
         if now - self._looked_at >= LOOK_S:
             self._looked_at = now
-            self._look(readers, now)
+            self.look(readers, now)
 
-    def _look(self, readers: Iterable[Reader], now: float) -> None:
+    def look(self, readers: Iterable[Reader], now: float) -> None:
+        """Cut off those who have taken nothing for too long, and let the others go on."""
         found = self._stalled.look(readers, now)
         for reader in sorted(found, key=lambda reader: -found[reader]):
-            too_much = self.waiting >= self.most_bytes
-            if found[reader] >= (min(GRACE_S, self.patience_s) if too_much else self.patience_s):
+            if found[reader] >= self._patience_s(reader):
                 reader.end_unread()
             else:
                 reader.go_on()
+
+    def _patience_s(self, reader: Reader) -> float:
+        if self.waiting >= self.most_bytes:
+            return min(self.patience_s, CROWDED_S)
+        return min(self.patience_s, HOLDING_S) if reader.is_waiting else self.patience_s
