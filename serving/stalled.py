@@ -50,6 +50,6 @@ def unsent(transport: asyncio.Transport) -> int:
     here, connected = transport.get_write_buffer_size(), transport.get_extra_info("socket")
     try:
         told = fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, bytes(4))
-    except OSError:  # closed meanwhile, or a system that does not tell
+    except (OSError, ValueError):  # closed meanwhile, or a system that does not tell
         return here
     return here + int(struct.unpack("i", told)[0])

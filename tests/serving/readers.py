@@ -52,6 +52,7 @@ class Reader(AbstractContextManager["Reader"]):
 
     def finish(self) -> bool:
         """Read the rest; whether the stream came to its own end."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         while not self.heard.endswith(END):
             if not self.read():
                 return False
