@@ -25,12 +25,6 @@ END = b"0\r\n\r\n"
 MEGABYTE = 1024 * 1024
 
 
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    """The gateway runs on uvloop where it is installed."""
-    return "asyncio", {"use_uvloop": request.param}
-
-
 @dataclass(slots=True)
 class Talker:
     """Sends its parts as fast as it may; `sent` of them, by request."""
