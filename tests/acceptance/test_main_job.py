@@ -48,6 +48,14 @@ def test_the_ready_file_tells_all_that_a_program_needs(up: Running) -> None:
     assert up.ready_file.stat().st_mode & 0o077 == 0  # it holds a key
 
 
+def test_nobody_else_can_read_what_is_kept(up: Running) -> None:
+    """Databases, keys, logs, Prefect's and MLflow's files; not even the folders can be entered."""
+    kept = [up.data, *up.data.rglob("*")]
+    open_to_others = [p for p in kept if not p.is_symlink() and p.stat().st_mode & 0o077]
+    assert open_to_others == []
+    assert {"logs", "modelyard.db", "prefect", "run", "store"} <= {p.name for p in kept}
+
+
 def test_a_chat_answers_with_usage(up: Running, client: openai.OpenAI) -> None:
     """The unmodified OpenAI client gets words, a finish reason and counted tokens."""
     answer = client.chat.completions.create(
