@@ -64,7 +64,9 @@ def start_up(data: Path, *options: str) -> Running:
     log = data.parent / f"{data.name}-up.log"
     command = modelyard("up", "--data", str(data), "--port", "0", "--ready-file", str(ready))
     with log.open("wb") as out:
-        process = subprocess.Popen([*command, *options], cwd=folder.path, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            [*command, *options], cwd=folder.path, stdout=out, stderr=out, umask=0o022
+        )
     deadline = time.monotonic() + START_S
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > deadline:

@@ -60,6 +60,14 @@ def test_status_says_where_the_pages_are_and_what_they_ask_for(up: Running) -> N
     assert set(pages) == {"dashboard", "prefect", "keys"}
 
 
+def test_nobody_else_can_read_what_is_kept(up: Running) -> None:
+    """Databases, keys, logs, Prefect's and MLflow's files; not even the folders can be entered."""
+    kept = [up.data, *up.data.rglob("*")]
+    open_to_others = [p for p in kept if not p.is_symlink() and p.stat().st_mode & 0o077]
+    assert open_to_others == []
+    assert {"logs", "modelyard.db", "prefect", "run", "store"} <= {p.name for p in kept}
+
+
 def test_a_chat_answers_with_usage(up: Running, client: openai.OpenAI) -> None:
     """The unmodified OpenAI client gets words, a finish reason and counted tokens."""
     answer = client.chat.completions.create(

@@ -7,9 +7,11 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import text
 
 from tests.serving.engines.processes import EngineProcess
 from tests.serving.processes import PATIENT, GatewayProcess, environment, gateway_process
@@ -51,11 +53,12 @@ class Whole:
         port = urlsplit(self.gateway.url).port
         return socket.create_connection(("127.0.0.1", port), WITHIN_S, (address, 0))
 
-    def errors(self) -> list[str]:
+    def errors(self) -> list[dict[str, Any]]:
         """Lines of its log that say that something went wrong; it has ended then."""
         self.gateway.process.terminate()
         log = self.gateway.process.communicate(timeout=60)[1]
-        return [line for line in log.splitlines() if json.loads(line)["level"] != "warning"]
+        lines = [json.loads(line) for line in log.splitlines()]
+        return [line for line in lines if line["level"] != "warning"]
 
     def status(self, *parts: bytes, address: str = "127.0.0.1") -> int:
         """Of the first answer to what is written; 0 where the connection ended without one."""
@@ -110,6 +113,29 @@ def test_each_oddity_is_answered_as_what_it_is(sqlite_url: str, tmp_path: Path) 
         assert found == {name: status for name, (_, status) in cases.items()}
         assert this.status(this.chat()) == 200
         assert this.errors() == []
+
+
+def test_mistakes_of_ours_are_lines_without_anybody_s_values(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """A row that cannot be read breaks a route and a request to a model: a burst is few lines."""
+    with whole(sqlite_url, tmp_path) as this:
+        with this.site.database.begin() as session:
+            session.execute(text("UPDATE versions SET facts = 'no JSON'"))
+        listing = f"GET /v1/models HTTP/1.1\r\nHost: x\r\n{this.authorization}\r\n".encode()
+        for _ in range(50):
+            assert this.status(listing) == 500
+            assert this.status(this.chat(user="Rumpelstiltskin")) == 500
+        lines = this.errors()
+    assert {line["logger"] for line in lines} == {"modelyard.gateway", "uvicorn.error"}
+    assert len(lines) == 10
+    for line in lines:
+        assert line["error"].startswith("JSONDecodeError")
+        assert "registry/" in line["at"]
+        told = json.dumps(line)
+        assert len(told) < 3000
+        assert this.site.ada not in told
+        assert "Rumpelstiltskin" not in told
 
 
 @pytest.mark.parametrize("behind", [0, 1, 50])

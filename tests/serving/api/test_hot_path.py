@@ -60,6 +60,22 @@ async def test_a_mistake_of_ours_is_a_500_in_openai_s_form(lite: Site) -> None:
     assert 'model="other",route="/v1/chat/completions",status="500"} 1.0' in text
 
 
+async def test_a_mistake_of_ours_is_one_line_in_the_log(
+    lite: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither the key nor the prompt is in it."""
+    app = lite.app()
+    async with patient(app, lite.ada) as client:
+        app.state.parts = replace(app.state.parts, gateway=None)
+        capsys.readouterr()
+        assert (await client.post(CHAT, json=ASK)).status_code == 500
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "AttributeError" in line
+    assert len(line) < 1000
+    assert lite.ada not in line
+    assert "Say it" not in line
+
+
 async def test_refusals_carry_the_request_s_id(lite: Site) -> None:
     """At the door, for the body, and for the model."""
     async with lite.client(lite.ada) as client:
