@@ -40,9 +40,8 @@ def cheapest(
 
     Cost: queued prefills + those held before it + loading + own uncached prompt + a weighted share
     of the expected answer, each at the speeds learned for the worker as busy as it is, + a weighted
-    share of what others will wait for it (`toll_s`).
-
-    `only`: the workers that may be chosen; `shut`: where its user has all places that it may have.
+    share of what others will wait for it (`toll_s`). `only`: the workers that may be chosen;
+    `shut`: where its user has all places that it may have.
     """
     work, version = ticket.work, ticket.version
     known = yard.prefixes(version).match(work.prefix) if work.prefix else {}

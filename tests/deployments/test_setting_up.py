@@ -22,7 +22,7 @@ given = os.environ.get("CFLAGS", "") + os.environ.get("CMAKE_ARGS", "")
 with open("{folder}/calls", "a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
 with open("{site}/others.pth", "w") as path:
-    path.write("{others}")
+    path.write("{others}\\n{root}\\n")  # an editable install, and all that it needs
 built = "{site}/llama_cpp"
 if sys.argv[2] == "uninstall":
     shutil.rmtree(built)
@@ -73,7 +73,9 @@ def environment(tmp_path: Path) -> Environment:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
     site = next(venv.glob("lib/python*/site-packages"))
     installer, others = venv / "bin" / "uv", package.parent
-    text = INSTALLER.format(python=sys.executable, folder=tmp_path, site=site, others=others)
+    text = INSTALLER.format(
+        python=sys.executable, folder=tmp_path, site=site, others=others, root=ROOT
+    )
     installer.write_text(text)
     installer.chmod(0o755)
     return Environment(tmp_path)

@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 
 from serving.cli.joining import JoiningProtocol
 from serving.cli.unread import CROWDED_S, HOLDING_S, Reader, Unread
+from serving.listening.connections import Connections
 
 pytestmark = pytest.mark.anyio
 
@@ -82,7 +83,7 @@ async def served(app: Any, **bounds: float) -> AsyncGenerator[Server]:
     unread, state = Unread(**bounds), ServerState()  # type: ignore[arg-type]
 
     def connect() -> JoiningProtocol:
-        return JoiningProtocol(config, state, {}, unread=unread)
+        return JoiningProtocol(config, state, {}, connections=Connections(), unread=unread)
 
     server = await asyncio.get_running_loop().create_server(connect, "127.0.0.1", 0)
     yield Server(unread, server.sockets[0].getsockname(), state)
