@@ -37,7 +37,7 @@ class JoinedAnswer:
         "_loop",
         "_news",
         "_unread",
-        "is_waiting",
+        "holds_back",
     )
 
     def __init__(
@@ -56,7 +56,7 @@ class JoinedAnswer:
         self._kept: deque[bytes] = deque()
         self._kept_bytes = self._big = self._counted = 0
         self._news: asyncio.Future[None] | None = None
-        self.is_waiting = False
+        self.holds_back = False
 
     def __call__(self, scope: Scope, receive: Receive, _send: Send) -> Awaitable[None]:
         return self._app(scope, receive, self.send)
@@ -105,9 +105,9 @@ class JoinedAnswer:
     async def _room(self) -> None:
         """Wait until more may be kept."""
         while not self._unread.has_room(self._kept_bytes) and self._is_behind():
-            self.is_waiting = True
+            self.holds_back = True
             await self._next_news()
-        self.is_waiting = False
+        self.holds_back = False
 
     async def _taken(self, size: int) -> None:
         """Wait until what is left is no more than a transport holds; `size`: the last body's."""

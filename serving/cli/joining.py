@@ -50,8 +50,8 @@ class JoiningProtocol(BoundedProtocol):
     # What `serving.cli.unread` asks of it
 
     @property
-    def is_waiting(self) -> bool:
-        return self._answer is not None and self._answer.is_waiting
+    def holds_back(self) -> bool:
+        return self._answer is not None and self._answer.holds_back
 
     def go_on(self) -> None:
         if self._answer is not None:

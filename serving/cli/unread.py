@@ -21,10 +21,10 @@ CROWDED_S = 5.0
 
 
 class Reader(Peer, Protocol):
-    """A client's connection; `is_waiting`: nothing more of its answer may be kept."""
+    """A client's connection; `holds_back`: nothing more of its answer may be kept."""
 
     @property
-    def is_waiting(self) -> bool: ...
+    def holds_back(self) -> bool: ...
 
     def go_on(self) -> None:
         """Look again whether there is room."""
@@ -71,4 +71,4 @@ class Unread:
     def _patience_s(self, reader: Reader) -> float:
         if self.waiting >= self.most_bytes:
             return min(self.patience_s, CROWDED_S)
-        return min(self.patience_s, HOLDING_S) if reader.is_waiting else self.patience_s
+        return min(self.patience_s, HOLDING_S) if reader.holds_back else self.patience_s
