@@ -166,4 +166,6 @@ def test_half_heads_keep_nobody_out_where_descriptors_are_few(
             for address in ("127.0.0.1", "127.0.0.2"):
                 assert this.status(this.chat(), address=address) == 200
         assert state(this.engine)["active"] == 1
+        stream.close()
+        until(lambda: state(this.engine)["active"] == 0, "it does not end")
         assert this.errors() == []
