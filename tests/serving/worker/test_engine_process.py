@@ -121,7 +121,9 @@ async def test_a_program_that_is_missing_is_a_crash() -> None:
 async def test_a_cancelled_start_leaves_no_child() -> None:
     """Whoever gives up waiting for a load ends it."""
     starting = asyncio.create_task(shell("sleep 602").start(CONFIG))
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(60):
+        while not sleeping("602"):
+            await asyncio.sleep(0.01)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
