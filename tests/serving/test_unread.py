@@ -19,7 +19,7 @@ from tests.models.tiny import Tiny
 from tests.serving.engines.processes import EngineProcess, engine_process
 from tests.serving.processes import PATIENT, GatewayProcess, environment, gateway_process
 from tests.serving.readers import Reader
-from tests.serving.site import TOKEN, Site, open_site, state
+from tests.serving.site import METRICS_TOKEN, TOKEN, Site, open_site, state
 
 pytestmark = pytest.mark.slow
 
@@ -234,7 +234,7 @@ def test_the_rows_of_the_access_log_say_so(sqlite_url: str, tmp_path: Path) -> N
         reader.connection.close()
         (line,) = log.read_text().splitlines()
         assert json.loads(line)["status"] == str(CLIENT_UNREAD)
-        with on.gateway.http() as http:
+        with on.gateway.http(METRICS_TOKEN) as http:
             assert f'status="{CLIENT_UNREAD}"' in http.get("/metrics").text
 
 
