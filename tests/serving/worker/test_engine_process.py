@@ -124,6 +124,7 @@ async def test_a_cancelled_start_leaves_no_child() -> None:
     async with asyncio.timeout(60):
         while not sleeping("602"):
             await asyncio.sleep(0.01)
+    await asyncio.sleep(1)  # the start is past making the process, and waits for its report
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
