@@ -7,10 +7,10 @@ from pathlib import Path
 
 from registry.console import out
 from registry.errors import ModelyardError
+from serving.children import end_group, start_child
 from serving.cli.services import Services, modelyard
-from serving.cli.supervise import STOP_S, end_group
+from serving.cli.supervise import STOP_S
 from serving.engines.ending import ending
-from serving.orphans import die_with_parent
 
 REPO = "modelyard/tiny-shakespeare-GGUF"
 QUESTION = "What news from the king?"
@@ -36,13 +36,7 @@ async def ingest_and_ask(services: Services, folder: Path) -> str:
 
 async def _step(env: dict[str, str], folder: Path, *arguments: str) -> None:
     """Run one command as a person would, on this terminal; a cancelled one is ended first."""
-    child = await asyncio.create_subprocess_exec(
-        *modelyard(*arguments),
-        env=env,
-        cwd=folder,
-        start_new_session=True,
-        preexec_fn=die_with_parent,
-    )
+    child = await start_child(*modelyard(*arguments), env=env, cwd=folder)
     try:
         code = await child.wait()
     except asyncio.CancelledError:

@@ -12,8 +12,8 @@ import httpx
 
 from registry.errors import ModelyardError
 from registry.private import append_to
+from serving.children import end_group, start_child
 from serving.engines.ending import ending
-from serving.orphans import die_with_parent
 
 STOP_S = 8.0
 """Seconds that children get between SIGTERM and SIGKILL; `modelyard up` promises 10 in all."""
@@ -109,15 +109,13 @@ class Supervisor:
     async def _spawn(self, service: Service) -> None:
         self.logs.mkdir(parents=True, exist_ok=True)
         with append_to(self.log_of(service.name)) as log:
-            process = await asyncio.create_subprocess_exec(
+            process = await start_child(
                 *service.argv,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **service.env},
                 cwd=self.folder,
-                start_new_session=True,  # the terminal's Ctrl-C is ours to pass on
-                preexec_fn=die_with_parent,
             )
         self._children[service.name] = _Child(process, time.monotonic())
 
@@ -161,12 +159,3 @@ async def _answers(client: httpx.AsyncClient, service: Service) -> bool:
         return (await client.get(service.ready_url, headers=headers)).status_code == 200
     except httpx.HTTPError:
         return False  # not up yet: the caller asks again until its deadline
-
-
-def end_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    """Signal a child that leads a session, and all it has started."""
-    # Each child leads its own session, so its group is its pid; the group outlives the leader.
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        return  # the whole group is gone already, which is what was wanted

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
@@ -11,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from registry.python import python_module
+from serving.children import end_group, start_child
 from serving.engines.config import EngineConfig
 from serving.engines.ending import ending
 from serving.engines.footprint import Footprint
 from serving.engines.surroundings import engine_environment
 from serving.errors import ModelUnloadable, ServingError
-from serving.orphans import die_with_parent
 from serving.worker.last_words import LastWords
 
 COMMAND = python_module("serving.engines.server", "--config", "-")
@@ -96,14 +95,12 @@ class EngineStarter:
 
     async def _spawn(self, config: EngineConfig) -> Process:
         try:
-            return await asyncio.create_subprocess_exec(
+            return await start_child(
                 *self.command,
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=PIPE,
                 env=engine_environment(config.format) | dict(self.environment),
-                process_group=0,  # the terminal's Ctrl-C is the worker's to pass on
-                preexec_fn=die_with_parent,
             )
         except OSError as error:
             what = f"The engine of {config.model_name} could not be started: {error}."
@@ -168,17 +165,12 @@ async def _listen(stream: asyncio.StreamReader, words: LastWords) -> None:
 
 
 async def _stop(child: Process, grace_s: float) -> None:
-    _signal_group(child, signal.SIGTERM)
+    end_group(child, signal.SIGTERM)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(grace_s):
             await child.wait()
-    _signal_group(child, signal.SIGKILL)
+    end_group(child, signal.SIGKILL)
     await child.wait()
-
-
-def _signal_group(child: Process, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):  # gone already, with all its own children
-        os.killpg(child.pid, number)
 
 
 def _crash(name: str, code: int, words: LastWords) -> EngineCrashed:

@@ -6,6 +6,7 @@ refused before it is loaded, with what to do.
 
 import asyncio
 import json
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from dataclasses import dataclass, field
@@ -15,12 +16,12 @@ from typing import Any, Protocol
 from registry.logs import logger
 from registry.names import Format, ModelVersion
 from registry.python import python_module
+from serving.children import end_group, start_child
 from serving.engines.llama_cpp.trial import LOADING, REBUILD, Trial
 from serving.engines.llama_cpp.tried import library_folder, remembered, trial_of
 from serving.engines.llama_cpp.used import uses
 from serving.engines.surroundings import engine_environment
 from serving.errors import ModelUnloadable
-from serving.orphans import die_with_parent
 
 _log = logger("modelyard.worker")
 
@@ -90,19 +91,14 @@ class LlamaTrial:
 
 async def _answer(folder: Path) -> dict[str, Any]:
     command = python_module("serving.engines.llama_cpp.tried", str(folder))
-    child = await asyncio.create_subprocess_exec(
-        *command,
-        env=engine_environment(Format.GGUF),
-        stdin=DEVNULL,
-        stdout=PIPE,
-        stderr=DEVNULL,
-        preexec_fn=die_with_parent,
+    child = await start_child(
+        *command, env=engine_environment(Format.GGUF), stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
     )
     try:
         said, _ = await child.communicate()
     finally:
         if child.returncode is None:
-            child.kill()
+            end_group(child, signal.SIGKILL)
             await child.wait()
     ended = {"error": {"message": f"the trial ended with {child.returncode}"}}
     return json.loads(said) if said else ended
