@@ -15,8 +15,16 @@ from uvicorn.server import ServerState
 from serving.cli.joining import JoiningProtocol
 from serving.cli.unread import CROWDED_S, HOLDING_S, Reader, Unread
 from serving.listening.connections import Connections
+from serving.stalled import unsent
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """Both loops: asyncio's own, and uvloop, which is what serves."""
+    return "asyncio", {"use_uvloop": request.param}
+
 
 PART, PARTS = 20_000, 250
 """Five megabytes: more than the sockets hold."""
@@ -66,6 +74,14 @@ class Server:
     def look(self, now: float) -> None:
         self.unread.look(cast("set[Reader]", self.state.connections), now)
 
+    async def settle(self) -> None:
+        """Until the kernel moves nothing more to clients that do not read."""
+        before, now = -1, 0
+        while before != now:
+            await asyncio.sleep(0.05)
+            connections = cast("set[Reader]", self.state.connections)
+            before, now = now, sum(unsent(reader.transport) for reader in connections)
+
     async def ask(self, request: bytes = POST) -> socket.socket:
         client = socket.socket()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -86,12 +102,14 @@ async def served(app: Any, **bounds: float) -> AsyncGenerator[Server]:
         return JoiningProtocol(config, state, {}, connections=Connections(), unread=unread)
 
     server = await asyncio.get_running_loop().create_server(connect, "127.0.0.1", 0)
-    yield Server(unread, server.sockets[0].getsockname(), state)
-    for connection in [*state.connections]:
-        connection.transport.abort()
-    await until(lambda: not state.connections and not state.tasks)
+    try:
+        yield Server(unread, server.sockets[0].getsockname(), state)
+    finally:  # uvloop's close waits for what is open
+        server.close()
+        for connection in [*state.connections]:
+            connection.transport.abort()
+        await until(lambda: not state.connections and not state.tasks)
     assert unread.waiting == 0
-    server.close()
 
 
 async def until(is_so: Callable[[], object]) -> None:
@@ -208,6 +226,7 @@ async def test_where_there_is_too_much_the_longest_stalled_are_cut_off() -> None
             clients.append(await server.ask())
             full = min(most, len(clients) * most // 16)
             await until(lambda full=full: server.unread.waiting >= full)
+            await server.settle()
             server.look(len(clients) / 100)
         server.look(CROWDED_S)
         await until(lambda: len(server.state.connections) == len(clients))
