@@ -8,38 +8,23 @@ of them broke, and how long their first tokens and their ends took.
 
 import argparse
 import asyncio
-import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-from pydantic import SecretStr
 
 from benchmarks.routing.report import quantile
-from registry.catalog import Catalog
-from registry.fleet import Fleet
-from registry.identity import Identity
-from registry.names import EngineState, Format, ModelFacts, StoredFile, Visibility
-from registry.open import open_database
-from registry.settings import RegistrySettings
-from registry.store import Store
+from benchmarks.yard import Yard, running_yard
 
 NODES = ("a", "b", "c")
 ENGINE = {"prefill_s": 0.05, "delay_s": 0.02}
 BODY = {"model": "talker", "prompt": "Say", "max_tokens": 16, "stream": True}
 BAR_S, AS_BEFORE = 5.0, 1.25
 """Within so many seconds first tokens come as before: at most so many times as long (p99)."""
-
-STARTS_WITHIN_S = 60.0
-_SECRET = "benchmark" * 5
-_MODELYARD = (sys.executable, "-m", "serving.cli.main")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,62 +35,6 @@ class Stream:
     first_s: float
     took_s: float
     whole: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Yard:
-    """A running installation."""
-
-    url: str
-    key: str
-    workers: Mapping[str, subprocess.Popen[bytes]]
-
-
-def open_yard(stack: ExitStack, folder: Path) -> Yard:
-    settings = RegistrySettings(data_dir=folder, secret_key=SecretStr(_SECRET))
-    database = open_database(settings)
-    stack.callback(database.close)
-    key = Identity(database, _SECRET).first_admin() or ""
-    stored = Store(settings.store, 10**9).put([b"talker"])
-    Catalog(database).register(
-        name="talker",
-        repo="benchmark/talker",
-        revision="0" * 40,
-        facts=ModelFacts(
-            Format.MOCK, "mock", context_length=256, details={"engine_options": ENGINE}
-        ),
-        files=[StoredFile("model.mock", stored.sha256, stored.size)],
-        metrics={},
-        visibility=Visibility.PUBLIC,
-    )
-    env = {"MODELYARD_DATA_DIR": str(folder), "MODELYARD_SECRET_KEY": _SECRET}
-    workers = {
-        node: _start(stack, ["worker", "--device", "cpu-0", "--preload", "talker"], env, node)
-        for node in NODES
-    }
-    ready = folder / "ready.json"
-    _start(stack, ["gateway", "--port", "0", "--ready-file", str(ready)], env, "gateway")
-    fleet = Fleet(database)
-    deadline = time.monotonic() + STARTS_WITHIN_S
-    while not ready.exists() or _ready(fleet) < len(NODES):
-        if time.monotonic() > deadline:
-            sys.exit("gateway and engines do not start")
-        time.sleep(0.1)
-    return Yard(json.loads(ready.read_text())["url"], key, workers)
-
-
-def _start(
-    stack: ExitStack, command: list[str], env: Mapping[str, str], node: str
-) -> subprocess.Popen[bytes]:
-    surroundings = {**os.environ, **env, "MODELYARD_NODE": node}
-    process = subprocess.Popen([*_MODELYARD, *command], env=surroundings, stdout=subprocess.DEVNULL)
-    stack.callback(process.wait, 60)
-    stack.callback(process.terminate)
-    return process
-
-
-def _ready(fleet: Fleet) -> int:
-    return sum(engine.state is EngineState.READY for engine in fleet.engines(10.0))
 
 
 async def load(yard: Yard, seconds: float, rate: float) -> list[Stream]:
@@ -178,7 +107,7 @@ def main() -> int:
     given = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        yard = open_yard(stack, folder)
+        yard = running_yard(stack, folder, {"talker": ENGINE}, NODES)
         streams = asyncio.run(load(yard, given.seconds, given.rate))
     return 0 if report(streams) else 1
 
