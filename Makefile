@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 DATA ?= .modelyard
+JOBS ?= 2
 EXTRAS := gguf,onnx-cpu,flows,dashboard,dev
 BIN := .venv/bin
 comma := ,
@@ -39,8 +40,8 @@ env: .env ## Secrets for docker compose, in .env: made once, and kept
 wheel: setup ## A wheel with the hot path compiled, in dist/: what to install for production
 	deployments/wheel.sh dist
 
-test: setup servers ## All tests, on real servers
-	$(BIN)/pytest $(ARGS)
+test: setup servers ## All tests, on real servers, two side by side (JOBS=1: one after the other)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: setup ## The whole gate: format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check $(SOURCES)
