@@ -7,12 +7,20 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from registry.database import Database
 from registry.migrate import migrate
 from tests.servers.postgres import Postgres, running_postgres
 
 _TEMPLATE = "modelyard_template"
+
+settings.register_profile(
+    "modelyard",
+    deadline=None,  # a busy machine is no fault
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("modelyard")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,7 +1,7 @@
 """All connections of a server: how many there may be, and which of them end first."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -54,6 +54,9 @@ class Connections:
     )
     _is_looking: bool = False
 
+    def __iter__(self) -> Iterator[Connected]:
+        return (connection for here in self._by_address.values() for connection in here)
+
     def let_in(self, connection: Connected, loop: asyncio.AbstractEventLoop) -> bool:
         """Whether there is room for one more; that of those who only wait can be had."""
         here = self._by_address.get(connection.address)
@@ -105,9 +108,8 @@ class Connections:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
-        for here in list(self._by_address.values()):
-            for connection in list(here):
-                connection.look(now)
+        for connection in list(self):
+            connection.look(now)
         self._is_looking = bool(self.count)
         if self._is_looking:
             loop.call_later(self.bounds.look_every_s, self._look, loop)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -269,12 +269,7 @@ class SharedMachine(RuleBasedStateMachine):
 
 
 def _sized(examples: int, steps: int) -> settings:
-    return settings(
-        max_examples=examples,
-        stateful_step_count=steps,
-        deadline=None,
-        suppress_health_check=(HealthCheck.too_slow,),
-    )
+    return settings(max_examples=examples, stateful_step_count=steps)
 
 
 def test_counts_agree_with_a_plain_model(full_length: int) -> None:

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.engines.text import StopText, TextStream
@@ -38,7 +38,6 @@ def test_the_earliest_of_several_stops_wins() -> None:
     assert _through(("cd", "b"), ["abcd"]) == "a"
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     text=st.text("ab", max_size=30),
     stops=st.lists(st.text("ab", min_size=1, max_size=4), max_size=4),
@@ -54,7 +53,6 @@ def test_pieces_do_not_matter(text: str, stops: list[str], cuts: list[int]) -> N
     assert (shown == text) == (not any(stop in text for stop in stops))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=20), st.integers(1, 4))
 def test_bytes_of_any_cut_give_the_same_text(text: str, size: int) -> None:
     """UTF-8 split over tokens at any byte is decoded once whole."""

@@ -43,9 +43,7 @@ async def test_a_connection_is_given_back_when_it_ends(name: str) -> None:
         await client.write(ENDS[name])
         await asyncio.sleep(0.05)
         held: list[weakref.ref[Any]] = [
-            weakref.ref(connection)
-            for here in served.connections._by_address.values()
-            for connection in here
+            weakref.ref(connection) for connection in served.connections
         ]
         assert len(held) == 1
         client.leave()

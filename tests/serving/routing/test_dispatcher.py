@@ -1,7 +1,7 @@
 """The decisions themselves: what is reserved is released, and nothing goes where it cannot."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.routing.cost import cheapest
@@ -44,7 +44,7 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.integers(1, 5))
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120)
 def test_no_reservation_leaks_and_none_is_negative(
     steps: list[tuple[str, int]], workers: int
 ) -> None:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -161,12 +161,7 @@ def test_no_share_leaks_whatever_dies(
 ) -> None:
     """Each gateway knows what the living others have on each device, never less than none."""
     Fellowship.redis, Fellowship.template = redis, sqlite_template
-    sized = settings(
-        max_examples=5 * full_length,
-        stateful_step_count=15,
-        deadline=None,
-        suppress_health_check=(HealthCheck.too_slow,),
-    )
+    sized = settings(max_examples=5 * full_length, stateful_step_count=15)
     run_state_machine_as_test(Fellowship, settings=sized)
 
 

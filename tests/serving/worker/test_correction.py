@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.memory_observations import Likeness, Observation
@@ -27,7 +27,6 @@ def test_without_any_load_the_estimate_stands() -> None:
     assert corrected(ESTIMATE, ASKED, []) == ESTIMATE
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(estimated=footprints, measured=footprints)
 def test_the_same_load_again_is_believed_as_measured(
     estimated: Footprint, measured: Footprint
@@ -58,7 +57,6 @@ def test_the_likest_loads_decide() -> None:
     assert corrected(ESTIMATE, ASKED, [took(9, format="onnx")]) == ESTIMATE
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(estimate=footprints, estimated=footprints, measured=footprints)
 def test_one_odd_measurement_does_not_refuse_every_model(
     estimate: Footprint, estimated: Footprint, measured: Footprint

@@ -1,12 +1,11 @@
 """The last lines of a stream are kept, whatever it sends."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.worker.last_words import LINE_BYTES, LINES, LastWords
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(chunks=st.lists(st.binary(max_size=3000), max_size=30))
 def test_memory_stays_bounded_and_nothing_breaks(chunks: list[bytes]) -> None:
     """Any bytes in any pieces leave at most LINES + 1 lines of bounded length."""

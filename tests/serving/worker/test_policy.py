@@ -1,7 +1,7 @@
 """Memory, restarts and quarantine follow rules that hold for every input."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.worker.policy import (
@@ -38,7 +38,6 @@ holdings = st.lists(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(need=st.integers(0, 120 * GIB), room=rooms, held=holdings)
 def test_what_is_admitted_fits_and_nobody_at_work_leaves(
     need: int, room: Room, held: list[Holding]
@@ -55,7 +54,6 @@ def test_what_is_admitted_fits_and_nobody_at_work_leaves(
     assert all(need > room.left(held) + freed - h.memory for h in gone)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(need=st.integers(0, 120 * GIB), room=rooms, held=holdings)
 def test_a_refusal_means_that_evicting_all_idle_ones_is_not_enough(
     need: int, room: Room, held: list[Holding]
@@ -115,7 +113,6 @@ def test_a_refusal_names_need_free_and_total() -> None:
     assert refusal.value.fix
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(failures=st.integers(1, 10_000), chance=st.floats(0, 1))
 def test_a_restart_waits_longer_each_time_but_never_too_long(failures: int, chance: float) -> None:
     """The delay is positive, bounded, and never shorter than the one before."""
@@ -124,7 +121,6 @@ def test_a_restart_waits_longer_each_time_but_never_too_long(failures: int, chan
     assert restart_delay(failures + 1, chance) >= delay
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(now=st.floats(0, 1e6), later=st.floats(0, 2 * QUARANTINE_S))
 def test_a_quarantine_begins_at_the_last_attempt_and_passes(now: float, later: float) -> None:
     """Before ATTEMPTS failures there is none; after it a version begins anew."""

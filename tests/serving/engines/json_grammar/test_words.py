@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.engines.json_grammar.words import text, whole_numbers
@@ -14,7 +14,6 @@ def _as_regex(gbnf: str) -> re.Pattern[str]:
     return re.compile(gbnf.replace('"', "").replace(" ", ""))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(a=NEAR, b=NEAR, some=st.lists(NEAR, max_size=50))
 def test_exactly_the_numbers_between(a: int, b: int, some: list[int]) -> None:
     """Every number within is written one way, none outside is."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.errors import FileMissing
@@ -87,11 +87,7 @@ def test_a_prefix_of_one_adapter_is_never_another_s(shelf: Shelf) -> None:
             assert engine.snapshot().cached_tokens == seen * 199
 
 
-@settings(
-    max_examples=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=12)
 @given(
     asks=st.lists(
         st.tuples(

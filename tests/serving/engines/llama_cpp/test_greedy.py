@@ -5,7 +5,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.serving.engines.llama_cpp.playing import Part, Serial, engine_on, play
@@ -58,11 +58,7 @@ def test_a_conversation_is_continued_from_memory(endless: Path, serial: Serial) 
         assert engine.snapshot().cached_tokens >= 200
 
 
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=15)
 @given(
     parts=st.lists(
         st.builds(

@@ -4,7 +4,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.engines.gguf.cursor import ArrayFacts
@@ -51,11 +51,7 @@ def test_a_missing_file_is_named() -> None:
         read_header(Path("/nowhere.gguf"))
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=60)
 @given(at=st.integers(0, 30_000), value=st.binary(min_size=1, max_size=8))
 def test_any_flipped_bytes_are_read_or_refused(
     tiny_f32: Path, tmp_path: Path, *, at: int, value: bytes

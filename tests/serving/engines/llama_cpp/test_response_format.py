@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import openai
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.serving.engines.processes import EngineProcess, engine_process
@@ -200,11 +200,7 @@ def _branches(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )  # fmt: skip
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=40)
 @given(schema=st.recursive(LEAVES, _branches, max_leaves=8), seed=st.integers(0, 999))
 def test_any_schema_gives_only_valid_answers(
     engine: EngineProcess, schema: dict[str, Any], seed: int

@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.engines.onnx.backlog import Backlog, Reading
@@ -21,7 +21,6 @@ def text(length: int, mark: int = 0) -> Tokens:
     return Tokens([mark] * length, [0] * length)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(lengths=lengths, fixed=fixed, share=st.integers(1, 100), most=st.integers(1, 20_000))
 def test_a_batch_costs_less_than_its_texts_alone(
     lengths: list[int], fixed: float, share: int, most: int
