@@ -39,7 +39,7 @@ def _fetch(yard: Yard, source: str, revision: str) -> StoredFile:
     if file is None:
         raise NoMatchingFile(f"{repo} has no file '{path}'.", fix=f"See {source}.")
     with download.client(yard.settings.hub) as client:
-        fetcher = download.Downloader(yard.settings.hub, yard.store, yard.catalog, client, snapshot)
+        fetcher = download.Downloader(yard.settings.hub, yard.store, yard.results, client, snapshot)
         stored = fetcher.fetch(file, lambda _: None)
     where = f"{repo}@{snapshot.commit}/{path}"
     return StoredFile(where[-500:], stored.sha256, stored.size)

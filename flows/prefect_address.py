@@ -1,15 +1,14 @@
 """Which Prefect a flow run reports to, and Prefect and MLflow kept quiet about it."""
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from flows.errors import PrefectRefused, PrefectUnreachable
 from registry.authorization import basic
+from registry.running import read_running
 
 PATIENCE_S = 10.0
 """A server that is there but busy is not taken for one that is away."""
@@ -57,11 +56,10 @@ def find(configured: str, login: str, data_dir: Path) -> Prefect | None:
 
 
 def _of_up(data_dir: Path) -> Prefect | None:
-    try:
-        told: dict[str, Any] = json.loads((data_dir / "run" / "up.json").read_text())
-        return Prefect(f"{told['prefect_url']}/api", told["prefect_login"])
-    except (FileNotFoundError, ValueError, KeyError):
+    running = read_running(data_dir)
+    if running is None or not running.prefect_url:
         return None
+    return Prefect(f"{running.prefect_url}/api", running.prefect_login)
 
 
 def answers(server: Prefect, *, patience_s: float = PATIENCE_S) -> bool:

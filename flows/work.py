@@ -37,7 +37,7 @@ def fetch(job: Job, snapshot: Snapshot, choice: Choice) -> Fetched:
     job.note_parts(wanted)
     job.run.step("download", sum(file.size for file in wanted), "bytes")
     with download.client(hub) as client:
-        downloader = download.Downloader(hub, yard.store, yard.catalog, client, snapshot)
+        downloader = download.Downloader(hub, yard.store, yard.results, client, snapshot)
         files = _fetch_all(job, downloader, wanted)
     papers = len(choice.papers)
     return Fetched(choice.model.path, choice.model.format, files[papers:], files[:papers])
@@ -60,7 +60,7 @@ def build(job: Job, fetched: Fetched, snapshot: Snapshot) -> list[Build]:
         return [_graph(job, fetched, snapshot)]
     yard, order = job.yard, job.order
     _validate_all(job, fetched)
-    maker = quantize.Quantizer(yard.store, yard.catalog, yard.threads)
+    maker = quantize.Quantizer(yard.store, yard.results, yard.threads)
     original = _in_one_piece(job, fetched, maker)
     facts = validate(yard.store.path(original.sha256), original.path, snapshot.licence)
     if not order.quantize:
@@ -126,7 +126,7 @@ def evaluate(job: Job, built: Build) -> dict[str, float]:
     writes = built.facts.kind is Kind.WRITE
     evaluator = (Evaluator if writes else ReadingEvaluator)(
         store=yard.store,
-        results=yard.catalog,
+        results=yard.results,
         text=text[: settings.evaluation_characters],
         threads=yard.threads,
         bounds=settings.bounds,

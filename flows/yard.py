@@ -17,6 +17,7 @@ from registry.fleet import Fleet
 from registry.mlflow_aliases import MlflowAliases
 from registry.mlflow_registry import MlflowRegistry
 from registry.open import open_database, open_store
+from registry.results import Results
 from registry.runs import RunBoard
 from registry.settings import RegistrySettings, load
 from registry.store import Store
@@ -36,12 +37,16 @@ class Yard:
         return Catalog(self.db)
 
     @property
+    def results(self) -> Results:
+        return Results(self.db)
+
+    @property
     def board(self) -> RunBoard:
         return RunBoard(self.db)
 
     @property
     def known(self) -> Known:
-        return Known(self.catalog, self.store)
+        return Known(self.catalog, self.results, self.store)
 
     @property
     def mlflow(self) -> MlflowRegistry:

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, func, or_, select, true
 from sqlalchemy.orm import Session, contains_eager, selectinload
 
-from registry.database import utc_now
+from registry.database import Database, utc_now
 from registry.errors import InvalidName, UnknownModel
 from registry.names import (
     CHAMPION,
@@ -22,7 +22,6 @@ from registry.names import (
     Visibility,
 )
 from registry.registering import append, finish, found, lock, own_model, point
-from registry.results import Results
 from registry.rows import facts_row, file_rows, version_of
 from registry.tables import AliasRow, ModelRow, VersionRow
 
@@ -35,8 +34,10 @@ def identity_of(main_sha256: str, revision: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Catalog(Results):
+class Catalog:
     """Models, versions and aliases; a `caller` of None is the service itself and sees all."""
+
+    db: Database
 
     def register(  # noqa: PLR0913, PLR0917 - a version is as much as this
         self,

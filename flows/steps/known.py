@@ -8,14 +8,16 @@ from flows.steps.hub import Snapshot
 from flows.steps.quantize import MERGED, key_of_hashes, recipe
 from registry.catalog import Catalog, identity_of
 from registry.names import ModelVersion
+from registry.results import Results
 from registry.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Reads the catalog and the store; writes nothing and fetches nothing."""
+    """Reads catalog, results and store; writes nothing and fetches nothing."""
 
     catalog: Catalog
+    results: Results
     store: Store
 
     def versions(
@@ -32,17 +34,17 @@ class Known:
 
     def _original(self, choice: Choice) -> str | None:
         """The hash of the chosen model in one piece, where it was here before."""
-        hashes = [stored_sha(part, self.catalog) for part in choice.model.parts]
+        hashes = [stored_sha(part, self.results) for part in choice.model.parts]
         parts = [sha256 for sha256 in hashes if sha256]
         if len(parts) < len(hashes):
             return None
         if len(parts) == 1:
             return parts[0]
-        merged = self.catalog.built(key_of_hashes(parts), recipe(MERGED))
+        merged = self.results.built(key_of_hashes(parts), recipe(MERGED))
         return merged.sha256 if merged else None
 
     def _built(self, original: str, to: str) -> str | None:
-        build = self.catalog.built(original, recipe(to))
+        build = self.results.built(original, recipe(to))
         return build.sha256 if build else None
 
     def _finished(self, model: str, main: str | None, commit: str) -> ModelVersion | None:

@@ -1,10 +1,8 @@
 """How local commands reach the gateway: its address, a key, and errors that say what to do."""
 
-import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry.errors import (
@@ -14,6 +12,7 @@ from registry.errors import (
     SettingsInvalid,
     UnknownModel,
 )
+from registry.running import RunningUp, read_running
 from registry.settings import RegistrySettings, load
 from serving.settings import ServingSettings
 
@@ -63,34 +62,22 @@ class Connection:
 
 def find() -> Connection:
     """From the settings, else from the running `up`; raises SettingsInvalid where neither says."""
-    settings, running = load(ServingSettings), told_by_up(up_file())
-    url = settings.gateway_url or running.get("gateway_url", "")
+    settings = load(ServingSettings)
+    running = read_running(load(RegistrySettings).data_dir) or RunningUp()
+    url = settings.gateway_url or running.gateway_url
     if not url:
         raise SettingsInvalid(
             "No gateway is known here.",
             fix="Start one with `modelyard up`; or set MODELYARD_GATEWAY_URL and _API_KEY.",
         )
-    same = running.get("gateway_url", "").rstrip("/") == url.rstrip("/")
-    key = settings.api_key.get_secret_value() or (running.get("admin_key", "") if same else "")
+    same = running.gateway_url.rstrip("/") == url.rstrip("/")
+    key = settings.api_key.get_secret_value() or (running.admin_key if same else "")
     if not key:
         raise SettingsInvalid(
             f"There is no key for the gateway at {url}.",
             fix="Set MODELYARD_API_KEY; `modelyard keys create` makes a key.",
         )
     return Connection(url, key)
-
-
-def up_file() -> Path:
-    """Where the `up` on our data folder, if one runs, tells its addresses and keys."""
-    return load(RegistrySettings).data_dir / "run" / "up.json"
-
-
-def told_by_up(file: Path) -> dict[str, Any]:
-    """What is told there; nothing where none runs."""
-    try:
-        return json.loads(file.read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
 
 
 def check(response: "httpx.Response") -> None:

@@ -1,16 +1,15 @@
 """Everything on one machine: start it, tell where it answers, end it."""
 
 import asyncio
-import json
 import os
 import secrets
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from registry.console import out
 from registry.ports import choose_port, prefer_port
+from registry.running import RunningUp, running_file, write_running
 from registry.secrets import metrics_token, prefect_login, secret_key
 from registry.settings import RegistrySettings, load
 from serving.cli import demo
@@ -64,34 +63,24 @@ class Up:
         self.supervisor = Supervisor(data / "logs", data / "run", self.tell, out.print)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def running(self) -> RunningUp:
         ports, keys = self.services.ports, self.services.keys
-        told: dict[str, Any] = {
-            "gateway_url": ports.gateway_url,
-            "dashboard_url": ports.dashboard_url,
-            "prefect_url": ports.prefect_url.removesuffix("/api"),
-            "admin_key": keys.admin,
-            "prefect_login": keys.prefect,
-            "metrics_token": keys.metrics,
-            "pids": {"up": os.getpid(), **self.supervisor.pids},
-        }
-        if self.demo_model:
-            hub = {"hub_url": ports.hub_url, "hub_token": keys.hub}
-            told |= {"demo_model": self.demo_model, **hub}
-        return told
+        return RunningUp(
+            gateway_url=ports.gateway_url,
+            dashboard_url=ports.dashboard_url,
+            prefect_url=ports.prefect_url.removesuffix("/api"),
+            admin_key=keys.admin,
+            prefect_login=keys.prefect,
+            metrics_token=keys.metrics,
+            pids={"up": os.getpid(), **self.supervisor.pids},
+            demo_model=self.demo_model,
+            hub_url=ports.hub_url if self.demo_model else None,
+            hub_token=keys.hub if self.demo_model else None,
+        )
 
     def tell(self) -> None:
         for file in self.ready_files:
-            write_private(file, json.dumps(self.facts, indent=2))
-
-
-def write_private(file: Path, text: str) -> None:
-    """Replace a file at once, readable by its owner only: it holds keys."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.touch(mode=0o600)
-    temporary.write_text(text)
-    temporary.replace(file)
+            write_running(file, self.running)
 
 
 def run_until_ended(wish: Wish) -> None:
@@ -100,7 +89,7 @@ def run_until_ended(wish: Wish) -> None:
     if wish.ready_file is not None:
         wish.ready_file.unlink(missing_ok=True)  # whoever waits for it must not read an old one
     with alone_on(settings.data_dir), admin_key(settings) as key:
-        here = settings.data_dir / "run" / "up.json"
+        here = running_file(settings.data_dir)
         asyncio.run(_run(Up(_services(settings, key, wish), [here]), wish))
 
 
@@ -163,7 +152,7 @@ async def _all_answer(run: Up, wanted: list[Service]) -> None:
 
 
 def _say_where(run: Up) -> None:
-    ports, prefect = run.services.ports, run.facts["prefect_url"]
+    ports, prefect = run.services.ports, run.running.prefect_url
     out.print(f"\nAPI        {ports.gateway_url}/v1   (OpenAI-compatible)", highlight=False)
     out.print(f"Dashboard  {ports.dashboard_url}   (asks for `admin_key`)", highlight=False)
     out.print(f"Prefect    {prefect}   (asks for `prefect_login`)", highlight=False)

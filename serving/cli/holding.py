@@ -10,6 +10,7 @@ from registry.identity import Identity, secret_key
 from registry.locks import exclusive
 from registry.names import Role
 from registry.open import open_database
+from registry.running import running_file
 from registry.settings import RegistrySettings
 
 SESSION_KEY = "modelyard up"
@@ -33,7 +34,7 @@ def alone_on(data: Path) -> Generator[None]:
             raise AlreadyUp(
                 f"Another `modelyard up` runs on {data}.", fix="End it, or pass another --data."
             ) from None
-        held.callback((data / "run" / "up.json").unlink, missing_ok=True)
+        held.callback(running_file(data).unlink, missing_ok=True)
         yield
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from registry.console import Commands, out, print_json, print_table
+from registry.running import read_running, running_file
+from registry.settings import RegistrySettings, load
 
 if TYPE_CHECKING:
     import httpx
@@ -57,13 +59,12 @@ def _get(client: "httpx.Client", path: str) -> dict[str, Any]:
 
 def _pages(gateway_url: str) -> dict[str, str]:
     """Of the `up` that the gateway belongs to: what people open, and where the keys for it lie."""
-    from serving.cli.connection import told_by_up, up_file
-
-    told = told_by_up(up_file())
-    if told.get("gateway_url") != gateway_url:
+    data_dir = load(RegistrySettings).data_dir
+    running = read_running(data_dir)
+    if running is None or running.gateway_url != gateway_url:
         return {}
-    pages = {"dashboard": told["dashboard_url"], "prefect": told["prefect_url"]}
-    return pages | {"keys": str(up_file())}
+    pages = {"dashboard": running.dashboard_url, "prefect": running.prefect_url}
+    return pages | {"keys": str(running_file(data_dir))}
 
 
 def _show(seen: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from flows.steps.hub import Hub, Snapshot
 from flows.steps.resolve import resolve
 from registry.catalog import Catalog
 from registry.database import Database
+from registry.results import Results
 from registry.store import Store
 from tests.deployments.hub_process import Hub as HubProcess
 from tests.deployments.hub_process import running_hub
@@ -71,10 +72,20 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def catalog(sqlite_url: str) -> Generator[Catalog]:
+def database(sqlite_url: str) -> Generator[Database]:
     database = Database.connect(sqlite_url)
-    yield Catalog(database)
+    yield database
     database.close()
+
+
+@pytest.fixture
+def catalog(database: Database) -> Catalog:
+    return Catalog(database)
+
+
+@pytest.fixture
+def results(database: Database) -> Results:
+    return Results(database)
 
 
 @pytest.fixture
@@ -88,7 +99,7 @@ class Desk:
 
     hub: Hub
     store: Store
-    catalog: Catalog
+    results: Results
 
     def snapshot(self, repo: str) -> Snapshot:
         return resolve(self.hub, repo, "main")
@@ -97,14 +108,14 @@ class Desk:
         """Download one file; returns its sha256."""
         snapshot = self.snapshot(repo)
         with download.client(self.hub) as client:
-            downloader = download.Downloader(self.hub, self.store, self.catalog, client, snapshot)
+            downloader = download.Downloader(self.hub, self.store, self.results, client, snapshot)
             file = next(file for file in snapshot.files if file.path == path)
             return downloader.fetch(file, progress).sha256
 
 
 @pytest.fixture
-def desk(hub: Hub, store: Store, catalog: Catalog) -> Desk:
-    return Desk(hub, store, catalog)
+def desk(hub: Hub, store: Store, results: Results) -> Desk:
+    return Desk(hub, store, results)
 
 
 @pytest.fixture

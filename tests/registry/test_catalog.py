@@ -290,17 +290,3 @@ def test_what_was_begun_long_ago_is_given_up(catalog: Catalog) -> None:
     assert [version.id for version in let_go] == [old.id]
     assert [version.id for version in catalog.pending()] == [again.id]
     assert [version.id for version in catalog.list()] == [finished.id]
-
-
-def test_builds_and_evaluations_are_remembered(catalog: Catalog) -> None:
-    """By what went in; a later record replaces an earlier one."""
-    assert catalog.built("a" * 64, "quantize q4") is None
-    assert catalog.evaluated("b" * 64, "a" * 64, "ppl") is None
-    for size in (1, 2):
-        catalog.record_build("a" * 64, "quantize q4", "b" * 64, size)
-        catalog.record_evaluation("b" * 64, "a" * 64, "ppl", {"kl": size / 10})
-    build = catalog.built("a" * 64, "quantize q4")
-    assert build
-    assert (build.sha256, build.size) == ("b" * 64, 2)
-    assert catalog.evaluated("b" * 64, "a" * 64, "ppl") == {"kl": 0.2}
-    assert catalog.built("a" * 64, "quantize q8") is None

@@ -7,6 +7,7 @@ import socket
 import sys
 from pathlib import Path
 
+from registry.running import running_file
 from registry.settings import RegistrySettings
 from registry.store.room import size_text
 from serving.cli.checks.finding import Finding, fail, ok, warn
@@ -61,7 +62,7 @@ def data_folder(settings: RegistrySettings) -> Finding:
         return _parent_of_data(folder)
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return fail("Data folder", f"{folder} may not be written", "Give this user the folder.")
-    readable = [f for f in (folder / "secret.key", folder / "run" / "up.json") if _is_shared(f)]
+    readable = [f for f in (folder / "secret.key", running_file(folder)) if _is_shared(f)]
     if readable:
         files = " ".join(str(f) for f in readable)
         return fail("Data folder", f"others can read {files}", f"chmod 600 {files}")

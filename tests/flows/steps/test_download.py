@@ -206,7 +206,7 @@ def test_a_file_that_vanished_is_named(desk: Desk, hub_process: HubProcess) -> N
     snapshot = desk.snapshot("ada/m")
     (hub_process.root / "ada/m/m.gguf").unlink()
     with download.client(desk.hub) as client, pytest.raises((NoMatchingFile, HubUnreachable)):
-        download.Downloader(desk.hub, desk.store, desk.catalog, client, snapshot).fetch(
+        download.Downloader(desk.hub, desk.store, desk.results, client, snapshot).fetch(
             RemoteFile("m.gguf", SIZE, "0" * 40, SHA256), lambda _: None
         )
 
@@ -240,15 +240,15 @@ from pathlib import Path
 from flows.steps import download
 from flows.steps.hub import Hub
 from flows.steps.resolve import resolve
-from registry.catalog import Catalog
 from registry.database import Database
+from registry.results import Results
 from registry.store import Store
 url, root, database = sys.argv[1:]
 hub, store = Hub(url), Store(Path(root), 10**9)
 snapshot = resolve(hub, "ada/m", "main")
 file = next(f for f in snapshot.files if f.path == "m.gguf")
 with download.client(hub) as client:
-    results = Catalog(Database.connect(database))
+    results = Results(Database.connect(database))
     download.Downloader(hub, store, results, client, snapshot).fetch(file, lambda _: None)
 """
 

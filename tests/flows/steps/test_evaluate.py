@@ -12,8 +12,8 @@ from flows.steps.evaluate import Evaluator, read_text
 from flows.steps.gate import Bounds, check_gate
 from flows.steps.quantize import Quantizer
 from flows.steps.validate import validate
-from registry.catalog import Catalog
 from registry.names import Format, ModelFacts, StoredFile
+from registry.results import Results
 from registry.store import Store
 
 LOOSE = Bounds(perplexity_ratio=2.0, kl_mean=2.0)
@@ -28,14 +28,14 @@ def original(store: Store, tiny: Path) -> Build:
 
 
 @pytest.fixture
-def evaluator(store: Store, catalog: Catalog) -> Evaluator:
-    return Evaluator(store, catalog, TEXT, threads=1, bounds=LOOSE)
+def evaluator(store: Store, results: Results) -> Evaluator:
+    return Evaluator(store, results, TEXT, threads=1, bounds=LOOSE)
 
 
 @pytest.fixture
-def quantized(store: Store, catalog: Catalog, original: Build) -> Callable[[str], Build]:
+def quantized(store: Store, results: Results, original: Build) -> Callable[[str], Build]:
     def make(to: str) -> Build:
-        maker = Quantizer(store, catalog, threads=1)
+        maker = Quantizer(store, results, threads=1)
         made = maker.quantize(original.file, "F16", to, lambda _done, _total: None)
         return Build(made, validate(store.path(made.sha256), made.path), original.file)
 

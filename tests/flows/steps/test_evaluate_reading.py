@@ -15,8 +15,8 @@ from flows.steps.gate import Bounds, check_reading
 from flows.steps.quantize import Quantizer
 from flows.steps.validate import validate
 from flows.steps.validate_onnx import validate_onnx
-from registry.catalog import Catalog
 from registry.names import Format, Kind, ModelFacts, StoredFile
+from registry.results import Results
 from registry.store import Store
 from serving.errors import ModelUnloadable
 from tests.models import onnx_hostile
@@ -43,8 +43,8 @@ def built(store: Store) -> Built:
 
 
 @pytest.fixture
-def evaluator(store: Store, catalog: Catalog) -> ReadingEvaluator:
-    return ReadingEvaluator(store, catalog, read_text(None)[:2000], 1, LOOSE, lambda *_: None)
+def evaluator(store: Store, results: Results) -> ReadingEvaluator:
+    return ReadingEvaluator(store, results, read_text(None)[:2000], 1, LOOSE, lambda *_: None)
 
 
 def test_an_encoder_is_measured_once_and_followed(
@@ -84,7 +84,7 @@ def test_each_kind_is_tried_by_its_own_endpoint(
 
 
 def test_a_gguf_encoder_is_compared_with_its_source(
-    evaluator: ReadingEvaluator, store: Store, catalog: Catalog, tmp_path: Path
+    evaluator: ReadingEvaluator, store: Store, results: Results, tmp_path: Path
 ) -> None:
     """Pooling in its header makes it one; quantized, its vectors stay near the original's."""
     path = TinyBert(width=256, inner=256).write(tmp_path / "bert-f32.gguf")
@@ -92,7 +92,7 @@ def test_a_gguf_encoder_is_compared_with_its_source(
     file = StoredFile(path.name, kept.sha256, kept.size)
     facts = validate(path, path.name)
     assert facts.kind is Kind.EMBED
-    made = Quantizer(store, catalog, 1).quantize(file, "F32", "Q8_0", lambda *_: None)
+    made = Quantizer(store, results, 1).quantize(file, "F32", "Q8_0", lambda *_: None)
     build = Build(made, validate(store.path(made.sha256), made.path), file)
     metrics = evaluator.evaluate(build)
     assert 0.99 < metrics["cosine_original"] <= 1

@@ -8,8 +8,8 @@ import pytest
 from flows.errors import ModelRefused, QuantizationFailed, UnknownQuantization
 from flows.steps.quantize import Quantizer, check_source, file_name, makeable
 from flows.steps.validate import validate
-from registry.catalog import Catalog
 from registry.names import StoredFile
+from registry.results import Results
 from registry.store import Store
 from tests.models.broken_llama import BASE, broken_llama
 
@@ -26,8 +26,8 @@ def stored(store: Store, file: Path) -> StoredFile:
 
 
 @pytest.fixture
-def maker(store: Store, catalog: Catalog) -> Quantizer:
-    return Quantizer(store, catalog, threads=1)
+def maker(store: Store, results: Results) -> Quantizer:
+    return Quantizer(store, results, threads=1)
 
 
 @pytest.mark.parametrize("to", ["Q4_K_M", "Q8_0", "Q6_K", "Q5_K_M", "Q4_0"])
