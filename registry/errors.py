@@ -1,15 +1,34 @@
 """What can go wrong, as errors that carry a stable code, the facts and the way out."""
 
+from enum import StrEnum, auto
 from typing import ClassVar
+
+
+class ErrorKind(StrEnum):
+    """What sort of failure an error is; each has one HTTP status and one of OpenAI's types."""
+
+    INVALID = auto()
+    NOT_AUTHENTICATED = auto()
+    FORBIDDEN = auto()
+    NOT_FOUND = auto()
+    METHOD_NOT_ALLOWED = auto()
+    CONFLICT = auto()
+    TOO_LARGE = auto()
+    RATE_LIMITED = auto()
+    QUOTA_EXCEEDED = auto()
+    OVERLOADED = auto()
+    UNAVAILABLE = auto()
+    INTERNAL = auto()
 
 
 class ModelyardError(Exception):
     """Base of every error meant for people; `code` is stable, `fix` says what to do next.
 
-    The command line ends with `exit_code`; serving maps `code` to an HTTP status in one place.
+    The command line ends with `exit_code`; serving answers with the HTTP status of its `kind`.
     """
 
     code: str = "error"
+    kind: ErrorKind = ErrorKind.INTERNAL
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, fix: str = "") -> None:
@@ -25,6 +44,7 @@ class SettingsInvalid(ModelyardError):
     """A setting has a value that is not allowed, or a name nobody knows."""
 
     code = "settings_invalid"
+    kind = ErrorKind.INTERNAL
     exit_code = 2
 
 
@@ -32,6 +52,7 @@ class UnknownModel(ModelyardError):
     """No model, version or alias of that name is visible to the caller."""
 
     code = "model_not_found"
+    kind = ErrorKind.NOT_FOUND
     exit_code = 4
 
 
@@ -39,6 +60,7 @@ class InvalidName(ModelyardError):
     """A name from outside has characters or a length that names may not have."""
 
     code = "invalid_name"
+    kind = ErrorKind.INVALID
     exit_code = 2
 
 
@@ -46,6 +68,7 @@ class AlreadyExists(ModelyardError):
     """Something of that name is there already."""
 
     code = "already_exists"
+    kind = ErrorKind.CONFLICT
     exit_code = 5
 
 
@@ -53,6 +76,7 @@ class NotPermitted(ModelyardError):
     """The caller is known but may not do this."""
 
     code = "forbidden"
+    kind = ErrorKind.FORBIDDEN
     exit_code = 6
 
 
@@ -60,6 +84,7 @@ class NotAuthenticated(ModelyardError):
     """No valid key, token or password came with the request."""
 
     code = "not_authenticated"
+    kind = ErrorKind.NOT_AUTHENTICATED
     exit_code = 6
 
 
@@ -67,6 +92,7 @@ class StorageFull(ModelyardError):
     """The volume has too little room for what is to be written."""
 
     code = "storage_full"
+    kind = ErrorKind.INTERNAL
     exit_code = 7
 
 
@@ -74,6 +100,7 @@ class FileCorrupt(ModelyardError):
     """A file's content is not what its name, size or hash says."""
 
     code = "file_corrupt"
+    kind = ErrorKind.INTERNAL
     exit_code = 8
 
 
@@ -81,6 +108,7 @@ class FileMissing(ModelyardError):
     """No file of that hash is in the store."""
 
     code = "file_missing"
+    kind = ErrorKind.UNAVAILABLE
     exit_code = 4
 
 
@@ -88,6 +116,7 @@ class UnknownUser(ModelyardError):
     """No user or key of that name is there."""
 
     code = "user_not_found"
+    kind = ErrorKind.NOT_FOUND
     exit_code = 4
 
 
@@ -95,6 +124,7 @@ class InvalidPassword(ModelyardError):
     """A new password is too short or too long to be one."""
 
     code = "invalid_password"
+    kind = ErrorKind.INVALID
     exit_code = 2
 
 
@@ -102,6 +132,7 @@ class IndexUnavailable(ModelyardError):
     """The index of model cards does not answer."""
 
     code = "index_unavailable"
+    kind = ErrorKind.UNAVAILABLE
     exit_code = 9
 
 
@@ -109,6 +140,7 @@ class MlflowUnavailable(ModelyardError):
     """MLflow does not answer, does not let us in, or refuses what it is told."""
 
     code = "mlflow_unavailable"
+    kind = ErrorKind.UNAVAILABLE
     exit_code = 10
 
 
@@ -116,6 +148,7 @@ class DatabaseNewer(ModelyardError):
     """The database was written by a newer version of the program."""
 
     code = "database_newer"
+    kind = ErrorKind.INTERNAL
     exit_code = 9
 
 
@@ -123,6 +156,7 @@ class StillInUse(ModelyardError):
     """What is to be removed is being used."""
 
     code = "in_use"
+    kind = ErrorKind.CONFLICT
     exit_code = 5
 
 
@@ -130,6 +164,7 @@ class PortInUse(ModelyardError):
     """Nothing can be listened to at an address: the port is taken, or is not ours to take."""
 
     code = "port_in_use"
+    kind = ErrorKind.INTERNAL
     exit_code = 9
 
 
@@ -137,4 +172,5 @@ class NotInstalled(ModelyardError):
     """A command needs an extra that is not installed."""
 
     code = "not_installed"
+    kind = ErrorKind.INTERNAL
     exit_code = 11

@@ -1,6 +1,6 @@
 """What can go wrong while serving, each with a stable code."""
 
-from registry.errors import ModelyardError
+from registry.errors import ErrorKind, ModelyardError
 
 
 class ServingError(ModelyardError):
@@ -13,6 +13,7 @@ class InvalidRequest(ServingError):
     """A request's field has a value that is not allowed; `param` names the field."""
 
     code = "invalid_value"
+    kind = ErrorKind.INVALID
 
     def __init__(self, message: str, *, param: str | None = None, fix: str = "") -> None:
         super().__init__(message, fix=fix)
@@ -53,36 +54,42 @@ class RequestTooLarge(InvalidRequest):
     """A body has more bytes than may be sent."""
 
     code = "request_too_large"
+    kind = ErrorKind.TOO_LARGE
 
 
 class ForeignPage(ServingError):
     """A web page asks whose origin nobody has listed."""
 
     code = "foreign_origin"
+    kind = ErrorKind.FORBIDDEN
 
 
 class EngineBusy(ServingError):
     """The engine's queue is full; the same request will do later."""
 
     code = "engine_busy"
+    kind = ErrorKind.OVERLOADED
 
 
 class EngineDraining(ServingError):
     """The engine finishes what it has and takes nothing new."""
 
     code = "engine_draining"
+    kind = ErrorKind.OVERLOADED
 
 
 class EngineFailed(ServingError):
     """The engine could not go on with a request."""
 
     code = "engine_failed"
+    kind = ErrorKind.INTERNAL
 
 
 class ModelUnloadable(ServingError):
     """A model file cannot be served by the engine of its format."""
 
     code = "model_unloadable"
+    kind = ErrorKind.UNAVAILABLE
     exit_code = 3
 
 
@@ -90,17 +97,20 @@ class NotFound(ServingError):
     """Nothing is at this address, or nothing of this id."""
 
     code = "not_found"
+    kind = ErrorKind.NOT_FOUND
 
 
 class MethodNotAllowed(ServingError):
     """The address is there, but not for this method."""
 
     code = "method_not_allowed"
+    kind = ErrorKind.METHOD_NOT_ALLOWED
 
 
 class Unavailable(ServingError):
     """What a request needs is not there now; `retry_after` seconds later it may be."""
 
+    kind = ErrorKind.UNAVAILABLE
     retry_after: float = 5
 
 
@@ -114,6 +124,7 @@ class FleetBusy(Unavailable):
     """Every worker that could take a request has more than it can do."""
 
     code = "fleet_busy"
+    kind = ErrorKind.OVERLOADED
 
 
 class EngineUnavailable(Unavailable):
@@ -135,19 +146,25 @@ class WorkerUnreachable(Unavailable):
 
 
 class WorkerRefused(Unavailable):
-    """A worker could not load a version; code, message and fix are the worker's own."""
+    """A worker could not load a version; code, message and fix are the worker's own.
+
+    For whoever asked it is no more than unavailable, or overloaded where the worker is.
+    """
 
     retry_after = 30
 
-    def __init__(self, code: str, message: str, *, fix: str = "") -> None:
+    def __init__(self, code: str, message: str, *, fix: str = "", overloaded: bool = False) -> None:
         super().__init__(message, fix=fix)
         self.code = code
+        if overloaded:
+            self.kind = ErrorKind.OVERLOADED
 
 
 class TooManyLogins(Unavailable):
     """A name was tried too often from one address."""
 
     code = "too_many_logins"
+    kind = ErrorKind.RATE_LIMITED
     retry_after = 60
 
 
@@ -163,6 +180,7 @@ class RateLimited(Limited):
     """`limit` requests have come already; in `reset_s` seconds none of them counts any more."""
 
     code = "rate_limit_exceeded"
+    kind = ErrorKind.RATE_LIMITED
 
     def __init__(self, message: str, retry_after: float, limit: int, reset_s: float) -> None:
         super().__init__(message, retry_after, fix=f"Try again in {retry_after:.3g} s.")
@@ -174,9 +192,11 @@ class QuotaExceeded(Limited):
     """The user's quota of requests is used up."""
 
     code = "insufficient_quota"
+    kind = ErrorKind.QUOTA_EXCEEDED
 
 
 class TooBusy(Limited):
     """More requests at the same time than may be."""
 
     code = "too_many_concurrent_requests"
+    kind = ErrorKind.RATE_LIMITED

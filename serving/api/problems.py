@@ -23,7 +23,6 @@ from serving.errors import (
     RequestTooLarge,
     ServingError,
     Unavailable,
-    WorkerRefused,
 )
 from serving.wire.errors import error_bytes, status_of
 from serving.wire.rate_headers import Room, rate_headers, retry_headers
@@ -65,7 +64,7 @@ def refusal(
     path: str, error: ModelyardError, errors: list[dict[str, str]] | None = None
 ) -> Response:
     """The answer that an error is at this path."""
-    status = 503 if isinstance(error, WorkerRefused) else status_of(error)
+    status = status_of(error)
     headers = _headers(status, error)
     if path.startswith("/v1/") or path in TOKEN_PATHS:
         return Response(error_bytes(error), status, headers, "application/json")

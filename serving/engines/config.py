@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from registry.errors import ErrorKind
 from serving.errors import ServingError
 
 KvType = Literal["f16", "q8_0"]
@@ -14,6 +15,7 @@ class EngineConfigInvalid(ServingError):
     """An engine process was started with settings it cannot work with."""
 
     code = "engine_config_invalid"
+    kind = ErrorKind.INTERNAL
 
 
 class EngineConfig(BaseModel):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from registry.errors import ErrorKind
 from registry.fleet import WorkerView
 from serving.errors import WorkerRefused, WorkerUnreachable
 from serving.routing.pool import Pool
@@ -28,6 +29,7 @@ class Loaded(msgspec.Struct, frozen=True):
     url: str = ""
     slots: int = 0
     code: str = "worker_failed"
+    kind: str = ErrorKind.UNAVAILABLE
     message: str = ""
     detail: str = ""
     fix: str = ""
@@ -72,7 +74,9 @@ class Upstream:
         answer = _read(body)
         if status >= 400 or not answer.url:
             reason = answer.message or answer.detail or f"HTTP {status}"
-            raise WorkerRefused(answer.code, f"{worker.device_id}: {reason}", fix=answer.fix)
+            what = f"{worker.device_id}: {reason}"
+            is_overloaded = answer.kind == ErrorKind.OVERLOADED
+            raise WorkerRefused(answer.code, what, fix=answer.fix, overloaded=is_overloaded)
         return answer
 
     async def unload(self, worker: WorkerView, version_id: str, *, timeout_s: float) -> None:

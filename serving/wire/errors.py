@@ -1,49 +1,27 @@
 """OpenAI's error form: what every failure under /v1 looks like to a client."""
 
+from collections.abc import Mapping
+
 import msgspec
 
-from registry.errors import ModelyardError
+from registry.errors import ErrorKind, ModelyardError
 
-_DEFAULT = (500, "server_error")
 _INVALID = "invalid_request_error"
-_KINDS: dict[str, tuple[int, str]] = {
-    "invalid_value": (400, _INVALID),
-    "unsupported_parameter": (400, _INVALID),
-    "unsupported_endpoint": (400, _INVALID),
-    "context_length_exceeded": (400, _INVALID),
-    "unbroken_text": (400, _INVALID),
-    "tokenizing_too_slow": (400, _INVALID),
-    "invalid_name": (400, _INVALID),
-    "request_too_large": (413, _INVALID),
-    "model_not_found": (404, _INVALID),
-    "not_found": (404, _INVALID),
-    "not_authenticated": (401, "authentication_error"),
-    "forbidden": (403, "permission_error"),
-    "foreign_origin": (403, "permission_error"),
-    "engine_busy": (503, "overloaded_error"),
-    "engine_draining": (503, "overloaded_error"),
-    "model_unloadable": (503, "server_error"),
-    "not_computable": (503, "server_error"),
-    "engine_too_slow": (503, "server_error"),
-    "file_missing": (503, "server_error"),
-    "does_not_fit": (503, "server_error"),
-    "device_full": (503, "overloaded_error"),
-    "device_failed": (503, "server_error"),
-    "engine_crashed": (503, "server_error"),
-    "engine_quarantined": (503, "server_error"),
-    "engine_unloaded": (503, "server_error"),
-    "method_not_allowed": (405, _INVALID),
-    "too_many_logins": (429, "rate_limit_error"),
-    "rate_limit_exceeded": (429, "rate_limit_error"),
-    "too_many_concurrent_requests": (429, "rate_limit_error"),
-    "insufficient_quota": (429, "insufficient_quota"),
-    "user_not_found": (404, _INVALID),
-    "no_worker": (503, "server_error"),
-    "fleet_busy": (503, "overloaded_error"),
-    "engine_unavailable": (503, "server_error"),
-    "worker_unreachable": (503, "server_error"),
-    "database_unavailable": (503, "server_error"),
+HTTP: Mapping[ErrorKind, tuple[int, str]] = {
+    ErrorKind.INVALID: (400, _INVALID),
+    ErrorKind.NOT_AUTHENTICATED: (401, "authentication_error"),
+    ErrorKind.FORBIDDEN: (403, "permission_error"),
+    ErrorKind.NOT_FOUND: (404, _INVALID),
+    ErrorKind.METHOD_NOT_ALLOWED: (405, _INVALID),
+    ErrorKind.CONFLICT: (409, _INVALID),
+    ErrorKind.TOO_LARGE: (413, _INVALID),
+    ErrorKind.RATE_LIMITED: (429, "rate_limit_error"),
+    ErrorKind.QUOTA_EXCEEDED: (429, "insufficient_quota"),
+    ErrorKind.OVERLOADED: (503, "overloaded_error"),
+    ErrorKind.UNAVAILABLE: (503, "server_error"),
+    ErrorKind.INTERNAL: (500, "server_error"),
 }
+"""Status and OpenAI's type of every kind."""
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
@@ -62,15 +40,14 @@ class ErrorReply(msgspec.Struct, frozen=True):
 
 
 def status_of(error: ModelyardError) -> int:
-    """The HTTP status an error's code stands for."""
-    return _KINDS.get(error.code, _DEFAULT)[0]
+    """The HTTP status that an error's kind stands for."""
+    return HTTP[error.kind][0]
 
 
 def error_reply(error: ModelyardError) -> ErrorReply:
     """An error as OpenAI's clients expect it; the way out is part of the message."""
-    kind = _KINDS.get(error.code, _DEFAULT)[1]
     param: str | None = getattr(error, "param", None)
-    return ErrorReply(ErrorDetail(str(error), kind, param, error.code))
+    return ErrorReply(ErrorDetail(str(error), HTTP[error.kind][1], param, error.code))
 
 
 def error_bytes(error: ModelyardError) -> bytes:

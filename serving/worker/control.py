@@ -94,7 +94,7 @@ class Control:
 
 
 async def _problem(_request: Request, error: Exception) -> Response:
-    """RFC 9457, with the error's stable `code` and the way out as `fix`."""
+    """RFC 9457, with the error's stable `code`, its `kind`, and the way out as `fix`."""
     assert isinstance(error, ModelyardError)  # noqa: S101  registered for this class only
     status = status_of(error)
     problem = {
@@ -103,6 +103,7 @@ async def _problem(_request: Request, error: Exception) -> Response:
         "status": status,
         "detail": error.message,
         "code": error.code,
+        "kind": error.kind,
         "fix": error.fix,
     }
     return JSONResponse(problem, status, media_type=PROBLEM)

@@ -1,5 +1,6 @@
 """The devices of this machine: its GPUs, or its processor where there are none."""
 
+from registry.errors import ErrorKind
 from serving.errors import ServingError
 from serving.worker.cpu import Cpu
 from serving.worker.device import Device
@@ -10,6 +11,7 @@ class UnknownDevice(ServingError):
     """This machine has no such device."""
 
     code = "unknown_device"
+    kind = ErrorKind.NOT_FOUND
     exit_code = 4
 
 

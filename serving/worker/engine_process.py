@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from registry.errors import ErrorKind
 from registry.python import python_module
 from serving.children import end_group, start_child
 from serving.engines.config import EngineConfig
@@ -25,6 +26,7 @@ class EngineCrashed(ServingError):
     """An engine process ended by itself."""
 
     code = "engine_crashed"
+    kind = ErrorKind.UNAVAILABLE
 
 
 @dataclass(frozen=True, slots=True)

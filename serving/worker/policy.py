@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from registry.errors import ErrorKind
 from serving.errors import ServingError
 
 RESTART_FIRST_S, RESTART_MOST_S = 0.25, 30.0
@@ -18,6 +19,7 @@ class DoesNotFit(ServingError):
     """A version needs more memory than the device could ever give it (all sizes in bytes)."""
 
     code = "does_not_fit"
+    kind = ErrorKind.UNAVAILABLE
     exit_code = 7
 
     def __init__(self, message: str, *, need: int, free: int, total: int, fix: str = "") -> None:
@@ -29,6 +31,7 @@ class DeviceFull(DoesNotFit):
     """A version would fit, but what it would replace is at work."""
 
     code = "device_full"
+    kind = ErrorKind.OVERLOADED
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry.device_orders import DeviceOrders
+from registry.errors import ErrorKind
 from registry.fleet import EngineView, Fleet
 from registry.logs import logger
 from serving.errors import ServingError
@@ -22,6 +23,7 @@ class DeviceTaken(ServingError):
     """Another worker has the device."""
 
     code = "device_taken"
+    kind = ErrorKind.CONFLICT
     exit_code = 5
 
 

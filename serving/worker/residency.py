@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from registry.errors import ErrorKind
 from registry.fleet import EngineView
 from registry.names import EngineState, ModelVersion
 from serving.engines.config import EngineConfig
@@ -32,6 +33,7 @@ class DeviceFailed(ServingError):
     """The device is in error or maintenance and takes no new versions."""
 
     code = "device_failed"
+    kind = ErrorKind.UNAVAILABLE
 
 
 @dataclass(slots=True, eq=False)

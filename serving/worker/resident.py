@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from registry.errors import ErrorKind
 from registry.logs import logger
 from registry.names import EngineState
 from serving.engines.config import EngineConfig
@@ -32,6 +33,7 @@ class Quarantined(ServingError):
     """A version failed to load again and again; it is left alone for some minutes."""
 
     code = "engine_quarantined"
+    kind = ErrorKind.UNAVAILABLE
 
     def __init__(self, name: str, reason: ServingError, left_s: float) -> None:
         super().__init__(
@@ -46,6 +48,7 @@ class Unloaded(ServingError):
     """A version was unloaded while somebody waited for it."""
 
     code = "engine_unloaded"
+    kind = ErrorKind.UNAVAILABLE
 
 
 @dataclass(slots=True, eq=False)

@@ -1,11 +1,24 @@
 """Every failure has OpenAI's form, a status and a stable code."""
 
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
 import msgspec
 import pytest
 
-from registry.errors import ModelyardError, NotAuthenticated, UnknownModel
-from serving.errors import ContextLengthExceeded, EngineBusy, EngineFailed, InvalidRequest
-from serving.wire.errors import error_bytes, status_of
+import registry
+import serving
+from registry.errors import ErrorKind, ModelyardError, NotAuthenticated, UnknownModel
+from serving.errors import (
+    ContextLengthExceeded,
+    EngineBusy,
+    EngineFailed,
+    InvalidRequest,
+    ServingError,
+    WorkerRefused,
+)
+from serving.wire.errors import HTTP, error_bytes, status_of
 
 
 @pytest.mark.parametrize(
@@ -17,13 +30,15 @@ from serving.wire.errors import error_bytes, status_of
         (UnknownModel("x"), 404, "invalid_request_error"),
         (EngineBusy("x"), 503, "overloaded_error"),
         (EngineFailed("x"), 500, "server_error"),
+        (WorkerRefused("does_not_fit", "x"), 503, "server_error"),
+        (WorkerRefused("device_full", "x", overloaded=True), 503, "overloaded_error"),
         (ModelyardError("x"), 500, "server_error"),
     ],
 )
 def test_an_error_keeps_its_code_and_gets_its_status(
     error: ModelyardError, status: int, kind: str
 ) -> None:
-    """Code and way out reach the client; the status follows the code."""
+    """Code and way out reach the client; the status follows the kind."""
     body = msgspec.json.decode(error_bytes(error))["error"]
     assert status_of(error) == status
     assert (body["type"], body["code"]) == (kind, error.code)
@@ -35,3 +50,30 @@ def test_the_way_out_is_part_of_the_message() -> None:
     body = msgspec.json.decode(error_bytes(InvalidRequest("No.", param="p", fix="Do this.")))
     assert body["error"]["message"] == "No. Do this."
     assert body["error"]["param"] == "p"
+
+
+def _errors(of: type[ModelyardError]) -> Iterator[type[ModelyardError]]:
+    for each in of.__subclasses__():
+        yield each
+        yield from _errors(each)
+
+
+def test_every_kind_has_a_status() -> None:
+    """A new one is not a 500 because it was forgotten here."""
+    assert set(HTTP) == set(ErrorKind)
+
+
+def test_every_error_declares_its_kind() -> None:
+    """Itself or by what it derives from; only those that no answer carries are left out."""
+    for room in (registry, serving):
+        for found in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+            if ".cli" not in found.name and "migrations" not in found.name:
+                importlib.import_module(found.name)
+    ours = [e for e in _errors(ModelyardError) if e.__module__.startswith(("registry", "serving"))]
+    silent = {e.__name__ for e in ours if ".cli" not in e.__module__ and not _declares_kind(e)}
+    assert silent == {ServingError.__name__, "TrialImpossible"}
+
+
+def _declares_kind(error: type[ModelyardError]) -> bool:
+    above = error.__mro__.index(ModelyardError)
+    return any("kind" in vars(base) for base in error.__mro__[:above])
