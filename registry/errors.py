@@ -14,6 +14,7 @@ class ErrorKind(StrEnum):
     METHOD_NOT_ALLOWED = auto()
     CONFLICT = auto()
     TOO_LARGE = auto()
+    UNPROCESSABLE = auto()
     RATE_LIMITED = auto()
     QUOTA_EXCEEDED = auto()
     OVERLOADED = auto()

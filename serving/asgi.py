@@ -29,6 +29,7 @@ from serving.during import during
 from serving.gateway import Gateway
 from serving.metrics import Metrics
 from serving.reads import Reads
+from serving.routing.blame import Blame
 from serving.routing.census import Census
 from serving.routing.hedge import Hedge
 from serving.routing.router import Router
@@ -77,7 +78,8 @@ def create_app(
                 router = _router(settings, reads, upstream)
                 hedge = Hedge(router, settings.hedge_after_s) if settings.hedge_after_s else None
                 versions = Versions(reads.catalog)
-                gateway = Gateway(gate, versions, router, upstream, ledger, hedge)
+                blame = Blame(router, upstream)
+                gateway = Gateway(gate, versions, router, upstream, ledger, blame, hedge)
                 app.state.parts = _join(settings, authenticator, gateway, reads, metrics)
                 promotions = Promotions(database)
                 warmth = Warmth(router.census, promotions, upstream, router.load_timeout_s)

@@ -133,6 +133,13 @@ class EngineUnavailable(Unavailable):
     code = "engine_unavailable"
 
 
+class RequestEndsEngines(ServingError):
+    """An engine ended with the request in its hands, and so did one that had nothing else."""
+
+    code = "request_ends_engines"
+    kind = ErrorKind.UNPROCESSABLE
+
+
 class DatabaseUnavailable(Unavailable):
     """The database does not answer."""
 

@@ -15,6 +15,7 @@ from registry.names import Caller, ModelRef, ModelVersion
 from registry.usage import LOST, Used
 from serving.admission.gate import Gate
 from serving.errors import EngineUnavailable
+from serving.routing.blame import Blame, Death
 from serving.routing.hedge import Asking, Hedge
 from serving.routing.priority import granted
 from serving.routing.reservation import Reservation
@@ -23,6 +24,7 @@ from serving.routing.router import Router
 from serving.routing.running import RunningRequest
 from serving.routing.sizing import work_of
 from serving.routing.stream import Reply, begin
+from serving.routing.suspects import Case, Stage
 from serving.routing.target import Target
 from serving.routing.upstream import Headers, Upstream
 from serving.routing.versions import Versions
@@ -68,10 +70,11 @@ class Client(Protocol):
 class Ask:
     """A client's request: the body is forwarded byte for byte; `used` tells that it was booked.
 
-    A `priority` of None is the usual one.
+    A `priority` of None is the usual one. `case` is there where an engine had it, or one like it,
+    as it ended.
     """
 
-    __slots__ = ("body", "caller", "explain", "path", "priority", "trail", "used")
+    __slots__ = ("body", "caller", "case", "explain", "path", "priority", "trail", "used")
 
     def __init__(
         self,
@@ -89,6 +92,7 @@ class Ask:
         self.explain = explain
         self.priority = priority
         self.used = False
+        self.case: Case | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +104,15 @@ class Gateway:
     router: Router
     upstream: Upstream
     ledger: Ledger
+    blame: Blame
     hedge: Hedge | None = None
 
     async def answer(self, ask: Ask, client: Client) -> None:
         """Give the client its answer; ending this, in whatever way, ends the engine's work.
 
-        Raises InvalidRequest, InvalidName, UnknownModel, NotPermitted and Unavailable before
-        anything was sent; what the engine itself refuses is an answer with the engine's status.
+        Raises InvalidRequest, InvalidName, UnknownModel, NotPermitted, RequestEndsEngines and
+        Unavailable before anything was sent; what the engine itself refuses is an answer with the
+        engine's status.
         """
         wanted, caller = read_wanted(ask.body), ask.caller
         admission = await self.gate.admit(caller.user_id)
@@ -126,23 +132,47 @@ class Gateway:
     ) -> None:
         if ask.explain:
             client.explained = msgspec.json.encode(await self.router.explain(version, work))
+        if self.blame.suspects:
+            ask.case = self.blame.recall(version, work, ask.path, ask.body)
         self.router.budget.asked()
         for attempt in range(TRIES):
             if attempt and not self.router.budget.spend():
                 break
-            held = await self.router.reserve(version, work)
+            held = await self._place(version, work, ask.case)
             try:
                 await self._run(ask, wanted, held, client)
-            except EngineGone:
+            except EngineGone as gone:
+                death = self._met(ask, held, began=False) if gone.in_hand else None
                 held.gone()
             else:
                 return
             finally:
                 held.end()
+            if not await self._may_go_on(ask.case, death):
+                break
         raise EngineUnavailable(
             f"The engine of {version.ref} ended before it answered, and so did those after it.",
             fix="Try again in a moment; `modelyard status` shows the engines.",
         )
+
+    def _place(
+        self, version: ModelVersion, work: Work, case: Case | None
+    ) -> Awaitable[Reservation]:
+        if case is not None and case.stage is Stage.WAITING:
+            return self.router.alone(case)
+        return self.router.reserve(version, work)
+
+    def _met(self, ask: Ask, held: Reservation, *, began: bool) -> Death | None:
+        """The engine that has the request has ended."""
+        ticket, blame = held.ticket, self.blame
+        if ask.case is None:
+            ask.case = blame.suspects.case(held.version, ticket.work, ask.path, ask.body)
+        age_s = time.monotonic() - ticket.sent_at
+        return blame.met(ask.case, held.target, age_s, began=began)
+
+    async def _may_go_on(self, case: Case | None, death: Death | None) -> bool:
+        """Whether it may be tried again; raises RequestEndsEngines where that ends engines."""
+        return case is None or await self.blame.judge(case, death)
 
     async def _run(self, ask: Ask, wanted: Wanted, held: Reservation, client: Client) -> None:
         """Raises EngineGone where nothing was sent yet: then nothing is booked either."""
@@ -150,23 +180,20 @@ class Gateway:
         target, version, now = held.target, held.version, time.time()
         booking = self.ledger.reserve(_reserved(ask, held, now))
         running = RunningRequest(ask.trail.request_id, ask.caller, version.ref, target, now)
-        told = (
-            (headers.MODEL, wanted.model),
-            (headers.ADAPTER, _adapter(version, wanted.model)),
-            (headers.TENANT, ask.caller.user_id),
-            (headers.COUNT, "1"),
-        )
+        told = _told(ask, wanted, version)
         self.router.running.begin(running)
         try:
-            if self.hedge is None:
+            if self.hedge is None or ask.case is not None:
                 reply = await begin(await self.upstream.post(target, ask.path, ask.body, told))
             else:
                 reply = await self.hedge.first(held, self._asking(ask, told))
                 running.target = held.target
-            ask.trail.answers()
             held.begun(streamed=reply.streamed)
+            if ask.case is not None:
+                await self.blame.proved(ask.case, reply)
+            ask.trail.answers()
             if reply.streamed:
-                await _stream(reply, running.model, client)
+                await self._stream(ask, held, reply, client)
             self._free(held, running, reply)
             await (client.end() if reply.streamed else client.whole(running.model, reply))
             ask.trail.status = ENGINE_BROKE if reply.broken else reply.status
@@ -185,6 +212,16 @@ class Gateway:
             counts = _counts(ask, reply)
             ask.used = booking.enter(ask.trail, counts, held.target.device_id)
 
+    async def _stream(self, ask: Ask, held: Reservation, reply: Reply, client: Client) -> None:
+        """All but the end. The engine is read as it writes, within what may be kept here."""
+        await client.begin(held.version.ref, reply)
+        while events := await reply.next():
+            if reply.in_hand:
+                death = self._met(ask, held, began=True)
+                if ask.case is not None and death is not None:
+                    self.blame.broke(ask.case, death)
+            await client.send(events)
+
     def _free(self, held: Reservation, running: RunningRequest, reply: Reply) -> None:
         """The engine is done, whether its answer has been read or not: its place is another's."""
         reply.ended()
@@ -197,13 +234,6 @@ class Gateway:
             return await begin(await self.upstream.post(target, ask.path, ask.body, told))
 
         return asking
-
-
-async def _stream(reply: Reply, version: str, client: Client) -> None:
-    """All but the end. The engine is read as fast as it writes, within what may be kept here."""
-    await client.begin(version, reply)
-    while events := await reply.next():
-        await client.send(events)
 
 
 def _judge(held: Reservation, reply: Reply) -> None:
@@ -232,6 +262,16 @@ def _reserved(ask: Ask, held: Reservation, now: float) -> Used:
         output_tokens=held.ticket.work.output_tokens,
         first_byte_ms=None,
         total_ms=0.0,
+    )
+
+
+def _told(ask: Ask, wanted: Wanted, version: ModelVersion) -> Headers:
+    """What the engine is told besides the body."""
+    return (
+        (headers.MODEL, wanted.model),
+        (headers.ADAPTER, _adapter(version, wanted.model)),
+        (headers.TENANT, ask.caller.user_id),
+        (headers.COUNT, "1"),
     )
 
 

@@ -20,6 +20,7 @@ from serving.errors import (
     MethodNotAllowed,
     NotFound,
     RateLimited,
+    RequestEndsEngines,
     RequestTooLarge,
     ServingError,
     Unavailable,
@@ -86,6 +87,8 @@ def _headers(status: int, error: ModelyardError) -> dict[str, str]:
         return retry_headers(error.retry_after) | rate_headers(room)
     if isinstance(error, Unavailable):
         return retry_headers(error.retry_after)
+    if isinstance(error, RequestEndsEngines):
+        return {"x-should-retry": "false"}  # what OpenAI's clients go by
     if status == 413:
         return {"Connection": "close"}  # the rest of the body is not going to be read
     return {"WWW-Authenticate": "Bearer"} if status == 401 else {}

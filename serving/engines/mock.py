@@ -1,6 +1,8 @@
 """An engine without a model: it answers the same words every time, after a delay."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
@@ -12,12 +14,17 @@ from serving.errors import ContextLengthExceeded, EngineFailed, UnsupportedParam
 
 WORDS = tuple("All the world is a stage and all the men and women merely players".split())  # noqa: SIM905
 
+_FAIL, _END, _END_LATER = -1, -2, -3
+_ASKED = {"[fail]": _FAIL, "[end]": _END, "[end-later]": _END_LATER}
+_LATER = 5
+
 
 @dataclass(slots=True)
 class MockEngine:
     """Says `words` in a circle, one every `delay_s`, after `prefill_s`.
 
-    A prompt that contains `[fail]` breaks after the first word, so failures can be tested.
+    A prompt that contains `[fail]` breaks after the first word, so failures can be tested; one that
+    contains `[end]` or `[end-later]` ends the process, in half of `prefill_s` or after some words.
     """
 
     words: tuple[str, ...] = WORDS
@@ -35,7 +42,7 @@ class MockEngine:
         self._places = asyncio.Semaphore(self.parallel)
 
     async def prepare(self, ask: Ask) -> Generation:
-        """One token per word of the prompt; token -1 stands for `[fail]`."""
+        """One token per word of the prompt; what it asks for is below zero."""
         _refuse(ask)
         prompt = _tokens(ask)
         room = self.context_length - len(prompt)
@@ -77,12 +84,17 @@ class MockEngine:
             self._places.release()
 
     async def _say(self, generation: Generation) -> AsyncGenerator[Delta]:
-        await asyncio.sleep(self.prefill_s)
+        await asyncio.sleep(self.prefill_s / 2)
+        if _END in generation.prompt:
+            _end()
+        await asyncio.sleep(self.prefill_s / 2)
         stops = StopText(generation.stop)
         for index in range(generation.limit):
             await asyncio.sleep(self.delay_s)
-            if index == 1 and -1 in generation.prompt:
+            if index == 1 and _FAIL in generation.prompt:
                 raise EngineFailed("The prompt asked for a failure.")
+            if index == _LATER and _END_LATER in generation.prompt:
+                _end()
             self._said += 1
             word = self.words[index % len(self.words)]
             text = stops.push(word if index == 0 else f" {word}")
@@ -128,4 +140,9 @@ def _tokens(ask: Ask) -> tuple[int, ...]:
         return tuple(t for t in ask.prompt if isinstance(t, int))
     else:
         words = [w for m in ask.prompt if not isinstance(m, int | str) for w in m.content.split()]
-    return tuple(-1 if word == "[fail]" else len(word) for word in words)
+    return tuple(_ASKED.get(word) or len(word) for word in words)
+
+
+def _end() -> None:
+    """As a native library ends a process: without a word."""
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -32,6 +32,7 @@ class Answer:
         "_waiter",
         "content_type",
         "error",
+        "in_hand",
         "status",
     )
 
@@ -39,11 +40,17 @@ class Answer:
         self.status = 0
         self.content_type = b"application/json"
         self.error: str | None = None
+        self.in_hand = False
         self._line = line
         self._chunks: list[bytes] = []
         self._buffered = 0
         self._done = False
         self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        self._check()
+        return self._done
 
     async def head(self) -> None:
         """Wait until status and content type are known; raises EngineGone.
@@ -94,10 +101,11 @@ class Answer:
         if before <= MOST_BUFFERED < self._buffered:
             self._line.pause()
 
-    def end(self, error: str | None = None) -> None:
-        """All has come, or nothing more will."""
+    def end(self, error: str | None = None, *, in_hand: bool = False) -> None:
+        """All has come, or nothing more will; `in_hand` where the engine broke it off."""
         self._done = True
         self.error = error
+        self.in_hand = in_hand
         self.wake()
 
     def wake(self) -> None:
@@ -108,7 +116,10 @@ class Answer:
 
     def _news(self) -> asyncio.Future[None]:
         """Done when there is something new."""
-        if self.error is not None:
-            raise EngineGone(self.error)
+        self._check()
         waiter = self._waiter = asyncio.get_running_loop().create_future()
         return waiter
+
+    def _check(self) -> None:
+        if self.error is not None:
+            raise EngineGone(self.error, in_hand=self.in_hand)

@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
         answer, self.answer = self.answer, None
         if answer is not None:
             self.was_stale = not self._head_bytes
-            answer.end(f"the connection broke: {exc or 'closed by the engine'}")
+            answer.end(f"the connection broke: {exc or 'closed by the engine'}", in_hand=True)
 
     # The parser's side:
 

@@ -81,12 +81,15 @@ def toll_s(worker: Worker, queue_s: float, own_s: float) -> float:
 
 
 def _more_s(lane: Lane, rank: float, now: float) -> float:
-    """What is not there on a free worker that has the version: others held, no slot, a load."""
+    """What is not there on a free worker that has the version: others held, no slot, a load.
+
+    One that is kept for a single request is as if it were loading.
+    """
     worker = lane.worker
     if not worker.is_fit or lane.state is LaneState.LEAVING:
         return float("inf")
     more = ahead_s(lane, rank) + slot_s(lane)
-    if lane.state is LaneState.LOADING:
+    if lane.state is not LaneState.READY:
         more += max(lane.ready_at - now, LEAST_LOAD_S)
     return more
 

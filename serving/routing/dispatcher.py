@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from serving.routing.cost import Choice, cheapest, expected_output
 from serving.routing.fleet_state import Lane, LaneState, Ticket, Worker
 from serving.routing.moves import Mover
-from serving.routing.placement import Move
+from serving.routing.placement import LoadOrder, Move
 from serving.routing.speeds import learn_decode, learn_prefill
 from serving.routing.stealing import best_steal, earlier
 from serving.routing.users import Users
@@ -15,14 +15,6 @@ from serving.routing.yard import EVICT_S, Yard
 
 LOOKAHEAD_S = 0.5
 """A worker is sent what it begins within this time; the rest is held and may still go elsewhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadOrder:
-    """The version of a lane is to be loaded there, in place of `victims`."""
-
-    lane: Lane
-    victims: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -57,6 +49,13 @@ class Dispatcher:
         """Reserve one more place for a request that has one: it was asked for once."""
         ticket = Ticket(first.work, first.version, now)
         self._give(ticket, lane, cached, now)
+        return ticket
+
+    def alone(self, work: Work, lane: Lane, now: float) -> Ticket:
+        """Send a request at once, before all that is held, to a lane that is kept for it."""
+        ticket = Ticket(work, lane.version, now)
+        self._take(ticket, lane, 0, now)
+        self._send(ticket, lane, now)
         return ticket
 
     def first_token(self, ticket: Ticket, now: float, cached: int | None = None) -> None:
@@ -117,7 +116,7 @@ class Dispatcher:
         if is_short and only is None and not self.yard.is_everywhere(ticket.version):
             move = self._move_for(ticket, choice, now)
             if move is not None:
-                self._begin(move, now)
+                self.begin(move, now)
                 choice = cheapest(self.yard, ticket, now, shut=shut)
         if choice.lane is None:
             return False
@@ -131,14 +130,8 @@ class Dispatcher:
         return more or self.mover.better(ticket.version, now)
 
     def _give(self, ticket: Ticket, lane: Lane, cached: int, now: float) -> None:
-        output = expected_output(self.yard, ticket)
-        ticket.bind(lane, max(1, ticket.work.prompt_tokens - cached), output)
         worker, may_begin = lane.worker, self.users.may_begin(ticket.work, lane, now)
-        lane.busy += 1
-        lane.used_at = now
-        if ticket.work.prefix:
-            self.yard.prefixes(lane.version).add(lane.worker.index, ticket.work.prefix)
-        self.users.took(ticket.work, lane.worker.index)
+        self._take(ticket, lane, cached, now)
         if worker.is_plain and may_begin and _is_soon(worker, lane, now):
             self._send(ticket, lane, now)
             return
@@ -146,6 +139,15 @@ class Dispatcher:
         self.users.waits(ticket.work)
         self._held += 1
         self._pump(worker, now)
+
+    def _take(self, ticket: Ticket, lane: Lane, cached: int, now: float) -> None:
+        output = expected_output(self.yard, ticket)
+        ticket.bind(lane, max(1, ticket.work.prompt_tokens - cached), output)
+        lane.busy += 1
+        lane.used_at = now
+        if ticket.work.prefix:
+            self.yard.prefixes(lane.version).add(lane.worker.index, ticket.work.prefix)
+        self.users.took(ticket.work, lane.worker.index)
 
     def _unbind(self, ticket: Ticket) -> None:
         lane = ticket.lane
@@ -199,13 +201,12 @@ class Dispatcher:
             worker.recent.passed(now)
             self._go_on(worker, now)
         for version in self.mover.waits(now):
-            move = self.mover.better(version, now)
-            if move is not None:
-                self._begin(move, now)
+            self.begin(self.mover.better(version, now), now)
 
     def loaded(self, lane: Lane, now: float) -> None:
         """A version answers from now on."""
-        lane.state, lane.ready_at = LaneState.READY, now
+        lane.ready_at = now
+        lane.state = LaneState.KEPT if lane.is_kept else LaneState.READY
         self._go_on(lane.worker, now)
 
     def freed(self, worker: Worker, now: float) -> None:
@@ -264,8 +265,10 @@ class Dispatcher:
             if not self._bind(ticket, now):
                 self.yard.orphan(ticket)
 
-    def _begin(self, move: Move, now: float) -> None:
+    def begin(self, move: Move | None, now: float) -> None:
         """Its victims get nothing new from now on; the load begins once they are idle."""
+        if move is None:
+            return
         worker, version = move.worker, move.version
         for victim in move.victims:
             victim.state = LaneState.LEAVING

@@ -100,8 +100,8 @@ def _warm(yard: Yard, lane: Lane, ticket: Ticket, now: float, *, is_shut: bool) 
     sent = worker.wait_s(now) + worker.others_s
     queue, toll = sent + ahead_s(lane, rank), toll_s(worker, sent, prefill)
     slot = slot_s(lane, is_shut=is_shut)
-    loading = lane.state is LaneState.LOADING
-    load = max(lane.ready_at - now, LEAST_LOAD_S) if loading else 0.0
+    ready = lane.state is LaneState.READY
+    load = 0.0 if ready else max(lane.ready_at - now, LEAST_LOAD_S)
     cost = queue + slot + load + prefill + decode * DECODE_WEIGHT + toll * TOLL_WEIGHT
     return Candidate(
         worker.device_id,

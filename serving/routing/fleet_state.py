@@ -20,10 +20,14 @@ OTHERS_SHARE = 0.5
 
 
 class LaneState(Enum):
-    """Where a version stands on a worker; one that is LEAVING gets nothing new."""
+    """Where a version stands on a worker; one that is LEAVING gets nothing new.
+
+    What is given to one that is KEPT for a single request waits until it is READY again.
+    """
 
     LOADING = "loading"
     READY = "ready"
+    KEPT = "kept"
     LEAVING = "leaving"
 
 
@@ -49,6 +53,7 @@ class Lane:
     prefill_s: float = 0.0
     decode_s: float = 0.0
     turn: int = -1
+    is_kept: bool = False  # or to be, once it is loaded
 
     @property
     def is_staying(self) -> bool:

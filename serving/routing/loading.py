@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from registry.errors import ModelyardError
 from registry.fleet import WorkerView
-from serving.routing.dispatcher import LoadOrder
 from serving.routing.observed import Observed
+from serving.routing.placement import LoadOrder
 from serving.routing.upstream import Loaded, Upstream
 
 NOTICE_S = 0.2

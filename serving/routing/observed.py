@@ -32,6 +32,8 @@ _UNFIT = ("error", "maintenance")
 STRAIN = 1.5
 """How much slower a device counts that throttles itself, until it is measured to be slower yet."""
 
+_HERE = (LaneState.READY, LaneState.KEPT)
+
 _STRAINED = frozenset({"thermal", "hardware_thermal", "hardware_slowdown", "power_brake"})
 """Throttle reasons that say the hardware suffers; a power cap is a card's everyday."""
 
@@ -183,7 +185,7 @@ class Observed:
             if engine.state is EngineState.READY and engine.url and engine.url not in self.gone:
                 self._ready(worker, engine, now)
         for version, lane in [*worker.lanes.items()]:
-            if version not in found and lane.state is LaneState.READY:
+            if version not in found and lane.state in _HERE:
                 self.core.lost(lane, now)
 
     def _ready(self, worker: Worker, engine: EngineView, now: float) -> None:

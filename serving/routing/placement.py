@@ -34,6 +34,14 @@ class Move:
     gain: float
 
 
+@dataclass(frozen=True, slots=True)
+class LoadOrder:
+    """The version of a lane is to be loaded there, in place of `victims`."""
+
+    lane: Lane
+    victims: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Asked:
     """What one version is asked for: arrivals a second, tokens, and what waits already."""

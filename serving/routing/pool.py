@@ -60,7 +60,16 @@ class Pool:
                     raise
             else:
                 return answer
-        answer = (await self._connect(origin)).send(head, body)
+        return await self._afresh(origin, head, body, had_it=kept is not None)
+
+    async def _afresh(self, origin: str, head: bytes, body: bytes, *, had_it: bool) -> Answer:
+        """On a new connection; who refuses it may have ended by what the last one had brought."""
+        try:
+            connection = await self._connect(origin)
+        except EngineGone as gone:
+            gone.in_hand = had_it
+            raise
+        answer = connection.send(head, body)
         await answer.head()
         return answer
 

@@ -4,7 +4,14 @@ from typing import Protocol
 
 
 class EngineGone(Exception):
-    """An engine did not answer, or ended in its answer."""
+    """An engine did not answer, or ended in its answer.
+
+    `in_hand`: its end of the connection closed while it had the request.
+    """
+
+    def __init__(self, why: str, *, in_hand: bool = False) -> None:
+        super().__init__(why)
+        self.in_hand = in_hand
 
 
 class Response(Protocol):
@@ -15,6 +22,11 @@ class Response(Protocol):
 
     @property
     def content_type(self) -> bytes: ...
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all of it has come; raises EngineGone where nothing more will."""
+        ...
 
     async def next(self) -> bytes:
         """What has come since, at least a byte; nothing at the end."""

@@ -1,23 +1,28 @@
 """Reserves an engine for each request, has versions loaded, and learns from what came of it."""
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from functools import partial
 
 from registry.errors import ModelyardError
+from registry.fleet import WorkerView
 from registry.names import ModelVersion
 from serving.errors import FleetBusy, NoWorker
 from serving.routing.census import Census, Snapshot
-from serving.routing.dispatcher import Dispatcher, LoadOrder
+from serving.routing.dispatcher import Dispatcher
 from serving.routing.ejection import Ejection
 from serving.routing.explain import Explanation, explain
 from serving.routing.fleet_state import LaneState, Ticket, Worker
 from serving.routing.loading import Loading
 from serving.routing.observed import Observed
+from serving.routing.placement import LoadOrder
 from serving.routing.reservation import Reservation
 from serving.routing.retries import RetryBudget
 from serving.routing.running import Running
+from serving.routing.suspects import Case, Suspects
 from serving.routing.target import Target
+from serving.routing.trials import Place, Trials
 from serving.routing.upstream import Upstream
 from serving.routing.waiting import Waiting
 from serving.routing.work import Work
@@ -46,12 +51,15 @@ class Router:
     core: Dispatcher = field(init=False)
     observed: Observed = field(init=False)
     waiting: Waiting = field(default_factory=Waiting)
+    suspects: Suspects = field(default_factory=Suspects)
+    trials: Trials = field(init=False)
     loading: Loading = field(init=False)
     _last: Snapshot | None = None
     _ticked_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.core = Dispatcher(Yard(BLOCK_TOKENS))
+        self.trials = Trials(self.core, self.suspects, self.act)
         self.observed = Observed(self.core, self.ejection)
         self.loading = Loading(self.upstream, self.observed, self.load_timeout_s)
 
@@ -72,6 +80,30 @@ class Router:
         except BaseException:
             self.end(ticket, None)
             raise
+        return Reservation(self, version, ticket)
+
+    async def alone(self, case: Case) -> Reservation:
+        """A place on an engine that has nothing else, in turn; any once there is no reason for it.
+
+        Raises what `reserve` does, and RequestEndsEngines where its like has been found out.
+        """
+        version = case.version
+        await self._look(version)
+        now = time.monotonic()
+        nowhere, deadline = Ticket(case.work, version.id, now), now + self.load_timeout_s
+        place = self.trials.ask(case)
+        try:
+            while not place.done():
+                self._check(nowhere, version, deadline)
+                await asyncio.wait({place}, timeout=TICK_S)
+                await self._look(version)
+                self._tick()
+        except BaseException:
+            self._leave(place)
+            raise
+        ticket = place.result()
+        if ticket is None:
+            return await self.reserve(version, case.work)
         return Reservation(self, version, ticket)
 
     def end(self, ticket: Ticket, output_tokens: int | None) -> None:
@@ -96,6 +128,11 @@ class Router:
             self.core.lost(lane, now)
         self.census.outdated()
         self.act()
+
+    def worker_of(self, target: Target) -> WorkerView | None:
+        """Whose engine it is, or was; None where that has left for good."""
+        known = self.observed.worker(target.device_id) is not None
+        return self.observed.view(target.device_id) if known else None
 
     def failed(self, target: Target) -> None:
         """Something went wrong there; enough of it in a row ejects the device for a while."""
@@ -160,6 +197,14 @@ class Router:
                     self._tick()
         finally:
             self.waiting.leave(ticket)
+
+    def _leave(self, place: Place) -> None:
+        """Who waited for it has gone."""
+        if place.cancel() or place.exception() is not None:
+            return
+        ticket = place.result()
+        if ticket is not None:
+            self.end(ticket, None)
 
     def _tick(self) -> None:
         """One of all that wait does it for all."""

@@ -12,7 +12,7 @@ from serving.wire.usage import NOTHING, Counts, read_counts
 class Reply(msgspec.Struct, eq=False):
     """What an engine answers; `first` is all of what is not `streamed`.
 
-    `counts` is complete once it has `ended`.
+    `counts` is complete once it has `ended`; `in_hand`: it is `broken` as its engine ended.
     """
 
     response: Response
@@ -22,6 +22,7 @@ class Reply(msgspec.Struct, eq=False):
     counts: Counts = NOTHING
     events: int = 0
     broken: bool = False
+    in_hand: bool = False
     rest: bytes = b""
 
     def ended(self) -> None:
@@ -39,9 +40,10 @@ class Reply(msgspec.Struct, eq=False):
                 self.first = b""
                 if events := self._cut(chunk):
                     return events
-        except EngineGone:
+        except EngineGone as gone:
             if not self.broken:
                 self.broken = True
+                self.in_hand = gone.in_hand
                 return event(error_reply(_ended()))
         return b""
 

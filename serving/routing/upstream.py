@@ -35,6 +35,18 @@ class Loaded(msgspec.Struct, frozen=True):
     fix: str = ""
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """What a worker says of one of its engines; `restarts`: how often that ended by itself."""
+
+    version_id: str
+    url: str
+    restarts: int
+
+
+class _State(msgspec.Struct, frozen=True):
+    engines: list[Standing]
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """What is asked of engines and of workers goes over `pool`, with the internal `token`."""
@@ -87,6 +99,14 @@ class Upstream:
         """Tell a worker what leaves last; raises WorkerUnreachable."""
         told = msgspec.json.encode({"version_ids": version_ids})
         await self._order(worker, "PUT /keep", told, timeout_s=timeout_s)
+
+    async def engines(self, worker: WorkerView, *, timeout_s: float) -> list[Standing]:
+        """The engines of a worker at this moment; raises WorkerUnreachable."""
+        _, body = await self._order(worker, "GET /state", timeout_s=timeout_s)
+        try:
+            return msgspec.json.decode(body, type=_State).engines
+        except msgspec.MsgspecError as error:
+            raise _unreachable(worker) from error
 
     async def _order(
         self, worker: WorkerView, order: str, body: bytes = b"", *, timeout_s: float

@@ -15,6 +15,7 @@ HTTP: Mapping[ErrorKind, tuple[int, str]] = {
     ErrorKind.METHOD_NOT_ALLOWED: (405, _INVALID),
     ErrorKind.CONFLICT: (409, _INVALID),
     ErrorKind.TOO_LARGE: (413, _INVALID),
+    ErrorKind.UNPROCESSABLE: (422, _INVALID),
     ErrorKind.RATE_LIMITED: (429, "rate_limit_error"),
     ErrorKind.QUOTA_EXCEEDED: (429, "insufficient_quota"),
     ErrorKind.OVERLOADED: (503, "overloaded_error"),

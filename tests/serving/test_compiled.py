@@ -17,6 +17,7 @@ TESTED = (
     "routing",
     "usage",
     "test_lost_requests.py",
+    "test_poison.py",
     "test_spread.py",
     "test_writing.py",
 )

@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
@@ -18,7 +17,7 @@ from serving.routing.router import Router
 from serving.settings import ServingSettings
 from tests.serving.engines.processes import EngineProcess, engine_process
 from tests.serving.routing.stand_in import StandIn
-from tests.serving.site import TOKEN, Site, open_site, state
+from tests.serving.site import TOKEN, Site, state
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -50,12 +49,6 @@ class Door:
         with self.site.database.read() as session:
             found = session.scalars(select(UsageRow))
             return [(row.device_id, row.status, row.output_tokens) for row in found]
-
-
-@pytest.fixture
-def site(sqlite_url: str, tmp_path: Path) -> Generator[Site]:
-    with open_site(sqlite_url, tmp_path) as site:
-        yield site
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -17,7 +16,7 @@ from serving.routing.running import Running
 from serving.routing.target import Target
 from serving.routing.upstream import Upstream
 from serving.routing.work import Work
-from tests.serving.site import ALIVE_S, NOBODY, TOKEN, Site, open_site
+from tests.serving.site import ALIVE_S, NOBODY, TOKEN, Site
 
 pytestmark = pytest.mark.anyio
 
@@ -53,12 +52,6 @@ class ControlStandIn:
         await site.start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
         await runner.cleanup()
-
-
-@pytest.fixture
-def site(sqlite_url: str, tmp_path: Path):  # noqa: ANN201 - a generator of sites
-    with open_site(sqlite_url, tmp_path) as site:
-        yield site
 
 
 @pytest.fixture

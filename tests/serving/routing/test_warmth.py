@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -17,7 +16,7 @@ from registry.tables import AliasRow
 from serving.routing.census import Census
 from serving.routing.upstream import Upstream
 from serving.routing.warmth import BACK_WITHIN, Warmth
-from tests.serving.site import ALIVE_S, NOBODY, TOKEN, Site, open_site
+from tests.serving.site import ALIVE_S, NOBODY, TOKEN, Site
 
 pytestmark = pytest.mark.anyio
 
@@ -47,12 +46,6 @@ class Listener:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
         await runner.cleanup()
-
-
-@pytest.fixture
-def site(sqlite_url: str, tmp_path: Path):  # noqa: ANN201 - a generator of sites
-    with open_site(sqlite_url, tmp_path) as site:
-        yield site
 
 
 def later(site: Site, number: int) -> ModelVersion:

@@ -15,6 +15,7 @@ from serving.errors import (
     EngineBusy,
     EngineFailed,
     InvalidRequest,
+    RequestEndsEngines,
     ServingError,
     WorkerRefused,
 )
@@ -32,6 +33,7 @@ from serving.wire.errors import HTTP, error_bytes, status_of
         (EngineFailed("x"), 500, "server_error"),
         (WorkerRefused("does_not_fit", "x"), 503, "server_error"),
         (WorkerRefused("device_full", "x", overloaded=True), 503, "overloaded_error"),
+        (RequestEndsEngines("x"), 422, "invalid_request_error"),
         (ModelyardError("x"), 500, "server_error"),
     ],
 )
