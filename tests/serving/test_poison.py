@@ -32,7 +32,7 @@ PREFILL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Installed:
     """An installation with workers of one device each, and a gateway before them."""
 
     site: Site
@@ -83,7 +83,7 @@ class Place:
 
 
 @contextmanager
-def opened(folder: Path, template: Path, nodes: int) -> Generator[Place]:
+def opened(folder: Path, template: Path, nodes: int) -> Generator[Installed]:
     """So many workers, each with an engine of the same version."""
     url = f"sqlite:///{folder / 'modelyard.db'}"
     (folder / "modelyard.db").write_bytes(template.read_bytes())
@@ -97,7 +97,7 @@ def opened(folder: Path, template: Path, nodes: int) -> Generator[Place]:
         while len(rows := site.fleet.workers(ALIVE_S)) < nodes:
             time.sleep(0.05)
         gateway.once_ready()
-        place = Place(site, gateway, version, [row.url for row in rows])
+        place = Installed(site, gateway, version, [row.url for row in rows])
         place.load()
         yield place
 
@@ -107,20 +107,22 @@ def place(
     request: pytest.FixtureRequest,
     sqlite_template: Path,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Generator[Place]:
+) -> Generator[Installed]:
     with opened(tmp_path_factory.mktemp("place"), sqlite_template, request.param) as place:
         yield place
 
 
 @pytest.fixture(scope="module")
-def one(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Place]:
+def one(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Installed]:
     """One worker, whose engine is everybody's."""
     with opened(tmp_path_factory.mktemp("one"), sqlite_template, 1) as place:
         yield place
 
 
 @pytest.fixture(scope="module")
-def another(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Place]:
+def another(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Installed]:
     """The like of it: who has seen many ends of its engine waits longer each time."""
     with opened(tmp_path_factory.mktemp("another"), sqlite_template, 1) as place:
         yield place
@@ -160,7 +162,7 @@ def is_refused(answer: httpx.Response) -> bool:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_one_of_eight_ends_two_engines_and_no_more(place: Place, *, stream: bool) -> None:
+async def test_one_of_eight_ends_two_engines_and_no_more(place: Installed, *, stream: bool) -> None:
     """The seven others are answered, it is refused; and the same again is refused at once."""
     before, poison, at = place.ended(), f"Say [end] {stream}", 0 if stream else 6
     prompts = [poison if number == at else f"Say {number}" for number in range(8)]
@@ -175,7 +177,7 @@ async def test_one_of_eight_ends_two_engines_and_no_more(place: Place, *, stream
     assert place.ended() == before + 2
 
 
-async def test_eight_alike_end_two_engines_and_no_more(one: Place) -> None:
+async def test_eight_alike_end_two_engines_and_no_more(one: Installed) -> None:
     """What is found out of one is known of all that ask for the same."""
     before = one.ended()
     async with one.client() as client:
@@ -184,7 +186,7 @@ async def test_eight_alike_end_two_engines_and_no_more(one: Place) -> None:
     assert one.ended() == before + 2
 
 
-async def test_who_comes_after_waits_for_the_trial_and_is_answered(one: Place) -> None:
+async def test_who_comes_after_waits_for_the_trial_and_is_answered(one: Installed) -> None:
     """Nothing else is in the engine that is tried: what comes meanwhile is held, not lost."""
     before = one.ended()
     async with one.client() as client, asyncio.TaskGroup() as group:
@@ -200,7 +202,7 @@ async def test_who_comes_after_waits_for_the_trial_and_is_answered(one: Place) -
     assert one.ended() == before + 2
 
 
-async def test_one_of_many_is_found_all_the_same(another: Place) -> None:
+async def test_one_of_many_is_found_all_the_same(another: Installed) -> None:
     """Only the latest are suspected at first: who came before them is tried alone the next time."""
     before = another.ended()
     async with another.client() as client, asyncio.TaskGroup() as group:
@@ -212,7 +214,7 @@ async def test_one_of_many_is_found_all_the_same(another: Place) -> None:
     assert another.ended() - before in (2, 3)
 
 
-async def test_what_ends_an_engine_in_the_middle_of_its_answer(another: Place) -> None:
+async def test_what_ends_an_engine_in_the_middle_of_its_answer(another: Installed) -> None:
     """A stream that has begun is not tried again by us; who asks for the same again is alone."""
     before = another.ended()
     async with another.client() as client:
@@ -225,7 +227,7 @@ async def test_what_ends_an_engine_in_the_middle_of_its_answer(another: Place) -
     assert another.ended() == before + 2
 
 
-async def test_an_engine_that_is_killed_gets_nobody_refused(one: Place) -> None:
+async def test_an_engine_that_is_killed_gets_nobody_refused(one: Installed) -> None:
     """Killed from outside it costs time: whoever was in it is tried once more, and answered.
 
     The stream that had begun breaks, and is answered when it comes again, however often.
@@ -245,7 +247,7 @@ async def test_an_engine_that_is_killed_gets_nobody_refused(one: Place) -> None:
 
 
 @pytest.mark.parametrize("place", [2], indirect=True)
-async def test_streams_of_another_engine_never_break(place: Place) -> None:
+async def test_streams_of_another_engine_never_break(place: Installed) -> None:
     """A trial waits for an engine that has nothing to do, and has it for itself."""
     begun, before = [asyncio.Event(), asyncio.Event()], place.ended()
     async with place.client() as client, asyncio.TaskGroup() as group:
