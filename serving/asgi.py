@@ -20,6 +20,7 @@ from registry.secrets import metrics_token
 from registry.settings import RegistrySettings, load
 from registry.usage import UsageBook
 from serving.admission.authentication import Authenticator
+from serving.admission.gate import Gate
 from serving.admission.logins import Logins
 from serving.admission.open import open_gate
 from serving.api.app import build_app
@@ -83,13 +84,17 @@ def create_app(
                 app.state.parts = _join(settings, authenticator, gateway, reads, metrics)
                 promotions = Promotions(database)
                 warmth = Warmth(router.census, promotions, upstream, router.load_timeout_s)
-                sharing = during(Sharing(router, gate).run()) if redis_url else nullcontext()
-                async with during(warmth.run()), sharing:
+                async with during(warmth.run()), _sharing(router, gate, redis_url):
                     yield
         finally:
             database.close()
 
     return build_app(lifespan, metrics.counted, settings.origins, settings.host)
+
+
+def _sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContextManager[object]:
+    """Gateways tell one another of their reservations, where there is a Redis to do it by."""
+    return during(Sharing(router, gate).run()) if redis_url else nullcontext()
 
 
 def _ledger(

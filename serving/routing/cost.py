@@ -52,8 +52,7 @@ def cheapest(
         worker = lane.worker
         if lane.turn != worker.turn:
             lane.learned()
-        queue = worker.free_at - now
-        queue = max(queue, worker.behind_s) + worker.others_s
+        queue = max(worker.free_at - now, worker.behind_s) + worker.others_s
         own = work.prompt_tokens * lane.prefill_s
         if known and worker.index in known:
             own = max(1, work.prompt_tokens - known[worker.index]) * lane.prefill_s
@@ -61,7 +60,7 @@ def cheapest(
         answer = output * lane.decode_s
         cost = queue + own + answer * DECODE_WEIGHT + toll
         if cost < least and (only is None or worker.index in only):
-            if not worker.is_plain or lane.state is not ready or (lane.slots and lane.is_full):
+            if not worker.is_plain or lane.state is not ready or lane.is_full:
                 whole = own + answer / worker.slots
                 cost += _more_s(lane, rank + worker.overtaking.most_s(whole), now)
             if shut and lane in shut and not (worker.is_full or lane.is_full):

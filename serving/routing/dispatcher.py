@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from serving.routing.cost import Choice, cheapest, expected_output
 from serving.routing.fleet_state import Lane, LaneState, Ticket, Worker
+from serving.routing.learning import learn_answer, learn_prompt
 from serving.routing.moves import Mover
 from serving.routing.placement import LoadOrder, Move
-from serving.routing.speeds import learn_decode, learn_prefill
 from serving.routing.stealing import best_steal, earlier
 from serving.routing.users import Users
 from serving.routing.work import Work
@@ -68,8 +68,7 @@ class Dispatcher:
         tokens = ticket.uncached if cached is None else max(1, ticket.work.prompt_tokens - cached)
         self.yard.demands.of(ticket.version).computed(tokens)
         if took is not None:
-            busy = (ticket.concurrency + worker.concurrency) / 2
-            learn_prefill(lane.pace, worker.drag, busy, tokens, took)
+            learn_prompt(ticket, lane, tokens, took)
         worker.settled()
         ticket.concurrency = worker.concurrency
         self._go_on(worker, now)
@@ -87,7 +86,10 @@ class Dispatcher:
             self._unbind(ticket)
             return
         if output_tokens is not None:
-            self._learn(ticket, lane, now, output_tokens)
+            self.yard.demands.of(ticket.version).answered(output_tokens)
+            lane.worker.stayed(now - ticket.sent_at)
+            if ticket.first_at is not None:
+                learn_answer(ticket, lane, output_tokens, now - ticket.first_at)
         lane.worker.leave(ticket, now)
         if output_tokens is None and ticket.first_at is None:
             lane.worker.prompts -= ticket.uncached  # nobody has seen it computed
@@ -97,16 +99,6 @@ class Dispatcher:
         lane.used_at = now
         lane.worker.settled()
         self._go_on(lane.worker, now)
-
-    def _learn(self, ticket: Ticket, lane: Lane, now: float, output_tokens: int) -> None:
-        worker = lane.worker
-        self.yard.demands.of(ticket.version).answered(output_tokens)
-        worker.stayed(now - ticket.sent_at)
-        if ticket.first_at is not None:
-            busy = (ticket.concurrency + worker.concurrency) / 2
-            between = worker.prompts - ticket.prompts_before
-            took = now - ticket.first_at
-            learn_decode(lane.pace, worker.drag, busy, output_tokens - 1, took, between)
 
     def _bind(self, ticket: Ticket, now: float) -> bool:
         only = self.users.bound(ticket.work) if ticket.work.gpu_limit else None

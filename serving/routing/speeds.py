@@ -107,27 +107,3 @@ class Speeds:
             return Pace(Line(PRIOR_PREFILL_S), Line(PRIOR_DECODE_S))
         prefill = sum((p.prefill.at(1) for p in like), 0.0) / len(like)
         return Pace(Line(prefill), Line(sum((p.decode.at(1) for p in like), 0.0) / len(like)))
-
-
-LEAST_PREFILL, LEAST_DECODE = 64, 8
-"""Tokens below which a measurement is mostly noise."""
-
-
-def learn_prefill(pace: Pace, drag: Drag, busy: float, tokens: float, took_s: float) -> None:
-    """A prompt of so many tokens was computed while `busy` requests were there."""
-    if tokens >= LEAST_PREFILL and took_s > 0:
-        expected = pace.prefill.at(busy) * tokens
-        pace.prefill.learn(busy, tokens, took_s)
-        drag.learn(expected, took_s)
-
-
-def learn_decode(  # noqa: PLR0913, PLR0917  one measurement
-    pace: Pace, drag: Drag, busy: float, tokens: float, took_s: float, prompts: float
-) -> None:
-    """An answer was written while so many `prompts` tokens were computed: that time is not its."""
-    if tokens >= LEAST_DECODE and took_s > 0:
-        others_s = prompts * pace.prefill.at(0) * drag.factor
-        own_s = max(0.2 * took_s, took_s - others_s)
-        expected = pace.decode.at(busy) * tokens
-        pace.decode.learn(busy, tokens, own_s)
-        drag.learn(expected, own_s)
