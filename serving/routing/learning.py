@@ -6,7 +6,7 @@ LEAST_PREFILL, LEAST_DECODE = 64, 8
 """Tokens below which a measurement is mostly noise."""
 
 
-def learn_prompt(ticket: Ticket, lane: Lane, tokens: int, took_s: float) -> None:
+def learn_prompt(ticket: Ticket, lane: Lane, tokens: float, took_s: float) -> None:
     """A prompt of so many tokens was computed in so many seconds."""
     if tokens >= LEAST_PREFILL and took_s > 0:
         busy = _concurrency(ticket, lane)
