@@ -17,7 +17,7 @@ help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: .venv/.ready ## Make .venv and install everything for development (first time: a few minutes)
-	@$(BIN)/python -m deployments.setting_up --try $(EXTRAS)
+	@$(BIN)/python -m modelyard.deployments.setting_up --try $(EXTRAS)
 
 .venv/.ready: pyproject.toml constraints.txt deployments/setup.sh
 	PYTHON=$(PYTHON) EXTRAS=$(EXTRAS) deployments/setup.sh

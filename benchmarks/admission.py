@@ -21,17 +21,17 @@ from pathlib import Path
 
 import uvloop
 
-from registry.database import Database
-from registry.identity import Identity
-from registry.migrate import migrate
-from registry.names import Role
-from registry.quotas import QuotaChange, Quotas
-from serving.admission.authentication import Authenticator
-from serving.admission.gate import Gate
-from serving.admission.limits import HOUR_US, MINUTE_US
-from serving.admission.open import open_gate
-from serving.admission.redis_gate import ADMIT, LEASE_US
-from serving.settings import ServingSettings
+from modelyard.registry.billing.quotas import QuotaChange, Quotas
+from modelyard.registry.database import Database
+from modelyard.registry.identity.caller import Role
+from modelyard.registry.identity.identity import Identity
+from modelyard.registry.migrate import migrate
+from modelyard.serving.access.authentication import Authenticator
+from modelyard.serving.admission.gate import Gate
+from modelyard.serving.admission.limits import HOUR_US, MINUTE_US
+from modelyard.serving.admission.open import open_gate
+from modelyard.serving.admission.redis_gate import ADMIT, LEASE_US
+from modelyard.serving.settings import ServingSettings
 from tests.servers.redis import running_redis
 
 MANY = 1_000_000

@@ -19,13 +19,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from registry.catalog import Catalog
-from registry.database import Database
-from registry.fleet import Fleet
-from registry.migrate import migrate
-from registry.names import Caller, Format, ModelFacts, Role, StoredFile
-from serving.reads import Reads
-from serving.shared_cache import SharedCache
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
+from modelyard.registry.database import Database
+from modelyard.registry.fleet.fleet import Fleet
+from modelyard.registry.identity.caller import Caller, Role
+from modelyard.registry.migrate import migrate
+from modelyard.serving.gateway.queries import Queries
+from modelyard.serving.shared_cache import SharedCache
 from tests.servers.postgres import running_postgres
 from tests.servers.redis import running_redis
 
@@ -33,7 +34,7 @@ BAR = 2.0
 ASKS = 64
 ADMIN, USER = Caller("0", "root", Role.ADMIN), Caller("1", "ada", Role.USER)
 DEVICE = {"name": "Processor", "status": "available", "memory_total": 8e9, "memory_free": 5e9}
-QUESTIONS: dict[str, Callable[[Reads], Awaitable[object]]] = {
+QUESTIONS: dict[str, Callable[[Queries], Awaitable[object]]] = {
     "models, as admin": lambda reads: reads.versions(ADMIN),
     "models, as user": lambda reads: reads.versions(USER),
     "device states": lambda reads: reads.workers(),
@@ -41,7 +42,7 @@ QUESTIONS: dict[str, Callable[[Reads], Awaitable[object]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class CacheCase:
     """One question at one concurrency: milliseconds an answer, a round each."""
 
     question: str
@@ -70,7 +71,7 @@ def fill(db: Database, models: int) -> None:
         fleet.register_worker(f"gpu-{number}", f"http://127.0.0.1:{9000 + number}", 1, DEVICE)
 
 
-async def ask(reads: Reads, case: Case) -> float:
+async def ask(reads: Queries, case: CacheCase) -> float:
     """Milliseconds an answer."""
     question = QUESTIONS[case.question]
     begun = time.perf_counter()
@@ -79,11 +80,11 @@ async def ask(reads: Reads, case: Case) -> float:
     return (time.perf_counter() - begun) / ASKS * 1e3
 
 
-async def measure(db: Database, redis_url: str, rounds: int) -> list[Case]:
+async def measure(db: Database, redis_url: str, rounds: int) -> list[CacheCase]:
     cache = SharedCache.at(redis_url)
-    straight = Reads(SharedCache(), Catalog(db), Fleet(db))
-    through = Reads(cache, Catalog(db), Fleet(db))
-    cases = [Case(question, at_once) for question in QUESTIONS for at_once in (1, 32)]
+    straight = Queries(SharedCache(), Catalog(db), Fleet(db))
+    through = Queries(cache, Catalog(db), Fleet(db))
+    cases = [CacheCase(question, at_once) for question in QUESTIONS for at_once in (1, 32)]
     for question in QUESTIONS.values():
         if await question(straight) != await question(through) or not await question(through):
             sys.exit("The cached answer is not the database's.")

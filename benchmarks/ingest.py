@@ -19,8 +19,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.database import Database
-from registry.migrate import migrate
+from modelyard.registry.database import Database
+from modelyard.registry.migrate import migrate
 
 REPO, FILE, TYPE = "bench/model-GGUF", "model-f16.gguf", "Q8_0"
 BAR_RATIO, BAR_MEMORY_MB = 1.15, 200
@@ -38,12 +38,12 @@ sys.exit(llama_cpp.llama_model_quantize(source, target, ctypes.pointer(params)))
 OURS = """
 import json, sys, time
 from pathlib import Path
-from flows.steps import choose, download, quantize, validate
-from flows.steps.hub import Hub
-from flows.steps.resolve import resolve
-from registry.catalog import Catalog
-from registry.database import Database
-from registry.store import Store
+from modelyard.flows.steps import choose, download, quantize, validate
+from modelyard.flows.steps.hub.hub import Hub
+from modelyard.flows.steps.hub.resolve import resolve
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.database import Database
+from modelyard.registry.store import Store
 def peak():
     # Not getrusage, which begins at what the parent had.
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -23,26 +23,26 @@ from typing import Any
 import aiohttp
 import psutil
 
-from benchmarks.memory_models import Kind, kinds
-from registry.catalog import Catalog
-from registry.database import Database
-from registry.logs import set_up
-from registry.memory_observations import MemoryObservations, Observation
-from registry.migrate import migrate
-from registry.names import Format, ModelFacts, ModelVersion, StoredFile
-from registry.store import Store
-from serving.engines.footprint import Footprint
-from serving.worker.activity import ActivityReader
-from serving.worker.correction import corrected
-from serving.worker.cpu import Cpu
-from serving.worker.device import Device
-from serving.worker.engine_process import EngineStarter
-from serving.worker.forecast import Forecast, Forecaster, attributed
-from serving.worker.launch import Launch
-from serving.worker.residency import Residency
-from serving.worker.resident import Resident
-from serving.worker.telemetry import Telemetry
-from serving.worker.versions import RegisteredVersions
+from benchmarks.memory_models import BenchModel, kinds
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.catalog.model import Format, ModelFacts, ModelVersion, StoredFile
+from modelyard.registry.database import Database
+from modelyard.registry.fleet.memory_observations import MemoryObservations, Observation
+from modelyard.registry.logs import set_up
+from modelyard.registry.migrate import migrate
+from modelyard.registry.store import Store
+from modelyard.serving.engines.footprint import Footprint
+from modelyard.serving.worker.activity import ActivityReader
+from modelyard.serving.worker.devices.cpu import Cpu
+from modelyard.serving.worker.devices.device import Device
+from modelyard.serving.worker.devices.telemetry import Telemetry
+from modelyard.serving.worker.residency.correction import corrected
+from modelyard.serving.worker.residency.engine_process import EngineStarter
+from modelyard.serving.worker.residency.forecast import Forecast, Forecaster, attributed
+from modelyard.serving.worker.residency.launch import Launch
+from modelyard.serving.worker.residency.residency import Residency
+from modelyard.serving.worker.residency.resident import Resident
+from modelyard.serving.worker.residency.versions import RegisteredVersions
 
 TOKEN = "t" * 32
 BEFORE, AFTER, RETURNED = 0.15, 0.05, 0.05
@@ -54,7 +54,7 @@ PROMPT = 540
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class MemoryLoad:
     """One model at one context: predicted, and resident at work."""
 
     name: str
@@ -71,7 +71,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class MemoryBench:
     """A catalog and a store in a folder that goes, and the residency of a device over them."""
 
     catalog: Catalog
@@ -95,7 +95,7 @@ class Bench:
             changed=lambda: None,
         )
 
-    def register(self, kind: Kind, main: Path) -> ModelVersion:
+    def register(self, kind: BenchModel, main: Path) -> ModelVersion:
         beside = [main] if kind.format is Format.GGUF else [main, *_others(main)]
         stored = [(file.name, self.store.put(file)) for file in beside]
         return self.catalog.register(
@@ -113,18 +113,18 @@ def _others(main: Path) -> list[Path]:
 
 
 @asynccontextmanager
-async def bench(device: Device | None = None) -> AsyncGenerator[tuple[Bench, Path]]:
+async def memory_bench(device: Device | None = None) -> AsyncGenerator[tuple[MemoryBench, Path]]:
     with tempfile.TemporaryDirectory() as folder:
         database = Database.connect(f"sqlite:///{folder}/bench.db")
         migrate(database)
         headers = {"authorization": f"Bearer {TOKEN}"}
         async with aiohttp.ClientSession(headers=headers) as session:
             store = Store(Path(folder) / "store", 10**11)
-            yield Bench(Catalog(database), store, session, device or Cpu()), Path(folder)
+            yield MemoryBench(Catalog(database), store, session, device or Cpu()), Path(folder)
         database.close()
 
 
-async def load(made: Bench, version: ModelVersion, setting: tuple[int, int]) -> Load:
+async def load(made: MemoryBench, version: ModelVersion, setting: tuple[int, int]) -> MemoryLoad:
     """Load it, work it to the full, see what it holds, unload it."""
     residency = await made.residency(*setting)
     resident = await residency.ensure(version.id)
@@ -134,7 +134,7 @@ async def load(made: Bench, version: ModelVersion, setting: tuple[int, int]) -> 
     if held is None:  # a card that does not tell, or a process of another container
         held = resident.memory
     await residency.close()
-    return Load(version.model, setting, resident.forecast, process.ready.footprint, held)
+    return MemoryLoad(version.model, setting, resident.forecast, process.ready.footprint, held)
 
 
 async def work(
@@ -172,8 +172,8 @@ async def _post(session: aiohttp.ClientSession, url: str, body: dict[str, Any]) 
 
 async def table(wanted: str) -> bool:
     """Print it; whether every bar holds."""
-    loads: list[Load] = []
-    async with bench() as (made, folder):
+    loads: list[MemoryLoad] = []
+    async with memory_bench() as (made, folder):
         for kind in kinds():
             if wanted not in kind.name:
                 continue
@@ -182,7 +182,7 @@ async def table(wanted: str) -> bool:
     return report(loads)
 
 
-def report(loads: Sequence[Load]) -> bool:
+def report(loads: Sequence[MemoryLoad]) -> bool:
     heads = "model", "context x n", "estimate", "measured", "before", "after"
     print(f"{heads[0]:18}{heads[1]:>12}{heads[2]:>12}{heads[3]:>12}{heads[4]:>9}{heads[5]:>9}")
     errors = [_row(seen, other) for seen in loads for other in loads if _is_like(seen, other)]
@@ -193,11 +193,11 @@ def report(loads: Sequence[Load]) -> bool:
     return before <= BEFORE and after <= AFTER
 
 
-def _is_like(seen: Load, other: Load) -> bool:
+def _is_like(seen: MemoryLoad, other: MemoryLoad) -> bool:
     return seen.name == other.name and seen.setting != other.setting
 
 
-def _row(seen: Load, other: Load) -> tuple[float, float]:
+def _row(seen: MemoryLoad, other: MemoryLoad) -> tuple[float, float]:
     estimate = seen.forecast.estimated
     learned = corrected(estimate, seen.forecast.likeness, [other.observation])
     before, after = (found.total / seen.held - 1 for found in (estimate, learned))
@@ -210,7 +210,7 @@ def _row(seen: Load, other: Load) -> tuple[float, float]:
 async def cycles(count: int) -> bool:
     """Load and unload `count` times; whether this worker's memory is as after the first."""
     worker = psutil.Process()
-    async with bench() as (made, folder):
+    async with memory_bench() as (made, folder):
         kind = next(kinds())
         version = made.register(kind, kind.write(folder))
         residency = await made.residency(*SETTINGS[kind.format][0])

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from registry.names import Format
+from modelyard.registry.catalog.model import Format
 from tests.models.onnx_tiny import CLASSIFIER, Bert
-from tests.models.shapes import Shape
+from tests.models.shapes import ModelShape
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class BenchModel:
     """A model's shape, and what llama.cpp quantizes it to, if at all."""
 
     name: str
-    shape: Shape | Bert
+    shape: ModelShape | Bert
     quantization: str = ""
 
     @property
     def format(self) -> Format:
-        return Format.GGUF if isinstance(self.shape, Shape) else Format.ONNX
+        return Format.GGUF if isinstance(self.shape, ModelShape) else Format.ONNX
 
     @property
     def architecture(self) -> str:
@@ -44,7 +44,7 @@ class Kind:
 
 def _quantize(source: Path, target: Path, kind: str) -> None:
     asked = {"source": str(source), "target": str(target), "type": kind, "threads": 2}
-    command = [sys.executable, "-m", "flows.steps.quantize_child"]
+    command = [sys.executable, "-m", "modelyard.flows.steps.build.quantize_child"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as child:
@@ -57,30 +57,35 @@ def _quantize(source: Path, target: Path, kind: str) -> None:
         sys.exit(f"{source.name} cannot be quantized: {last}")
 
 
-def kinds() -> Iterator[Kind]:
+def kinds() -> Iterator[BenchModel]:
     llama: dict[str, Any] = {"width": 1024, "layers": 10, "heads": 16, "kv_heads": 8, "inner": 2816}
-    yield Kind(
-        "llama-f16", Shape(width=512, layers=8, inner=1536, heads=8, context=8192, half=True)
+    yield BenchModel(
+        "llama-f16", ModelShape(width=512, layers=8, inner=1536, heads=8, context=8192, half=True)
     )
-    yield Kind("llama-f32", Shape(width=768, layers=6, heads=12, kv_heads=12, inner=3072))
+    yield BenchModel(
+        "llama-f32", ModelShape(width=768, layers=6, heads=12, kv_heads=12, inner=3072)
+    )
     for quantization in ("Q8_0", "Q4_K_M", "Q4_0"):
-        yield Kind(f"llama-{quantization}", Shape(half=True, **llama), quantization)
-    yield Kind(
-        "llama-128k-words", Shape(width=256, layers=4, inner=768, vocabulary=128_000, half=True)
+        yield BenchModel(f"llama-{quantization}", ModelShape(half=True, **llama), quantization)
+    yield BenchModel(
+        "llama-128k-words",
+        ModelShape(width=256, layers=4, inner=768, vocabulary=128_000, half=True),
     )
-    yield Kind("moe", Shape(width=512, layers=4, heads=8, inner=1024, experts=8, half=True))
-    yield Kind("qwen2", _shape("qwen2", inner=2048, vocabulary=32_000))
-    yield Kind("qwen3", _shape("qwen3", heads=16, kv_heads=8, key_length=128, inner=1536))
-    yield Kind("gemma", _shape("gemma", kv_heads=1, key_length=128, inner=4096))
-    yield Kind("gpt2", _shape("gpt2", kv_heads=8, inner=2048))
-    yield Kind("onnx-minilm", Bert(width=384, inner=1536, layers=6, heads=12, positions=512))
-    yield Kind("onnx-base", Bert(width=768, inner=3072, layers=10, heads=12, positions=512))
-    yield Kind("onnx-long", Bert(width=512, inner=2048, layers=4, heads=8, positions=1024))
+    yield BenchModel(
+        "moe", ModelShape(width=512, layers=4, heads=8, inner=1024, experts=8, half=True)
+    )
+    yield BenchModel("qwen2", _shape("qwen2", inner=2048, vocabulary=32_000))
+    yield BenchModel("qwen3", _shape("qwen3", heads=16, kv_heads=8, key_length=128, inner=1536))
+    yield BenchModel("gemma", _shape("gemma", kv_heads=1, key_length=128, inner=4096))
+    yield BenchModel("gpt2", _shape("gpt2", kv_heads=8, inner=2048))
+    yield BenchModel("onnx-minilm", Bert(width=384, inner=1536, layers=6, heads=12, positions=512))
+    yield BenchModel("onnx-base", Bert(width=768, inner=3072, layers=10, heads=12, positions=512))
+    yield BenchModel("onnx-long", Bert(width=512, inner=2048, layers=4, heads=8, positions=1024))
     sorter = Bert(CLASSIFIER, ("a", "b"), width=256, inner=1024, layers=4, positions=512)
-    yield Kind("onnx-classifier", sorter)
+    yield BenchModel("onnx-classifier", sorter)
 
 
-def _shape(architecture: str, **sizes: int) -> Shape:
+def _shape(architecture: str, **sizes: int) -> ModelShape:
     usual = {"width": 512, "layers": 6, "heads": 8, "kv_heads": 2, "context": 8192}
     given: dict[str, Any] = usual | sizes
-    return Shape(architecture=architecture, half=True, **given)
+    return ModelShape(architecture=architecture, half=True, **given)

@@ -37,11 +37,11 @@ from tests.serving.engines.processes import TOKEN, engine_process
 
 BAR = 1.5
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
-TEXT = Path(__file__).parents[1] / "flows/steps/evaluation_text.txt"
+TEXT = Path(__file__).parents[1] / "flows/steps/evaluate/evaluation_text.txt"
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class OnnxPeer:
     """A server to measure: ours where it has no program."""
 
     name: str
@@ -51,7 +51,7 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class OnnxFigures:
     """One server in one round."""
 
     per_second: float
@@ -61,17 +61,17 @@ class Measured:
     vectors: Any
 
 
-def peers(threads: int) -> list[Peer]:
+def peers(threads: int) -> list[OnnxPeer]:
     one_worker_each = {"workers": threads, "threads": 1, "batch": 1}
     return [
-        Peer("ours"),
-        Peer("fastembed", "fastembed", FASTEMBED, {"threads": threads}),
-        Peer("fastembed, 1 thread a call", "fastembed", FASTEMBED, {"threads": 1}),
-        Peer("LitServe", "litserve", LITSERVE, {"workers": 1, "threads": threads, "batch": 1}),
-        Peer("LitServe, batches of 16", "litserve", LITSERVE,
+        OnnxPeer("ours"),
+        OnnxPeer("fastembed", "fastembed", FASTEMBED, {"threads": threads}),
+        OnnxPeer("fastembed, 1 thread a call", "fastembed", FASTEMBED, {"threads": 1}),
+        OnnxPeer("LitServe", "litserve", LITSERVE, {"workers": 1, "threads": threads, "batch": 1}),
+        OnnxPeer("LitServe, batches of 16", "litserve", LITSERVE,
              {"workers": 1, "threads": threads, "batch": 16}),
-        Peer("LitServe, 1-thread workers", "litserve", LITSERVE, one_worker_each),
-        Peer("LitServe, 1-thread workers, batches of 8", "litserve", LITSERVE,
+        OnnxPeer("LitServe, 1-thread workers", "litserve", LITSERVE, one_worker_each),
+        OnnxPeer("LitServe, 1-thread workers, batches of 8", "litserve", LITSERVE,
              one_worker_each | {"batch": 8}),
     ]  # fmt: skip
 
@@ -85,7 +85,7 @@ def texts(count: int, longest: int) -> list[str]:
 
 
 @contextmanager
-def serving(peer: Peer, model: Path, cache: Path, threads: int) -> Generator[tuple[str, int]]:
+def serving(peer: OnnxPeer, model: Path, cache: Path, threads: int) -> Generator[tuple[str, int]]:
     """Start it, wait until it answers, end it and all its children; address and process id."""
     if not peer.program:
         given = {"format": "onnx", "path": str(model), "threads": threads, "context_length": 0}
@@ -134,7 +134,7 @@ async def _ask(session: aiohttp.ClientSession, url: str, text: str) -> list[floa
         return json.loads(await answer.read())["data"][0]["embedding"]
 
 
-async def measure(url: str, pid: int, sent: list[str], clients: int) -> Measured:
+async def measure(url: str, pid: int, sent: list[str], clients: int) -> OnnxFigures:
     """Each client asks, waits for the answer, and asks the next."""
     took: list[float] = []
     connector = aiohttp.TCPConnector(limit=0)
@@ -155,7 +155,7 @@ async def measure(url: str, pid: int, sent: list[str], clients: int) -> Measured
         vectors = np.array([await _ask(session, url, text) for text in sent[:64]])
     cut = statistics.quantiles(took, n=100)
     each = used / len(sent) * 1e3
-    return Measured(len(sent) / seconds, cut[49] * 1e3, cut[98] * 1e3, each, vectors)
+    return OnnxFigures(len(sent) / seconds, cut[49] * 1e3, cut[98] * 1e3, each, vectors)
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -165,7 +165,7 @@ def _cpu_seconds(pid: int) -> float:
     return sum(t.user + t.system for t in times)
 
 
-def report(found: dict[str, list[Measured]]) -> None:
+def report(found: dict[str, list[OnnxFigures]]) -> None:
     ours = found["ours"][0].vectors
     print(f"{'':42} {'per second':>11} {'p50 ms':>8} {'p99 ms':>8} {'cpu ms':>7}  vectors apart")
     rates: dict[str, float] = {}
@@ -206,15 +206,15 @@ def main() -> None:
 
 
 def run_rounds(
-    asked: argparse.Namespace, chosen: list[Peer], model: Path, sent: list[str]
-) -> dict[str, list[Measured]]:
+    asked: argparse.Namespace, chosen: list[OnnxPeer], model: Path, sent: list[str]
+) -> dict[str, list[OnnxFigures]]:
     """Every server in turn, alone, as many times as asked."""
-    found: dict[str, list[Measured]] = {peer.name: [] for peer in chosen} | {FLOOR: []}
+    found: dict[str, list[OnnxFigures]] = {peer.name: [] for peer in chosen} | {FLOOR: []}
     for _ in range(asked.rounds):
         for peer in chosen:
             with serving(peer, model, asked.cache, asked.threads) as (url, pid):
                 found[peer.name].append(asyncio.run(measure(url, pid, sent, asked.clients)))
-        found[FLOOR].append(Measured(*network_alone(model, sent, asked.threads)))
+        found[FLOOR].append(OnnxFigures(*network_alone(model, sent, asked.threads)))
     return found
 
 

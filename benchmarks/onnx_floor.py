@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from serving.engines.onnx.heads import normalised
-from serving.engines.onnx.network import Network
-from serving.engines.onnx.placement import Placement, Provider, open_session
-from serving.engines.onnx.tokens import Reader, Tokens
+from modelyard.serving.engines.onnx.heads import normalised
+from modelyard.serving.engines.onnx.network import Network
+from modelyard.serving.engines.onnx.placement import Provider, ProviderChoice, open_session
+from modelyard.serving.engines.onnx.tokens import EncodedText, TextTokenizer
 
 FLOOR = "the network alone, text by text"
 LIMIT = 256
@@ -27,9 +27,9 @@ def network_alone(
     """
     import onnxruntime
 
-    session = open_session(onnxruntime, model, Placement(Provider.CPU), {})
+    session = open_session(onnxruntime, model, ProviderChoice(Provider.CPU), {})
     network = Network.of(session, padding=0)
-    texts = Reader.load(model.with_name("tokenizer.json"), LIMIT).read(sent, truncate=True)
+    texts = TextTokenizer.load(model.with_name("tokenizer.json"), LIMIT).read(sent, truncate=True)
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda text: network.run([text]), texts[:64]))
         used, begun = time.process_time(), time.perf_counter()
@@ -40,12 +40,12 @@ def network_alone(
     return len(sent) / seconds, cut[49] * 1e3, cut[98] * 1e3, used / len(sent) * 1e3, vectors
 
 
-def _seconds(network: Network, text: Tokens) -> float:
+def _seconds(network: Network, text: EncodedText) -> float:
     begun = time.perf_counter()
     network.run([text])
     return time.perf_counter() - begun
 
 
-def _vector(network: Network, text: Tokens) -> Any:
+def _vector(network: Network, text: EncodedText) -> Any:
     states, _ = network.run([text])
     return normalised(states[0].mean(0))

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import aiohttp
 
+from benchmarks.installation import BenchInstallation, running_installation
 from benchmarks.routing.report import quantile
-from benchmarks.yard import Yard, running_yard
 
 NODES = ("a", "b", "c")
 ENGINE = {"prefill_s": 0.05, "delay_s": 0.02}
@@ -28,7 +28,7 @@ BAR_S, AS_BEFORE = 5.0, 1.25
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class RecoveredStream:
     """One answer; times in seconds, `begun` from the kill on."""
 
     begun: float
@@ -37,24 +37,26 @@ class Stream:
     whole: bool
 
 
-async def load(yard: Yard, seconds: float, rate: float) -> list[Stream]:
+async def load(
+    installation: BenchInstallation, seconds: float, rate: float
+) -> list[RecoveredStream]:
     """Streams at a steady rate, whatever becomes of those before; the kill comes after a third."""
     began, killed_after = time.monotonic(), seconds / 3
-    headers = {"Authorization": f"Bearer {yard.key}"}
+    headers = {"Authorization": f"Bearer {installation.key}"}
     connector = aiohttp.TCPConnector(limit=0)
     async with (
-        aiohttp.ClientSession(yard.url, headers=headers, connector=connector) as session,
+        aiohttp.ClientSession(installation.url, headers=headers, connector=connector) as session,
         asyncio.TaskGroup() as group,
     ):
-        asyncio.get_running_loop().call_later(killed_after, yard.workers[NODES[0]].kill)
-        asked = list[asyncio.Task[Stream]]()
+        asyncio.get_running_loop().call_later(killed_after, installation.workers[NODES[0]].kill)
+        asked = list[asyncio.Task[RecoveredStream]]()
         for number in range(int(seconds * rate)):
             await asyncio.sleep(began + number / rate - time.monotonic())
             asked.append(group.create_task(_ask(session, began + killed_after)))
     return [task.result() for task in asked]
 
 
-async def _ask(session: aiohttp.ClientSession, killed_at: float) -> Stream:
+async def _ask(session: aiohttp.ClientSession, killed_at: float) -> RecoveredStream:
     begun, first, rest, whole = time.monotonic(), 0.0, b"", False
     with suppress(aiohttp.ClientError):  # a connection that breaks is a stream that broke
         async with session.post("/v1/completions", json=BODY) as answer:
@@ -63,10 +65,10 @@ async def _ask(session: aiohttp.ClientSession, killed_at: float) -> Stream:
                 rest = (rest + part)[-64:]
         whole = answer.status == 200 and rest.endswith(b"data: [DONE]\n\n")
     over = time.monotonic()
-    return Stream(begun - killed_at, (first or over) - begun, over - begun, whole)
+    return RecoveredStream(begun - killed_at, (first or over) - begun, over - begun, whole)
 
 
-def report(streams: list[Stream]) -> bool:
+def report(streams: list[RecoveredStream]) -> bool:
     """Print what came of each second; whether first tokens were as before within the bar."""
     before = [s for s in streams if s.begun < -1]
     usual = quantile([s.first_s for s in before], 0.99)
@@ -84,15 +86,15 @@ def report(streams: list[Stream]) -> bool:
     return back_s <= BAR_S and own
 
 
-def _in(streams: list[Stream], second: int) -> list[Stream]:
+def _in(streams: list[RecoveredStream], second: int) -> list[RecoveredStream]:
     return [s for s in streams if second <= s.begun < second + 1]
 
 
-def _first_p99(streams: list[Stream], second: int) -> float:
+def _first_p99(streams: list[RecoveredStream], second: int) -> float:
     return quantile([s.first_s for s in _in(streams, second)], 0.99)
 
 
-def _row(name: str, streams: list[Stream]) -> str:
+def _row(name: str, streams: list[RecoveredStream]) -> str:
     first = [s.first_s * 1000 for s in streams]
     broke = sum(not s.whole for s in streams)
     end = quantile([s.took_s * 1000 for s in streams], 0.99)
@@ -107,8 +109,8 @@ def main() -> int:
     given = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        yard = running_yard(stack, folder, {"talker": ENGINE}, NODES)
-        streams = asyncio.run(load(yard, given.seconds, given.rate))
+        installation = running_installation(stack, folder, {"talker": ENGINE}, NODES)
+        streams = asyncio.run(load(installation, given.seconds, given.rate))
     return 0 if report(streams) else 1
 
 

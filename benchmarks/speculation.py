@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from serving.engines.config import EngineConfig
-from serving.engines.generation import Finish, Generation, Sampling
-from serving.engines.llama_cpp.engine import LlamaEngine
-from serving.engines.llama_cpp.load import load_writer
-from serving.engines.llama_cpp.scoring import Score
-from serving.engines.llama_cpp.slot import Sequence
+from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.engines.generation import Finish, Generation, Sampling
+from modelyard.serving.engines.llama_cpp.engine import LlamaEngine
+from modelyard.serving.engines.llama_cpp.kv.slot import Sequence
+from modelyard.serving.engines.llama_cpp.load import load_writer
+from modelyard.serving.engines.llama_cpp.sampling.scoring import Score
 from tests.models.tiny import Tiny
 
 DEMO = Path(__file__).parents[1] / (
@@ -35,7 +35,7 @@ Prompts = Callable[[LlamaEngine, int], list[tuple[int, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class SpeculationCase:
     """A model, what it is asked, and the ratio that is to be reached."""
 
     name: str
@@ -84,7 +84,9 @@ def opened(model: Path, clients: int, *, speculate: bool) -> Generator[LlamaEngi
         engine.close()
 
 
-async def _one(engine: LlamaEngine, prompt: tuple[int, ...], case: Case, seed: int) -> int:
+async def _one(
+    engine: LlamaEngine, prompt: tuple[int, ...], case: SpeculationCase, seed: int
+) -> int:
     limit = min(case.tokens, engine.prompting.context_length - len(prompt))
     sampling = Sampling(temperature=case.sampling.temperature, seed=seed)
     sequence = Sequence(Generation(prompt, limit, (), sampling), seed, asyncio.get_running_loop())
@@ -98,7 +100,7 @@ async def _one(engine: LlamaEngine, prompt: tuple[int, ...], case: Case, seed: i
 
 
 def speed(
-    engine: LlamaEngine, case: Case, clients: int, seed: int, clock: Callable[[], float]
+    engine: LlamaEngine, case: SpeculationCase, clients: int, seed: int, clock: Callable[[], float]
 ) -> float:
     """Tokens a second of requests that begin together."""
     prompts = case.prompts(engine, clients)
@@ -114,7 +116,7 @@ def speed(
     return asyncio.run(all_of_them()) / (clock() - begun)
 
 
-def compare(case: Case, clients: int, rounds: int, clock: Callable[[], float]) -> None:
+def compare(case: SpeculationCase, clients: int, rounds: int, clock: Callable[[], float]) -> None:
     with (
         opened(case.model, clients, speculate=True) as guessing,
         opened(case.model, clients, speculate=False) as plain,
@@ -143,12 +145,12 @@ def main() -> None:
         wide = WIDE.write(Path(folder) / "wide.gguf")
         copy = COPY.write(Path(folder) / "copy.gguf")
         cases = [
-            Case("a copied passage, greedy", copy, copying, GREEDY, 1.2),
-            Case("a copied passage, sampled", copy, copying, FREE, 1.2),
-            Case("demo model, repeating, greedy", DEMO, repeating, GREEDY, 0.97),
-            Case("demo model, verses, sampled", DEMO, verses, FREE, 0.97),
-            Case("random weights, greedy", wide, unrelated, GREEDY, 0.97),
-            Case("random weights, sampled", wide, unrelated, FREE, 0.97),
+            SpeculationCase("a copied passage, greedy", copy, copying, GREEDY, 1.2),
+            SpeculationCase("a copied passage, sampled", copy, copying, FREE, 1.2),
+            SpeculationCase("demo model, repeating, greedy", DEMO, repeating, GREEDY, 0.97),
+            SpeculationCase("demo model, verses, sampled", DEMO, verses, FREE, 0.97),
+            SpeculationCase("random weights, greedy", wide, unrelated, GREEDY, 0.97),
+            SpeculationCase("random weights, sampled", wide, unrelated, FREE, 0.97),
         ]
         print(f"{'':34}{'at':>4}{'guessing':>9}{'plain':>9}{'ratio':>8}   tokens a second")
         for case in cases:

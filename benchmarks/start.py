@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from registry.ports import choose_port
+from modelyard.registry.ports import choose_port
 
 FLOOR = """
 import sys, uvicorn
@@ -28,14 +28,14 @@ uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error")
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartFigures:
     """Seconds from the process's start to its first 200, and its resident MiB then."""
 
     seconds: float
     mebibytes: float
 
 
-def start(argv: list[str], port: int, data: str) -> Start:
+def start(argv: list[str], port: int, data: str) -> StartFigures:
     began = time.perf_counter()
     env = {**os.environ, "MODELYARD_DATA_DIR": data}
     child = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL)
@@ -46,7 +46,7 @@ def start(argv: list[str], port: int, data: str) -> Start:
                     sys.exit(f"{argv} ended with {child.returncode}")
                 time.sleep(0.01)
         seconds = time.perf_counter() - began
-        return Start(seconds, psutil.Process(child.pid).memory_info().rss / 2**20)
+        return StartFigures(seconds, psutil.Process(child.pid).memory_info().rss / 2**20)
     finally:
         child.terminate()
         child.wait()
@@ -60,12 +60,19 @@ def _live(client: httpx.Client, port: int) -> bool:
 
 
 def main(runs: int) -> None:
-    ours: list[Start] = []
-    floor: list[Start] = []
+    ours: list[StartFigures] = []
+    floor: list[StartFigures] = []
     with tempfile.TemporaryDirectory() as data:
         for _ in range(runs + 1):  # the first pair warms the disk cache and migrates
             port = choose_port(0, "")
-            gateway = [sys.executable, "-m", "serving.cli.main", "gateway", "--port", str(port)]
+            gateway = [
+                sys.executable,
+                "-m",
+                "modelyard.serving.cli.main",
+                "gateway",
+                "--port",
+                str(port),
+            ]
             ours.append(start(gateway, port, str(Path(data))))
             port = choose_port(0, "")
             floor.append(start([sys.executable, "-c", FLOOR, str(port)], port, data))

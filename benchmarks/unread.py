@@ -19,8 +19,8 @@ from pathlib import Path
 
 import aiohttp
 
+from benchmarks.installation import BenchInstallation, running_installation
 from benchmarks.routing.report import quantile
-from benchmarks.yard import Yard, running_yard
 
 MANY = 40
 WORD = "x" * 20_000
@@ -38,12 +38,12 @@ BAR = 1.10
 ENDS_WITHIN_S = 30.0
 
 
-async def measure(yard: Yard, words: int, requests: int) -> list[float]:
+async def measure(installation: BenchInstallation, words: int, requests: int) -> list[float]:
     """First tokens in ms, beside forty unread answers of so many words; none where 0."""
-    unread = [await _unread(yard, words) for _ in range(MANY if words else 0)]
+    unread = [await _unread(installation, words) for _ in range(MANY if words else 0)]
     await asyncio.sleep(SETTLES_S.get(words, 0.0))
-    headers = {"Authorization": f"Bearer {yard.bob}"}
-    async with aiohttp.ClientSession(yard.url, headers=headers) as session:
+    headers = {"Authorization": f"Bearer {installation.bob}"}
+    async with aiohttp.ClientSession(installation.url, headers=headers) as session:
         took = [await _first_token(session, ("talker", "other")[n % 2]) for n in range(requests)]
     for writer in unread:
         writer.transport.abort()
@@ -51,12 +51,12 @@ async def measure(yard: Yard, words: int, requests: int) -> list[float]:
     return took
 
 
-async def _unread(yard: Yard, words: int) -> asyncio.StreamWriter:
-    host, port = yard.url.removeprefix("http://").split(":")
+async def _unread(installation: BenchInstallation, words: int) -> asyncio.StreamWriter:
+    host, port = installation.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=1)
     body = f'{{"model":"talker","prompt":"Say","stream":true,"max_tokens":{words}}}'
     writer.write(
-        f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {yard.key}\r\n"
+        f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {installation.key}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
     )
     await reader.read(1)  # it has begun, or waits for a place: the head comes at once
@@ -74,12 +74,12 @@ async def _first_token(session: aiohttp.ClientSession, model: str) -> float:
     return took
 
 
-async def compare(yard: Yard, pairs: int, requests: int) -> bool:
+async def compare(installation: BenchInstallation, pairs: int, requests: int) -> bool:
     """Print the pairs' first tokens; whether both kinds stay within the bar."""
     found = dict[int, list[float]]()
     for _ in range(pairs):
         for words in (0, WRITTEN, 0, HELD):
-            found.setdefault(words, []).extend(await measure(yard, words, requests))
+            found.setdefault(words, []).extend(await measure(installation, words, requests))
     print(f"{MANY} unread answers of{'':14}first token p50, p95 ms{'':6}ratios (bar {BAR})")
     holds = True
     for words in (0, WRITTEN, HELD):
@@ -91,13 +91,13 @@ async def compare(yard: Yard, pairs: int, requests: int) -> bool:
     return holds
 
 
-async def ends(yard: Yard) -> float:
+async def ends(installation: BenchInstallation) -> float:
     """Seconds that the gateway takes to end by SIGTERM while forty answers are unread."""
-    unread = [await _unread(yard, WRITTEN) for _ in range(MANY)]
+    unread = [await _unread(installation, WRITTEN) for _ in range(MANY)]
     await asyncio.sleep(SETTLES_S[WRITTEN])
     began = time.monotonic()
-    os.kill(yard.gateway.pid, signal.SIGTERM)
-    await asyncio.to_thread(yard.gateway.wait, 120)
+    os.kill(installation.gateway.pid, signal.SIGTERM)
+    await asyncio.to_thread(installation.gateway.wait, 120)
     took = time.monotonic() - began
     for writer in unread:
         writer.transport.abort()
@@ -111,9 +111,9 @@ def main() -> int:
     given = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        yard = running_yard(stack, folder, MODELS, ["a"])
-        holds = asyncio.run(compare(yard, given.pairs, given.requests))
-        took = asyncio.run(ends(yard))
+        installation = running_installation(stack, folder, MODELS, ["a"])
+        holds = asyncio.run(compare(installation, given.pairs, given.requests))
+        took = asyncio.run(ends(installation))
     print(f"\nended by SIGTERM beside them in {took:.1f} s")
     return 0 if holds else 1
 

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import session
-from dashboard.client import Gateway
-from dashboard.settings import DashboardSettings
-from dashboard.views import devices, login, models, runs
-from registry.settings import load
+from modelyard.dashboard import session
+from modelyard.dashboard.client import GatewayClient
+from modelyard.dashboard.pages import devices, login, models, runs
+from modelyard.dashboard.settings import DashboardSettings
+from modelyard.registry.settings import load
 
 _HERE = Path(__file__).parent
 
 
 @st.cache_resource
-def gateway_at(url: str) -> Gateway:
+def gateway_at(url: str) -> GatewayClient:
     """One pool of connections for all users; who asks is said with each request."""
-    return Gateway.at(url)
+    return GatewayClient.at(url)
 
 
 def page(show: Callable[..., None], title: str, path: str = "") -> st.Page:

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from registry.console import Commands
-from registry.errors import NotInstalled
+from modelyard.registry.console import Commands
+from modelyard.registry.errors import NotInstalled
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -36,9 +36,9 @@ def dashboard(
         raise NotInstalled(
             "The dashboard is not installed.", fix="pip install 'modelyard[dashboard]'"
         )
-    from dashboard.launch import HOME, command, environment
-    from dashboard.settings import DashboardSettings
-    from registry.settings import load
+    from modelyard.dashboard.launch import HOME, command, environment
+    from modelyard.dashboard.settings import DashboardSettings
+    from modelyard.registry.settings import load
 
     given: dict[str, Any] = {
         "dashboard_port": port,

@@ -7,10 +7,10 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from registry.errors import ModelyardError, NotAuthenticated, NotPermitted
-from serving.wire.account import Me, Session
-from serving.wire.devices import DeviceHistoryReply, DeviceList, DeviceSummary
-from serving.wire.registered import (
+from modelyard.registry.errors import ModelyardError, NotAuthenticated, NotPermitted
+from modelyard.serving.wire.admin.account import Me, Session
+from modelyard.serving.wire.admin.devices import DeviceHistoryReply, DeviceList, DeviceSummary
+from modelyard.serving.wire.admin.registered import (
     LifecycleRun,
     LifecycleRuns,
     RegisteredModel,
@@ -44,7 +44,7 @@ class _Problem(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
+class GatewayClient:
     """A gateway, asked as whoever the credential (an API key or a token) belongs to."""
 
     url: str
@@ -52,12 +52,12 @@ class Gateway:
     credential: str = field(default="", repr=False)
 
     @classmethod
-    def at(cls, url: str) -> "Gateway":
+    def at(cls, url: str) -> "GatewayClient":
         """Connections to a gateway; proxies of the environment are for other addresses."""
         http = httpx.Client(base_url=url, timeout=TIMEOUT, transport=httpx.HTTPTransport(retries=1))
         return cls(url, http)
 
-    def using(self, credential: str) -> "Gateway":
+    def using(self, credential: str) -> "GatewayClient":
         return replace(self, credential=credential)
 
     def login(self, name: str, password: str) -> Session:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from dashboard.settings import DashboardSettings
-from registry.ports import choose_port
-from registry.python import python_module
-from registry.settings import config_file
+from modelyard.dashboard.settings import DashboardSettings
+from modelyard.registry.ports import choose_port
+from modelyard.registry.process.python import python_module
+from modelyard.registry.settings import config_file
 
 HOME = Path(__file__).parent
 """Where the server stands: Streamlit reads settings and secrets of the folder it is started in."""
@@ -15,7 +15,7 @@ def command(settings: DashboardSettings) -> list[str]:
     """The command line of the server, on a port that is free."""
     host = settings.dashboard_host
     port = choose_port(settings.dashboard_port, "--port", host)
-    return [*python_module("dashboard.server", "--host", host, "--port", str(port))]
+    return [*python_module("modelyard.dashboard.server", "--host", host, "--port", str(port))]
 
 
 def environment(settings: DashboardSettings) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The dashboard's server: Streamlit, which pages of other origins do not reach.
 
-`python -m dashboard.server --host 127.0.0.1 --port 8501`; what it shows is the settings' to say.
+`python -m modelyard.dashboard.server --host 127.0.0.1 --port 8501`; what it shows is the settings'
+to say.
 """
 
 import argparse
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from registry.pages import LOOPBACK, PageGuard, Pages, Receive, Scope, Send, refuse
+from modelyard.registry.web.origins import LOOPBACK, PageGuard, Pages, Receive, Scope, Send, refuse
 
 APP = Path(__file__).with_name("app.py")
 SHUT = (
@@ -71,7 +72,7 @@ def options(host: str, port: int) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="dashboard.server", description=__doc__)
+    parser = argparse.ArgumentParser(prog="modelyard.dashboard.server", description=__doc__)
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args()

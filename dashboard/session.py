@@ -5,39 +5,39 @@ from typing import cast
 
 import streamlit as st
 
-from dashboard.client import Gateway
-from registry.errors import NotAuthenticated
-from serving.wire.account import Me
+from modelyard.dashboard.client import GatewayClient
+from modelyard.registry.errors import NotAuthenticated
+from modelyard.serving.wire.admin.account import Me
 
 _LOGIN, _NOTICE = "login", "notice"
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class DashboardSession:
     """A user and the gateway as this user may ask it; the credential is inside, out of repr."""
 
     me: Me
-    gateway: Gateway = field(repr=False)
+    gateway: GatewayClient = field(repr=False)
 
 
-def current() -> Login | None:
-    return cast("Login | None", st.session_state.get(_LOGIN))
+def current() -> DashboardSession | None:
+    return cast("DashboardSession | None", st.session_state.get(_LOGIN))
 
 
-def with_key(gateway: Gateway, key: str) -> Login:
+def with_key(gateway: GatewayClient, key: str) -> DashboardSession:
     """Log in by API key (or token); raises what the gateway refuses it with."""
     if not (key.isascii() and key.isprintable()):
         raise NotAuthenticated("Keys have no such signs.")  # nor could a header carry them
     mine = gateway.using(key)
-    return begin(Login(mine.me(), mine))
+    return begin(DashboardSession(mine.me(), mine))
 
 
-def with_password(gateway: Gateway, name: str, password: str) -> Login:
+def with_password(gateway: GatewayClient, name: str, password: str) -> DashboardSession:
     """Log in by name and password, for as long as the token holds."""
     return with_key(gateway, gateway.login(name, password).access_token)
 
 
-def begin(login: Login) -> Login:
+def begin(login: DashboardSession) -> DashboardSession:
     st.session_state[_LOGIN] = login
     return login
 

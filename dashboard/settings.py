@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from registry.settings import Section
+from modelyard.registry.settings import Section
 
 
 class DashboardSettings(Section):

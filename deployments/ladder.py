@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployments.llama_builds import Compiling, LlamaBuild, builds_for
-from serving.engines.llama_cpp.built import Built, note_built, read_built
+from modelyard.deployments.llama_builds import Compiling, LlamaBuild, builds_for
+from modelyard.serving.engines.llama_cpp.trial.build_record import Built, note_built, read_built
 
 if TYPE_CHECKING:
-    from serving.engines.llama_cpp.trial import Trial
+    from modelyard.serving.engines.llama_cpp.trial.trial import Trial
 
 
 class BuildFailed(Exception):

@@ -9,8 +9,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from serving.engines.llama_cpp.built import Built
-from serving.engines.llama_cpp.processor import Processor
+from modelyard.serving.engines.llama_cpp.trial.build_record import Built
+from modelyard.serving.engines.llama_cpp.trial.processor import Processor
 
 _ALWAYS = "-DLLAVA_BUILD=OFF"
 """The vision part of llama.cpp is not used: leaving it out shortens the build."""

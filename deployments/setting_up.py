@@ -1,9 +1,9 @@
 """Installs Modelyard into the environment that runs this, with a llama.cpp that works here.
 
-`python -m deployments.setting_up gguf,onnx-cpu` installs those extras; with `--try` it only makes
-sure of llama.cpp, which takes no time where it was tried before. CMAKE_ARGS, CFLAGS, CXXFLAGS, CC
-and CXX are the build's. This runs before anything is installed: what it imports at its head comes
-with Python or with this repository.
+`python -m modelyard.deployments.setting_up gguf,onnx-cpu` installs those extras; with `--try` it
+only makes sure of llama.cpp, which takes no time where it was tried before. CMAKE_ARGS, CFLAGS,
+CXXFLAGS, CC and CXX are the build's. This runs before anything is installed: what it imports at its
+head comes with Python or with this repository.
 """
 
 import argparse
@@ -16,23 +16,25 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployments.ladder import BuildFailed, Ladder
-from deployments.llama_builds import Compiling
-from registry.python import python_module
-from serving.engines.llama_cpp.built import Built, read_built
-from serving.engines.llama_cpp.processor import this_processor
+from modelyard.deployments.ladder import BuildFailed, Ladder
+from modelyard.deployments.llama_builds import Compiling
+from modelyard.registry.process.python import python_module
+from modelyard.serving.engines.llama_cpp.trial.build_record import Built, read_built
+from modelyard.serving.engines.llama_cpp.trial.processor import this_processor
 
 if TYPE_CHECKING:
-    from serving.engines.llama_cpp.trial import Trial
+    from modelyard.serving.engines.llama_cpp.trial.trial import Trial
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ROOT / "constraints.txt"
 _SETTING = "llama-cpp-python:cmake.define.MODELYARD_BUILD"
 _OWN_LIBRARY = "LLAMA_CPP_LIB_PATH"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m deployments.setting_up", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m modelyard.deployments.setting_up", description=__doc__
+    )
     parser.add_argument("extras", help="names of pyproject's extras, with commas between")
     parser.add_argument("--try", dest="only_try", action="store_true", help="all is installed")
     given = parser.parse_args()
@@ -44,7 +46,7 @@ def main() -> int:
     except BuildFailed:
         return 1
     # A new process sees what has just been installed.
-    again = python_module("deployments.setting_up", "--try", given.extras)
+    again = python_module("modelyard.deployments.setting_up", "--try", given.extras)
     return subprocess.run(again, cwd=ROOT, check=False).returncode
 
 
@@ -102,14 +104,14 @@ def _uv_pip(command: list[str], environment: dict[str, str]) -> None:
 
 
 def _tried() -> "Trial":
-    from serving.engines.llama_cpp.tried import tried
+    from modelyard.serving.engines.llama_cpp.trial.result import tried
 
     return tried(Path(sys.prefix))
 
 
 def _settled(ladder: Ladder) -> int:
     """1 where no build of llama.cpp is of any use here; what fails of it else is told."""
-    from serving.engines.llama_cpp.trial import TrialImpossible
+    from modelyard.serving.engines.llama_cpp.trial.trial import TrialImpossible
 
     own = os.environ.get(_OWN_LIBRARY)
     try:

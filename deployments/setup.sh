@@ -27,6 +27,7 @@ fi
 [[ -x .venv/bin/python ]] || "$python" -m venv .venv
 [[ -x .venv/bin/uv ]] || .venv/bin/python -m pip install --quiet "uv>=0.9"
 echo "Installing Modelyard [$extras]; the first time llama.cpp is compiled, about 3 minutes on 2 cores."
-.venv/bin/python -m deployments.setting_up "$extras"
+# Nothing is installed yet: the package is found where it lies.
+PYTHONPATH=src .venv/bin/python -m modelyard.deployments.setting_up "$extras"
 .venv/bin/python -m compileall -q dashboard deployments flows registry serving
 touch .venv/.ready

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from flows.errors import NoMatchingFile
-from flows.steps import download
-from flows.steps.adapter import check_adapter
-from flows.steps.resolve import resolve
-from flows.yard import Yard, open_yard
-from registry.adapters import Adapters
-from registry.names import Adapter, ModelRef, StoredFile
+from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.errors import NoMatchingFile
+from modelyard.flows.steps.hub import download
+from modelyard.flows.steps.hub.resolve import resolve
+from modelyard.flows.steps.validate.adapter import check_adapter
+from modelyard.registry.catalog.adapters import AdapterCatalog
+from modelyard.registry.catalog.model import Adapter, ModelRef, StoredFile
 
 
 def bring_adapter(base: str, name: str, source: str, revision: str = "main") -> Adapter:
@@ -18,28 +18,33 @@ def bring_adapter(base: str, name: str, source: str, revision: str = "main") -> 
     InvalidName, and AlreadyExists where the model has another adapter of that name.
     """
     ref = ModelRef.parse(f"{base}+{name}")
-    with open_yard() as yard:
-        version = yard.catalog.find(ModelRef(ref.name, ref.alias, ref.number))
-        file = _fetch(yard, source, revision)
-        with yard.store.use(file.sha256) as path, yard.store.use(version.main.sha256) as base_file:
+    with open_yard() as context:
+        version = context.catalog.find(ModelRef(ref.name, ref.alias, ref.number))
+        file = _fetch(context, source, revision)
+        with (
+            context.store.use(file.sha256) as path,
+            context.store.use(version.main.sha256) as base_file,
+        ):
             check_adapter(path, file.path.rsplit("/", 1)[-1], version, base_file)
-            adapter = Adapters(yard.db).add(ref.name, name, file)
-            yard.store.pin(file.sha256, f"adapter:{adapter.id}")
+            adapter = AdapterCatalog(context.db).add(ref.name, name, file)
+            context.store.pin(file.sha256, f"adapter:{adapter.id}")
         return adapter
 
 
-def _fetch(yard: Yard, source: str, revision: str) -> StoredFile:
+def _fetch(context: FlowContext, source: str, revision: str) -> StoredFile:
     local = Path(source)
     if local.is_file():
-        stored = yard.store.put(local)
+        stored = context.store.put(local)
         return StoredFile(str(local.absolute())[-500:], stored.sha256, stored.size)
     repo, path = _parts(source)
-    snapshot = resolve(yard.settings.hub, repo, revision)
+    snapshot = resolve(context.settings.hub, repo, revision)
     file = next((f for f in snapshot.files if f.path == path), None)
     if file is None:
         raise NoMatchingFile(f"{repo} has no file '{path}'.", fix=f"See {source}.")
-    with download.client(yard.settings.hub) as client:
-        fetcher = download.Downloader(yard.settings.hub, yard.store, yard.results, client, snapshot)
+    with download.client(context.settings.hub) as client:
+        fetcher = download.Downloader(
+            context.settings.hub, context.store, context.results, client, snapshot
+        )
         stored = fetcher.fetch(file, lambda _: None)
     where = f"{repo}@{snapshot.commit}/{path}"
     return StoredFile(where[-500:], stored.sha256, stored.size)

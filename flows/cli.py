@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.errors import PrefectUnreachable
-from registry.console import Commands, out, print_json
-from registry.names import Kind, ModelVersion
-from registry.store.room import size_text
+from modelyard.flows.errors import PrefectUnreachable
+from modelyard.registry.catalog.model import Kind, ModelVersion
+from modelyard.registry.console import Commands, out, print_json
+from modelyard.registry.store.capacity import size_text
 
 ADD_EXAMPLES = """
 [bold]Examples[/bold]
@@ -78,20 +78,20 @@ def add(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Bring a model from the Hub into the registry: checked, measured, ready to serve."""
-    from flows.bring import bring
-    from flows.order import Order
+    from modelyard.flows.ingest.command import run_ingest
+    from modelyard.flows.ingest.request import IngestRequest
 
-    order = Order(
+    request = IngestRequest(
         repo=repo, revision=revision, file=file, quantize=tuple(quantize or ()), name=name,
         private=private, eval_text=str(eval_text.absolute()) if eval_text else None,
         memory_gb=memory_gb, allow_requantize=allow_requantize,
         owner_id=_owner(owner, api_key) if private or owner else None,
     )  # fmt: skip
-    brought = bring(order)
+    result = run_ingest(request)
     if as_json:
-        print_json({"versions": [_document(v) for v in brought.versions], "new": brought.new})
+        print_json({"versions": [_document(v) for v in result.versions], "new": result.new})
     else:
-        _tell(brought.versions, new=brought.new)
+        _tell(result.versions, new=result.new)
 
 
 def add_adapter(
@@ -101,7 +101,7 @@ def add_adapter(
     revision: Annotated[str, typer.Option(help="Branch, tag or commit of REPO.")] = "main",
 ) -> None:
     """Bring a LoRA adapter to a model: checked against it, served beside it."""
-    from flows.adapter import bring_adapter
+    from modelyard.flows.adapter import bring_adapter
 
     adapter = bring_adapter(base, name, source, revision)
     out.print(
@@ -112,32 +112,32 @@ def add_adapter(
 
 def flows() -> None:
     """Serve the flows to a Prefect server, so that its pages and schedules can start them."""
-    from flows import prefect_address
-    from flows.settings import FlowSettings
-    from registry.settings import RegistrySettings, load
+    from modelyard.flows.prefect import address
+    from modelyard.flows.settings import FlowSettings
+    from modelyard.registry.settings import RegistrySettings, load
 
     settings, data_dir = load(FlowSettings), load(RegistrySettings).data_dir
     login = settings.prefect_auth.get_secret_value()
-    server = prefect_address.find(settings.prefect_url, login, data_dir)
+    server = address.find(settings.prefect_url, login, data_dir)
     if server is None:
         raise PrefectUnreachable(
             "No Prefect server answers.",
             fix="Set PREFECT_API_URL to one that runs, or use `modelyard up`, which starts one.",
         )
-    prefect_address.prepare(server)
-    prefect_address.confirm(server)
-    from flows import served
+    address.prepare(server)
+    address.confirm(server)
+    from modelyard.flows import deployments
 
-    served.run()
+    deployments.run()
 
 
 def _owner(name: str | None, key: str) -> str:
-    from flows.owner import owner_id
-    from flows.yard import open_yard
-    from registry.identity import Identity
+    from modelyard.flows.context import open_yard
+    from modelyard.flows.ingest.owner import owner_id
+    from modelyard.registry.identity.identity import Identity
 
-    with open_yard() as yard:
-        return owner_id(Identity(yard.db, ""), name, key)  # no session is signed or read
+    with open_yard() as context:
+        return owner_id(Identity(context.db, ""), name, key)  # no session is signed or read
 
 
 def _document(version: ModelVersion) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _tell(versions: list[ModelVersion], *, new: bool) -> None:
         out.print(f"  {_measured(version)}", highlight=False)
     first = versions[0]
     out.print("Next:", highlight=False)
-    writes = first.facts.kind is Kind.WRITE
+    writes = first.facts.kind is Kind.GENERATE
     use = f"modelyard chat {first.model}" if writes else f"ask it at {first.facts.kind.endpoint}"
     out.print(f"  {use}", highlight=False)
     out.print(f"  modelyard models show {first.model}", highlight=False)

@@ -1,6 +1,6 @@
 """What can go wrong between the Hub and the registry, each with its way out."""
 
-from registry.errors import ModelyardError
+from modelyard.registry.errors import ModelyardError
 
 
 class UnknownRepository(ModelyardError):

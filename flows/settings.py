@@ -2,9 +2,9 @@
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
-from flows.steps.gate import Bounds
-from flows.steps.hub import Hub
-from registry.settings import Section
+from modelyard.flows.steps.evaluate.quality_gate import QualityBounds
+from modelyard.flows.steps.hub.hub import HubClient
+from modelyard.registry.settings import Section
 
 
 class FlowSettings(Section):
@@ -80,8 +80,8 @@ class FlowSettings(Section):
         return value.rstrip("/")
 
     @property
-    def hub(self) -> Hub:
-        return Hub(
+    def hub(self) -> HubClient:
+        return HubClient(
             self.hub_endpoint,
             self.hub_token.get_secret_value(),
             self.hub_attempts,
@@ -90,8 +90,8 @@ class FlowSettings(Section):
         )
 
     @property
-    def bounds(self) -> Bounds:
-        return Bounds(
+    def bounds(self) -> QualityBounds:
+        return QualityBounds(
             self.gate_max_perplexity_ratio,
             self.gate_max_kl,
             self.gate_min_similar,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
-from registry.database import Database
-from registry.logs import logger
+from modelyard.registry.database import Database
+from modelyard.registry.logs import logger
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -34,7 +34,7 @@ class Changes:
     """Announces what a database's transactions have changed, after each has been committed.
 
     What could not be announced is announced with the next change; until then readers may see
-    what they kept, for as long as they keep anything (`serving.shared_cache.KEEP_S`).
+    what they kept, for as long as they keep anything (`modelyard.serving.shared_cache.KEEP_S`).
     """
 
     client: "Redis"

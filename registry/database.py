@@ -1,5 +1,6 @@
 """One database for all rooms: SQLite (WAL) on a laptop, PostgreSQL in production."""
 
+import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -127,3 +128,7 @@ def _on_begin(connection: Connection) -> None:
     # instead of waiting; taking the write lock at once makes writers queue.
     reading = connection.get_execution_options().get(READ_ONLY, False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())

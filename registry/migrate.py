@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import inspect, text
 
-from registry.database import Database
-from registry.errors import DatabaseNewer
-from registry.locks import exclusive
+from modelyard.registry.database import Database
+from modelyard.registry.errors import DatabaseNewer
+from modelyard.registry.locks import exclusive
 
 SCRIPTS = Path(__file__).parent / "migrations"
 _ADVISORY_KEY = 0x6D6F64656C  # "model": one number that every modelyard process locks

@@ -3,7 +3,7 @@
 import os
 import socket
 
-from registry.errors import PortInUse
+from modelyard.registry.errors import PortInUse
 
 LOOPBACK = "127.0.0.1"
 

@@ -6,8 +6,8 @@ import os
 import secrets
 from pathlib import Path
 
-from registry.locks import exclusive
-from registry.settings import RegistrySettings
+from modelyard.registry.locks import exclusive
+from modelyard.registry.settings import RegistrySettings
 
 
 def secret_key(settings: RegistrySettings) -> str:

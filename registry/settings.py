@@ -17,8 +17,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from registry.errors import SettingsInvalid
-from registry.logs.lines import Form, Level
+from modelyard.registry.errors import SettingsInvalid
+from modelyard.registry.logs.lines import Form, Level
 
 PREFIX = "MODELYARD_"
 _SQLITE = "sqlite:///"

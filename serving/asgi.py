@@ -6,45 +6,45 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 
 from fastapi import FastAPI
 
-from registry.catalog import Catalog
-from registry.database import Database
-from registry.device_history import DeviceHistory
-from registry.device_orders import DeviceOrders
-from registry.fleet import Fleet
-from registry.identity import Identity, internal_token, secret_key
-from registry.open import open_database
-from registry.promotions import Promotions
-from registry.quotas import Quotas
-from registry.runs import RunBoard
-from registry.secrets import metrics_token
-from registry.settings import RegistrySettings, load
-from registry.usage import UsageBook
-from serving.admission.authentication import Authenticator
-from serving.admission.gate import Gate
-from serving.admission.logins import Logins
-from serving.admission.open import open_gate
-from serving.api.app import build_app
-from serving.api.parts import Parts
-from serving.cache import Recent
-from serving.during import during
-from serving.gateway import Gateway
-from serving.metrics import Metrics
-from serving.reads import Reads
-from serving.routing.blame import Blame
-from serving.routing.census import Census
-from serving.routing.hedge import Hedge
-from serving.routing.router import Router
-from serving.routing.running import Running
-from serving.routing.sharing import Sharing
-from serving.routing.upstream import Upstream
-from serving.routing.versions import Versions
-from serving.routing.warmth import Warmth
-from serving.settings import ServingSettings
-from serving.shared_cache import SharedCache
-from serving.usage.access_log import AccessLog
-from serving.usage.bookkeeper import Bookkeeper
-from serving.usage.journal import Journal
-from serving.usage.ledger import Ledger
+from modelyard.registry.billing.quotas import Quotas
+from modelyard.registry.billing.usage import UsageBook
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.catalog.promotions import Promotions
+from modelyard.registry.database import Database
+from modelyard.registry.fleet.device_history import DeviceHistory
+from modelyard.registry.fleet.device_orders import DeviceOrders
+from modelyard.registry.fleet.fleet import Fleet
+from modelyard.registry.identity.identity import Identity, internal_token, secret_key
+from modelyard.registry.installation import open_database
+from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.secrets import metrics_token
+from modelyard.registry.settings import RegistrySettings, load
+from modelyard.serving.access.authentication import Authenticator
+from modelyard.serving.access.login_throttle import Logins
+from modelyard.serving.admission.gate import Gate
+from modelyard.serving.admission.open import open_gate
+from modelyard.serving.api.app import build_app
+from modelyard.serving.api.services import Services
+from modelyard.serving.background_task import background_task
+from modelyard.serving.cache import SingleFlightCache
+from modelyard.serving.gateway.blame import Blame
+from modelyard.serving.gateway.model_versions import VisibleVersions
+from modelyard.serving.gateway.pipeline import Gateway
+from modelyard.serving.gateway.queries import Queries
+from modelyard.serving.metering.access_log import AccessLog
+from modelyard.serving.metering.bookkeeper import Bookkeeper
+from modelyard.serving.metering.journal import Journal
+from modelyard.serving.metering.open_requests import OpenRequests
+from modelyard.serving.observability.prometheus import Metrics
+from modelyard.serving.routing.fleet.prewarm import Prewarmer
+from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
+from modelyard.serving.routing.hedge import Hedge
+from modelyard.serving.routing.peer_exchange import PeerExchange
+from modelyard.serving.routing.router import Router
+from modelyard.serving.routing.running import RunningRequests
+from modelyard.serving.settings import ServingSettings
+from modelyard.serving.shared_cache import SharedCache
+from modelyard.serving.upstream.client import Upstream
 
 FAILURES_S = 300.0
 """Seconds of requests that a device's error rate is about."""
@@ -75,16 +75,16 @@ def create_app(
                 open_gate(settings, database, redis_url, authenticator.forget) as gate,
                 _ledger(settings, registry, database) as ledger,
             ):
-                reads = Reads(cache, Catalog(database), Fleet(database))
-                router = _router(settings, reads, upstream)
+                queries = Queries(cache, Catalog(database), Fleet(database))
+                router = _router(settings, queries, upstream)
                 hedge = Hedge(router, settings.hedge_after_s) if settings.hedge_after_s else None
-                versions = Versions(reads.catalog)
+                versions = VisibleVersions(queries.catalog)
                 blame = Blame(router, upstream)
                 gateway = Gateway(gate, versions, router, upstream, ledger, blame, hedge)
-                app.state.parts = _join(settings, authenticator, gateway, reads, metrics)
+                app.state.services = _join(settings, authenticator, gateway, queries, metrics)
                 promotions = Promotions(database)
-                warmth = Warmth(router.census, promotions, upstream, router.load_timeout_s)
-                async with during(warmth.run()), _sharing(router, gate, redis_url):
+                prewarmer = Prewarmer(router.snapshots, promotions, upstream, router.load_timeout_s)
+                async with background_task(prewarmer.run()), _sharing(router, gate, redis_url):
                     yield
         finally:
             database.close()
@@ -94,43 +94,43 @@ def create_app(
 
 def _sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContextManager[object]:
     """Gateways tell one another of their reservations, where there is a Redis to do it by."""
-    return during(Sharing(router, gate).run()) if redis_url else nullcontext()
+    return background_task(PeerExchange(router, gate).run()) if redis_url else nullcontext()
 
 
 def _ledger(
     settings: ServingSettings, registry: RegistrySettings, database: Database
-) -> AbstractAsyncContextManager[Ledger]:
+) -> AbstractAsyncContextManager[OpenRequests]:
     journal = Journal(registry.data_dir / "usage")
     return Bookkeeper.at_work(UsageBook(database), journal, AccessLog(settings.access_log))
 
 
-def _router(settings: ServingSettings, reads: Reads, upstream: Upstream) -> Router:
-    census = Census(reads.fleet, settings.worker_alive_s)
+def _router(settings: ServingSettings, queries: Queries, upstream: Upstream) -> Router:
+    snapshots = FleetSnapshotCache(queries.fleet, settings.worker_alive_s)
     timeout_s = settings.engine_start_timeout_s + LOAD_SLACK_S
-    return Router(census, upstream, Running(), timeout_s)
+    return Router(snapshots, upstream, RunningRequests(), timeout_s)
 
 
 def _join(
     settings: ServingSettings,
     authenticator: Authenticator,
     gateway: Gateway,
-    reads: Reads,
+    queries: Queries,
     metrics: Metrics,
-) -> Parts:
+) -> Services:
     identity = authenticator.identity
     usage = UsageBook(identity.db)
-    return Parts(
+    return Services(
         gateway=gateway,
         authenticator=authenticator,
         logins=Logins(identity),
         quotas=Quotas(identity.db),
-        reads=reads,
+        queries=queries,
         orders=DeviceOrders(identity.db),
         history=DeviceHistory(identity.db),
         runs=RunBoard(identity.db),
         usage=usage,
-        failures=Recent(lambda _: usage.failure_rates(FAILURES_S), seconds=1.0),
-        census=gateway.router.census,
+        failures=SingleFlightCache(lambda _: usage.failure_rates(FAILURES_S), seconds=1.0),
+        snapshots=gateway.router.snapshots,
         metrics=metrics,
         alive_s=settings.worker_alive_s,
     )

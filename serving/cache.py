@@ -11,7 +11,7 @@ V = TypeVar("V")
 
 
 @dataclass(slots=True)
-class Recent(Generic[K, V]):
+class SingleFlightCache(Generic[K, V]):
     """Answers of a blocking lookup, asked in a thread and kept for some seconds from the asking.
 
     Askers of one key share one lookup; one that leaves does not end it. Errors are not kept.

@@ -1,6 +1,6 @@
 """What can go wrong while serving, each with a stable code."""
 
-from registry.errors import ErrorKind, ModelyardError
+from modelyard.registry.errors import ErrorKind, ModelyardError
 
 
 class ServingError(ModelyardError):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
-from registry.settings import Section
+from modelyard.registry.settings import Section
 
 MOST_REQUESTS = 1_000_000
 """A limit's log has one entry for each request it lets in."""

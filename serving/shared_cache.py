@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import msgspec
 
-from registry.changes import changes_key
-from registry.logs import logger
+from modelyard.registry.changes import changes_key
+from modelyard.registry.logs import logger
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -31,7 +31,7 @@ _log = logger("modelyard.cache")
 
 
 @dataclass(frozen=True, slots=True)
-class Question(Generic[T]):
+class CachedQuery(Generic[T]):
     """What is asked of the database: `look_up` blocks, and reads only the `tables`."""
 
     name: str
@@ -79,7 +79,7 @@ class SharedCache:
         )
         return cls(Redis.from_pool(pool))
 
-    async def ask(self, question: Question[T]) -> T:
+    async def ask(self, question: CachedQuery[T]) -> T:
         """The answer as of the last announced change; raises what `look_up` raises."""
         client = self.client
         if client is None:
@@ -95,7 +95,7 @@ class SharedCache:
         if self.client is not None:
             await self.client.aclose()
 
-    async def _answer(self, client: "Redis", question: Question[T]) -> T:
+    async def _answer(self, client: "Redis", question: CachedQuery[T]) -> T:
         """For all who asked before this begins; later ones may know of a later commit."""
         del self._asked[question.name]
         counts, kept = await self._read(client, question)
@@ -107,7 +107,7 @@ class SharedCache:
         return await self._look_up_once(client, question, counts)
 
     async def _read(
-        self, client: "Redis", question: Question[T]
+        self, client: "Redis", question: CachedQuery[T]
     ) -> tuple[Counts | None, _Kept | None]:
         if time.monotonic() < self._silent_until:
             return None, None
@@ -122,7 +122,7 @@ class SharedCache:
         *counts, kept = answers
         return counts, msgspec.msgpack.decode(kept, type=_Kept) if kept else None
 
-    async def _look_up_once(self, client: "Redis", question: Question[T], counts: Counts) -> T:
+    async def _look_up_once(self, client: "Redis", question: CachedQuery[T], counts: Counts) -> T:
         """Askers who saw the same counts share one look; one that leaves does not end it."""
         same = question.name, str(counts)
         task = self._looking.get(same)
@@ -135,7 +135,7 @@ class SharedCache:
         answer: T = await asyncio.shield(task)
         return answer
 
-    async def _look_up(self, client: "Redis", question: Question[T], counts: Counts) -> T:
+    async def _look_up(self, client: "Redis", question: CachedQuery[T], counts: Counts) -> T:
         from redis.exceptions import RedisError
 
         answer = await asyncio.to_thread(question.look_up)
@@ -151,7 +151,7 @@ class SharedCache:
         _log.warning("cache_unreachable", reason=str(error))
 
 
-def _key(question: Question[Any]) -> str:
+def _key(question: CachedQuery[Any]) -> str:
     return f"modelyard:kept:{question.name}"
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from registry.database import Database
-from registry.migrate import migrate
+from modelyard.registry.database import Database
+from modelyard.registry.migrate import migrate
 from tests.servers.postgres import Postgres, running_postgres
 
 _TEMPLATE = "modelyard_template"

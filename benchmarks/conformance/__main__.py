@@ -17,14 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.conformance.clients import Evaluated, Gateway, guidellm, lm_eval
+from benchmarks.conformance.clients import Evaluated, GatewayUnderTest, guidellm, lm_eval
 from benchmarks.conformance.questions import questions, write
 from benchmarks.conformance.serial import likelihoods
 from benchmarks.conformance.tokenizer import write_tokenizer
-from registry.database import Database
-from registry.migrate import migrate
+from modelyard.registry.database import Database
+from modelyard.registry.migrate import migrate
+from tests.serving.installation import open_installation
 from tests.serving.processes import environment, gateway_process, worker_process
-from tests.serving.site import open_site
 
 MODEL = Path(__file__).parents[2] / (
     "deployments/demo/models/modelyard/tiny-shakespeare-GGUF/shakespeare-f16.gguf"
@@ -39,7 +39,7 @@ WAYS: tuple[dict[str, Any], ...] = (
 
 
 @contextmanager
-def serving(cache: Path) -> Generator[Gateway]:
+def serving(cache: Path) -> Generator[GatewayUnderTest]:
     """A gateway and a worker over a folder of their own, with the demo model registered."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -49,14 +49,14 @@ def serving(cache: Path) -> Generator[Gateway]:
         database.close()
         env = environment(folder)
         with (
-            open_site(url, folder) as site,
+            open_installation(url, folder) as site,
             gateway_process(env, folder) as gateway,
             worker_process(env),
         ):
             site.shelf.add_gguf("demo/shakespeare", MODEL)
             while not site.fleet.workers():
                 time.sleep(0.1)
-            yield Gateway(gateway.url, site.ada, "demo/shakespeare", folder, cache)
+            yield GatewayUnderTest(gateway.url, site.ada, "demo/shakespeare", folder, cache)
 
 
 def furthest(found: Evaluated, right: list[list[float]]) -> float:
@@ -64,7 +64,7 @@ def furthest(found: Evaluated, right: list[list[float]]) -> float:
     return max(abs(a - b) for ours, theirs in pairs for a, b in zip(ours, theirs, strict=True))
 
 
-def evaluate(gateway: Gateway, right: list[list[float]]) -> bool:
+def evaluate(gateway: GatewayUnderTest, right: list[list[float]]) -> bool:
     good = True
     for way in WAYS:
         found = lm_eval(gateway, **way)
@@ -76,7 +76,7 @@ def evaluate(gateway: Gateway, right: list[list[float]]) -> bool:
     return good
 
 
-def stream(gateway: Gateway) -> bool:
+def stream(gateway: GatewayUnderTest) -> bool:
     good = True
     for path in ("/v1/chat/completions", "/v1/completions"):
         found = guidellm(gateway, path=path, streams=4)

@@ -16,7 +16,7 @@ TASKS = "verse,reading,writing"
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
+class GatewayUnderTest:
     """Where a client finds the model, and the folder with its questions and tokenizer."""
 
     url: str
@@ -45,7 +45,9 @@ class Evaluated:
     likelihoods: list[list[float]]
 
 
-def lm_eval(gateway: Gateway, *, tokenized: bool, batch: int, side_by_side: int) -> Evaluated:
+def lm_eval(
+    gateway: GatewayUnderTest, *, tokenized: bool, batch: int, side_by_side: int
+) -> Evaluated:
     """`local-completions`: prompts with echo and logprobs, and answers that end at a line."""
     out = gateway.folder / f"lm-eval-{tokenized}-{batch}"
     about = {
@@ -76,7 +78,7 @@ def lm_eval(gateway: Gateway, *, tokenized: bool, batch: int, side_by_side: int)
     return Evaluated(metrics, [[float(r[0][0]) for r in row["resps"]] for row in samples])
 
 
-def guidellm(gateway: Gateway, *, path: str, streams: int) -> dict[str, Any]:
+def guidellm(gateway: GatewayUnderTest, *, path: str, streams: int) -> dict[str, Any]:
     """Streams at once until every prompt was asked; the report's one benchmark."""
     report = gateway.folder / f"guidellm{path.replace('/', '-')}.json"
     backend = f"kind=openai_http,target={gateway.url},model={gateway.model},api_key={gateway.key}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TEXT = Path(__file__).parents[2] / "flows/steps/evaluation_text.txt"
+TEXT = Path(__file__).parents[2] / "flows/steps/evaluate/evaluation_text.txt"
 MOST, CONTEXT_WORDS, CHOICE_WORDS = 40, 30, 6
 SHAPES = {
     "verse": """output_type: multiple_choice
@@ -31,7 +31,7 @@ metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class MultipleChoice:
     """A passage and four ways to go on; `label` is the one that stands in the play."""
 
     text: str
@@ -39,22 +39,22 @@ class Question:
     label: int
 
 
-def questions() -> list[Question]:
+def questions() -> list[MultipleChoice]:
     words = TEXT.read_text().split(" ")
     passages = range(0, len(words) - 6 * CONTEXT_WORDS, 2 * CONTEXT_WORDS)
     return [_question(words, start, number) for number, start in enumerate(passages)][:MOST]
 
 
-def _question(words: list[str], start: int, number: int) -> Question:
+def _question(words: list[str], start: int, number: int) -> MultipleChoice:
     end = start + CONTEXT_WORDS
     places = [end + 37 * k for k in range(4)]
     choices = [" " + " ".join(words[at : at + CHOICE_WORDS]) for at in places]
     label = number % 4
     choices[0], choices[label] = choices[label], choices[0]
-    return Question(" ".join(words[start:end]), choices, label)
+    return MultipleChoice(" ".join(words[start:end]), choices, label)
 
 
-def write(folder: Path, asked: list[Question]) -> None:
+def write(folder: Path, asked: list[MultipleChoice]) -> None:
     """The questions as rows, a task file for each shape, and prompts with a length to write."""
     rows: list[dict[str, Any]] = [
         {"text": q.text, "choices": q.choices, "label": q.label} for q in asked

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.conformance.questions import Question
+from benchmarks.conformance.questions import MultipleChoice
 
 
-def likelihoods(model: Path, asked: list[Question]) -> list[list[float]]:
+def likelihoods(model: Path, asked: list[MultipleChoice]) -> list[list[float]]:
     """The log-probability of each choice after its text."""
     from llama_cpp import Llama
 

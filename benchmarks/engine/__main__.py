@@ -19,30 +19,23 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.engine.cases import INDEPENDENT, PARAMETERS, SHARED, UNEVEN, Case
-from benchmarks.engine.measure import Measured, engine_state, measure
+from benchmarks.engine.cases import INDEPENDENT, PARAMETERS, SHARED, UNEVEN, EngineCase
+from benchmarks.engine.measure import EngineFigures, engine_state, measure
 from benchmarks.engine.model import model, whole_words, words
 from benchmarks.engine.quiet import Quiet
 from benchmarks.engine.report import HEAD, Row, alone, rows, stated
 from benchmarks.engine.serial import measure_serial
-from benchmarks.engine.servers import (
-    Server,
-    Setup,
-    llama_cpp_server,
-    ours,
-    theirs,
-    xllamacpp,
-)
+from benchmarks.engine.servers import BenchServer, Setup, llama_cpp_server, ours, theirs, xllamacpp
 from benchmarks.engine.through_gateway import behind_gateway
 
 _AT_EIGHT = INDEPENDENT[2]
-_WARM = Case("warm", 8, waves=1)
-Peer = Callable[[Setup], AbstractContextManager[Server]]
-Pairs = Sequence[Sequence[Measured]]
+_WARM = EngineCase("warm", 8, waves=1)
+Peer = Callable[[Setup], AbstractContextManager[BenchServer]]
+Pairs = Sequence[Sequence[EngineFigures]]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EnginePlan:
     """Which cases are measured how often, with which words, and how much patience."""
 
     rounds: int
@@ -53,16 +46,16 @@ class Plan:
     def wants(self, title: str) -> bool:
         return any(word in title for word in self.wanted)
 
-    def measure(self, server: Server, case: Case, number: int) -> Measured:
+    def measure(self, server: BenchServer, case: EngineCase, number: int) -> EngineFigures:
         self.quiet.wait()
         return measure(server, case, self.vocabulary, str(number))
 
-    def warm(self, *servers: Server) -> None:
+    def warm(self, *servers: BenchServer) -> None:
         for server in servers:
             measure(server, _WARM, self.vocabulary, "warm")
 
 
-def compare(setup: Setup, us: Peer, plan: Plan) -> list[Row]:
+def compare(setup: Setup, us: Peer, plan: EnginePlan) -> list[Row]:
     """Ours and llama-server, both up all the time, one of them busy."""
     every = (*INDEPENDENT, *UNEVEN, *SHARED, *PARAMETERS)
     cases = [case for case in every if plan.wants(case.title)]
@@ -75,8 +68,8 @@ def compare(setup: Setup, us: Peer, plan: Plan) -> list[Row]:
     return [*found, _say(alone("engine process", "loop lag, p99 ms", [lag], 5.0))]
 
 
-def _case(pair: tuple[Server, Server], case: Case, plan: Plan) -> list[Row]:
-    found: dict[str, list[Measured]] = {server.name: [] for server in pair}
+def _case(pair: tuple[BenchServer, BenchServer], case: EngineCase, plan: EnginePlan) -> list[Row]:
+    found: dict[str, list[EngineFigures]] = {server.name: [] for server in pair}
     before = engine_state(pair[0])
     for number in range(plan.rounds):
         for server in pair if number % 2 == 0 else reversed(pair):
@@ -93,20 +86,20 @@ def _between(before: dict[str, float], after: dict[str, float]) -> Row:
     return alone("independent, 8 at once", "between decodes, ms", [each], 0.3)
 
 
-def state_others(setup: Setup, plan: Plan) -> list[Row]:
+def state_others(setup: Setup, plan: EnginePlan) -> list[Row]:
     """Others at concurrency 8, each with our engine beside it."""
     wanted = {name: play for name, play in _OTHERS.items() if plan.wants(name)}
     return [_say(_stated(name, play(setup, plan))) for name, play in wanted.items()]
 
 
-def _served(peer: Peer, setup: Setup, plan: Plan) -> Pairs:
+def _served(peer: Peer, setup: Setup, plan: EnginePlan) -> Pairs:
     with ours(setup) as mine, peer(setup) as other:
         plan.warm(mine, other)
         return [tuple(plan.measure(server, _AT_EIGHT, number) for server in (mine, other))
                 for number in range(plan.rounds)]  # fmt: skip
 
 
-def _serial(setup: Setup, plan: Plan) -> Pairs:
+def _serial(setup: Setup, plan: EnginePlan) -> Pairs:
     with ours(setup) as mine:
         plan.warm(mine)
         return [(plan.measure(mine, _AT_EIGHT, number),
@@ -114,7 +107,7 @@ def _serial(setup: Setup, plan: Plan) -> Pairs:
                 for number in range(plan.rounds)]  # fmt: skip
 
 
-_OTHERS: dict[str, Callable[[Setup, Plan], Pairs]] = {
+_OTHERS: dict[str, Callable[[Setup, EnginePlan], Pairs]] = {
     "8 at once, xllamacpp": partial(_served, xllamacpp),
     "8 at once, llama_cpp.server": partial(_served, llama_cpp_server),
     "8 at once, serial llama_cpp.Llama": _serial,
@@ -147,7 +140,7 @@ def main() -> int:
     asked.cache.mkdir(parents=True, exist_ok=True)
     setup = Setup(asked.cache, model(asked.cache), asked.threads)
     rounds, patience_s = 1 if asked.quick else asked.rounds, asked.patience
-    plan = Plan(rounds, whole_words(words()), Quiet(patience_s), asked.cases)
+    plan = EnginePlan(rounds, whole_words(words()), Quiet(patience_s), asked.cases)
     print(HEAD)
     found = compare(setup, behind_gateway if asked.through == "gateway" else ours, plan)
     if not asked.quick and asked.through == "engine":

@@ -30,7 +30,7 @@ _TOOL = {
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class EngineCase:
     """Answers for `concurrency` clients: each prompt has `prefix` tokens all share and its own.
 
     Answers are `spread` tokens longer or shorter than usual, at random.
@@ -73,13 +73,13 @@ class Case:
         return common | asked | {"stream_options": {"include_usage": True}} | self.on
 
 
-INDEPENDENT = [Case("independent", n, waves=max(2, 8 // n)) for n in (1, 4, 8, 16)]
-UNEVEN = [Case("uneven answers", 8, waves=3, spread=56)]
-SHARED = [Case("shared prefix", n, waves=1, prefix=512) for n in (8, 16)]
+INDEPENDENT = [EngineCase("independent", n, waves=max(2, 8 // n)) for n in (1, 4, 8, 16)]
+UNEVEN = [EngineCase("uneven answers", 8, waves=3, spread=56)]
+SHARED = [EngineCase("shared prefix", n, waves=1, prefix=512) for n in (8, 16)]
 _JSON = {"type": "json_schema", "json_schema": {"name": "answer", "schema": _SCHEMA}}
 PARAMETERS = [
-    Case("chat", 8, chat=True),
-    Case("chat, tools", 8, chat=True, on={"tools": [_TOOL]}),
-    Case("chat, JSON schema", 8, chat=True, on={"response_format": _JSON}),
-    Case("chat, logprobs", 8, chat=True, on={"logprobs": True, "top_logprobs": 5}),
+    EngineCase("chat", 8, chat=True),
+    EngineCase("chat, tools", 8, chat=True, on={"tools": [_TOOL]}),
+    EngineCase("chat, JSON schema", 8, chat=True, on={"response_format": _JSON}),
+    EngineCase("chat, logprobs", 8, chat=True, on={"logprobs": True, "top_logprobs": 5}),
 ]

@@ -1,7 +1,7 @@
 """The load of one measurement, from a process of its own: `python -m benchmarks.engine.client`.
 
-Reads one line of JSON (`Load`) and prints one (`Played`). While a request runs, what arrives is
-only kept with its time; it is read afterwards, so that the client takes little of the machine.
+Reads one line of JSON (`EngineLoad`) and prints one (`Played`). While a request runs, what arrives
+is only kept with its time; it is read afterwards, so that the client takes little of the machine.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _LAST = b"\r\n0\r\n\r\n"  # of a chunked answer
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class EngineLoad:
     """Bodies for one path; `concurrency` clients each send, wait for the end, and send the next."""
 
     host: str
@@ -43,7 +43,7 @@ class Played:
 
 
 @dataclass(slots=True)
-class Answer:
+class TimedAnswer:
     """One answer as it came: pieces, each with the time of its arrival."""
 
     sent: float
@@ -51,11 +51,11 @@ class Answer:
     pieces: list[tuple[float, bytes]] = field(default_factory=list[tuple[float, bytes]])
 
 
-class Connection(asyncio.Protocol):
+class BenchConnection(asyncio.Protocol):
     """One request's connection."""
 
     def __init__(self) -> None:
-        self.answer: Answer | None = None
+        self.answer: TimedAnswer | None = None
         self.tail = b""
         self.transport: asyncio.Transport | None = None
 
@@ -75,36 +75,36 @@ class Connection(asyncio.Protocol):
         if self.answer is not None and not self.answer.ended.done():
             self.answer.ended.set_exception(exc or ConnectionError("The server hung up."))
 
-    async def ask(self, request: bytes) -> Answer:
+    async def ask(self, request: bytes) -> TimedAnswer:
         assert self.transport is not None  # noqa: S101  connected
         ended = asyncio.get_running_loop().create_future()
-        self.answer = Answer(time.perf_counter(), ended)
+        self.answer = TimedAnswer(time.perf_counter(), ended)
         self.transport.write(request)
         await ended
         return self.answer
 
 
-async def play(load: Load) -> list[Answer]:
+async def play(load: EngineLoad) -> list[TimedAnswer]:
     requests = iter([_request(load, body) for body in load.bodies])
 
-    async def client() -> list[Answer]:
+    async def client() -> list[TimedAnswer]:
         return [await _ask(load, request) for request in requests]
 
     clients = await asyncio.gather(*(client() for _ in range(load.concurrency)))
     return [answer for answers in clients for answer in answers]
 
 
-async def _ask(load: Load, request: bytes) -> Answer:
+async def _ask(load: EngineLoad, request: bytes) -> TimedAnswer:
     """Over a connection of its own, made beforehand: llama-server hangs up after a stream."""
     loop = asyncio.get_running_loop()
-    transport, connection = await loop.create_connection(Connection, load.host, load.port)
+    transport, connection = await loop.create_connection(BenchConnection, load.host, load.port)
     try:
         return await connection.ask(request)
     finally:
         transport.close()
 
 
-def _request(load: Load, body: dict[str, Any]) -> bytes:
+def _request(load: EngineLoad, body: dict[str, Any]) -> bytes:
     data = json.dumps(body).encode()
     head = (
         f"POST {load.path} HTTP/1.1\r\nhost: {load.host}:{load.port}\r\n"
@@ -114,7 +114,7 @@ def _request(load: Load, body: dict[str, Any]) -> bytes:
     return head.encode() + data
 
 
-def played(answers: list[Answer]) -> Played:
+def played(answers: list[TimedAnswer]) -> Played:
     found = Played(0.0, [], [], [], [], [])
     for answer in answers:
         _read(answer, found)
@@ -122,7 +122,7 @@ def played(answers: list[Answer]) -> Played:
     return Played(ended - begun, *list(asdict(found).values())[1:])
 
 
-def _read(answer: Answer, found: Played) -> None:
+def _read(answer: TimedAnswer, found: Played) -> None:
     """An answer's texts with their times, and the usage that ends it."""
     texts, times, usage = list[str](), list[float](), dict[str, Any]()
     rest, full = b"", False
@@ -156,7 +156,7 @@ def _text(event: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    load = Load(**json.loads(sys.stdin.readline()))
+    load = EngineLoad(**json.loads(sys.stdin.readline()))
     print(json.dumps(asdict(played(asyncio.run(play(load))))))
 
 

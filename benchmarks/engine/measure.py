@@ -11,15 +11,15 @@ from typing import Any
 
 import httpx
 
-from benchmarks.engine.cases import Case
-from benchmarks.engine.client import Load, Played
-from benchmarks.engine.servers import Server
+from benchmarks.engine.cases import EngineCase
+from benchmarks.engine.client import EngineLoad, Played
+from benchmarks.engine.servers import BenchServer
 
 _CLIENT = [sys.executable, "-m", "benchmarks.engine.client"]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class EngineFigures:
     """Tokens written a second over all clients; 95th percentiles in milliseconds."""
 
     tokens_per_s: float
@@ -27,23 +27,27 @@ class Measured:
     between_p95_ms: float
 
 
-def measure(server: Server, case: Case, words: Sequence[str], seed: str) -> Measured:
+def measure(
+    server: BenchServer, case: EngineCase, words: Sequence[str], seed: str
+) -> EngineFigures:
     """Raises RuntimeError where a server did other work than was asked for."""
     bodies = case.bodies(words, seed)
     limits = sorted(body["max_tokens"] for body in bodies)
-    load = Load(server.host, server.port, case.path, server.token, case.concurrency, bodies)
+    load = EngineLoad(server.host, server.port, case.path, server.token, case.concurrency, bodies)
     found = _play(load)
     _check(server, case, found, limits)
-    return Measured(sum(limits) / found.seconds, _p95_ms(found.first_s), _p95_ms(found.between_s))
+    return EngineFigures(
+        sum(limits) / found.seconds, _p95_ms(found.first_s), _p95_ms(found.between_s)
+    )
 
 
-def engine_state(server: Server) -> dict[str, Any]:
+def engine_state(server: BenchServer) -> dict[str, Any]:
     """What our engine says of itself."""
     headers = {"Authorization": f"Bearer {server.engine_token}"}
     return httpx.get(f"{server.engine_url}/state", headers=headers, trust_env=False).json()
 
 
-def _play(load: Load) -> Played:
+def _play(load: EngineLoad) -> Played:
     ran = subprocess.run(
         _CLIENT, input=json.dumps(asdict(load)) + "\n", stdout=subprocess.PIPE, text=True,
         check=True, cwd=Path(__file__).parents[2],
@@ -51,7 +55,7 @@ def _play(load: Load) -> Played:
     return Played(**json.loads(ran.stdout))
 
 
-def _check(server: Server, case: Case, found: Played, limits: list[int]) -> None:
+def _check(server: BenchServer, case: EngineCase, found: Played, limits: list[int]) -> None:
     written, read = sorted(found.output_tokens), set(found.prompt_tokens)
     if written not in ([], limits) or not (case.chat or read <= {case.prompt_tokens}):
         raise RuntimeError(f"{server.name}, {case.name}: read {read}, wrote {written} tokens")

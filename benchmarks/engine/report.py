@@ -4,10 +4,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.engine.cases import Case
-from benchmarks.engine.measure import Measured
+from benchmarks.engine.cases import EngineCase
+from benchmarks.engine.measure import EngineFigures
 
-Rounds = Mapping[str, Sequence[Measured]]
+Rounds = Mapping[str, Sequence[EngineFigures]]
 """What each server measured, a round at a time."""
 
 
@@ -41,7 +41,7 @@ HEAD = f"{'case':34} {'figure':24} {'ours':>9} {'peer':>9} {'value':>7} {'bar':>
 _SHARED_BARS = {8: (1.5, 0.35), 16: (1.9, 0.25)}
 
 
-def rows(case: Case, found: Rounds) -> list[Row]:
+def rows(case: EngineCase, found: Rounds) -> list[Row]:
     """Our figures against llama-server's for one case, each with the bar that it has to hold."""
     name = case.title
     if case.prefix:
@@ -53,7 +53,7 @@ def rows(case: Case, found: Rounds) -> list[Row]:
     return [speed, *(_row(name, key, found, 1.05) for key in ("first_p95_ms", "between_p95_ms"))]
 
 
-def stated(name: str, ours: Sequence[Measured], theirs: Sequence[Measured]) -> Row:
+def stated(name: str, ours: Sequence[EngineFigures], theirs: Sequence[EngineFigures]) -> Row:
     """Our throughput against another's, without a bar."""
     return _row(name, "tokens_per_s", {"ours": ours, "peer": theirs}, None)
 

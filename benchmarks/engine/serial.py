@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.engine.cases import OUTPUT, Case
-from benchmarks.engine.measure import Measured
+from benchmarks.engine.cases import OUTPUT, EngineCase
+from benchmarks.engine.measure import EngineFigures
 from benchmarks.engine.servers import Setup
 
 
-def measure_serial(setup: Setup, case: Case, words: Sequence[str], seed: str) -> Measured:
+def measure_serial(
+    setup: Setup, case: EngineCase, words: Sequence[str], seed: str
+) -> EngineFigures:
     prompts = [body["prompt"] for body in case.bodies(words, seed)]
     asked = {"model": str(setup.model), "context": setup.context, "batch": setup.batch,
              "threads": setup.threads, "prompts": prompts}  # fmt: skip
@@ -24,7 +26,7 @@ def measure_serial(setup: Setup, case: Case, words: Sequence[str], seed: str) ->
         [sys.executable, "-m", "benchmarks.engine.serial"], input=json.dumps(asked) + "\n",
         stdout=subprocess.PIPE, text=True, check=True, cwd=Path(__file__).parents[2],
     )  # fmt: skip
-    return Measured(float(ran.stdout), 0.0, 0.0)
+    return EngineFigures(float(ran.stdout), 0.0, 0.0)
 
 
 def main() -> None:

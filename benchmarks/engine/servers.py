@@ -44,7 +44,7 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class BenchServer:
     """A server that answers; ours knows where its engine's own state is."""
 
     name: str
@@ -56,7 +56,7 @@ class Server:
 
 
 @contextmanager
-def ours(setup: Setup) -> Generator[Server]:
+def ours(setup: Setup) -> Generator[BenchServer]:
     """Our engine process, started as a worker starts it."""
     given = {
         "format": "gguf", "path": str(setup.model), "threads": setup.threads,
@@ -64,11 +64,11 @@ def ours(setup: Setup) -> Generator[Server]:
     }  # fmt: skip
     with engine_process(**given) as engine:
         host, port = engine.url.removeprefix("http://").split(":")
-        yield Server("ours", host, int(port), TOKEN, engine.url, TOKEN)
+        yield BenchServer("ours", host, int(port), TOKEN, engine.url, TOKEN)
 
 
 @contextmanager
-def theirs(setup: Setup) -> Generator[Server]:
+def theirs(setup: Setup) -> Generator[BenchServer]:
     """llama-server, its prompt cache in RAM off as ours has none; prefixes in slots are reused."""
     port = _free_port()
     shape = ["-np", setup.parallel, "-c", setup.parallel * setup.context, "--no-kv-unified"]
@@ -80,7 +80,7 @@ def theirs(setup: Setup) -> Generator[Server]:
 
 
 @contextmanager
-def xllamacpp(setup: Setup) -> Generator[Server]:
+def xllamacpp(setup: Setup) -> Generator[BenchServer]:
     """llama.cpp's server inside a Python package, at that package's own version of llama.cpp."""
     port = _free_port()
     python = environment(setup.cache, "xllamacpp", ["xllamacpp==2026.10.11549"])
@@ -94,7 +94,7 @@ def xllamacpp(setup: Setup) -> Generator[Server]:
 
 
 @contextmanager
-def llama_cpp_server(setup: Setup) -> Generator[Server]:
+def llama_cpp_server(setup: Setup) -> Generator[BenchServer]:
     """llama-cpp-python's own server, on the very library we use."""
     port = _free_port()
     more = ["sse-starlette", "starlette-context", "pydantic-settings"]
@@ -117,12 +117,14 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _process(name: str, program: Sequence[object], port: int, cache: Path) -> Generator[Server]:
+def _process(
+    name: str, program: Sequence[object], port: int, cache: Path
+) -> Generator[BenchServer]:
     log = (cache / f"{name}.log").open("wb")
     with log, subprocess.Popen([str(word) for word in program], stdout=log, stderr=log) as process:
         try:
             _wait(name, process, port, Path(log.name))
-            yield Server(name, "127.0.0.1", port)
+            yield BenchServer(name, "127.0.0.1", port)
         finally:
             process.kill()
 

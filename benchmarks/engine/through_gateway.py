@@ -7,16 +7,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.engine.cases import MODEL
-from benchmarks.engine.servers import Server, Setup
-from registry.database import Database
-from registry.migrate import migrate
-from registry.names import EngineState, Format, ModelFacts, StoredFile
+from benchmarks.engine.servers import BenchServer, Setup
+from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
+from modelyard.registry.database import Database
+from modelyard.registry.fleet.fleet import EngineState
+from modelyard.registry.migrate import migrate
+from tests.serving.installation import TOKEN, Installation, open_installation
 from tests.serving.processes import environment, gateway_process, worker_process
-from tests.serving.site import TOKEN, Site, open_site
 
 
 @contextmanager
-def behind_gateway(setup: Setup) -> Generator[Server]:
+def behind_gateway(setup: Setup) -> Generator[BenchServer]:
     """A gateway, a worker and one engine; the engine is loaded when this is entered."""
     with TemporaryDirectory(prefix="modelyard-bench-") as name:
         folder = Path(name)
@@ -26,7 +27,7 @@ def behind_gateway(setup: Setup) -> Generator[Server]:
         database.close()
         env = environment(folder) | _shape(setup)
         with (
-            open_site(url, folder) as site,
+            open_installation(url, folder) as site,
             gateway_process(env, folder) as gateway,
             worker_process(env),
         ):
@@ -35,7 +36,7 @@ def behind_gateway(setup: Setup) -> Generator[Server]:
                 body = {"model": MODEL, "prompt": "x", "max_tokens": 1}
                 _until(lambda: http.post("/v1/completions", json=body).status_code == 200)
             engine = next(e for e in site.fleet.engines() if e.state is EngineState.READY)
-            yield Server("ours", *_address(gateway.url), site.admin, engine.url, TOKEN)
+            yield BenchServer("ours", *_address(gateway.url), site.admin, engine.url, TOKEN)
 
 
 def _shape(setup: Setup) -> dict[str, str]:
@@ -46,7 +47,7 @@ def _shape(setup: Setup) -> dict[str, str]:
     }
 
 
-def _register(site: Site, model: Path) -> None:
+def _register(site: Installation, model: Path) -> None:
     stored = site.shelf.store.put(model)
     site.shelf.catalog.register(
         name=MODEL, repo=MODEL, revision="0" * 40, metrics={},

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.gateway.client import Found, Load
+from benchmarks.gateway.client import Found, GatewayLoad
 from benchmarks.gateway.compiled import compiled
 from benchmarks.gateway.contestants import LOAD_CORE, Contestant, Field, backend
 from benchmarks.gateway.litellm import LiteLLM
-from benchmarks.gateway.report import Report
+from benchmarks.gateway.report import GatewayReport
 
 CACHE = Path("~/.cache/modelyard-benchmarks").expanduser()
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class GatewayPlan:
     """How long and how often."""
 
     rounds: int = 3
@@ -34,11 +34,11 @@ class Plan:
     at_once: int = 1000
 
 
-QUICK = Plan(rounds=1, seconds=1.5, streams=200, at_once=200)
+QUICK = GatewayPlan(rounds=1, seconds=1.5, streams=200, at_once=200)
 
 
 def load(who: Contestant, **what: object) -> Found:
-    ask = msgspec.convert({"url": who.url, "pid": who.pid, "key": who.key, **what}, Load)
+    ask = msgspec.convert({"url": who.url, "pid": who.pid, "key": who.key, **what}, GatewayLoad)
     run = subprocess.run(
         ["taskset", "-c", LOAD_CORE, sys.executable, "-m", "benchmarks.gateway.client"],
         input=msgspec.json.encode(ask) + b"\n",
@@ -52,7 +52,7 @@ def load(who: Contestant, **what: object) -> Found:
 class Table:
     """Everything that was found, by what was done and by whom."""
 
-    plan: Plan
+    plan: GatewayPlan
     whole: dict[str, list[Found]] = field(default_factory=dict[str, list[Found]])
     events: dict[str, list[Found]] = field(default_factory=dict[str, list[Found]])
     slow: dict[str, list[Found]] = field(default_factory=dict[str, list[Found]])
@@ -100,7 +100,7 @@ def main() -> int:
     parser.add_argument("--litellm", type=Path, default=CACHE / "litellm", help="its environment")
     given = parser.parse_args()
     litellm = None if given.without_litellm else LiteLLM.install(given.litellm)
-    table = Table(QUICK if given.quick else Plan())
+    table = Table(QUICK if given.quick else GatewayPlan())
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         field = Field(stack, stack.enter_context(backend()), folder)
@@ -117,7 +117,7 @@ def main() -> int:
             everybody.append(field.litellm(litellm, "LiteLLM"))
             everybody.append(field.litellm(litellm, "LiteLLM + Redis", redis))
         table.measure(everybody)
-    report = Report(table.whole, table.events, table.slow, table.at_once)
+    report = GatewayReport(table.whole, table.events, table.slow, table.at_once)
     report.print(f"LiteLLM {litellm.version}" if litellm else "without LiteLLM")
     if given.json:
         given.json.write_bytes(msgspec.json.encode(report))

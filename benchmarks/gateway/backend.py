@@ -16,9 +16,9 @@ from typing import cast
 
 import uvloop
 
-from serving.wire.events import DONE, counted
-from serving.wire.headers import COUNT
-from serving.wire.usage import Usage
+from modelyard.serving.wire.headers import COUNT
+from modelyard.serving.wire.openai.events import DONE, counted
+from modelyard.serving.wire.openai.usage import Usage
 
 _META = b'"id":"chatcmpl-1","created":1790000000,"model":"mock"'
 _CHUNK = (
@@ -75,7 +75,7 @@ class Form:
         return form
 
 
-class Connection(asyncio.Protocol):
+class BackendConnection(asyncio.Protocol):
     """One client: requests one after the other, as HTTP/1.1 has them."""
 
     def __init__(self) -> None:
@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
 
 async def main(port: int) -> None:
     server = await asyncio.get_running_loop().create_server(
-        Connection, "127.0.0.1", port, backlog=4096
+        BackendConnection, "127.0.0.1", port, backlog=4096
     )
     await server.serve_forever()
 

@@ -1,8 +1,8 @@
 """The load: clients cheap enough that the gateway stays the thing that is measured.
 
-`python -m benchmarks.gateway.client` reads one line of JSON (`Load`) and prints one (`Found`).
-A client keeps its connection and asks again as soon as it has its answer (`seconds` long), or
-asks once (`once`), all at the same time or spread over `ramp_s`.
+`python -m benchmarks.gateway.client` reads one line of JSON (`GatewayLoad`) and prints one
+(`Found`). A client keeps its connection and asks again as soon as it has its answer (`seconds`
+long), or asks once (`once`), all at the same time or spread over `ramp_s`.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 import uvloop
 
-from benchmarks.gateway.process_tree import Used
+from benchmarks.gateway.process_tree import ProcessUsage
 
 _LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 _WRITTEN = re.compile(rb"t=(\d{8,});")
@@ -24,7 +24,7 @@ _END = b"0\r\n\r\n"
 WARM_UP_S = 1.0
 
 
-class Load(msgspec.Struct, frozen=True, kw_only=True):
+class GatewayLoad(msgspec.Struct, frozen=True, kw_only=True):
     """What to send where, `clients` at a time, for `seconds` or `once`; `pid` is measured."""
 
     url: str
@@ -54,10 +54,10 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     gap_p99: float = 0.0
 
 
-class Crowd:
+class LoadClients:
     """All clients of one load and what they have seen since `measuring`."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: GatewayLoad) -> None:
         self.load = load
         self.request = _request(load)
         self.measuring = load.once
@@ -86,11 +86,11 @@ class Crowd:
             self.finished.set()
 
 
-class Client(asyncio.Protocol):
+class LoadClient(asyncio.Protocol):
     """One connection: asks, reads the whole answer, asks again."""
 
-    def __init__(self, crowd: Crowd) -> None:
-        self.crowd = crowd
+    def __init__(self, clients: LoadClients) -> None:
+        self.clients = clients
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -99,9 +99,9 @@ class Client(asyncio.Protocol):
         self._ask()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.transport is not None and not self.crowd.stopped:
+        if self.transport is not None and not self.clients.stopped:
             self.transport = None
-            self.crowd.done(ok=False, began=self.began)
+            self.clients.done(ok=False, began=self.began)
 
     def data_received(self, data: bytes) -> None:
         if self.head is None:
@@ -128,7 +128,7 @@ class Client(asyncio.Protocol):
         self.last = 0
         self.began = time.monotonic_ns()
         assert self.transport is not None  # noqa: S101 - it is connected
-        self.transport.write(self.crowd.request)
+        self.transport.write(self.clients.request)
 
     def _events(self, data: bytes) -> None:
         """Count the chunks that are complete; one that is cut waits for its other half."""
@@ -137,54 +137,54 @@ class Client(asyncio.Protocol):
         found = len(_WRITTEN.findall(self.rest, 0, cut)) if cut > 1 else 0
         if cut > 1:
             self.rest = self.rest[cut:]
-        if not found or not self.crowd.measuring:
+        if not found or not self.clients.measuring:
             return
         now = time.monotonic_ns()
-        self.crowd.chunks += found
+        self.clients.chunks += found
         if self.last:
-            self.crowd.gaps += [now - self.last] + [0] * (found - 1)
+            self.clients.gaps += [now - self.last] + [0] * (found - 1)
         else:
-            self.crowd.first.append(now - self.began)
+            self.clients.first.append(now - self.began)
         self.last = now
 
     def _end(self) -> None:
         assert self.head is not None  # noqa: S101 - an answer has a head
-        if self.crowd.done(ok=self.head[9:10] == b"2", began=self.began):
+        if self.clients.done(ok=self.head[9:10] == b"2", began=self.began):
             self._ask()
         elif self.transport is not None:
             transport, self.transport = self.transport, None
             transport.close()
 
 
-async def run(load: Load) -> Found:
-    crowd = Crowd(load)
-    used, begun = Used.of(load.pid), time.monotonic()
+async def run(load: GatewayLoad) -> Found:
+    clients = LoadClients(load)
+    used, begun = ProcessUsage.of(load.pid), time.monotonic()
     for number in range(load.clients):
-        asyncio.get_running_loop().call_later(load.ramp_s * number / load.clients, _enter, crowd)
+        asyncio.get_running_loop().call_later(load.ramp_s * number / load.clients, _enter, clients)
     if load.once:
         try:
             async with asyncio.timeout(load.seconds):
-                await crowd.finished.wait()
+                await clients.finished.wait()
         except TimeoutError:
-            crowd.failed += crowd.waiting
+            clients.failed += clients.waiting
     else:
         await asyncio.sleep(WARM_UP_S)
-        used, begun, crowd.measuring = Used.of(load.pid), time.monotonic(), True
+        used, begun, clients.measuring = ProcessUsage.of(load.pid), time.monotonic(), True
         await asyncio.sleep(load.seconds)
-    crowd.stopped, crowd.measuring = True, False
-    return _found(crowd, used, Used.of(load.pid), time.monotonic() - begun)
+    clients.stopped, clients.measuring = True, False
+    return _found(clients, used, ProcessUsage.of(load.pid), time.monotonic() - begun)
 
 
-def _enter(crowd: Crowd) -> None:
+def _enter(clients: LoadClients) -> None:
     async def connect() -> None:
-        at = urlsplit(crowd.load.url)
+        at = urlsplit(clients.load.url)
         try:
             await asyncio.get_running_loop().create_connection(
-                lambda: Client(crowd), at.hostname or "", at.port or 80
+                lambda: LoadClient(clients), at.hostname or "", at.port or 80
             )
         except OSError:
-            crowd.failed += 1
-            crowd.leave()
+            clients.failed += 1
+            clients.leave()
 
     _connecting.add(task := asyncio.ensure_future(connect()))
     task.add_done_callback(_connecting.discard)
@@ -193,20 +193,22 @@ def _enter(crowd: Crowd) -> None:
 _connecting: set[asyncio.Future[None]] = set()
 
 
-def _found(crowd: Crowd, before: Used, after: Used, seconds: float) -> Found:
+def _found(
+    clients: LoadClients, before: ProcessUsage, after: ProcessUsage, seconds: float
+) -> Found:
     cpu_us = (after.cpu_s - before.cpu_s) * 1e6
     return Found(
-        requests=len(crowd.took),
-        failed=crowd.failed,
-        per_second=len(crowd.took) / seconds,
-        cpu_us=cpu_us / max(len(crowd.took), 1),
+        requests=len(clients.took),
+        failed=clients.failed,
+        per_second=len(clients.took) / seconds,
+        cpu_us=cpu_us / max(len(clients.took), 1),
         rss_mib=after.rss_mib,
-        p50=percentile(crowd.took, 0.5),
-        p99=percentile(crowd.took, 0.99),
-        chunks=crowd.chunks,
-        cpu_us_chunk=cpu_us / max(crowd.chunks, 1),
-        first_p99=percentile(crowd.first, 0.99),
-        gap_p99=percentile(crowd.gaps, 0.99),
+        p50=percentile(clients.took, 0.5),
+        p99=percentile(clients.took, 0.99),
+        chunks=clients.chunks,
+        cpu_us_chunk=cpu_us / max(clients.chunks, 1),
+        first_p99=percentile(clients.first, 0.99),
+        gap_p99=percentile(clients.gaps, 0.99),
     )
 
 
@@ -216,7 +218,7 @@ def percentile(nanoseconds: list[int], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] / 1e6 if ordered else 0.0
 
 
-def _request(load: Load) -> bytes:
+def _request(load: GatewayLoad) -> bytes:
     at = urlsplit(load.url)
     body = msgspec.json.encode(
         {
@@ -239,5 +241,5 @@ def _request(load: Load) -> bytes:
 
 
 if __name__ == "__main__":
-    found = uvloop.run(run(msgspec.json.decode(sys.stdin.readline(), type=Load)))
+    found = uvloop.run(run(msgspec.json.decode(sys.stdin.readline(), type=GatewayLoad)))
     print(msgspec.json.encode(found).decode())

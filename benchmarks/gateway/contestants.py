@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.gateway.installation import prepare
 from benchmarks.gateway.litellm import LiteLLM
-from benchmarks.gateway.site import prepare
-from registry.ports import choose_port
+from modelyard.registry.ports import choose_port
 
 GATEWAY_CORE, LOAD_CORE = "0", "1"
 PATH = "/v1/chat/completions"
@@ -74,11 +74,19 @@ class Field:
 
     def ours(self, name: str, redis: str = "", *, modules: Path | None = None) -> Contestant:
         """The gateway of the checkout, or of other `modules`."""
-        site = prepare(self.folder / name, self.backend, redis)
+        installation = prepare(self.folder / name, self.backend, redis)
         port = choose_port(0, "")
-        argv = [sys.executable, "-P", "-m", "serving.cli.main", "gateway", "--port", str(port)]
-        environment = {**site.environment, "PYTHONPATH": str(modules or "")}
-        return self._start(name, argv, port, environment, site.key)
+        argv = [
+            sys.executable,
+            "-P",
+            "-m",
+            "modelyard.serving.cli.main",
+            "gateway",
+            "--port",
+            str(port),
+        ]
+        environment = {**installation.environment, "PYTHONPATH": str(modules or "")}
+        return self._start(name, argv, port, environment, installation.key)
 
     def proxy(self, kind: str, name: str, *, modules: Path | None = None) -> Contestant:
         """One of the floors, with the `modules` that ours has."""

@@ -18,30 +18,30 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.cli.joining import JoiningProtocol
-from serving.routing.stream import begin
-from serving.routing.target import Target
-from serving.routing.upstream import Upstream
-from serving.wire.wanted import read_wanted
+from modelyard.serving.transport.protocol import GatewayProtocol
+from modelyard.serving.upstream.client import Upstream
+from modelyard.serving.upstream.stream import begin
+from modelyard.serving.upstream.target import Target
+from modelyard.serving.wire.openai.request_head import read_head
 
 PATH = "/v1/chat/completions"
 _JSON = "application/json"
 
 
-class Message(BaseModel):
+class FloorMessage(BaseModel):
     """A message as clients send it."""
 
     role: str
     content: str | list[Any] | None = None
 
 
-class Ask(BaseModel):
+class FloorRequest(BaseModel):
     """A request as clients send it."""
 
     model_config = ConfigDict(extra="allow")
 
     model: str
-    messages: list[Message]
+    messages: list[FloorMessage]
     stream: bool = False
 
 
@@ -63,7 +63,7 @@ def fastapi_proxy(upstream: str) -> FastAPI:
                 yield chunk
 
     @app.post(PATH)
-    async def chat(ask: Ask) -> Response:
+    async def chat(ask: FloorRequest) -> Response:
         body = msgspec.json.encode(ask.model_dump(exclude_unset=True))
         if ask.stream:
             return StreamingResponse(events(body), media_type="text/event-stream")
@@ -93,7 +93,7 @@ def bare_proxy(upstream: str) -> ASGIApp:
             await app(scope, receive, send)
             return
         body = (await receive())["body"]
-        read_wanted(body)
+        read_head(body)
         reply = await begin(await opened[0].post(target, PATH, body, ()))
         headers = [(b"content-type", reply.response.content_type)]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
@@ -111,7 +111,7 @@ def bare_proxy(upstream: str) -> ASGIApp:
 if __name__ == "__main__":
     name, port, upstream = sys.argv[1:]
     chosen = {"fastapi": fastapi_proxy, "bare": bare_proxy}[name](upstream)
-    http = JoiningProtocol if name == "bare" else "auto"
+    http = GatewayProtocol if name == "bare" else "auto"
     uvicorn.run(
         chosen, port=int(port), http=http, log_level="error", access_log=False, backlog=4096
     )

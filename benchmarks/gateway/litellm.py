@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.gateway.site import MODELS
+from benchmarks.gateway.installation import MODELS
 
 PACKAGES = (
     "litellm[proxy]",

@@ -6,14 +6,14 @@ import psutil
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class ProcessUsage:
     """Seconds of processor time since the start, and resident MiB now."""
 
     cpu_s: float
     rss_mib: float
 
     @classmethod
-    def of(cls, pid: int) -> "Used":
+    def of(cls, pid: int) -> "ProcessUsage":
         cpu_s = rss = 0.0
         root = psutil.Process(pid)
         for process in (root, *root.children(recursive=True)):

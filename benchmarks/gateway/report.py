@@ -34,7 +34,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class GatewayReport:
     """All rounds: whole answers, streams as fast as they go, slow streams, users at once."""
 
     whole: Rounds

@@ -14,11 +14,11 @@ import sys
 from pathlib import Path
 
 from benchmarks.gpu import build, engine, onnx, ratios, telemetry
-from benchmarks.gpu.report import Report
-from registry.logs import set_up
-from serving.worker.cpu import Cpu
-from serving.worker.device import Device
-from serving.worker.nvidia import find_gpus
+from benchmarks.gpu.report import GpuReport
+from modelyard.registry.logs import set_up
+from modelyard.serving.worker.devices.cpu import Cpu
+from modelyard.serving.worker.devices.device import Device
+from modelyard.serving.worker.devices.nvidia import find_gpus
 
 NO_GPU = 3
 REPORTS = Path(__file__).parents[2] / "docs" / "benchmarks"
@@ -42,7 +42,7 @@ def main() -> int:
 
 def _check(device: Device, output: Path | None) -> int:
     facts = device.facts()
-    report = Report(facts.name, dry_run=not device.is_gpu)
+    report = GpuReport(facts.name, dry_run=not device.is_gpu)
     telemetry.check(report)
     engine.check_results(report, device)
     asyncio.run(engine.check(report, device))

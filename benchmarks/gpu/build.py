@@ -38,6 +38,7 @@ def _build(python: Path) -> None:
     settings = {
         "CMAKE_ARGS": f"-DGGML_CUDA=on {os.environ.get('CMAKE_ARGS', '')}".strip(),
         "PATH": f"{uv.parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "src"),  # nothing is installed yet
     }
-    command = [str(python), "-m", "deployments.setting_up", f"{EXTRAS},onnx-gpu"]
+    command = [str(python), "-m", "modelyard.deployments.setting_up", f"{EXTRAS},onnx-gpu"]
     subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}, check=True)

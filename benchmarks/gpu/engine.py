@@ -7,15 +7,15 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks.gpu.report import Report
-from benchmarks.memory import AFTER, BEFORE, Bench, Load, bench, load
-from benchmarks.memory_models import Kind
-from registry.names import ModelVersion
-from serving.engines.llama_cpp.trial import try_library
-from serving.worker.correction import corrected
-from serving.worker.cpu import Cpu
-from serving.worker.device import Device
-from tests.models.shapes import Shape
+from benchmarks.gpu.report import GpuReport
+from benchmarks.memory import AFTER, BEFORE, MemoryBench, MemoryLoad, load, memory_bench
+from benchmarks.memory_models import BenchModel
+from modelyard.registry.catalog.model import ModelVersion
+from modelyard.serving.engines.llama_cpp.trial.trial import try_library
+from modelyard.serving.worker.devices.cpu import Cpu
+from modelyard.serving.worker.devices.device import Device
+from modelyard.serving.worker.residency.correction import corrected
+from tests.models.shapes import ModelShape
 
 SETTINGS = ((512, 2), (2048, 4))
 PROMPTS, TOKENS, ALL_LAYERS = 8, 32, 99
@@ -26,17 +26,17 @@ LARGE: dict[str, Any] = {"width": 2048, "layers": 16, "heads": 16, "kv_heads": 8
 SMALL: dict[str, Any] = {"width": 512, "layers": 4, "heads": 8, "kv_heads": 4, "inner": 1536}
 
 
-def kinds(*, on_gpu: bool) -> list[Kind]:
+def kinds(*, on_gpu: bool) -> list[BenchModel]:
     """A gigabyte and a half of weights and less; on a processor models that it can run, too."""
     sizes = LARGE if on_gpu else SMALL
     return [
-        Kind("f32", Shape(endless=True, **sizes)),
-        Kind("f16", Shape(half=True, endless=True, **sizes)),
-        Kind("q4-k-m", Shape(half=True, endless=True, **sizes), "Q4_K_M"),
+        BenchModel("f32", ModelShape(endless=True, **sizes)),
+        BenchModel("f16", ModelShape(half=True, endless=True, **sizes)),
+        BenchModel("q4-k-m", ModelShape(half=True, endless=True, **sizes), "Q4_K_M"),
     ]
 
 
-def check_results(report: Report, device: Device) -> None:
+def check_results(report: GpuReport, device: Device) -> None:
     """A model of known answers in every quantization, with all its layers on the device."""
     report.section("Engines: known results")
     layers = ALL_LAYERS if device.is_gpu else 0
@@ -44,23 +44,23 @@ def check_results(report: Report, device: Device) -> None:
     report.check("known results are computed", holds=trial.works, seen=str(trial))
 
 
-async def check(report: Report, device: Device) -> None:
+async def check(report: GpuReport, device: Device) -> None:
     """Memory and its return, then the same greedy answers as the processor's."""
     report.section("Engines: memory")
     every, mine = kinds(on_gpu=device.is_gpu), dict[str, list[str]]()
-    async with bench(device) as (made, folder):
+    async with memory_bench(device) as (made, folder):
         for kind in every:
             version = made.register(kind, kind.write(folder))
             await _memory(report, made, version)
             mine[kind.name] = await _greedy(made, version)
     report.section("Engines: greedy answers against the processor's")
-    async with bench(Cpu()) as (made, folder):
+    async with memory_bench(Cpu()) as (made, folder):
         for kind in every:
             version = made.register(kind, kind.write(folder))
             _compare(report, kind, mine[kind.name], await _greedy(made, version))
 
 
-def _compare(report: Report, kind: Kind, mine: list[str], reference: list[str]) -> None:
+def _compare(report: GpuReport, kind: BenchModel, mine: list[str], reference: list[str]) -> None:
     """Quantized weights meet differently rounded activations on a card: told, not demanded."""
     same = sum(a == b for a, b in zip(mine, reference, strict=True))
     seen = f"{same} of {PROMPTS} answers of {TOKENS} tokens are the same"
@@ -70,7 +70,7 @@ def _compare(report: Report, kind: Kind, mine: list[str], reference: list[str]) 
         report.check(kind.name, holds=same == PROMPTS, seen=seen)
 
 
-async def _memory(report: Report, made: Bench, version: ModelVersion) -> None:
+async def _memory(report: GpuReport, made: MemoryBench, version: ModelVersion) -> None:
     before = made.device.facts().memory_used or 0
     loads = [await load(made, version, setting) for setting in SETTINGS]
     for seen, other in itertools.permutations(loads, 2):
@@ -81,7 +81,7 @@ async def _memory(report: Report, made: Bench, version: ModelVersion) -> None:
         report.check(f"{version.model} is given back", holds=left <= RETURNED, seen=said)
 
 
-def _predicted(report: Report, seen: Load, other: Load) -> None:
+def _predicted(report: GpuReport, seen: MemoryLoad, other: MemoryLoad) -> None:
     estimate = seen.forecast.estimated
     learned = corrected(estimate, seen.forecast.likeness, [other.observation])
     before, after = (found.total / seen.held - 1 for found in (estimate, learned))
@@ -90,7 +90,7 @@ def _predicted(report: Report, seen: Load, other: Load) -> None:
     report.check(what, holds=abs(before) <= BEFORE and abs(after) <= AFTER, seen=numbers)
 
 
-async def _greedy(made: Bench, version: ModelVersion) -> list[str]:
+async def _greedy(made: MemoryBench, version: ModelVersion) -> list[str]:
     residency = await made.residency(*SETTINGS[0])
     url = (await (await residency.ensure(version.id)).ready()).ready.url
     answers = await asyncio.gather(*(ask(made.session, url, n) for n in range(PROMPTS)))

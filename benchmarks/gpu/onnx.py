@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.gpu.report import Report
-from serving.engines.onnx.placement import Provider
-from serving.worker.device import Device
+from benchmarks.gpu.report import GpuReport
+from modelyard.serving.engines.onnx.placement import Provider
+from modelyard.serving.worker.devices.device import Device
 from tests.models.onnx_tiny import Bert
 from tests.serving.engines.processes import engine_process
 
@@ -18,7 +18,7 @@ LIKE = 0.999
 TEXTS = ["a short text", "def f(x): return x", "words " * 40]
 
 
-def check(report: Report, device: Device) -> None:
+def check(report: GpuReport, device: Device) -> None:
     """Compare each GPU provider with the processor; those that are not there are named."""
     report.section("ONNX providers")
     if find_spec("onnxruntime") is None:

@@ -15,10 +15,10 @@ import aiohttp
 import httpx
 
 from benchmarks.gpu.engine import kinds, speed
-from benchmarks.gpu.report import Report
-from benchmarks.memory import bench
-from registry.ports import choose_port
-from serving.worker.device import Device
+from benchmarks.gpu.report import GpuReport
+from benchmarks.memory import memory_bench
+from modelyard.registry.ports import choose_port
+from modelyard.serving.worker.devices.device import Device
 
 AT_ONCE, TOKENS, ROUNDS = (1, 4, 8, 16), 64, 3
 CONTEXT = 256
@@ -38,12 +38,12 @@ print(json.dumps(run()))
 """
 
 
-async def check(report: Report, device: Device) -> None:
+async def check(report: GpuReport, device: Device) -> None:
     """Tokens a second at 1 to 16 requests at once, and the ratios to the peers."""
     report.section("Speed")
     kind = kinds(on_gpu=device.is_gpu)[-1]
     layers = -1 if device.is_gpu else 0
-    async with bench(device) as (made, folder):
+    async with memory_bench(device) as (made, folder):
         path = kind.write(folder)
         version = made.register(kind, path)
         residency = await made.residency(CONTEXT, max(AT_ONCE))
@@ -69,7 +69,7 @@ def _serial(path: Path, layers: int, device: Device) -> float:
 
 
 async def _against_server(
-    report: Report, session: aiohttp.ClientSession, path: Path, layers: int, ours: list[float]
+    report: GpuReport, session: aiohttp.ClientSession, path: Path, layers: int, ours: list[float]
 ) -> None:
     program = os.environ.get("LLAMA_SERVER") or shutil.which("llama-server")
     if program is None:

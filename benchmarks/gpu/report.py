@@ -10,7 +10,7 @@ PACKAGES = ("modelyard", "llama-cpp-python", "nvidia-ml-py")
 
 
 @dataclass(slots=True)
-class Report:
+class GpuReport:
     """Markdown about one device; `failures` are the checks that did not hold."""
 
     device: str

@@ -1,11 +1,11 @@
 """Everything that the devices tell, and by name what they do not."""
 
-from benchmarks.gpu.report import Report
-from serving.worker.device import DeviceFacts, DeviceStatus
-from serving.worker.devices import discover
+from benchmarks.gpu.report import GpuReport
+from modelyard.serving.worker.devices.detect import discover
+from modelyard.serving.worker.devices.device import DeviceFacts, DeviceStatus
 
 
-def check(report: Report) -> None:
+def check(report: GpuReport) -> None:
     """Every field of every device; a field without an answer is null, never a number."""
     report.section("Telemetry")
     found = [device.facts() for device in discover()]

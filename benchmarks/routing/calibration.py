@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.routing.fleet import FleetPlan, Gpu, Model
+from benchmarks.routing.fleet import FleetPlan, Gpu, ModelProfile
 from benchmarks.routing.live_engine import LiveEngine, Timing, live_engine
 from benchmarks.routing.policies.names import POLICIES
 from benchmarks.routing.report import quantile
@@ -32,7 +32,7 @@ FIGURES: Mapping[str, Callable[[Sequence[float]], float]] = {
 
 
 @dataclass(slots=True)
-class Speeds:
+class MeasuredSpeeds:
     """Measurements of all rounds: seconds a token of a prompt, and of a step by streams."""
 
     prompt_s: list[float] = field(default_factory=list[float])
@@ -57,7 +57,7 @@ class Speeds:
 
 def calibrate() -> int:
     """Prints both sides; 1 where an error is above the bar."""
-    speeds, rounds = Speeds(), list[list[Timing]]()
+    speeds, rounds = MeasuredSpeeds(), list[list[Timing]]()
     with tempfile.TemporaryDirectory() as folder, live_engine(Path(folder), PARALLEL) as engine:
         for _ in range(REPEATS):
             speeds.measure(engine)
@@ -87,7 +87,7 @@ def _trace(gpu: Gpu, seed: int) -> list[Recorded]:
 
 
 def _simulated(gpu: Gpu, trace: Sequence[Recorded]) -> list[Timing]:
-    plan = FleetPlan((gpu,), (Model("tiny", 1.0, 0.0),))
+    plan = FleetPlan((gpu,), (ModelProfile("tiny", 1.0, 0.0),))
     requests = [Request(i, r.at_s, 0, r.prompt, r.output, ()) for i, r in enumerate(trace)]
     Simulation(plan, requests, 0).run(POLICIES["round-robin"]())
     return [Timing((r.first_s or 0.0) - r.at_s, (r.done_s or 0.0) - r.at_s) for r in requests]
@@ -102,7 +102,7 @@ def _medians(rounds: Sequence[Sequence[Timing]]) -> list[Timing]:
     ]
 
 
-def _introduce(speeds: Speeds, gpu: Gpu) -> None:
+def _introduce(speeds: MeasuredSpeeds, gpu: Gpu) -> None:
     steps = ", ".join(f"{n}: {1e3 * statistics.median(s):.1f}" for n, s in speeds.step_s.items())
     print(f"prompts {gpu.prefill_tps:.0f} tokens/s; ms a step by streams: {steps}")
     print(f"so the simulator is told {gpu.decode_tps:.1f} tokens/s, slowdown {gpu.slowdown:.3f}")

@@ -30,7 +30,7 @@ class Gpu:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ModelProfile:
     """What a model needs."""
 
     name: str
@@ -52,7 +52,7 @@ class FleetPlan:
     """Workers, models by falling popularity, and what happens to them."""
 
     workers: tuple[Gpu, ...]
-    models: tuple[Model, ...]
+    models: tuple[ModelProfile, ...]
     events: tuple[SpeedChange, ...] = ()
     telemetry_delay_s: float = 0.0
 
@@ -114,10 +114,10 @@ def _gpus(where: str, row: Any) -> list[Gpu]:
     ]
 
 
-def _model(row: Any, where: str) -> Model:
+def _model(row: Any, where: str) -> ModelProfile:
     fields = _object(row, where)
     memory = _number(fields, "memory_gb", where, positive=True)
-    return Model(_name(fields, where), memory, _number(fields, "load_s", where))
+    return ModelProfile(_name(fields, where), memory, _number(fields, "load_s", where))
 
 
 def _event(row: Any, where: str) -> SpeedChange:

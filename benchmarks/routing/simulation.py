@@ -23,7 +23,7 @@ PATIENCE_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class WorkerReport:
     """What a worker told of itself at `at_s`."""
 
     at_s: float
@@ -35,7 +35,7 @@ class Report:
     ready: frozenset[int]
 
 
-class Policy(Protocol):
+class RoutingPolicy(Protocol):
     """Decides on what it is told; acts through the simulation's `send` and `load`."""
 
     def start(self, sim: "Simulation") -> None: ...
@@ -43,7 +43,7 @@ class Policy(Protocol):
     def first_token(self, request: Request, worker: int) -> None: ...
     def finished(self, request: Request, worker: int) -> None: ...
     def loaded(self, worker: int, model: int) -> None: ...
-    def reported(self, reports: Sequence[Report]) -> None: ...
+    def reported(self, reports: Sequence[WorkerReport]) -> None: ...
     def tick(self) -> None: ...
 
 
@@ -65,8 +65,8 @@ class Simulation:
     )
     _count: int = 0
     _open: int = 0
-    _reports: deque[tuple[float, list[Report]]] = field(
-        default_factory=deque[tuple[float, list[Report]]]
+    _reports: deque[tuple[float, list[WorkerReport]]] = field(
+        default_factory=deque[tuple[float, list[WorkerReport]]]
     )
     _at: dict[int, int] = field(default_factory=dict[int, int])
 
@@ -94,7 +94,7 @@ class Simulation:
 
     # The loop
 
-    def run(self, policy: Policy) -> None:
+    def run(self, policy: RoutingPolicy) -> None:
         self._open = len(self.requests)
         policy.start(self)
         if self.requests:
@@ -108,14 +108,14 @@ class Simulation:
             self.now, _, kind, what = heappop(self._events)
             getattr(self, f"_on_{kind}")(policy, what)
 
-    def _on_arrival(self, policy: Policy, number: int) -> None:
+    def _on_arrival(self, policy: RoutingPolicy, number: int) -> None:
         if number + 1 < len(self.requests):
             self._push(self.requests[number + 1].at_s, "arrival", number + 1)
         begun = perf_counter()
         policy.arrived(self.requests[number])
         self.decisions_s.append(perf_counter() - begun)
 
-    def _on_work(self, policy: Policy, what: tuple[int, int]) -> None:
+    def _on_work(self, policy: RoutingPolicy, what: tuple[int, int]) -> None:
         worker = self.workers[what[0]]
         if worker.epoch != what[1]:
             return  # something else happened there meanwhile
@@ -128,32 +128,32 @@ class Simulation:
         for request in done:
             policy.finished(request, worker.index)
 
-    def _on_loaded(self, policy: Policy, what: tuple[int, int]) -> None:
+    def _on_loaded(self, policy: RoutingPolicy, what: tuple[int, int]) -> None:
         worker = self.workers[what[0]]
         worker.advance(self.now)
         worker.opened(what[1], self.now)
         self._schedule(worker)
         policy.loaded(*what)
 
-    def _on_speed(self, policy: Policy, event: Any) -> None:
+    def _on_speed(self, policy: RoutingPolicy, event: Any) -> None:
         worker = next(w for w in self.workers if w.gpu.name == event.worker)
         worker.advance(self.now)
         worker.speed = event.speed
         self._schedule(worker)
 
-    def _on_telemetry(self, policy: Policy, _: None) -> None:
+    def _on_telemetry(self, policy: RoutingPolicy, _: None) -> None:
         self._reports.append((self.now, [self._report(w) for w in self.workers]))
         while self._reports and self._reports[0][0] <= self.now - self.plan.telemetry_delay_s:
             policy.reported(self._reports.popleft()[1])
         self._push(self.now + TELEMETRY_S, "telemetry", None)
 
-    def _on_tick(self, policy: Policy, _: None) -> None:
+    def _on_tick(self, policy: RoutingPolicy, _: None) -> None:
         policy.tick()
         self._push(self.now + TICK_S, "tick", None)
 
-    def _report(self, worker: SimWorker) -> Report:
+    def _report(self, worker: SimWorker) -> WorkerReport:
         ready = frozenset(m for m, there in worker.models.items() if there.ready_s <= self.now)
-        return Report(
+        return WorkerReport(
             self.now, worker.index, worker.running, worker.waiting, worker.kv_usage,
             worker.free_gb, ready,
         )  # fmt: skip

@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from benchmarks.routing.fleet import Gpu, Model
+from benchmarks.routing.fleet import Gpu, ModelProfile
 from benchmarks.routing.traces import BLOCK
 from benchmarks.routing.workload import Request
 
@@ -24,7 +24,7 @@ EVICT_S = 0.5
 
 
 @dataclass(slots=True, eq=False)
-class Loaded:
+class SimulatedModel:
     """A model on a worker: `ready_s` is when it answers, `busy` counts its requests there."""
 
     memory_gb: float
@@ -41,7 +41,7 @@ class SimWorker:
     index: int
     gpu: Gpu
     speed: float = 1.0
-    models: dict[int, Loaded] = field(default_factory=dict[int, Loaded])
+    models: dict[int, SimulatedModel] = field(default_factory=dict[int, SimulatedModel])
     queue: deque[Request] = field(default_factory=deque[Request])
     prefills: deque[Request] = field(default_factory=deque[Request])
     decodes: list[tuple[float, int, Request]] = field(
@@ -79,7 +79,7 @@ class SimWorker:
     def free_gb(self) -> float:
         return self.gpu.memory_gb - sum(m.memory_gb for m in self.models.values())
 
-    def load(self, model: int, what: Model, victims: tuple[int, ...], now: float) -> float:
+    def load(self, model: int, what: ModelProfile, victims: tuple[int, ...], now: float) -> float:
         """Begin to load; returns when it will be ready."""
         for victim in victims:
             gone = self.models.pop(victim)
@@ -89,7 +89,7 @@ class SimWorker:
         if self.free_gb < what.memory_gb - 1e-9:
             raise AssertionError("a model was loaded where it does not fit")
         ready = now + what.load_s + EVICT_S * len(victims)
-        self.models[model] = Loaded(what.memory_gb, ready, now)
+        self.models[model] = SimulatedModel(what.memory_gb, ready, now)
         return ready
 
     def take(self, request: Request, now: float) -> None:

@@ -6,10 +6,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deployments.demo.refusal import Refusal
-from deployments.demo.repository import Repository, Shelf
-from registry.authorization import bearer, carries
-from registry.pages import from_page, refuse
+from modelyard.deployments.demo.refusal import Refusal
+from modelyard.deployments.demo.repository import HubRepositories, Repository
+from modelyard.registry.web.authorization import bearer, carries
+from modelyard.registry.web.origins import from_page, refuse
 
 _MEMBERS_ONLY = b'{"error":"This Hub asks for the token of its own."}'
 
@@ -18,7 +18,7 @@ _MEMBERS_ONLY = b'{"error":"This Hub asks for the token of its own."}'
 class Access:
     """The shelf as a caller sees it; a caller with one of `tokens` sees and opens everything."""
 
-    shelf: Shelf
+    shelf: HubRepositories
     tokens: frozenset[str]
 
     async def look(self, request: Request) -> Repository:

@@ -74,7 +74,7 @@ def merges(tokenizer: Tokenizer) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class CorpusTokens:
     """One text as token ids, and the places where a speech begins."""
 
     ids: "NDArray[np.int64]"
@@ -82,7 +82,7 @@ class Tokens:
     bos: int
 
     @classmethod
-    def of(cls, text: str, tokenizer: Tokenizer, *, marked: bool) -> "Tokens":
+    def of(cls, text: str, tokenizer: Tokenizer, *, marked: bool) -> "CorpusTokens":
         """Encode a text; `marked` ends each speech with the end-of-turn token."""
         gap = (EOT if marked else "") + SPEECH_GAP
         encoded = [tokenizer.encode(speech + gap).ids for speech in speeches(text)]

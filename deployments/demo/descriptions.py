@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from deployments.demo.repository import Blob, Repository
+from modelyard.deployments.demo.repository import Blob, Repository
 
 Json = dict[str, Any]
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deployments.demo.refusal import Refusal
+from modelyard.deployments.demo.refusal import Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,17 +13,17 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Send
 
-from deployments.demo.access import Access
-from deployments.demo.faults import NO_FAULT, Fault, Faults
-from deployments.demo.refusal import Refusal
-from deployments.demo.repository import CHUNK, Blob
+from modelyard.deployments.demo.access import Access
+from modelyard.deployments.demo.faults import NO_FAULT, Fault, Faults
+from modelyard.deployments.demo.refusal import Refusal
+from modelyard.deployments.demo.repository import CHUNK, Blob
 
 TICKS = 20  # chunks a second when a fault slows the stream
 ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ByteRange:
     """The bytes [start, stop) of a file."""
 
     start: int
@@ -41,7 +41,7 @@ class Span:
         return cls(int(first), min(int(last) + 1, size) if last else size)
 
 
-def asked(request: Request, blob: Blob) -> Span | None:
+def asked(request: Request, blob: Blob) -> ByteRange | None:
     """The one range a request asks for; None for the whole file, which bad forms get too.
 
     Raises:
@@ -51,7 +51,7 @@ def asked(request: Request, blob: Blob) -> Span | None:
     unchanged = request.headers.get("if-range", f'"{blob.etag}"') == f'"{blob.etag}"'
     if not match or not unchanged or match.groups() == ("", ""):
         return None
-    span = Span.read(match[1], match[2], blob.size)
+    span = ByteRange.read(match[1], match[2], blob.size)
     if span.start >= blob.size:
         raise OutOfRange(blob.size)
     return span if span.size > 0 else None
@@ -82,7 +82,7 @@ def headers(blob: Blob, commit: str) -> dict[str, str]:
     }
 
 
-class Stream(StreamingResponse):
+class FileStream(StreamingResponse):
     """A file's bytes; a fault may leave the answer unfinished, and the server then hangs up."""
 
     def __init__(self, chunks: AsyncIterator[bytes], status: int, headers: dict[str, str]) -> None:
@@ -125,17 +125,19 @@ class Files:
             return _refused(fault.status, fault.retry_after)
         return self._send(blob, asked(request, blob), said, fault)
 
-    def _send(self, blob: Blob, span: Span | None, said: dict[str, str], fault: Fault) -> Response:
-        body = span or Span(0, blob.size)
+    def _send(
+        self, blob: Blob, span: ByteRange | None, said: dict[str, str], fault: Fault
+    ) -> Response:
+        body = span or ByteRange(0, blob.size)
         if span is not None:
             said |= {"Content-Range": f"bytes {span.start}-{span.stop - 1}/{blob.size}"}
         promised = body.size if fault.truncate_to is None else min(fault.truncate_to, body.size)
         said |= {"Content-Length": str(promised)}
         sent = promised if fault.cut_after is None else min(fault.cut_after, promised)
-        chunks = self._chunks(blob, Span(body.start, body.start + sent), fault)
-        return Stream(chunks, 206 if span else 200, said)
+        chunks = self._chunks(blob, ByteRange(body.start, body.start + sent), fault)
+        return FileStream(chunks, 206 if span else 200, said)
 
-    async def _chunks(self, blob: Blob, span: Span, fault: Fault) -> AsyncIterator[bytes]:
+    async def _chunks(self, blob: Blob, span: ByteRange, fault: Fault) -> AsyncIterator[bytes]:
         pace = fault.bytes_per_second
         most = CHUNK if pace is None else max(1, pace // TICKS)
         with blob.path.open("rb") as file:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import gguf
 import numpy as np
 
-from deployments.demo import corpus
+from modelyard.deployments.demo import corpus
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,9 +4,9 @@ The real `huggingface_hub` works against it unmodified, with HF_ENDPOINT set to 
 model is a folder ROOT/owner/name; an optional `.hub.json` in it says what `repository.Card` holds.
 
 Examples:
-  python -m deployments.demo.hub --port 8090
-  python -m deployments.demo.hub --root models --token secret --ready-file hub.json
-  python -m deployments.demo.hub --faults      (tests) POST /__fault, GET /__stats
+  python -m modelyard.deployments.demo.hub --port 8090
+  python -m modelyard.deployments.demo.hub --root models --token secret --ready-file hub.json
+  python -m modelyard.deployments.demo.hub --faults      (tests) POST /__fault, GET /__stats
 
 With MODELYARD_DEMO_HUB_TOKEN in the environment it answers nobody who does not show that token.
 """
@@ -22,12 +22,12 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from deployments.demo import refusal
-from deployments.demo.access import Access, Members
-from deployments.demo.faults import Faults
-from deployments.demo.files import Files
-from deployments.demo.metadata import Metadata
-from deployments.demo.repository import Shelf
+from modelyard.deployments.demo import refusal
+from modelyard.deployments.demo.access import Access, Members
+from modelyard.deployments.demo.faults import Faults
+from modelyard.deployments.demo.files import Files
+from modelyard.deployments.demo.metadata import Metadata
+from modelyard.deployments.demo.repository import HubRepositories
 
 TOKEN = "MODELYARD_DEMO_HUB_TOKEN"  # noqa: S105 - its name
 BUNDLED = Path(__file__).with_name("models")
@@ -38,7 +38,7 @@ def make_app(root: Path, tokens: AbstractSet[str], *, faults: bool, members: str
 
     With a token for `members` it is closed to everybody else.
     """
-    access, weather = Access(Shelf(root), frozenset(tokens) | {members} - {""}), Faults()
+    access, weather = Access(HubRepositories(root), frozenset(tokens) | {members} - {""}), Faults()
     doors = weather.routes if faults else []
     return Starlette(
         routes=[*doors, *Metadata(access).routes, *Files(access, weather).routes],
@@ -49,7 +49,7 @@ def make_app(root: Path, tokens: AbstractSet[str], *, faults: bool, members: str
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m deployments.demo.hub",
+        prog="python -m modelyard.deployments.demo.hub",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

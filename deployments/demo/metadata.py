@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deployments.demo import descriptions
-from deployments.demo.access import Access
-from deployments.demo.refusal import Refusal
+from modelyard.deployments.demo import descriptions
+from modelyard.deployments.demo.access import Access
+from modelyard.deployments.demo.refusal import Refusal
 
 MODEL = "/api/models/{owner}/{name}"
 

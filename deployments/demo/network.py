@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class NetworkShape:
     """The sizes of the network; rows are multiples of 256, as llama.cpp's K-quants need."""
 
     vocabulary: int = 2048
@@ -28,7 +28,7 @@ class Shape:
         return self.width // self.heads
 
 
-def rotations(shape: Shape) -> tuple[Tensor, Tensor]:
+def rotations(shape: NetworkShape) -> tuple[Tensor, Tensor]:
     """Cosines and sines, [context, head_size / 2]."""
     pairs = torch.arange(0, shape.head_size, 2).float() / shape.head_size
     angles = torch.outer(torch.arange(shape.context).float(), shape.rope_base**-pairs)
@@ -44,7 +44,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 class Attention(nn.Module):
     """Causal attention; several query heads share one key and value head."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         kv_width = shape.kv_heads * shape.head_size
         self.shape = shape
@@ -69,7 +69,7 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Attention, then the gated feed-forward, each added to what it read."""
 
-    def __init__(self, shape: Shape, dropout: float) -> None:
+    def __init__(self, shape: NetworkShape, dropout: float) -> None:
         super().__init__()
         self.attn_norm = nn.RMSNorm(shape.width, eps=shape.epsilon)
         self.attention = Attention(shape)
@@ -88,7 +88,7 @@ class Block(nn.Module):
 class Llama(nn.Module):
     """Token ids [batch, time] to logits [batch, time, vocabulary]; input and output share rows."""
 
-    def __init__(self, shape: Shape, dropout: float = 0.0) -> None:
+    def __init__(self, shape: NetworkShape, dropout: float = 0.0) -> None:
         super().__init__()
         self.token_embd = nn.Embedding(shape.vocabulary, shape.width)
         self.blk = nn.ModuleList(Block(shape, dropout) for _ in range(shape.layers))
@@ -99,7 +99,7 @@ class Llama(nn.Module):
         self.register_buffer("sin", sin, persistent=False)
         self._start(shape)
 
-    def _start(self, shape: Shape) -> None:
+    def _start(self, shape: NetworkShape) -> None:
         """Small normal weights; those that add to the residual stream smaller with depth."""
         for name, weight in self.named_parameters():
             if weight.dim() < 2:

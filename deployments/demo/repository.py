@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-from deployments.demo.refusal import Refusal
+from modelyard.deployments.demo.refusal import Refusal
 
 SETTINGS = ".hub.json"
 LFS_SUFFIXES = frozenset({".gguf", ".onnx", ".safetensors", ".bin", ".pt", ".zip", ".model"})
@@ -49,7 +49,7 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class HubCard:
     """What `.hub.json` says of a repository; every key may be left out."""
 
     gated: str | bool = False  # "auto", "manual" or false
@@ -76,7 +76,7 @@ class Repository:
     """One snapshot of one repository; `files` by their path inside it, in order."""
 
     id: str
-    card: Card
+    card: HubCard
     files: Mapping[str, Blob]
 
     @property
@@ -97,7 +97,7 @@ class Repository:
         raise Refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
 
 
-class Shelf:
+class HubRepositories:
     """The repositories under one root, as `owner/name` folders; hashes are kept per file state."""
 
     def __init__(self, root: Path) -> None:
@@ -112,7 +112,7 @@ class Shelf:
             return None
         with self._lock:  # so that two callers never hash one big file twice
             files = {name: self._blob(path) for name, path in _content(folder)}
-        return Repository(repo_id, Card.read(folder / SETTINGS), MappingProxyType(files))
+        return Repository(repo_id, HubCard.read(folder / SETTINGS), MappingProxyType(files))
 
     def all(self) -> Iterator[Repository]:
         for folder in sorted(self.root.glob("*/*")):

@@ -5,10 +5,10 @@ was stopped goes on from its last checkpoint, with the plan it began with, when 
 the same --work folder.
 
 Examples:
-  python -m deployments.demo.train --minutes 20        as many steps as fit in twenty minutes
-  python -m deployments.demo.train --steps 1200        exactly that many, on any machine
-  python -m deployments.demo.train --steps 30 --out /somewhere/else     a first check
-  python -m deployments.demo.train --export-only       write the files of the last checkpoint again
+  python -m modelyard.deployments.demo.train --minutes 20   as many steps as fit in twenty minutes
+  python -m modelyard.deployments.demo.train --steps 1200   exactly that many, on any machine
+  python -m modelyard.deployments.demo.train --steps 30 --out /somewhere/else   a first check
+  python -m modelyard.deployments.demo.train --export-only   write the last checkpoint again
 """
 
 import argparse
@@ -25,13 +25,13 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
-from deployments.demo import corpus, gguf_export
-from deployments.demo.corpus import Tokens
-from deployments.demo.network import Llama, Shape
+from modelyard.deployments.demo import corpus, gguf_export
+from modelyard.deployments.demo.corpus import CorpusTokens
+from modelyard.deployments.demo.network import Llama, NetworkShape
 
 OUT = Path(__file__).with_name("models") / "modelyard" / "tiny-shakespeare-GGUF"
 HELDOUT = (
-    Path(__file__).parents[2] / "flows/steps/evaluation_text.txt"
+    Path(__file__).parents[2] / "flows/steps/evaluate/evaluation_text.txt"
 )  # what builds are measured on
 BATCH_TOKENS = 4096
 WINDOWS = (256, 512, 256, 1024)  # in turn: rotary positions that were never seen read badly
@@ -39,7 +39,7 @@ TIMED_STEPS, CHECK_EVERY, SAY_EVERY = 8, 100, 20
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingPlan:
     """Everything a run depends on."""
 
     steps: int
@@ -62,26 +62,28 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class TrainingTexts:
     """The three parts of the text as tokens; `plain` is the training part without turn ends."""
 
-    train: Tokens
-    plain: Tokens
-    validation: Tokens
-    heldout: Tokens
-    heldout_plain: Tokens
+    train: CorpusTokens
+    plain: CorpusTokens
+    validation: CorpusTokens
+    heldout: CorpusTokens
+    heldout_plain: CorpusTokens
 
     @classmethod
     def read(cls, tokenizer: Tokenizer) -> Self:
         split = corpus.read_split()
         marked = [
-            Tokens.of(text, tokenizer, marked=True)
+            CorpusTokens.of(text, tokenizer, marked=True)
             for text in (split.train, split.validation, split.heldout)
         ]
-        plain = [Tokens.of(text, tokenizer, marked=False) for text in (split.train, split.heldout)]
+        plain = [
+            CorpusTokens.of(text, tokenizer, marked=False) for text in (split.train, split.heldout)
+        ]
         return cls(marked[0], plain[0], marked[1], marked[2], plain[1])
 
-    def batch(self, plan: Plan, step: int) -> Tensor:
+    def batch(self, plan: TrainingPlan, step: int) -> Tensor:
         """Ids [rows, window + 1] that depend on the seed and the step alone."""
         chance = np.random.default_rng([plan.seed, step])
         window = plan.window(step)
@@ -100,7 +102,7 @@ def loss_of(model: Llama, ids: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def loss_over(model: Llama, tokens: Tokens, window: int = 512) -> float:
+def loss_over(model: Llama, tokens: CorpusTokens, window: int = 512) -> float:
     """Mean loss over a whole text, in neighbouring windows that each begin the text anew."""
     model.eval()
     begins = range(0, len(tokens.ids) - window + 1, window)
@@ -112,10 +114,12 @@ def loss_over(model: Llama, tokens: Tokens, window: int = 512) -> float:
     return sum(losses) / len(losses)
 
 
-class Run:
+class TrainingRun:
     """One training run: its model, optimizer, step and best checkpoint, all kept on disk."""
 
-    def __init__(self, plan: Plan, shape: Shape, texts: Texts, checkpoint: Path) -> None:
+    def __init__(
+        self, plan: TrainingPlan, shape: NetworkShape, texts: TrainingTexts, checkpoint: Path
+    ) -> None:
         torch.manual_seed(plan.seed)
         self.plan, self.texts, self.checkpoint = plan, texts, checkpoint
         self.model = Llama(shape, plan.dropout)
@@ -126,7 +130,7 @@ class Run:
 
     def _resume(self) -> None:
         saved = torch.load(self.checkpoint, weights_only=True)
-        self.plan = Plan(**saved["plan"])
+        self.plan = TrainingPlan(**saved["plan"])
         self.step, self.best_loss, self.best = saved["step"], saved["best_loss"], saved["best"]
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
@@ -209,7 +213,7 @@ def _groups(model: Llama, decay: float) -> list[dict[str, object]]:
     return [{"params": matrices, "weight_decay": decay}, {"params": norms, "weight_decay": 0.0}]
 
 
-def export(run: Run, shape: Shape, tokenizer: Tokenizer, out: Path) -> None:
+def export(run: TrainingRun, shape: NetworkShape, tokenizer: Tokenizer, out: Path) -> None:
     """Write the GGUF file and the Hub's `config.json`."""
     out.mkdir(parents=True, exist_ok=True)
     weights = {name: value.numpy() for name, value in run.best.items()}
@@ -217,7 +221,7 @@ def export(run: Run, shape: Shape, tokenizer: Tokenizer, out: Path) -> None:
     (out / "config.json").write_text(json.dumps(hub_config(shape, tokenizer), indent=2) + "\n")
 
 
-def hub_config(shape: Shape, tokenizer: Tokenizer) -> dict[str, object]:
+def hub_config(shape: NetworkShape, tokenizer: Tokenizer) -> dict[str, object]:
     """The sizes under the names the `transformers` library gives them."""
     return {
         "architectures": ["LlamaForCausalLM"],
@@ -259,12 +263,12 @@ def main() -> None:
     given = arguments()
     torch.set_num_threads(given.threads)
     given.work.mkdir(parents=True, exist_ok=True)
-    shape = Shape()
+    shape = NetworkShape()
     split = corpus.read_split()
     HELDOUT.write_text(split.heldout)
     tokenizer = corpus.train_tokenizer(split.train, shape.vocabulary)
-    plan = Plan(given.steps, seed=given.seed)
-    run = Run(plan, shape, Texts.read(tokenizer), given.work / "checkpoint.pt")
+    plan = TrainingPlan(given.steps, seed=given.seed)
+    run = TrainingRun(plan, shape, TrainingTexts.read(tokenizer), given.work / "checkpoint.pt")
     if not given.export_only:
         if given.minutes and run.step == 0:
             run.fit_into(given.minutes)

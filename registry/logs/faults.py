@@ -10,7 +10,7 @@ from pathlib import Path
 from types import CodeType, TracebackType
 
 MOST_PLACES, MOST_CAUSES = 6, 3
-ROOMS = frozenset(("benchmarks", "dashboard", "deployments", "flows", "registry", "serving"))
+OWN = frozenset(("benchmarks", "modelyard"))
 MESSAGE_CHARACTERS, QUOTED_CHARACTERS = 300, 40
 
 Place = tuple[CodeType, int]
@@ -34,7 +34,7 @@ def places(trace: TracebackType | None, most: int = MOST_PLACES) -> str:
     own, inner = deque[Place](maxlen=most), deque[Place](maxlen=most)
     while trace is not None:
         place = trace.tb_frame.f_code, trace.tb_lineno
-        if str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] in ROOMS:
+        if str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] in OWN:
             own.append(place)
             inner.clear()
         else:
@@ -46,7 +46,7 @@ def places(trace: TracebackType | None, most: int = MOST_PLACES) -> str:
 
 def _place(place: Place) -> str:
     code, line = place
-    file = code.co_filename.rpartition("/site-packages/")[2].removeprefix(_ROOT)
+    file = code.co_filename.removeprefix(_ROOT).rpartition("/site-packages/")[2]
     return f"{file}:{line} {code.co_name}"
 
 

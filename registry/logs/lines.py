@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from registry.logs.faults import told
-from registry.logs.hidden import HIDDEN, is_secret, without_secrets
-from registry.logs.repeats import Repeats
+from modelyard.registry.logs.faults import told
+from modelyard.registry.logs.hidden import HIDDEN, is_secret, without_secrets
+from modelyard.registry.logs.repeats import Repeats
 
 Form = Literal["auto", "json", "console"]
 Level = Literal["debug", "info", "warning", "error", "critical"]
@@ -119,4 +119,4 @@ def _plain(value: object, apart: str = " ") -> str:
 
 
 LINES = Lines()
-"""Those of this process; `registry.logs.set_up` says how they look."""
+"""Those of this process; `modelyard.registry.logs.set_up` says how they look."""

@@ -6,7 +6,7 @@ from typing import NoReturn, cast
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
 
-from registry.logs.lines import LINES
+from modelyard.registry.logs.lines import LINES
 
 
 @dataclass(frozen=True, slots=True)

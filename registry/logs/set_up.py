@@ -4,7 +4,7 @@ import logging
 import sys
 import threading
 
-from registry.logs.lines import LINES, SEVERITY, Form, Level
+from modelyard.registry.logs.lines import LINES, SEVERITY, Form, Level
 
 
 class LineHandler(logging.Handler):

@@ -1,9 +1,9 @@
-"""Alembic's entry: run the steps on the connection that `registry.migrate` hands over."""
+"""Alembic's entry: run the steps on the connection that `modelyard.registry.migrate` hands over."""
 
 from alembic import context
 
-from registry import tables
-from registry.database import Base
+from modelyard.registry import tables
+from modelyard.registry.database import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

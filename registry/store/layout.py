@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from registry.errors import InvalidName
+from modelyard.registry.errors import InvalidName
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

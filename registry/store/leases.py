@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from registry.locks import is_free
+from modelyard.registry.locks import is_free
 
 REFRESH_EVERY_S, FOREIGN_LIFE_S = 30.0, 300.0
 

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.store.writing import sync
+from modelyard.registry.store.object_writer import sync
 
 
 @dataclass(frozen=True, slots=True)

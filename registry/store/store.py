@@ -15,13 +15,13 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from registry.errors import FileCorrupt, FileMissing
-from registry.locks import exclusive
-from registry.store.layout import object_path
-from registry.store.leases import Leases
-from registry.store.pins import Pins
-from registry.store.room import Plan, entries, free_on_volume
-from registry.store.writing import StoredObject, chunks, digest_of, sync, write
+from modelyard.registry.errors import FileCorrupt, FileMissing
+from modelyard.registry.locks import exclusive
+from modelyard.registry.store.capacity import EvictionPlan, entries, free_on_volume
+from modelyard.registry.store.layout import object_path
+from modelyard.registry.store.leases import Leases
+from modelyard.registry.store.object_writer import StoredObject, chunks, digest_of, sync, write
+from modelyard.registry.store.pins import Pins
 
 _PART_LIFE_S = 7 * 24 * 3600.0
 
@@ -135,7 +135,7 @@ class Store:
         with self._alone():
             self._sweep()
             free = self._free_bytes(self.root)
-            self._evict(Plan(size, free, self.max_bytes, self.usage()))
+            self._evict(EvictionPlan(size, free, self.max_bytes, self.usage()))
 
     def remove(self, sha256: str) -> bool:
         """Remove a file at once; False where it is absent, pinned or in use."""
@@ -177,7 +177,7 @@ class Store:
                 raise
             size = draft.stat().st_size
             free = self._free_bytes(self.root)
-            raise Plan(size + 1, free, self.max_bytes, self.usage()).full() from error
+            raise EvictionPlan(size + 1, free, self.max_bytes, self.usage()).full() from error
 
     def _publish(self, draft: Path, stored: StoredObject) -> None:
         target = self._object(stored.sha256)
@@ -192,7 +192,7 @@ class Store:
     def _fit(self, size: int) -> None:
         """The bound, kept to the byte: `size` is on the disk already, so that is not asked."""
         used = sum(entry.size for entry in entries(self._objects))
-        self._evict(Plan(size, size, self.max_bytes, used))
+        self._evict(EvictionPlan(size, size, self.max_bytes, used))
 
     def _move(self, draft: Path, target: Path) -> None:
         if not target.parent.exists():
@@ -203,7 +203,7 @@ class Store:
         target.chmod(0o400)
         sync(target.parent)
 
-    def _evict(self, plan: Plan) -> None:
+    def _evict(self, plan: EvictionPlan) -> None:
         for entry in plan.choose(list(entries(self._objects)), self._kept()):
             entry.path.unlink(missing_ok=True)
 

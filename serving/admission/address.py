@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from serving.admission.pipe import Pipe
+from modelyard.serving.admission.pipe import Pipe
 
 CONNECT_S = 1.0
 """Seconds a connection may take to come about; nobody waits for it."""

@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from registry.quotas import Quota
-from serving.admission.limits import Limits, Rate, part
-from serving.admission.refusals import quota_exceeded, rate_limited, too_busy
-from serving.errors import RateLimited
-from serving.wire.rate_headers import Room
+from modelyard.registry.billing.quotas import Quota
+from modelyard.serving.admission.limits import Limits, Rate, part
+from modelyard.serving.admission.refusals import quota_exceeded, rate_limited, too_busy
+from modelyard.serving.errors import RateLimited
+from modelyard.serving.wire.rate_headers import RateLimitStatus
 
 Log = deque[float]
 """When requests were let in, in microseconds of the gate's clock, the oldest first.
@@ -24,7 +24,7 @@ OWN = -0.5
 
 
 @dataclass(slots=True)
-class User:
+class UserCounts:
     """One user: a log for each rate (those of everybody are shared), and requests at work."""
 
     logs: tuple[Log, ...]
@@ -32,7 +32,7 @@ class User:
 
 
 @dataclass(slots=True)
-class Used:
+class CountedRequests:
     """Requests let in since `seed` were known to be counted."""
 
     period: int
@@ -41,7 +41,7 @@ class Used:
 
 
 @dataclass(slots=True)
-class Counts:
+class RequestCounts:
     """Decides by itself; `enforced` is what it lets in, at most what is `configured`."""
 
     configured: Limits
@@ -49,13 +49,13 @@ class Counts:
     life_us: int
     enforced: Limits
     gateways: int = 1
-    users: dict[str, User] = field(default_factory=dict[str, User])
-    used: dict[str, Used] = field(default_factory=dict[str, Used])
+    users: dict[str, UserCounts] = field(default_factory=dict[str, UserCounts])
+    used: dict[str, CountedRequests] = field(default_factory=dict[str, CountedRequests])
     places: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
     _all: tuple[Log, ...] = ()
 
     @classmethod
-    def of(cls, limits: Limits, clock: Callable[[], int], life_us: int) -> "Counts":
+    def of(cls, limits: Limits, clock: Callable[[], int], life_us: int) -> "RequestCounts":
         shared = tuple(Log() for rate in limits.rates if not rate.per_user)
         return cls(limits, clock, life_us, limits, _all=shared)
 
@@ -64,7 +64,7 @@ class Counts:
         self.gateways = max(1, gateways)
         self.enforced = self.configured.share(self.gateways)
 
-    def admit(self, key: str, quota: Quota) -> Room | None:
+    def admit(self, key: str, quota: Quota) -> RateLimitStatus | None:
         """Take a place under `key`; raises RateLimited, QuotaExceeded or TooBusy, taking none."""
         user_id, now = quota.user_id, self.clock()
         self.expire(now)
@@ -86,7 +86,7 @@ class Counts:
         user.live += 1
         self.places[key] = (user_id, at + self.life_us)
 
-    def _check_live(self, user: User) -> None:
+    def _check_live(self, user: UserCounts) -> None:
         most = self.enforced
         if most.live and len(self.places) >= most.live:
             raise too_busy(self.configured.live, per_user=False)
@@ -96,12 +96,12 @@ class Counts:
     def _check_quota(self, quota: Quota) -> None:
         used = self.used.get(quota.user_id)
         if used is None or used.period != quota.period:
-            used = self.used[quota.user_id] = Used(quota.period, quota.request_count)
+            used = self.used[quota.user_id] = CountedRequests(quota.period, quota.request_count)
         left = quota.request_limit - used.seed
         if left <= 0 or used.since >= part(left, self.gateways):
             raise quota_exceeded(quota)
 
-    def _check_rates(self, user: User, now: int) -> Room | None:
+    def _check_rates(self, user: UserCounts, now: int) -> RateLimitStatus | None:
         """The room of the tightest rate; where several are full, the last to open tells when."""
         tightest, least = None, 0
         refused: RateLimited | None = None
@@ -119,7 +119,7 @@ class Counts:
             raise refused
         if tightest is None:
             return None
-        return Room(tightest.limit, least - 1, tightest.period_us / 1e6)
+        return RateLimitStatus(tightest.limit, least - 1, tightest.period_us / 1e6)
 
     def leave(self, key: str) -> bool:
         """Give a place back; False where it is free already."""
@@ -135,13 +135,13 @@ class Counts:
         if used is not None and used.period == quota.period:
             used.since -= 1
 
-    def user(self, user_id: str) -> User:
+    def user(self, user_id: str) -> UserCounts:
         user = self.users.get(user_id)
         if user is None:
             everybody = iter(self._all)
             rates = self.configured.rates
             logs = tuple(Log() if rate.per_user else next(everybody) for rate in rates)
-            user = self.users[user_id] = User(logs)
+            user = self.users[user_id] = UserCounts(logs)
         return user
 
     def expire(self, now: int) -> None:
@@ -170,7 +170,7 @@ class Counts:
             found += [(rate, user_id, log) for rate, log in self.logs(user) if rate.per_user]
         return found
 
-    def logs(self, user: User) -> Iterator[tuple[Rate, Log]]:
+    def logs(self, user: UserCounts) -> Iterator[tuple[Rate, Log]]:
         return zip(self.configured.rates, user.logs, strict=True)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from registry.quotas import Quota
-from serving.wire.rate_headers import Room
+from modelyard.registry.billing.quotas import Quota
+from modelyard.serving.wire.rate_headers import RateLimitStatus
 
 
 class Admission:
@@ -16,7 +16,9 @@ class Admission:
 
     __slots__ = ("key", "quota", "release", "room")
 
-    def __init__(self, key: str, quota: Quota, room: Room | None, release: "Release") -> None:
+    def __init__(
+        self, key: str, quota: Quota, room: RateLimitStatus | None, release: "Release"
+    ) -> None:
         self.key = key
         self.quota = quota
         self.room = room

@@ -1,6 +1,6 @@
 """Where the gate keeps things in Redis: all in one hash slot, so that a script may touch them."""
 
-from serving.admission.limits import Rate
+from modelyard.serving.admission.limits import Rate
 
 _GATE = "{modelyard:gate}"
 ERA, LIVE, GATEWAYS = f"{_GATE}:era", f"{_GATE}:live", f"{_GATE}:gateways"

@@ -17,13 +17,13 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from registry.changes import changes_key
-from registry.logs import logger
-from registry.quotas import Quota
-from serving.admission import keys
-from serving.admission.address import Address
-from serving.admission.pipe import Argument, Pipe, RedisGone, Script
-from serving.admission.redis_gate import ADMIT, LEASE_US, RAISE, SETTLE, SHARE, RedisGate
+from modelyard.registry.billing.quotas import Quota
+from modelyard.registry.changes import changes_key
+from modelyard.registry.logs import logger
+from modelyard.serving.admission import keys
+from modelyard.serving.admission.address import Address
+from modelyard.serving.admission.pipe import Argument, Pipe, RedisGone, Script
+from modelyard.serving.admission.redis_gate import ADMIT, LEASE_US, RAISE, SETTLE, SHARE, RedisGate
 
 BEAT_S = 0.5
 """Seconds between signs of life; what other processes changed is heard of with each."""
@@ -94,7 +94,7 @@ class Membership:
         if self.gate.pipe is not None:
             self._lost_at = self.clock()
         self.gate.pipe = None
-        self.gate.astray.set()
+        self.gate.out_of_sync.set()
 
     async def _be_in(self) -> None:
         pipe = await self.address.connect(self._lost)
@@ -105,7 +105,7 @@ class Membership:
                 if beat % RENEW_EVERY == 0:
                     self._renew(pipe)
                     self.gate.counts.prune()
-                await _wait(self.gate.astray, BEAT_S)
+                await _wait(self.gate.out_of_sync, BEAT_S)
         finally:
             pipe.end("the gateway leaves")
 
@@ -118,25 +118,25 @@ class Membership:
 
     async def _beat(self, pipe: Pipe, run: str) -> None:
         gate = self.gate
-        gate.astray.clear()
+        gate.out_of_sync.clear()
         names = (keys.ERA, keys.GATEWAYS)
-        era, now, gateways = await pipe.run(
+        epoch, now, gateways = await pipe.run(
             JOIN, 2, *names, run, uuid.uuid4().hex, gate.name, ALIVE_US
         )
         self.clock.set(now)
         gate.counts.share(gateways)
         gate.counts.expire(now)
-        if gate.pipe is None or era != gate.era:
-            await self._come_in(pipe, era)
+        if gate.pipe is None or epoch != gate.epoch:
+            await self._come_in(pipe, epoch)
         seen = await pipe.ask("MGET", *WATCHED)
         if seen != self._seen:
             self._seen = seen
             self.changed()
 
-    async def _come_in(self, pipe: Pipe, era: bytes) -> None:
+    async def _come_in(self, pipe: Pipe, epoch: bytes) -> None:
         """Fold: the most of it first, then the rest and the opening without a pause between."""
         gate, begun = self.gate, self.clock()
-        is_known = era == gate.era
+        is_known = epoch == gate.epoch
         pipe.wait_at_most(CATCH_UP_S)
         for number, fold in enumerate(self._folds(self._lost_at - SLACK_US if is_known else 0)):
             pipe.tell_run(FOLD, *fold)
@@ -156,7 +156,7 @@ class Membership:
         if pipe.ended:
             raise RedisGone(pipe.ended)
         gate.owed.clear()
-        gate.era, gate.pipe = era, pipe
+        gate.epoch, gate.pipe = epoch, pipe
         self.joined.set()
         _log.info("redis_joined", gateways=gate.counts.gateways)
 

@@ -3,11 +3,11 @@
 import time
 from dataclasses import dataclass
 
-from registry.quotas import Quota
-from serving.admission.counts import Counts
-from serving.admission.gate import Admission
-from serving.admission.limits import Limits
-from serving.admission.quota_book import QuotaBook
+from modelyard.registry.billing.quotas import Quota
+from modelyard.serving.admission.counts import RequestCounts
+from modelyard.serving.admission.gate import Admission
+from modelyard.serving.admission.limits import Limits
+from modelyard.serving.admission.quota_book import QuotaBook
 
 LIFE_S = 7200.0
 """Seconds after which a request that nobody settled gives its place back."""
@@ -21,13 +21,13 @@ def monotonic_us() -> int:
 class MemoryGate:
     """Only a quota that was not asked for lately is waited for."""
 
-    counts: Counts
+    counts: RequestCounts
     book: QuotaBook
     _number: int = 0
 
     @classmethod
     def of(cls, limits: Limits, book: QuotaBook, *, life_s: float = LIFE_S) -> "MemoryGate":
-        return cls(Counts.of(limits, monotonic_us, int(life_s * 1e6)), book)
+        return cls(RequestCounts.of(limits, monotonic_us, int(life_s * 1e6)), book)
 
     async def admit(self, user_id: str) -> Admission:
         quota = (self.book.known(user_id) or await self.book.find(user_id)).in_force()

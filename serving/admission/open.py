@@ -6,15 +6,15 @@ import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
-from registry.database import Database
-from registry.quotas import Quotas
-from serving.admission.counts import Counts
-from serving.admission.gate import Gate
-from serving.admission.limits import Limits
-from serving.admission.memory import LIFE_S, MemoryGate
-from serving.admission.quota_book import QuotaBook
-from serving.during import during
-from serving.settings import ServingSettings
+from modelyard.registry.billing.quotas import Quotas
+from modelyard.registry.database import Database
+from modelyard.serving.admission.counts import RequestCounts
+from modelyard.serving.admission.gate import Gate
+from modelyard.serving.admission.limits import Limits
+from modelyard.serving.admission.memory import LIFE_S, MemoryGate
+from modelyard.serving.admission.quota_book import QuotaBook
+from modelyard.serving.background_task import background_task
+from modelyard.serving.settings import ServingSettings
 
 FIRST_JOIN_S = 1.0
 """Seconds the start waits for Redis; without it the gateway lets in what it may by itself."""
@@ -40,7 +40,7 @@ async def open_gate(
     opened = (
         _shared(settings, limits, book, redis_url, changed) if redis_url else _own(limits, book)
     )
-    async with opened as gate, during(book.keep()):
+    async with opened as gate, background_task(book.keep()):
         try:
             yield gate
         finally:
@@ -50,7 +50,7 @@ async def open_gate(
 @asynccontextmanager
 async def _own(limits: Limits, book: QuotaBook) -> AsyncGenerator[Gate]:
     gate = MemoryGate.of(limits, book)
-    async with during(_keep_pruning(gate.counts)):
+    async with background_task(_keep_pruning(gate.counts)):
         yield gate
 
 
@@ -62,22 +62,22 @@ async def _shared(
     url: str,
     changed: Callable[[], None],
 ) -> AsyncGenerator[Gate]:
-    from serving.admission.address import Address
-    from serving.admission.membership import Membership, SharedClock
-    from serving.admission.redis_gate import RedisGate
+    from modelyard.serving.admission.address import Address
+    from modelyard.serving.admission.membership import Membership, SharedClock
+    from modelyard.serving.admission.redis_gate import RedisGate
 
     clock = SharedClock()
     gate = RedisGate(
-        limits, Counts.of(limits, clock, int(LIFE_S * 1e6)), book, uuid.uuid4().hex[:12]
+        limits, RequestCounts.of(limits, clock, int(LIFE_S * 1e6)), book, uuid.uuid4().hex[:12]
     )
     membership = Membership(gate, Address.of(url), clock, changed, settings.redis_patience_s)
-    async with during(membership.keep()):
+    async with background_task(membership.keep()):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(membership.joined.wait(), FIRST_JOIN_S)
         yield gate
 
 
-async def _keep_pruning(counts: Counts) -> None:
+async def _keep_pruning(counts: RequestCounts) -> None:
     while True:
         await asyncio.sleep(PRUNE_EVERY_S)
         counts.prune()

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from registry.database import utc_now
-from registry.logs import logger
-from registry.quotas import Quota, Quotas
-from serving.cache import Recent
+from modelyard.registry.billing.quotas import Quota, Quotas
+from modelyard.registry.database import utc_now
+from modelyard.registry.logs import logger
+from modelyard.serving.cache import SingleFlightCache
 
 REMEMBERED = 20_000
 """Users' quotas at most; one that others have changed is forgotten with the next beat."""
@@ -31,7 +31,7 @@ class QuotaBook:
     """Remembers quotas until they change, and counts requests in batches."""
 
     quotas: Quotas
-    _recent: Recent[str, Quota]
+    _recent: SingleFlightCache[str, Quota]
     known: Callable[[str], Quota | None]  # where it is at hand, without waiting
     owed: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
     _heard: datetime = field(default_factory=utc_now)
@@ -39,7 +39,7 @@ class QuotaBook:
 
     @classmethod
     def over(cls, quotas: Quotas) -> "QuotaBook":
-        recent = Recent(quotas.find, seconds=math.inf, entries=REMEMBERED)
+        recent = SingleFlightCache(quotas.find, seconds=math.inf, entries=REMEMBERED)
         return cls(quotas, recent, recent.known)
 
     async def find(self, user_id: str) -> Quota:

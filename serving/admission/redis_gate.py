@@ -8,16 +8,16 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from registry.quotas import Quota
-from serving.admission import keys
-from serving.admission.counts import Counts, Used
-from serving.admission.gate import Admission
-from serving.admission.limits import Limits
-from serving.admission.pipe import Argument, Pipe, RedisGone, Script
-from serving.admission.quota_book import REMEMBERED, QuotaBook
-from serving.admission.refusals import quota_exceeded, rate_limited, too_busy
-from serving.errors import Limited
-from serving.wire.rate_headers import Room
+from modelyard.registry.billing.quotas import Quota
+from modelyard.serving.admission import keys
+from modelyard.serving.admission.counts import CountedRequests, RequestCounts
+from modelyard.serving.admission.gate import Admission
+from modelyard.serving.admission.limits import Limits
+from modelyard.serving.admission.pipe import Argument, Pipe, RedisGone, Script
+from modelyard.serving.admission.quota_book import REMEMBERED, QuotaBook
+from modelyard.serving.admission.refusals import quota_exceeded, rate_limited, too_busy
+from modelyard.serving.errors import Limited
+from modelyard.serving.wire.rate_headers import RateLimitStatus
 
 LEASE_S = 30.0
 """Seconds after which the places of a gateway that died are free again."""
@@ -36,13 +36,13 @@ class RedisGate:
     """`pipe` is the way to a Redis that knows all that this gateway knows; None without one."""
 
     limits: Limits
-    counts: Counts
+    counts: RequestCounts
     book: QuotaBook
     name: str
     pipe: Pipe | None = None
-    era: bytes = b""
+    epoch: bytes = b""
     owed: list[tuple[Argument, ...]] = field(default_factory=list[tuple[Argument, ...]])
-    astray: asyncio.Event = field(default_factory=asyncio.Event)
+    out_of_sync: asyncio.Event = field(default_factory=asyncio.Event)
     _number: int = 0
     _names: dict[tuple[str, int], list[Argument]] = field(
         default_factory=dict[tuple[str, int], list[Argument]]
@@ -80,7 +80,7 @@ class RedisGate:
 
     async def _ask(self, pipe: Pipe, key: str, quota: Quota) -> list[Any] | None:
         """What Redis decides; None where it is lost, or has lost what it knew."""
-        era = self.era
+        epoch = self.epoch
         question = self._question(key, quota)
         try:
             reply = await pipe.run(ADMIT, *question)
@@ -94,9 +94,9 @@ class RedisGate:
             raise
         if reply[0] in (LET_IN, REFUSED):
             return reply
-        if era == self.era:
+        if epoch == self.epoch:
             self.pipe = None
-            self.astray.set()
+            self.out_of_sync.set()
         return None
 
     async def _raise(self, pipe: Pipe, quota: Quota) -> None:
@@ -107,7 +107,7 @@ class RedisGate:
     def _question(self, key: str, quota: Quota) -> list[Argument]:
         limits, most = self.limits, quota.request_limit or -1
         names = self._names.get((quota.user_id, quota.period)) or self._name(quota)
-        asked = (self.era, key, LEASE_US, limits.live, limits.user_live, most)
+        asked = (self.epoch, key, LEASE_US, limits.live, limits.user_live, most)
         return [*names, *asked, *self._rates]
 
     def _name(self, quota: Quota) -> list[Argument]:
@@ -121,14 +121,14 @@ class RedisGate:
         self._names[user_id, period] = names
         return names
 
-    def _heard(self, key: str, quota: Quota, reply: list[Any]) -> Room | None:
+    def _heard(self, key: str, quota: Quota, reply: list[Any]) -> RateLimitStatus | None:
         if reply[0] == REFUSED:
             raise self._refusal(quota, reply)
         _, now, count, limit, left, period_us = reply
         self.counts.enter(key, quota.user_id, now)
         if count:
-            self.counts.used[quota.user_id] = Used(quota.period, count)
-        return Room(limit, left, period_us / 1e6) if limit else None
+            self.counts.used[quota.user_id] = CountedRequests(quota.period, count)
+        return RateLimitStatus(limit, left, period_us / 1e6) if limit else None
 
     def _refusal(self, quota: Quota, reply: list[Any]) -> Limited:
         what: bytes = reply[1]

@@ -1,9 +1,9 @@
 """What a caller is told that is not let in: what is used up, and when there is more."""
 
-from registry.database import utc_now
-from registry.quotas import Quota
-from serving.admission.limits import Rate
-from serving.errors import QuotaExceeded, RateLimited, TooBusy
+from modelyard.registry.billing.quotas import Quota
+from modelyard.registry.database import utc_now
+from modelyard.serving.admission.limits import Rate
+from modelyard.serving.errors import QuotaExceeded, RateLimited, TooBusy
 
 BUSY_RETRY_S = 1.0
 """Nobody knows when a running request ends; a second later is soon enough to ask."""

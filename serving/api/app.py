@@ -9,8 +9,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from registry.pages import Pages
-from serving.api import (
+from modelyard.registry.web.origins import Pages
+from modelyard.serving.api import problems
+from modelyard.serving.api.inference.endpoint import PATHS, InferenceEndpoint
+from modelyard.serving.api.middleware.authentication import AuthMiddleware
+from modelyard.serving.api.middleware.body_limit import BodyLimit
+from modelyard.serving.api.middleware.request_id import RequestIdMiddleware
+from modelyard.serving.api.routes import (
     account,
     device_history,
     device_orders,
@@ -18,18 +23,13 @@ from serving.api import (
     explain,
     health,
     openai_models,
-    problems,
     quotas,
     registered,
     usage,
 )
-from serving.api.body_limit import BodyLimit
-from serving.api.door import Door
-from serving.api.hot_path import PATHS, HotPath
-from serving.api.observe import Observe
-from serving.trail import Counted
-from serving.wire.priority import PRIORITY
-from serving.wire.rate_headers import RATE_HEADERS
+from modelyard.serving.observability.request_record import RequestStats
+from modelyard.serving.wire.priority import PRIORITY
+from modelyard.serving.wire.rate_headers import RATE_HEADERS
 
 ABOUT = "Models from Hugging Face, checked and served. Every route needs `Authorization: Bearer`."
 
@@ -49,7 +49,7 @@ _ROOMS = (
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-class Application(FastAPI):
+class GatewayApplication(FastAPI):
     """FastAPI for everything, but for requests to models: they never enter it."""
 
     hot: ASGIApp
@@ -62,14 +62,14 @@ class Application(FastAPI):
 
 
 def build_app(
-    lifespan: Lifespan, counted: Counted, origins: Sequence[str], host: str
-) -> Application:
-    """Routes and middleware; `lifespan` puts `serving.api.parts.Parts` into `app.state.parts`.
+    lifespan: Lifespan, counted: RequestStats, origins: Sequence[str], host: str
+) -> GatewayApplication:
+    """Routes and middleware; `lifespan` puts the `Services` of this process into `app.state.parts`.
 
     Pages of `origins` may ask it from a browser; `host` is the address that it listens on.
     """
     pages = Pages.of(host, origins)
-    app = Application(
+    app = GatewayApplication(
         title="Modelyard",
         description=ABOUT,
         lifespan=lifespan,
@@ -77,13 +77,13 @@ def build_app(
         redoc_url=None,
         redirect_slashes=False,
         middleware=[
-            Middleware(Observe, counted=counted),
+            Middleware(RequestIdMiddleware, counted=counted),
             *([Middleware(_cors, origins=origins)] if origins else []),
-            Middleware(Door, pages=pages),
+            Middleware(AuthMiddleware, pages=pages),
             Middleware(BodyLimit),
         ],
     )
-    hot = HotPath(app.state, counted, pages)
+    hot = InferenceEndpoint(app.state, counted, pages)
     app.hot = _cors(hot, origins=origins) if origins else hot
     app.router.routes.extend(Route(path, app.hot, methods=["POST"]) for path in sorted(PATHS))
     for room in _ROOMS:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from registry.fleet import WorkerView
+from modelyard.registry.fleet.fleet import WorkerView
 
 LEAST_STEPS = 20
 """Steps of one size below which a speed is mostly noise."""

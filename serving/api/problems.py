@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from registry.errors import ModelyardError
-from registry.logs import logger
-from serving.errors import (
+from modelyard.registry.errors import ModelyardError
+from modelyard.registry.logs import logger
+from modelyard.serving.errors import (
     DatabaseUnavailable,
     InvalidRequest,
     MethodNotAllowed,
@@ -25,9 +25,9 @@ from serving.errors import (
     ServingError,
     Unavailable,
 )
-from serving.wire.errors import error_bytes, status_of
-from serving.wire.rate_headers import Room, rate_headers, retry_headers
-from serving.wire.tokens import TOKEN_PATHS
+from modelyard.serving.wire.errors import error_bytes, status_of
+from modelyard.serving.wire.openai.tokens import TOKEN_PATHS
+from modelyard.serving.wire.rate_headers import RateLimitStatus, rate_headers, retry_headers
 
 _BY_STATUS: Mapping[int, type[ServingError]] = {
     400: InvalidRequest,
@@ -83,7 +83,7 @@ def refusal(
 
 def _headers(status: int, error: ModelyardError) -> dict[str, str]:
     if isinstance(error, RateLimited):
-        room = Room(error.limit, 0, error.reset_s)
+        room = RateLimitStatus(error.limit, 0, error.reset_s)
         return retry_headers(error.retry_after) | rate_headers(room)
     if isinstance(error, Unavailable):
         return retry_headers(error.retry_after)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from registry.console import Commands, out, print_json, print_table
+from modelyard.registry.console import Commands, out, print_json, print_table
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -26,7 +26,7 @@ def config(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show all settings; secrets only say whether they are set."""
-    from registry.settings import config_file, show_all
+    from modelyard.registry.settings import config_file, show_all
 
     settings = show_all()
     if as_json:

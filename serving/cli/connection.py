@@ -5,16 +5,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from registry.errors import (
+from modelyard.registry.errors import (
     ModelyardError,
     NotAuthenticated,
     NotPermitted,
     SettingsInvalid,
     UnknownModel,
 )
-from registry.running import RunningUp, read_running
-from registry.settings import RegistrySettings, load
-from serving.settings import ServingSettings
+from modelyard.registry.running import RunningUp, read_running
+from modelyard.registry.settings import RegistrySettings, load
+from modelyard.serving.settings import ServingSettings
 
 if TYPE_CHECKING:
     import httpx
@@ -34,7 +34,7 @@ class GatewayRefused(ModelyardError):
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class GatewayConnection:
     """A gateway and a key for it."""
 
     url: str
@@ -60,7 +60,7 @@ class Connection:
                 ) from None
 
 
-def find() -> Connection:
+def find() -> GatewayConnection:
     """From the settings, else from the running `up`; raises SettingsInvalid where neither says."""
     settings = load(ServingSettings)
     running = read_running(load(RegistrySettings).data_dir) or RunningUp()
@@ -77,7 +77,7 @@ def find() -> Connection:
             f"There is no key for the gateway at {url}.",
             fix="Set MODELYARD_API_KEY; `modelyard keys create` makes a key.",
         )
-    return Connection(url, key)
+    return GatewayConnection(url, key)
 
 
 def check(response: "httpx.Response") -> None:

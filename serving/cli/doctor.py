@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from registry.console import Commands, out, print_json
+from modelyard.registry.console import Commands, out, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serving.cli.checks.finding import Finding
+    from modelyard.serving.cli.checks.finding import Finding
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -47,9 +47,9 @@ def doctor(
 
 def _findings() -> "Iterator[Finding]":
     """Each as soon as it is known: a server that hangs takes seconds."""
-    from registry.settings import RegistrySettings, load
-    from serving.cli.checks import engines, machine, servers
-    from serving.settings import ServingSettings
+    from modelyard.registry.settings import RegistrySettings, load
+    from modelyard.serving.cli.checks import engines, machine, servers
+    from modelyard.serving.settings import ServingSettings
 
     registry, serving = load(RegistrySettings), load(ServingSettings)
     yield machine.python()

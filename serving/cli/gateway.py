@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from registry.console import Commands, err, out
-from registry.ports import listen
+from modelyard.registry.console import Commands, err, out
+from modelyard.registry.ports import listen
 
 if TYPE_CHECKING:
     import socket
 
-    from serving.listening.connections import Connections
-    from serving.settings import ServingSettings
+    from modelyard.serving.settings import ServingSettings
+    from modelyard.serving.transport.listening.connections import Connections
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -47,8 +47,8 @@ def gateway(
     ] = None,
 ) -> None:
     """Serve the API: OpenAI's under /v1, Modelyard's own under /api/v1."""
-    from registry.settings import load
-    from serving.settings import ServingSettings
+    from modelyard.registry.settings import load
+    from modelyard.serving.settings import ServingSettings
 
     given = {"host": host, "port": port}
     settings = load(ServingSettings, **{k: v for k, v in given.items() if v is not None})
@@ -59,9 +59,9 @@ def gateway(
 
 def _first_start() -> None:
     """Where nobody is known yet, make the admin and show its key."""
-    from serving.cli.rooms import rooms
+    from modelyard.serving.cli.context import installation
 
-    with rooms() as registry:
+    with installation() as registry:
         key = registry.identity.first_admin()
     if key:
         err.print("First start: the admin's key, shown this once:")
@@ -69,11 +69,11 @@ def _first_start() -> None:
 
 
 def _serve(settings: "ServingSettings", listener: "socket.socket", ready_file: Path | None) -> None:
-    from serving.asgi import create_app
-    from serving.cli.announcing import AnnouncingServer
-    from serving.cli.joining import JoiningProtocol
-    from serving.cli.unread import Unread
-    from serving.listening.serve import bounded
+    from modelyard.serving.asgi import create_app
+    from modelyard.serving.transport.announcing import GatewayServer
+    from modelyard.serving.transport.listening.serve import bounded
+    from modelyard.serving.transport.protocol import GatewayProtocol
+    from modelyard.serving.transport.unread import Unread
 
     def ready(url: str) -> None:
         gc.collect()
@@ -89,7 +89,7 @@ def _serve(settings: "ServingSettings", listener: "socket.socket", ready_file: P
     config = bounded(
         create_app(settings),
         _connections(settings),
-        partial(JoiningProtocol, unread=unread),
+        partial(GatewayProtocol, unread=unread),
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,
         timeout_graceful_shutdown=8,
@@ -97,14 +97,14 @@ def _serve(settings: "ServingSettings", listener: "socket.socket", ready_file: P
     # uvicorn ends in good order and then raises the signal again: this time it is just the end.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    AnnouncingServer(config, ready, unread).run(sockets=[listener])
+    GatewayServer(config, ready, unread).run(sockets=[listener])
 
 
 def _connections(settings: "ServingSettings") -> "Connections":
     from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-    from serving.listening.connections import Connections
-    from serving.listening.descriptors import raised, room_of
+    from modelyard.serving.transport.listening.connections import Connections
+    from modelyard.serving.transport.listening.descriptors import raised, room_of
 
     # The same reading of the setting as where a proxy's word is believed.
     proxies = ProxyHeadersMiddleware(_no_app, settings.trusted_proxies or []).trusted_hosts

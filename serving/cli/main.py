@@ -6,11 +6,11 @@ from typing import NoReturn
 
 from rich.markup import escape
 
-from registry.console import Commands, err
-from registry.errors import ModelyardError, NotInstalled
-from registry.logs import logger
-from registry.process import begin
-from registry.settings import check_known
+from modelyard.registry.console import Commands, err
+from modelyard.registry.errors import ModelyardError, NotInstalled
+from modelyard.registry.logs import logger
+from modelyard.registry.process.start import begin
+from modelyard.registry.settings import check_known
 
 EXTRA_OF = {
     "gguf": "gguf",

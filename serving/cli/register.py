@@ -1,25 +1,17 @@
 """Serving's commands, hung on the frame."""
 
-from registry.console import Commands
-from serving.cli import (
-    chat,
-    config,
-    doctor,
-    gateway,
-    gpus,
-    keys,
-    models,
-    quota,
-    status,
-    up,
-    users,
-    worker,
-)
+from modelyard.registry.console import Commands
+from modelyard.serving.cli import config, doctor, gateway, worker
+from modelyard.serving.cli.catalog import models
+from modelyard.serving.cli.chat import chat
+from modelyard.serving.cli.fleet import gpus, status
+from modelyard.serving.cli.identity import keys, quota, users
+from modelyard.serving.cli.up import command
 
 
 def register(commands: Commands) -> None:
     for room in (
-        up,
+        command,
         gateway,
         worker,
         gpus,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from registry.console import Commands
+from modelyard.registry.console import Commands
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -30,9 +30,9 @@ def worker(
     ] = None,
 ) -> None:
     """Load versions on one device when they are asked for, and keep their engines running."""
-    from registry.settings import RegistrySettings, load
-    from serving.settings import ServingSettings
-    from serving.worker.supervisor import run
+    from modelyard.registry.settings import RegistrySettings, load
+    from modelyard.serving.settings import ServingSettings
+    from modelyard.serving.worker.supervisor import run
 
     given = {"device": device, "worker_host": host}
     settings = load(ServingSettings, **{name: value for name, value in given.items() if value})

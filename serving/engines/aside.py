@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from serving.errors import EngineBusy
+from modelyard.serving.errors import EngineBusy
 
 T = TypeVar("T")
 

@@ -7,14 +7,14 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from registry.card_embedder import chosen_embedder
-from registry.cards import Embedder
-from registry.catalog import Catalog
-from registry.errors import ModelyardError
-from registry.names import ModelVersion
-from registry.store import Store
-from serving.engines.child import EngineChild, open_child, settings_for
-from serving.engines.folder import hold_model
+from modelyard.registry.cards.card import Embedder
+from modelyard.registry.cards.embedder import chosen_embedder
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.catalog.model import ModelVersion
+from modelyard.registry.errors import ModelyardError
+from modelyard.registry.store import Store
+from modelyard.serving.engines.child.child import EngineChild, open_child, settings_for
+from modelyard.serving.engines.folder import hold_model
 
 LONGEST = 512
 """Tokens of a card that its vector stands for; its first words say what it is about."""
@@ -24,7 +24,7 @@ _MOST_CHARACTERS = 16_000
 
 @dataclass(frozen=True, slots=True)
 class VersionEmbedder:
-    """A registered version as `registry.cards.Embedder`; its id names the vectors it made."""
+    """A registered version as an `Embedder` of cards; its id names the vectors that it made."""
 
     version: ModelVersion
     engine: EngineChild

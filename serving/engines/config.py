@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from registry.errors import ErrorKind
-from serving.errors import ServingError
+from modelyard.registry.errors import ErrorKind
+from modelyard.serving.errors import ServingError
 
 KvType = Literal["f16", "q8_0"]
 """How keys and values are kept: q8_0 takes half the memory, and a tenth of the speed."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from serving.engines.engine import LoadedModel
-from serving.wire.embeddings import Input
+from modelyard.serving.engines.engine import LoadedModel
+from modelyard.serving.wire.openai.encoders.embeddings import Input
 
 
 class Task(StrEnum):
@@ -14,12 +14,12 @@ class Task(StrEnum):
 
     EMBED = "embed"
     CLASSIFY = "classify"
-    MARK = "mark"
+    CLASSIFY_TOKENS = "mark"
     RERANK = "rerank"
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class LabelledSpan:
     """A labelled piece of a text, by characters."""
 
     label: str
@@ -50,7 +50,7 @@ class Spans:
     """The labelled spans of each input; `classes` is how many labels the model knows."""
 
     classes: int
-    rows: list[list[Span]]
+    rows: list[list[LabelledSpan]]
     tokens: int
 
 
@@ -62,7 +62,7 @@ class Scores:
     tokens: int
 
 
-class Embedder(LoadedModel, Protocol):
+class EmbeddingModel(LoadedModel, Protocol):
     """A model that places texts in space; raises as an Encoder does."""
 
     async def embed(
@@ -70,7 +70,7 @@ class Embedder(LoadedModel, Protocol):
     ) -> Vectors: ...
 
 
-class Encoder(Embedder, Protocol):
+class Encoder(EmbeddingModel, Protocol):
     """One loaded model; it offers the method of its task and no other.
 
     An input that is too long raises ContextLengthExceeded, or is cut with `truncate`. All raise

@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
-from serving.engines.generation import Ask, Delta, Generation
-from serving.engines.measures import Measures
+from modelyard.serving.engines.generation import Delta, Generation, GenerationRequest
+from modelyard.serving.engines.measures import Measures
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class LoadedModel(Protocol):
 class Engine(LoadedModel, Protocol):
     """One loaded model that writes; every method but `close` is called on one event loop."""
 
-    async def prepare(self, ask: Ask) -> Generation:
+    async def prepare(self, ask: GenerationRequest) -> Generation:
         """Turn an ask into tokens; raises InvalidRequest or ContextLengthExceeded."""
         ...
 

@@ -6,9 +6,9 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
-from registry.names import Format, StoredFile
-from registry.store import Store
-from serving.errors import ModelUnloadable
+from modelyard.registry.catalog.model import Format, StoredFile
+from modelyard.registry.store import Store
+from modelyard.serving.errors import ModelUnloadable
 
 _FICLONE = 0x40049409
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 
-from serving.engines.tool_calls.forms import CallPart, CallPlan
-from serving.wire.completion import Prompt
-from serving.wire.messages import Message
-from serving.wire.response_format import JsonForm
-from serving.wire.tools import Tool
+from modelyard.serving.engines.tool_calls.forms import CallPart, CallPlan
+from modelyard.serving.wire.openai.chat.messages import ChatMessage
+from modelyard.serving.wire.openai.chat.response_format import JsonForm
+from modelyard.serving.wire.openai.chat.tools import Tool
+from modelyard.serving.wire.openai.completion import Prompt
 
 
 class Finish(StrEnum):
@@ -60,7 +60,7 @@ class ToolsAsk:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class GenerationRequest:
     """What a client wants: messages, text or tokens to continue; `limit` None is all there is.
 
     `choices` answers are written side by side; `echo` puts the prompt's own text before each;
@@ -70,7 +70,7 @@ class Ask:
     bytes the request has: its texts are no longer.
     """
 
-    prompt: tuple[Message, ...] | Prompt
+    prompt: tuple[ChatMessage, ...] | Prompt
     limit: int | None = None
     stop: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
@@ -117,7 +117,7 @@ class Generation:
         return replace(self, sampling=replace(self.sampling, seed=seed + number))
 
 
-class Place(Enum):
+class TokenPosition(Enum):
     """Where a scored token stands; the end token is neither shown nor counted."""
 
     PROMPT = 1
@@ -136,11 +136,11 @@ class TokenScore:
     shown: bytes
     logprob: float | None
     top: tuple[tuple[bytes, float], ...] = ()
-    place: Place = Place.WRITTEN
+    place: TokenPosition = TokenPosition.WRITTEN
 
 
 @dataclass(frozen=True, slots=True)
-class Took:
+class GenerationTimes:
     """Seconds one answer waited, read its prompt and wrote on; tokens it read and wrote."""
 
     queue_s: float
@@ -163,4 +163,4 @@ class Delta:
     cached: int = 0
     scores: tuple[TokenScore, ...] = ()
     calls: tuple[CallPart, ...] = ()
-    took: Took | None = None
+    took: GenerationTimes | None = None

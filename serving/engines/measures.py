@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from time import perf_counter
 
-from serving.engines.paces import Paces
+from modelyard.serving.engines.paces import StepSpeeds
 
 _WAITS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _GAPS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5)
@@ -77,7 +77,7 @@ class Measures:
     step_tokens: Distribution = field(default_factory=_tokens)
     step_sequences: Distribution = field(default_factory=_members)
     request_seconds: Distribution = field(default_factory=_waits)
-    paces: Paces = field(default_factory=Paces)
+    paces: StepSpeeds = field(default_factory=StepSpeeds)
     prefix_hits: int = 0
     ended: Counter[str] = field(default_factory=Counter[str])
     errors: Counter[str] = field(default_factory=Counter[str])

@@ -6,11 +6,11 @@ import signal
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
-from serving.engines.engine import EngineSnapshot
-from serving.engines.generation import Ask, Delta, Finish, Generation
-from serving.engines.measures import Measures
-from serving.engines.text import StopText
-from serving.errors import ContextLengthExceeded, EngineFailed, UnsupportedParameter
+from modelyard.serving.engines.engine import EngineSnapshot
+from modelyard.serving.engines.generation import Delta, Finish, Generation, GenerationRequest
+from modelyard.serving.engines.measures import Measures
+from modelyard.serving.engines.text import StopText
+from modelyard.serving.errors import ContextLengthExceeded, EngineFailed, UnsupportedParameter
 
 WORDS = tuple("All the world is a stage and all the men and women merely players".split())  # noqa: SIM905
 
@@ -41,7 +41,7 @@ class MockEngine:
     def __post_init__(self) -> None:
         self._places = asyncio.Semaphore(self.parallel)
 
-    async def prepare(self, ask: Ask) -> Generation:
+    async def prepare(self, ask: GenerationRequest) -> Generation:
         """One token per word of the prompt; what it asks for is below zero."""
         _refuse(ask)
         prompt = _tokens(ask)
@@ -119,7 +119,7 @@ class MockEngine:
         self.words = ()
 
 
-def _refuse(ask: Ask) -> None:
+def _refuse(ask: GenerationRequest) -> None:
     """What needs a model cannot be played."""
     asked = {
         "model": ask.adapter != "",
@@ -133,7 +133,7 @@ def _refuse(ask: Ask) -> None:
             raise UnsupportedParameter(f"'{name}' needs a real model.", param=name)
 
 
-def _tokens(ask: Ask) -> tuple[int, ...]:
+def _tokens(ask: GenerationRequest) -> tuple[int, ...]:
     if isinstance(ask.prompt, str):
         words = ask.prompt.split()
     elif ask.prompt and isinstance(ask.prompt[0], int):

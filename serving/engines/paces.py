@@ -10,7 +10,7 @@ _KEPT = 0.98  # of the past with each step: about the last fifty of a size
 
 
 @dataclass(slots=True)
-class Pace:
+class StepSpeed:
     """Steps of one size: how many there were, and the fading sums of their tokens and seconds."""
 
     steps: int = 0
@@ -24,16 +24,16 @@ class Pace:
 
 
 @dataclass(slots=True)
-class Paces:
+class StepSpeeds:
     """By size, which is a step's tokens up to the next power of two; one thread writes."""
 
-    _by_size: dict[int, Pace] = field(default_factory=dict[int, Pace])
+    _by_size: dict[int, StepSpeed] = field(default_factory=dict[int, StepSpeed])
 
     def add(self, tokens: int, seconds: float) -> None:
         size = 1 << max(tokens - 1, 0).bit_length()
         pace = self._by_size.get(size)
         if pace is None:
-            pace = self._by_size[size] = Pace()
+            pace = self._by_size[size] = StepSpeed()
         pace.add(tokens, seconds)
 
     def as_json(self) -> dict[str, list[float]]:

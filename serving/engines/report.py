@@ -6,17 +6,17 @@ import sys
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from registry.errors import ModelyardError
+from modelyard.registry.errors import ModelyardError
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StartupReport:
     """A line of JSON on what was standard output; whatever else prints goes to standard error."""
 
     out: TextIO
 
     @classmethod
-    def on_stdout(cls) -> "Report":
+    def on_stdout(cls) -> "StartupReport":
         """Keep standard output for the report alone: native libraries print where they like."""
         sys.stdout.flush()
         own = os.fdopen(os.dup(1), "w", encoding="utf-8")

@@ -6,14 +6,15 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 
-from serving.routing.cost import Choice, cheapest
-from serving.routing.dispatcher import LOOKAHEAD_S, Dispatcher
-from serving.routing.fleet_state import Ticket
-from serving.routing.reservation import Reservation
-from serving.routing.response import EngineGone
-from serving.routing.router import Router
-from serving.routing.stream import Reply
-from serving.routing.target import Target
+from modelyard.serving.routing.policy.cost import ReplicaChoice, cheapest
+from modelyard.serving.routing.policy.dispatcher import Dispatcher
+from modelyard.serving.routing.policy.fleet_state import PendingRequest
+from modelyard.serving.routing.policy.stealing import LOOKAHEAD_S
+from modelyard.serving.routing.reservation import Reservation
+from modelyard.serving.routing.router import Router
+from modelyard.serving.upstream.response import EngineGone
+from modelyard.serving.upstream.stream import Reply
+from modelyard.serving.upstream.target import Target
 
 Asking = Callable[[Target], Coroutine[None, None, Reply]]
 _Asked = asyncio.Task[Reply]
@@ -65,26 +66,26 @@ class Hedge:
     def _other(self, held: Reservation) -> Reservation | None:
         """A place besides `held`, paid for by the budget of retries; None where there is none."""
         core, now = self.router.core, time.monotonic()
-        choice = _free(core, held.ticket, now)
-        if choice.lane is None or not self.router.budget.spend():
+        choice = _free(core, held.pending, now)
+        if choice.replica is None or not self.router.budget.spend():
             return None
-        ticket = core.also(held.ticket, choice.lane, choice.cached, now)
+        pending = core.also(held.pending, choice.replica, choice.cached, now)
         self.router.act()
-        return Reservation(self.router, held.version, ticket)
+        return Reservation(self.router, held.version, pending)
 
 
-def _free(core: Dispatcher, first: Ticket, now: float) -> Choice:
+def _free(core: Dispatcher, first: PendingRequest, now: float) -> ReplicaChoice:
     """The best of the workers that have the version and could begin with it at this moment."""
     free = frozenset(
-        lane.worker.index
-        for lane in core.yard.lanes.get(first.version, ())
-        if lane is not first.lane
-        and lane.worker.is_plain
-        and lane.worker.wait_s(now) <= LOOKAHEAD_S
-        and core.users.may_have(first.work, lane.worker.index)
-        and core.users.may_begin(first.work, lane, now)
+        replica.worker.index
+        for replica in core.cluster.replicas.get(first.version, ())
+        if replica is not first.replica
+        and replica.worker.is_plain
+        and replica.worker.wait_s(now) <= LOOKAHEAD_S
+        and core.users.may_have(first.work, replica.worker.index)
+        and core.users.may_begin(first.work, replica, now)
     )
-    return cheapest(core.yard, Ticket(first.work, first.version, now), now, free)
+    return cheapest(core.cluster, PendingRequest(first.work, first.version, now), now, free)
 
 
 async def _first(own: _Asked, theirs: _Asked) -> _Asked:

@@ -1,8 +1,8 @@
 """How urgent a request may be."""
 
-from registry.errors import NotPermitted
-from registry.quotas import Quota
-from serving.routing.work import DEFAULT_PRIORITY
+from modelyard.registry.billing.quotas import Quota
+from modelyard.registry.errors import NotPermitted
+from modelyard.serving.routing.policy.request import DEFAULT_PRIORITY
 
 
 def granted(asked: int | None, quota: Quota) -> int:

@@ -5,28 +5,28 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 
-from registry.errors import ModelyardError
-from registry.fleet import WorkerView
-from registry.names import ModelVersion
-from serving.errors import FleetBusy, NoWorker
-from serving.routing.census import Census, Snapshot
-from serving.routing.dispatcher import Dispatcher
-from serving.routing.ejection import Ejection
-from serving.routing.explain import Explanation, explain
-from serving.routing.fleet_state import LaneState, Ticket, Worker
-from serving.routing.loading import Loading
-from serving.routing.observed import Observed
-from serving.routing.placement import LoadOrder
-from serving.routing.reservation import Reservation
-from serving.routing.retries import RetryBudget
-from serving.routing.running import Running
-from serving.routing.suspects import Case, Suspects
-from serving.routing.target import Target
-from serving.routing.trials import Place, Trials
-from serving.routing.upstream import Upstream
-from serving.routing.waiting import Waiting
-from serving.routing.work import Work
-from serving.routing.yard import Yard
+from modelyard.registry.catalog.model import ModelVersion
+from modelyard.registry.errors import ModelyardError
+from modelyard.registry.fleet.fleet import WorkerView
+from modelyard.serving.errors import FleetBusy, NoWorker
+from modelyard.serving.routing.fleet.ejection import Ejection
+from modelyard.serving.routing.fleet.loading import Loading
+from modelyard.serving.routing.fleet.snapshot import FleetSnapshot, FleetSnapshotCache
+from modelyard.serving.routing.fleet.sync import FleetSync
+from modelyard.serving.routing.policy.cluster_state import ClusterState
+from modelyard.serving.routing.policy.dispatcher import Dispatcher
+from modelyard.serving.routing.policy.explain import Explanation, explain
+from modelyard.serving.routing.policy.fleet_state import PendingRequest, ReplicaState, WorkerState
+from modelyard.serving.routing.policy.placement import LoadOrder
+from modelyard.serving.routing.policy.request import RoutedRequest
+from modelyard.serving.routing.reservation import Reservation
+from modelyard.serving.routing.retries import RetryBudget
+from modelyard.serving.routing.running import RunningRequests
+from modelyard.serving.routing.suspicion.suspects import Case, Suspects
+from modelyard.serving.routing.suspicion.trials import Place, Trials
+from modelyard.serving.routing.waiting import Waiting
+from modelyard.serving.upstream.client import Upstream
+from modelyard.serving.upstream.target import Target
 
 BLOCK_TOKENS = 256
 REFUSED_S = 10.0
@@ -42,28 +42,28 @@ SIZE_FACTOR = 1.15
 class Router:
     """`reserve` is the way in; one event loop, no locks: a decision and its reservation are one."""
 
-    census: Census
+    snapshots: FleetSnapshotCache
     upstream: Upstream
-    running: Running
+    running: RunningRequests
     load_timeout_s: float
     budget: RetryBudget = field(default_factory=RetryBudget)
     ejection: Ejection = field(default_factory=Ejection)
     core: Dispatcher = field(init=False)
-    observed: Observed = field(init=False)
+    fleet_sync: FleetSync = field(init=False)
     waiting: Waiting = field(default_factory=Waiting)
     suspects: Suspects = field(default_factory=Suspects)
     trials: Trials = field(init=False)
     loading: Loading = field(init=False)
-    _last: Snapshot | None = None
+    _last: FleetSnapshot | None = None
     _ticked_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.core = Dispatcher(Yard(BLOCK_TOKENS))
+        self.core = Dispatcher(ClusterState(BLOCK_TOKENS))
         self.trials = Trials(self.core, self.suspects, self.act)
-        self.observed = Observed(self.core, self.ejection)
-        self.loading = Loading(self.upstream, self.observed, self.load_timeout_s)
+        self.fleet_sync = FleetSync(self.core, self.ejection)
+        self.loading = Loading(self.upstream, self.fleet_sync, self.load_timeout_s)
 
-    async def reserve(self, version: ModelVersion, work: Work) -> Reservation:
+    async def reserve(self, version: ModelVersion, work: RoutedRequest) -> Reservation:
         """A place on an engine, once that can begin with it; loaded where nobody has the version.
 
         Raises Unavailable with the reason, FleetBusy where too many wait already, and TooBusy where
@@ -72,15 +72,15 @@ class Router:
         """
         if not self._is_current(version):
             await self._look(version)
-        ticket = self.core.submit(work, version.id, time.monotonic())
+        pending = self.core.submit(work, version.id, time.monotonic())
         try:
             self.act()
-            if not ticket.is_sent:
-                await self._sent(ticket, version)
+            if not pending.is_sent:
+                await self._sent(pending, version)
         except BaseException:
-            self.end(ticket, None)
+            self.end(pending, None)
             raise
-        return Reservation(self, version, ticket)
+        return Reservation(self, version, pending)
 
     async def alone(self, case: Case) -> Reservation:
         """A place on an engine that has nothing else, in turn; any once there is no reason for it.
@@ -90,7 +90,7 @@ class Router:
         version = case.version
         await self._look(version)
         now = time.monotonic()
-        nowhere, deadline = Ticket(case.work, version.id, now), now + self.load_timeout_s
+        nowhere, deadline = PendingRequest(case.work, version.id, now), now + self.load_timeout_s
         place = self.trials.ask(case)
         try:
             while not place.done():
@@ -101,43 +101,43 @@ class Router:
         except BaseException:
             self._leave(place)
             raise
-        ticket = place.result()
-        if ticket is None:
+        pending = place.result()
+        if pending is None:
             return await self.reserve(version, case.work)
-        return Reservation(self, version, ticket)
+        return Reservation(self, version, pending)
 
-    def end(self, ticket: Ticket, output_tokens: int | None) -> None:
+    def end(self, pending: PendingRequest, output_tokens: int | None) -> None:
         """The place is free; of an answer that is complete, the engine has counted its tokens."""
-        self.core.finished(ticket, time.monotonic(), output_tokens)
+        self.core.finished(pending, time.monotonic(), output_tokens)
         self.act()
 
-    async def explain(self, version: ModelVersion, work: Work) -> Explanation:
+    async def explain(self, version: ModelVersion, work: RoutedRequest) -> Explanation:
         """Every candidate with its terms, as a request of this moment would be judged."""
         await self._look(version)
-        return explain(self.core.yard, self.core.users, work, version.id, time.monotonic())
+        return explain(self.core.cluster, self.core.users, work, version.id, time.monotonic())
 
     def gone(self, target: Target) -> None:
         """An engine did not answer: send nothing there until its worker has brought it back."""
         now = time.monotonic()
-        worker = self.observed.lost(target, now)
-        lane = worker.lanes.get(target.version_id) if worker else None
-        if lane is not None and lane.url == target.url:
-            self.budget.granted(lane.busy)
-            self.ejection.fell(target.device_id, self.observed.devices, now)
+        worker = self.fleet_sync.lost(target, now)
+        replica = worker.replicas.get(target.version_id) if worker else None
+        if replica is not None and replica.url == target.url:
+            self.budget.granted(replica.busy)
+            self.ejection.fell(target.device_id, self.fleet_sync.devices, now)
             self._leave_alone(target.device_id, now)
-            self.core.lost(lane, now)
-        self.census.outdated()
+            self.core.lost(replica, now)
+        self.snapshots.outdated()
         self.act()
 
     def worker_of(self, target: Target) -> WorkerView | None:
         """Whose engine it is, or was; None where that has left for good."""
-        known = self.observed.worker(target.device_id) is not None
-        return self.observed.view(target.device_id) if known else None
+        known = self.fleet_sync.worker(target.device_id) is not None
+        return self.fleet_sync.view(target.device_id) if known else None
 
     def failed(self, target: Target) -> None:
         """Something went wrong there; enough of it in a row ejects the device for a while."""
         now = time.monotonic()
-        self.ejection.failed(target.device_id, self.observed.devices, now)
+        self.ejection.failed(target.device_id, self.fleet_sync.devices, now)
         self._leave_alone(target.device_id, now)
         self.act()
 
@@ -149,26 +149,26 @@ class Router:
         for order in orders:
             self.loading.begin(order, partial(self._loaded, order))
         sends, self.core.sends = self.core.sends, []
-        for ticket in sends:
-            self.waiting.wake(ticket)
+        for pending in sends:
+            self.waiting.wake(pending)
 
     def _is_current(self, version: ModelVersion) -> bool:
         """Whether nothing has to be looked at: a fresh view of the fleet, and the version there."""
-        fleet, yard = self.census.known(), self.core.yard
-        if fleet is None or fleet is not self._last or self.observed.gone:
+        fleet, cluster = self.snapshots.known(), self.core.cluster
+        if fleet is None or fleet is not self._last or self.fleet_sync.gone:
             return False
-        return bool(yard.lanes.get(version.id)) and version.id in yard.needs
+        return bool(cluster.replicas.get(version.id)) and version.id in cluster.needs
 
     def _leave_alone(self, device_id: str, now: float) -> None:
-        worker = self.observed.worker(device_id)
+        worker = self.fleet_sync.worker(device_id)
         if worker is not None and self.ejection.is_out(device_id, now):
             self.core.unfit(worker, now)
 
     async def _look(self, version: ModelVersion) -> None:
-        fleet, now = await self.census.now(), time.monotonic()
+        fleet, now = await self.snapshots.now(), time.monotonic()
         if fleet is not self._last:
             self._last = fleet
-            self.observed.update(fleet, now)
+            self.fleet_sync.update(fleet, now)
             for forgotten in self.core.prune(now):
                 self.loading.refusals.pop(forgotten, None)
         self._estimate(version)
@@ -176,35 +176,35 @@ class Router:
 
     def _estimate(self, version: ModelVersion) -> None:
         """What is not known yet is never held to be more than the largest worker: it shall say."""
-        yard, now = self.core.yard, time.monotonic()
-        if not yard.lanes.get(version.id):
-            fit = [w for w in yard.workers if w.is_fit]
-            left = [w for w in fit if yard.refused.get((w.index, version.id), 0.0) <= now]
+        cluster, now = self.core.cluster, time.monotonic()
+        if not cluster.replicas.get(version.id):
+            fit = [w for w in cluster.workers if w.is_fit]
+            left = [w for w in fit if cluster.refused.get((w.index, version.id), 0.0) <= now]
             most = max((w.memory for w in left), default=0.0)
-            yard.needs[version.id] = min(version.size * SIZE_FACTOR, most)
-        yard.needs.setdefault(version.id, version.size * SIZE_FACTOR)
+            cluster.needs[version.id] = min(version.size * SIZE_FACTOR, most)
+        cluster.needs.setdefault(version.id, version.size * SIZE_FACTOR)
 
-    async def _sent(self, ticket: Ticket, version: ModelVersion) -> None:
+    async def _sent(self, pending: PendingRequest, version: ModelVersion) -> None:
         """Wait until the worker can begin with it."""
-        self.waiting.enter(ticket)
+        self.waiting.enter(pending)
         deadline = time.monotonic() + self.load_timeout_s
         try:
-            while not ticket.is_sent:
-                self._check(ticket, version, deadline)
-                await self.waiting.news(ticket, TICK_S)
-                if not ticket.is_sent:
+            while not pending.is_sent:
+                self._check(pending, version, deadline)
+                await self.waiting.news(pending, TICK_S)
+                if not pending.is_sent:
                     await self._look(version)
                     self._tick()
         finally:
-            self.waiting.leave(ticket)
+            self.waiting.leave(pending)
 
     def _leave(self, place: Place) -> None:
         """Who waited for it has gone."""
         if place.cancel() or place.exception() is not None:
             return
-        ticket = place.result()
-        if ticket is not None:
-            self.end(ticket, None)
+        pending = place.result()
+        if pending is not None:
+            self.end(pending, None)
 
     def _tick(self) -> None:
         """One of all that wait does it for all."""
@@ -214,16 +214,16 @@ class Router:
             self.core.tick(now)
             self.act()
 
-    def _check(self, ticket: Ticket, version: ModelVersion, deadline: float) -> None:
+    def _check(self, pending: PendingRequest, version: ModelVersion, deadline: float) -> None:
         """Raise where waiting is in vain."""
-        now, yard = time.monotonic(), self.core.yard
+        now, cluster = time.monotonic(), self.core.cluster
         if now > deadline:
             raise FleetBusy(
                 f"No worker came free for {version.ref} in {self.load_timeout_s:.0f} s.",
                 fix="Add a worker, or try again later.",
             )
-        fit = [w for w in yard.workers if w.is_fit]
-        if ticket.lane is not None or any(_could(yard, w, version.id, now) for w in fit):
+        fit = [w for w in cluster.workers if w.is_fit]
+        if pending.replica is not None or any(_could(cluster, w, version.id, now) for w in fit):
             return
         if fit and version.id in self.loading.refusals:
             raise self.loading.refusals[version.id]
@@ -234,15 +234,15 @@ class Router:
             )
 
     def _loaded(self, order: LoadOrder, error: ModelyardError | None) -> None:
-        lane, now = order.lane, time.monotonic()
-        self.census.outdated()
-        if error is not None and lane.state is LaneState.LOADING:
-            self.core.yard.refused[(lane.worker.index, lane.version)] = now + REFUSED_S
-            self.core.lost(lane, now)
+        replica, now = order.replica, time.monotonic()
+        self.snapshots.outdated()
+        if error is not None and replica.state is ReplicaState.LOADING:
+            self.core.cluster.refused[(replica.worker.index, replica.version)] = now + REFUSED_S
+            self.core.lost(replica, now)
         self.act()
         if error is not None:
             self.waiting.wake_all()
 
 
-def _could(yard: Yard, worker: Worker, version: str, now: float) -> bool:
-    return worker.is_moving or yard.may_load(worker, version, now)
+def _could(cluster: ClusterState, worker: WorkerState, version: str, now: float) -> bool:
+    return worker.is_moving or cluster.may_load(worker, version, now)

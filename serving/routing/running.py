@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from registry.names import Caller
-from serving.routing.target import Target
+from modelyard.registry.identity.caller import Caller
+from modelyard.serving.upstream.target import Target
 
 
 class RunningRequest:
@@ -27,7 +27,7 @@ class RunningRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningRequests:
     """What runs; a request is in it exactly as long as its engine works for it."""
 
     _requests: dict[int, RunningRequest] = field(default_factory=dict[int, RunningRequest])

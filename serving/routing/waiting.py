@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from serving.errors import FleetBusy, TooBusy
-from serving.routing.fleet_state import Ticket
+from modelyard.serving.errors import FleetBusy, TooBusy
+from modelyard.serving.routing.policy.fleet_state import PendingRequest
 
 MOST_WAITING = 1000
 RETRY_S = 1.0
@@ -17,46 +17,48 @@ class Waiting:
     """All places may be one user's, until another comes: then its latest makes room."""
 
     places: int = MOST_WAITING
-    _users: dict[str, dict[int, Ticket]] = field(default_factory=dict[str, dict[int, Ticket]])
+    _users: dict[str, dict[int, PendingRequest]] = field(
+        default_factory=dict[str, dict[int, PendingRequest]]
+    )
     _news: dict[int, _News] = field(default_factory=dict[int, _News])
 
     def __len__(self) -> int:
         return len(self._news)
 
-    def enter(self, ticket: Ticket) -> None:
+    def enter(self, pending: PendingRequest) -> None:
         """Take a place; raises FleetBusy or TooBusy where none is left for this user."""
-        own = self._users.get(ticket.work.user_id)
+        own = self._users.get(pending.work.user_id)
         if len(self._news) >= self.places:
             self._make_room(0 if own is None else len(own))
         if own is None:
-            own = self._users.setdefault(ticket.work.user_id, {})
-        own[id(ticket)] = ticket
-        self._news[id(ticket)] = None
+            own = self._users.setdefault(pending.work.user_id, {})
+        own[id(pending)] = pending
+        self._news[id(pending)] = None
 
-    def leave(self, ticket: Ticket) -> None:
+    def leave(self, pending: PendingRequest) -> None:
         """Give the place back; what had to make room has none."""
-        own = self._users.get(ticket.work.user_id)
-        if own is None or own.pop(id(ticket), None) is None:
+        own = self._users.get(pending.work.user_id)
+        if own is None or own.pop(id(pending), None) is None:
             return
         if not own:
-            del self._users[ticket.work.user_id]
-        self.wake(ticket)
-        del self._news[id(ticket)]
+            del self._users[pending.work.user_id]
+        self.wake(pending)
+        del self._news[id(pending)]
 
-    async def news(self, ticket: Ticket, within_s: float) -> None:
+    async def news(self, pending: PendingRequest, within_s: float) -> None:
         """Wait until somebody wakes it or some time has passed; raises TooBusy without a place."""
-        if id(ticket) not in self._news:
-            raise self._too_busy(ticket.work.user_id)
+        if id(pending) not in self._news:
+            raise self._too_busy(pending.work.user_id)
         loop = asyncio.get_running_loop()
-        waiter = self._news[id(ticket)] = loop.create_future()
+        waiter = self._news[id(pending)] = loop.create_future()
         timer = loop.call_later(within_s, _end, waiter)
         try:
             await waiter
         finally:
             timer.cancel()
 
-    def wake(self, ticket: Ticket) -> None:
-        waiter = self._news.get(id(ticket))
+    def wake(self, pending: PendingRequest) -> None:
+        waiter = self._news.get(id(pending))
         if waiter is not None:
             _end(waiter)
 

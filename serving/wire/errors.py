@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from registry.errors import ErrorKind, ModelyardError
+from modelyard.registry.errors import ErrorKind, ModelyardError
 
 _INVALID = "invalid_request_error"
 HTTP: Mapping[ErrorKind, tuple[int, str]] = {

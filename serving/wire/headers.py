@@ -4,7 +4,7 @@ MODEL = "X-Modelyard-Model"
 """The name a client used for the model; replies repeat it."""
 
 COUNT = "X-Modelyard-Count"
-"""Asks an engine to end a stream with what it used, as `serving.wire.events.counted` writes it."""
+"""Asks an engine to end a stream with what it used, as `openai.events.counted` writes it."""
 
 TENANT = "X-Modelyard-Tenant"
 """Whose request it is: what is remembered of a prompt serves the same tenant only."""

@@ -1,7 +1,7 @@
 """The priority that a request asks for in a header."""
 
-from registry.quotas import HIGHEST_PRIORITY
-from serving.errors import InvalidRequest
+from modelyard.registry.billing.quotas import HIGHEST_PRIORITY
+from modelyard.serving.errors import InvalidRequest
 
 PRIORITY = "X-Modelyard-Priority"
 _LEVELS = {b"%d" % level: level for level in range(1, HIGHEST_PRIORITY + 1)}

@@ -12,7 +12,7 @@ RATE_HEADERS = (LIMIT, REMAINING, RESET)
 _LIMIT, _REMAINING, _RESET = (name.encode() for name in RATE_HEADERS)
 
 
-class Room(msgspec.Struct, frozen=True, gc=False):
+class RateLimitStatus(msgspec.Struct, frozen=True, gc=False):
     """What is left of a rate: `reset_s` seconds from now it would be whole again."""
 
     limit: int
@@ -20,7 +20,7 @@ class Room(msgspec.Struct, frozen=True, gc=False):
     reset_s: float
 
 
-def rate_headers(room: Room | None) -> dict[str, str]:
+def rate_headers(room: RateLimitStatus | None) -> dict[str, str]:
     """Nothing where nothing is limited."""
     if room is None:
         return {}
@@ -31,7 +31,7 @@ def rate_headers(room: Room | None) -> dict[str, str]:
     }
 
 
-def raw_rate_headers(room: Room) -> list[tuple[bytes, bytes]]:
+def raw_rate_headers(room: RateLimitStatus) -> list[tuple[bytes, bytes]]:
     """The same as ASGI has them, for every answer; the periods of rates are few."""
     return [
         (_LIMIT, b"%d" % room.limit),

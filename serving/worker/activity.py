@@ -13,7 +13,7 @@ ANSWER = aiohttp.ClientTimeout(total=2.0)
 class Activity:
     """Requests at work and waiting, a count that moves with tokens, and requests at a time.
 
-    `paces` are those of `serving.engines.paces`, as the engine tells them.
+    `paces` are those of `modelyard.serving.engines.paces`, as the engine tells them.
     """
 
     active: int = 0

@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from registry.errors import ModelyardError
-from serving.engines.guard import InternalGuard
-from serving.errors import InvalidRequest
-from serving.wire.errors import status_of
-from serving.worker.residency import Residency
-from serving.worker.scraping import CONTENT_TYPE, scrape
+from modelyard.registry.errors import ModelyardError
+from modelyard.serving.engines.process.guard import InternalGuard
+from modelyard.serving.errors import InvalidRequest
+from modelyard.serving.wire.errors import status_of
+from modelyard.serving.worker.residency.residency import Residency
+from modelyard.serving.worker.scraping import CONTENT_TYPE, scrape
 
 METRICS = "/metrics"
 PROBLEM = "application/problem+json"

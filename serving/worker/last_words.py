@@ -7,7 +7,7 @@ LINES, LINE_BYTES = 50, 500
 
 
 @dataclass(slots=True)
-class LastWords:
+class OutputTail:
     """Keeps the last lines of a stream, whatever bytes come."""
 
     _lines: deque[str] = field(default_factory=lambda: deque[str](maxlen=LINES))

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from registry.logs import logger
-from registry.names import Format, ModelVersion
-from registry.python import python_module
-from serving.children import end_group, start_child
-from serving.engines.llama_cpp.trial import LOADING, REBUILD, Trial
-from serving.engines.llama_cpp.tried import library_folder, remembered, trial_of
-from serving.engines.llama_cpp.used import uses
-from serving.engines.surroundings import engine_environment
-from serving.errors import ModelUnloadable
+from modelyard.registry.catalog.model import Format, ModelVersion
+from modelyard.registry.logs import logger
+from modelyard.registry.process.python import python_module
+from modelyard.serving.child_process import end_group, start_child
+from modelyard.serving.engines.child.environment import child_environment
+from modelyard.serving.engines.llama_cpp.trial.result import library_folder, remembered, trial_of
+from modelyard.serving.engines.llama_cpp.trial.summary import uses
+from modelyard.serving.engines.llama_cpp.trial.trial import LOADING, REBUILD, Trial
+from modelyard.serving.errors import ModelUnloadable
 
 _log = logger("modelyard.worker")
 
@@ -90,9 +90,9 @@ class LlamaTrial:
 
 
 async def _answer(folder: Path) -> dict[str, Any]:
-    command = python_module("serving.engines.llama_cpp.tried", str(folder))
+    command = python_module("modelyard.serving.engines.llama_cpp.trial.result", str(folder))
     child = await start_child(
-        *command, env=engine_environment(Format.GGUF), stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
+        *command, env=child_environment(Format.GGUF), stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
     )
     try:
         said, _ = await child.communicate()

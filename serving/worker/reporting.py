@@ -7,16 +7,16 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from registry.device_orders import DeviceOrders
-from registry.errors import ErrorKind
-from registry.fleet import EngineView, Fleet
-from registry.logs import logger
-from serving.errors import ServingError
-from serving.worker.activity import Activity, ActivityReader
-from serving.worker.device import DeviceFacts, DeviceStatus
-from serving.worker.residency import Residency
-from serving.worker.sampling import Sampler
-from serving.worker.telemetry import Telemetry
+from modelyard.registry.errors import ErrorKind
+from modelyard.registry.fleet.device_orders import DeviceOrders
+from modelyard.registry.fleet.fleet import EngineView, Fleet
+from modelyard.registry.logs import logger
+from modelyard.serving.errors import ServingError
+from modelyard.serving.worker.activity import Activity, ActivityReader
+from modelyard.serving.worker.devices.device import DeviceFacts, DeviceStatus
+from modelyard.serving.worker.devices.sampling import TelemetrySampler
+from modelyard.serving.worker.devices.telemetry import Telemetry
+from modelyard.serving.worker.residency.residency import Residency
 
 
 class DeviceTaken(ServingError):
@@ -40,7 +40,7 @@ class Reporter:
     telemetry: Telemetry
     residency: Residency
     changed: asyncio.Event
-    sampler: Sampler
+    sampler: TelemetrySampler
     _written: dict[str, EngineView] = field(default_factory=dict[str, EngineView])
 
     @property

@@ -10,8 +10,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from serving.worker.residency import Residency
-from serving.worker.resident import Resident
+from modelyard.serving.worker.residency.residency import Residency
+from modelyard.serving.worker.residency.resident import Resident
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 

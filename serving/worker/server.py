@@ -7,9 +7,9 @@ from collections.abc import Generator
 import uvicorn
 from starlette.applications import Starlette
 
-from serving.listening.connections import Connections
-from serving.listening.descriptors import raised, room_of
-from serving.listening.serve import bounded
+from modelyard.serving.transport.listening.connections import Connections
+from modelyard.serving.transport.listening.descriptors import raised, room_of
+from modelyard.serving.transport.listening.serve import bounded
 
 
 class ControlServer(uvicorn.Server):

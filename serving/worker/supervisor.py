@@ -10,33 +10,33 @@ from typing import Any
 
 import aiohttp
 
-from registry.catalog import Catalog
-from registry.device_history import DeviceHistory
-from registry.errors import ModelyardError
-from registry.fleet import Fleet
-from registry.logs import logger
-from registry.memory_observations import MemoryObservations
-from registry.names import ModelRef
-from registry.open import open_database, open_store
-from registry.secrets import internal_token, metrics_token, secret_key
-from registry.settings import RegistrySettings
-from serving.settings import ServingSettings
-from serving.worker import machine
-from serving.worker.activity import ActivityReader
-from serving.worker.control import Control
-from serving.worker.device import Device
-from serving.worker.devices import open_device
-from serving.worker.engine_process import EngineStarter
-from serving.worker.fit import Pinned
-from serving.worker.forecast import Forecaster
-from serving.worker.launch import Launch, SpillRoom
-from serving.worker.llama_trial import LlamaTrial
-from serving.worker.reporting import Reporter
-from serving.worker.residency import Residency
-from serving.worker.sampling import Sampler
-from serving.worker.server import ControlServer, listen
-from serving.worker.telemetry import Telemetry
-from serving.worker.versions import RegisteredVersions
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.catalog.model import ModelRef
+from modelyard.registry.errors import ModelyardError
+from modelyard.registry.fleet.device_history import DeviceHistory
+from modelyard.registry.fleet.fleet import Fleet
+from modelyard.registry.fleet.memory_observations import MemoryObservations
+from modelyard.registry.installation import open_database, open_store
+from modelyard.registry.logs import logger
+from modelyard.registry.secrets import internal_token, metrics_token, secret_key
+from modelyard.registry.settings import RegistrySettings
+from modelyard.serving.settings import ServingSettings
+from modelyard.serving.worker.activity import ActivityReader
+from modelyard.serving.worker.control import Control
+from modelyard.serving.worker.devices import machine
+from modelyard.serving.worker.devices.detect import open_device
+from modelyard.serving.worker.devices.device import Device
+from modelyard.serving.worker.devices.sampling import TelemetrySampler
+from modelyard.serving.worker.devices.telemetry import Telemetry
+from modelyard.serving.worker.llama_trial import LlamaTrial
+from modelyard.serving.worker.reporting import Reporter
+from modelyard.serving.worker.residency.engine_process import EngineStarter
+from modelyard.serving.worker.residency.fit import Pinned
+from modelyard.serving.worker.residency.forecast import Forecaster
+from modelyard.serving.worker.residency.launch import Launch, SpillRoom
+from modelyard.serving.worker.residency.residency import Residency
+from modelyard.serving.worker.residency.versions import RegisteredVersions
+from modelyard.serving.worker.server import ControlServer, listen
 
 DRAIN_S = 5.0
 """Seconds that requests under way get to finish when the worker ends; `up` gives it 8 in all."""
@@ -85,12 +85,12 @@ async def _work(
     ending = _ending()
     headers = {"authorization": f"Bearer {registry.token}"}
     async with aiohttp.ClientSession(headers=headers) as session:
-        worker = await Worker.open(settings, registry, device, ActivityReader(session))
+        worker = await WorkerProcess.open(settings, registry, device, ActivityReader(session))
         await worker.live(ending, port, preload)
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class WorkerProcess:
     """The parts of one worker."""
 
     settings: ServingSettings
@@ -103,7 +103,7 @@ class Worker:
     @classmethod
     async def open(
         cls, settings: ServingSettings, registry: Registry, device: Device, reader: ActivityReader
-    ) -> "Worker":
+    ) -> "WorkerProcess":
         telemetry, changed = await Telemetry.open(device), asyncio.Event()
         llama_trial = LlamaTrial(registry.data, on_gpu=device.is_gpu)
         residency = Residency(
@@ -145,7 +145,7 @@ class Worker:
 
     def _reporter(self, url: str) -> Reporter:
         fleet = self.registry.fleet
-        sampler = Sampler(DeviceHistory(fleet.db), self.settings.device_sample_s)
+        sampler = TelemetrySampler(DeviceHistory(fleet.db), self.settings.device_sample_s)
         return Reporter(
             fleet, url, os.getpid(), self.telemetry, self.residency, self.changed, sampler
         )

@@ -22,7 +22,7 @@ START_S = 400
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningInstance:
     """A running `up`: its process, its folder, and what its ready file tells now."""
 
     process: subprocess.Popen[bytes]
@@ -57,7 +57,7 @@ def modelyard(*arguments: str) -> list[str]:
     return [str(Path(sys.executable).with_name("modelyard")), *arguments]
 
 
-def start_up(data: Path, *options: str) -> Running:
+def start_up(data: Path, *options: str) -> RunningInstance:
     """Start `up` and wait for its ready file; fails with its log when it ends before."""
     folder = hostile_folder(data.parent / "project")
     ready = data.parent / f"{data.name}-ready.json"
@@ -73,10 +73,10 @@ def start_up(data: Path, *options: str) -> Running:
             process.kill()
             pytest.fail(f"`modelyard up` did not come up:\n{log.read_text()[-4000:]}")
         time.sleep(0.2)
-    return Running(process, data, ready, folder)
+    return RunningInstance(process, data, ready, folder)
 
 
-def end_up(running: Running) -> float:
+def end_up(running: RunningInstance) -> float:
     """End it as a service manager would; returns the seconds that took."""
     started = time.monotonic()
     running.process.send_signal(signal.SIGTERM)
@@ -85,7 +85,7 @@ def end_up(running: Running) -> float:
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
+def up(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningInstance]:
     running = start_up(tmp_path_factory.mktemp("up") / "data", "--demo")
     yield running
     if running.process.poll() is None:

@@ -13,18 +13,18 @@ import psutil
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Route
 
-from dashboard.server import SHUT
-from deployments.demo.hub import BUNDLED, make_app
-from registry.authorization import basic, bearer
-from registry.python import python_module
-from registry.secrets import internal_token
-from registry.settings import RegistrySettings
-from serving.asgi import create_app
-from serving.engines.application import Application
-from serving.engines.config import EngineConfig
-from serving.settings import ServingSettings
-from serving.worker.control import Control
-from tests.acceptance.conftest import Running
+from modelyard.dashboard.server import SHUT
+from modelyard.deployments.demo.hub import BUNDLED, make_app
+from modelyard.registry.process.python import python_module
+from modelyard.registry.secrets import internal_token
+from modelyard.registry.settings import RegistrySettings
+from modelyard.registry.web.authorization import basic, bearer
+from modelyard.serving.asgi import create_app
+from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.engines.process.application import EngineApplication
+from modelyard.serving.settings import ServingSettings
+from modelyard.serving.worker.control import Control
+from tests.acceptance.conftest import RunningInstance
 from tests.servers.listening import ListeningSocket, listeners
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
@@ -55,7 +55,7 @@ OPEN: dict[str, dict[tuple[str, str], str]] = {
 
 _STREAMLITS_ROUTES = """
 import json
-from dashboard.server import Dashboard
+from modelyard.dashboard.server import Dashboard
 app = Dashboard("127.0.0.1")._build_starlette_app()
 print(json.dumps([r.path for r in app.routes if r.path]))
 """
@@ -89,13 +89,13 @@ class OpenPort:
         return self.name == "prefect" and not closed
 
 
-def name_of(up: Running, pid: int) -> str:
+def name_of(up: RunningInstance, pid: int) -> str:
     """The name of the service that a process of `up` is, or belongs to."""
     names = {pid: name for name, pid in up.facts["pids"].items()}
     return names.get(pid) or f"{names[psutil.Process(pid).ppid()]}'s engine"
 
 
-def doors(up: Running) -> dict[str, OpenPort]:
+def doors(up: RunningInstance) -> dict[str, OpenPort]:
     """Every HTTP port of `up`, found from the kernel; the flows' port speaks no HTTP."""
     found = {name_of(up, one.pid): one for one in listeners(up.process.pid)}
     internal = bearer(internal_token((up.data / "secret.key").read_text().strip()))
@@ -141,7 +141,7 @@ def _engine_routes() -> Iterable[BaseRoute]:
     config = EngineConfig(
         version_id="v", model_name="m", format="mock", path="p", internal_token="t" * 16
     )
-    return Application(cast("Any", None), config, {}).build().routes
+    return EngineApplication(cast("Any", None), config, {}).build().routes
 
 
 def _paths(routes: Iterable[BaseRoute]) -> Iterable[str]:

@@ -11,8 +11,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from registry.authorization import basic, bearer
-from tests.acceptance.conftest import Running
+from modelyard.registry.web.authorization import basic, bearer
+from tests.acceptance.conftest import RunningInstance
 from tests.acceptance.doors import METHODS, OPEN, OpenPort, doors, name_of
 from tests.servers.listening import answer_to, listeners
 
@@ -24,7 +24,7 @@ REFUSED = {401, 403}
 
 
 @pytest.fixture(scope="module")
-def every_door(up: Running) -> dict[str, OpenPort]:
+def every_door(up: RunningInstance) -> dict[str, OpenPort]:
     return doors(up)
 
 
@@ -33,7 +33,7 @@ def door(request: pytest.FixtureRequest, every_door: dict[str, OpenPort]) -> Ope
     return every_door[request.param]
 
 
-def test_everything_that_listens_is_known_and_on_loopback(up: Running) -> None:
+def test_everything_that_listens_is_known_and_on_loopback(up: RunningInstance) -> None:
     """TCP on 127.0.0.1 and nothing else; whoever adds a port has to close it below."""
     found = listeners(up.process.pid)
     assert {one.kind for one in found} == {"tcp"}, found
@@ -41,7 +41,7 @@ def test_everything_that_listens_is_known_and_on_loopback(up: Running) -> None:
     assert sorted(name_of(up, one.pid) for one in found) == sorted((*SERVERS, "flows"))
 
 
-def test_no_key_is_on_a_command_line(up: Running) -> None:
+def test_no_key_is_on_a_command_line(up: RunningInstance) -> None:
     """Every user of a machine may read those."""
     facts = up.facts
     keys = [facts[n] for n in ("admin_key", "prefect_login", "metrics_token", "hub_token")]
@@ -57,7 +57,7 @@ def _asked(door: OpenPort) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("key", ["none", "a wrong one"])
 def test_strangers_are_refused_on_every_route_and_method(
-    up: Running, door: OpenPort, key: str
+    up: RunningInstance, door: OpenPort, key: str
 ) -> None:
     """But for what is listed by name, and the files of the two pages that ask for a login."""
     of_its_kind = basic("modelyard:wrong") if door.name == "prefect" else bearer("my_wrong")
@@ -88,7 +88,7 @@ def _is_closed_otherwise(door: OpenPort, method: str, status: int) -> bool:
     return door.name == "dashboard" and (status in {400, 404, 405} or preflight)
 
 
-def _tells_nothing(up: Running, answer: httpx.Response) -> bool:
+def _tells_nothing(up: RunningInstance, answer: httpx.Response) -> bool:
     secrets = (up.facts["demo_model"], up.facts["admin_key"], up.facts["prefect_login"])
     return not any(secret in answer.text for secret in secrets)
 
@@ -126,7 +126,9 @@ def test_the_right_key_opens(every_door: dict[str, OpenPort]) -> None:
             assert known.get(path).status_code == 200, name
 
 
-def test_the_measures_open_to_their_token(up: Running, every_door: dict[str, OpenPort]) -> None:
+def test_the_measures_open_to_their_token(
+    up: RunningInstance, every_door: dict[str, OpenPort]
+) -> None:
     """That of Prometheus, at the gateway and at each worker, and it opens nothing else there."""
     for name, other in (("gateway", "/v1/models"), ("worker-cpu-0", "/state")):
         with every_door[name].client(bearer(up.facts["metrics_token"])) as prometheus:
@@ -182,14 +184,14 @@ def _opened(
 @pytest.mark.parametrize(
     "said", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"%x\n" % (1 << 127), b"\n"]
 )
-def test_the_channel_to_flow_runs_knows_its_own_alone(up: Running, said: bytes) -> None:
+def test_the_channel_to_flow_runs_knows_its_own_alone(up: RunningInstance, said: bytes) -> None:
     """Prefect's runner listens for the processes it starts; each has a token for one connection."""
     (channel,) = (one for one in listeners(up.process.pid) if name_of(up, one.pid) == "flows")
     assert answer_to(channel, said) == b""
 
 
 def test_nobody_has_a_deployment_run_a_command(
-    up: Running, every_door: dict[str, OpenPort]
+    up: RunningInstance, every_door: dict[str, OpenPort]
 ) -> None:
     """Not by the program nor by the page that needed no login for it before."""
     prefect, trace = every_door["prefect"], up.data / "trace"

@@ -7,14 +7,14 @@ import time
 import httpx
 import pytest
 
-from registry.ports import choose_port
-from tests.acceptance.conftest import Running, modelyard
+from modelyard.registry.ports import choose_port
+from tests.acceptance.conftest import RunningInstance, modelyard
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 START_S = 240
 
 
-def test_up_and_all_it_started_imported_nothing_of_it(up: Running) -> None:
+def test_up_and_all_it_started_imported_nothing_of_it(up: RunningInstance) -> None:
     """Six services, an engine, two commands and a flow run, each with the children it needed."""
     assert up.facts["demo_model"]
     assert up.folder.imported == []
@@ -32,7 +32,7 @@ def test_up_and_all_it_started_imported_nothing_of_it(up: Running) -> None:
         "keys metrics",
     ],
 )
-def test_a_command_imports_nothing_of_the_folder(up: Running, command: str) -> None:
+def test_a_command_imports_nothing_of_the_folder(up: RunningInstance, command: str) -> None:
     """Ours, the libraries' and Python's own modules come from where they are installed."""
     ended = up.command(*command.split())
     assert ended.returncode == 0, ended.stderr
@@ -43,7 +43,7 @@ def test_a_command_imports_nothing_of_the_folder(up: Running, command: str) -> N
     ("command", "health"), [("gateway", "/health/live"), ("dashboard", "/_stcore/health")]
 )
 def test_a_service_that_is_started_by_hand_does_neither(
-    up: Running, command: str, health: str
+    up: RunningInstance, command: str, health: str
 ) -> None:
     """It answers as it does under `up`."""
     port = choose_port(0, "")

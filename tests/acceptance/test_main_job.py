@@ -11,18 +11,18 @@ import psutil
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
-from registry.catalog import Catalog
-from registry.database import Database
-from registry.names import ModelRef
-from registry.store import Store
-from tests.acceptance.conftest import Running, end_up
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.catalog.model import ModelRef
+from modelyard.registry.database import Database
+from modelyard.registry.store import Store
+from tests.acceptance.conftest import RunningInstance, end_up
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What news from the king?"}]
 
 
 @pytest.fixture
-def client(up: Running) -> openai.OpenAI:
+def client(up: RunningInstance) -> openai.OpenAI:
     facts = up.facts
     return openai.OpenAI(
         base_url=facts["gateway_url"] + "/v1",
@@ -32,7 +32,7 @@ def client(up: Running) -> openai.OpenAI:
     )
 
 
-def test_the_ready_file_tells_all_that_a_program_needs(up: Running) -> None:
+def test_the_ready_file_tells_all_that_a_program_needs(up: RunningInstance) -> None:
     """Addresses, a key, the demo's model and a living pid for each child are in the file."""
     facts = up.facts
     assert {
@@ -49,7 +49,7 @@ def test_the_ready_file_tells_all_that_a_program_needs(up: Running) -> None:
     assert up.ready_file.stat().st_mode & 0o077 == 0  # it holds a key
 
 
-def test_status_says_where_the_pages_are_and_what_they_ask_for(up: Running) -> None:
+def test_status_says_where_the_pages_are_and_what_they_ask_for(up: RunningInstance) -> None:
     """The keys themselves are told by the file alone."""
     said = up.command("status", COLUMNS="300").stdout
     assert up.facts["prefect_url"] in said
@@ -60,7 +60,7 @@ def test_status_says_where_the_pages_are_and_what_they_ask_for(up: Running) -> N
     assert set(pages) == {"dashboard", "prefect", "keys"}
 
 
-def test_nobody_else_can_read_what_is_kept(up: Running) -> None:
+def test_nobody_else_can_read_what_is_kept(up: RunningInstance) -> None:
     """Databases, keys, logs, Prefect's and MLflow's files; not even the folders can be entered."""
     kept = [up.data, *up.data.rglob("*")]
     open_to_others = [p for p in kept if not p.is_symlink() and p.stat().st_mode & 0o077]
@@ -68,7 +68,7 @@ def test_nobody_else_can_read_what_is_kept(up: Running) -> None:
     assert {"logs", "modelyard.db", "prefect", "run", "store"} <= {p.name for p in kept}
 
 
-def test_a_chat_answers_with_usage(up: Running, client: openai.OpenAI) -> None:
+def test_a_chat_answers_with_usage(up: RunningInstance, client: openai.OpenAI) -> None:
     """The unmodified OpenAI client gets words, a finish reason and counted tokens."""
     answer = client.chat.completions.create(
         model=up.facts["demo_model"], messages=ASK, max_tokens=24, temperature=0
@@ -79,7 +79,7 @@ def test_a_chat_answers_with_usage(up: Running, client: openai.OpenAI) -> None:
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
 
 
-def test_a_stream_is_the_same_answer_in_pieces(up: Running, client: openai.OpenAI) -> None:
+def test_a_stream_is_the_same_answer_in_pieces(up: RunningInstance, client: openai.OpenAI) -> None:
     """Greedy: the streamed pieces join to the whole answer, the usage comes last when asked for."""
     model = up.facts["demo_model"]
     whole = client.chat.completions.create(model=model, messages=ASK, max_tokens=24, temperature=0)
@@ -98,7 +98,9 @@ def test_a_stream_is_the_same_answer_in_pieces(up: Running, client: openai.OpenA
     assert chunks[-1].usage == whole.usage
 
 
-def test_a_long_answer_comes_while_it_is_written(up: Running, client: openai.OpenAI) -> None:
+def test_a_long_answer_comes_while_it_is_written(
+    up: RunningInstance, client: openai.OpenAI
+) -> None:
     """Whoever reads slowly gets larger pieces, but never has to wait for a whole long answer."""
     chunks = client.chat.completions.create(
         model=up.facts["demo_model"],
@@ -111,7 +113,7 @@ def test_a_long_answer_comes_while_it_is_written(up: Running, client: openai.Ope
     assert len([c for c in chunks if c.choices and c.choices[0].delta.content]) > 1
 
 
-def test_a_text_completion_answers(up: Running, client: openai.OpenAI) -> None:
+def test_a_text_completion_answers(up: RunningInstance, client: openai.OpenAI) -> None:
     """The older completions call works too."""
     answer = client.completions.create(
         model=up.facts["demo_model"], prompt="ROMEO:\n", max_tokens=16, temperature=0
@@ -121,7 +123,7 @@ def test_a_text_completion_answers(up: Running, client: openai.OpenAI) -> None:
     assert answer.usage.completion_tokens <= 16
 
 
-def test_a_version_is_named_by_alias_and_number(up: Running, client: openai.OpenAI) -> None:
+def test_a_version_is_named_by_alias_and_number(up: RunningInstance, client: openai.OpenAI) -> None:
     """`model`, `model@champion` and `model@1` are the same version; an unknown one is a 404."""
     model = up.facts["demo_model"]
     texts = {
@@ -136,7 +138,7 @@ def test_a_version_is_named_by_alias_and_number(up: Running, client: openai.Open
     assert error.value.code == "model_not_found"
 
 
-def test_the_greedy_answer_is_the_serial_one(up: Running, client: openai.OpenAI) -> None:
+def test_the_greedy_answer_is_the_serial_one(up: RunningInstance, client: openai.OpenAI) -> None:
     """Token for token what llama_cpp's own serial generation gives for the same file."""
     from llama_cpp import Llama
 
@@ -155,7 +157,7 @@ def test_the_greedy_answer_is_the_serial_one(up: Running, client: openai.OpenAI)
     assert answer.choices[0].text == expected["choices"][0]["text"]
 
 
-def test_a_second_ingest_does_no_work(up: Running) -> None:
+def test_a_second_ingest_does_no_work(up: RunningInstance) -> None:
     """The same revision again adds no version and takes seconds."""
     started = time.monotonic()
     hub = {"HF_ENDPOINT": up.facts["hub_url"], "HF_TOKEN": up.facts["hub_token"]}
@@ -167,7 +169,7 @@ def test_a_second_ingest_does_no_work(up: Running) -> None:
     assert took < 120  # the bar of 5 s is the benchmark's to show; a busy machine is slower
 
 
-def test_the_command_line_chats(up: Running) -> None:
+def test_the_command_line_chats(up: RunningInstance) -> None:
     """`modelyard chat` finds the running gateway and its key by the data folder alone."""
     done = up.command("chat", up.facts["demo_model"], "Good morrow!", "--max-tokens", "16")
     assert done.returncode == 0, done.stderr
@@ -175,7 +177,7 @@ def test_the_command_line_chats(up: Running) -> None:
 
 
 @pytest.mark.parametrize("name", ["gateway", "worker-cpu-0", "flows", "dashboard", "prefect"])
-def test_a_killed_child_comes_back(up: Running, client: openai.OpenAI, name: str) -> None:
+def test_a_killed_child_comes_back(up: RunningInstance, client: openai.OpenAI, name: str) -> None:
     """Kill -9 of any child: it has a new pid soon, and an answer comes again."""
     before = up.facts["pids"][name]
     os.kill(before, signal.SIGKILL)
@@ -183,7 +185,7 @@ def test_a_killed_child_comes_back(up: Running, client: openai.OpenAI, name: str
     _until(lambda: _answers(client, up.facts["demo_model"]), 240)
 
 
-def test_everything_asks_who_is_there(up: Running) -> None:
+def test_everything_asks_who_is_there(up: RunningInstance) -> None:
     """Without a key nothing is told; with one, `me` says who one is."""
     gateway = up.facts["gateway_url"]
     assert httpx.get(f"{gateway}/v1/models", timeout=60).status_code == 401
@@ -196,7 +198,7 @@ def test_everything_asks_who_is_there(up: Running) -> None:
     assert (set(me), me["role"]) == ({"user_id", "name", "role"}, "admin")
 
 
-def test_the_end_is_quick_and_leaves_nothing(up: Running) -> None:
+def test_the_end_is_quick_and_leaves_nothing(up: RunningInstance) -> None:
     """SIGTERM ends every child, and every child of a child. Runs last."""
     family = psutil.Process(up.process.pid).children(recursive=True)
     assert len(family) >= 6

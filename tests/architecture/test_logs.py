@@ -22,7 +22,7 @@ def users(module: str) -> set[str]:
 
 
 def test_loggers_are_made_in_one_place() -> None:
-    """By default structlog writes every local variable; a logger of `registry.logs` none."""
+    """By default structlog writes every local variable; a logger of `registry/logs` none."""
     assert users("structlog") == {"registry/logs/logger.py"}
     assert users("logging") == {"registry/logs/set_up.py"}
 
@@ -40,7 +40,7 @@ def test_servers_are_set_up_in_one_place() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"uvicorn.Config", "Config"}
     }
     assert made == {
-        "serving/listening/serve.py",
+        "serving/transport/listening/serve.py",
         "deployments/demo/hub.py",
-        "flows/prefect_server.py",
+        "flows/prefect/server.py",
     }

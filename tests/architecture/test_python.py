@@ -23,7 +23,7 @@ def test_every_python_is_started_without_the_working_folder() -> None:
     trees = {name(file): ast.parse(file.read_text()) for file in sources()}
     assert {file: lines for file, tree in trees.items() if (lines := [*unsafe_starts(tree)])} == {}
     uses = [file for file, tree in trees.items() if "sys.executable" in ast.unparse(tree)]
-    assert "registry/python.py" in uses
+    assert "registry/process/python.py" in uses
 
 
 def test_an_unsafe_start_is_found() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from registry.database import Database
-from registry.migrate import migrate
-from tests.dashboard.scenery import Scenery, put_up
-from tests.dashboard.stage import Server, dashboard, gateway
+from modelyard.registry.database import Database
+from modelyard.registry.migrate import migrate
+from tests.dashboard.running_servers import RestartableServer, dashboard, gateway
+from tests.dashboard.sample_data import Scenery, put_up
 from tests.servers.chromium import chromium, running_browser
 
 __all__ = ["chromium"]
@@ -18,7 +18,7 @@ SECRET = "of-the-tests-" * 4
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class OpenedPage:
     """A page under test and the address of every request that it made."""
 
     page: Page
@@ -31,7 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="package")
-def scenery(data: Path) -> Generator[Scenery]:
+def sample_data(data: Path) -> Generator[Scenery]:
     db = Database.connect(f"sqlite:///{data / 'modelyard.db'}")
     migrate(db)
     yield put_up(db, SECRET)
@@ -39,7 +39,7 @@ def scenery(data: Path) -> Generator[Scenery]:
 
 
 @pytest.fixture(scope="package")
-def the_gateway(data: Path, scenery: Scenery) -> Generator[Server]:
+def the_gateway(data: Path, sample_data: Scenery) -> Generator[RestartableServer]:
     server = gateway(data, SECRET)
     server.start()
     yield server
@@ -47,7 +47,7 @@ def the_gateway(data: Path, scenery: Scenery) -> Generator[Server]:
 
 
 @pytest.fixture(scope="module")
-def the_dashboard(data: Path, the_gateway: Server) -> Generator[Server]:
+def the_dashboard(data: Path, the_gateway: RestartableServer) -> Generator[RestartableServer]:
     server = dashboard(data, the_gateway.url)
     server.start()
     yield server
@@ -61,9 +61,11 @@ def browser(chromium: str) -> Generator[Browser]:
 
 
 @pytest.fixture
-def seen(browser: Browser, the_dashboard: Server, scenery: Scenery) -> Generator[Seen]:
+def seen(
+    browser: Browser, the_dashboard: RestartableServer, sample_data: Scenery
+) -> Generator[OpenedPage]:
     """A fresh browser profile that looks at the dashboard."""
-    scenery.beat()
+    sample_data.beat()
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(120_000)
     page = context.new_page()
@@ -71,5 +73,5 @@ def seen(browser: Browser, the_dashboard: Server, scenery: Scenery) -> Generator
     page.on("request", lambda request: requests.append(request.url))
     page.on("websocket", lambda socket: requests.append(socket.url))
     page.goto(the_dashboard.url)
-    yield Seen(page, requests)
+    yield OpenedPage(page, requests)
     context.close()

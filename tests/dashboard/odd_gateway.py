@@ -24,7 +24,7 @@ def odd_gateway() -> Generator[Answers]:
     """Serve on a free port of loopback."""
     answers = Answers()
 
-    class Handler(BaseHTTPRequestHandler):
+    class OddGatewayHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             answers.seen = dict(self.headers.items())
             time.sleep(answers.delay_s)
@@ -37,7 +37,7 @@ def odd_gateway() -> Generator[Answers]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its own name
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), OddGatewayHandler)
     answers.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

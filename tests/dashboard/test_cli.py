@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from dashboard.cli import register
-from dashboard.launch import HOME
-from registry.console import Commands
+from modelyard.dashboard.cli import register
+from modelyard.dashboard.launch import HOME
+from modelyard.registry.console import Commands
 
 
 @pytest.fixture
@@ -38,6 +38,6 @@ def test_the_process_becomes_streamlit(commands: Commands, monkeypatch: pytest.M
     result = CliRunner().invoke(commands.root, ["dashboard", *options])
     assert result.exit_code == 0, result.output
     argv, gateway = started[0]
-    assert argv[2:6] == ["-m", "dashboard.server", "--host", "127.0.0.1"]
+    assert argv[2:6] == ["-m", "modelyard.dashboard.server", "--host", "127.0.0.1"]
     assert gateway == "http://gpu1:8080"
     assert Path.cwd() == HOME  # whose settings Streamlit reads

@@ -7,11 +7,11 @@ from typing import cast
 
 import pytest
 
-from dashboard.launch import command, environment
-from dashboard.server import options
-from dashboard.settings import DashboardSettings
-from registry.errors import PortInUse, SettingsInvalid
-from registry.settings import load
+from modelyard.dashboard.launch import command, environment
+from modelyard.dashboard.server import options
+from modelyard.dashboard.settings import DashboardSettings
+from modelyard.registry.errors import PortInUse, SettingsInvalid
+from modelyard.registry.settings import load
 
 
 def test_it_sends_no_telemetry_and_shows_no_traceback() -> None:
@@ -34,7 +34,7 @@ def test_on_loopback_only_loopback_names_are_answered() -> None:
 def test_it_imports_nothing_of_the_folder_it_is_started_in() -> None:
     """Whose folder that is does not decide what runs."""
     argv = command(DashboardSettings(dashboard_port=0))
-    assert argv[1:5] == ["-P", "-m", "dashboard.server", "--host"]
+    assert argv[1:5] == ["-P", "-m", "modelyard.dashboard.server", "--host"]
 
 
 def test_a_taken_port_is_named_with_the_way_out() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployments.hub_process import Hub, running_hub
+from tests.deployments.hub_process import RunningHub, running_hub
 
 TOKEN = "hf_reader"
 OPEN, GATED, PRIVATE = "ada/open", "ada/gated", "ada/private"
@@ -20,7 +20,7 @@ def weights() -> bytes:
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory, weights: bytes) -> Iterator[Hub]:
+def served(tmp_path_factory: pytest.TempPathFactory, weights: bytes) -> Iterator[RunningHub]:
     scratch = tmp_path_factory.mktemp("hub")
     root = scratch / "models"
     _fill(root / OPEN, weights, {"refs": ["v1"], "downloads": 5, "tags": ["gguf"]})
@@ -31,7 +31,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, weights: bytes) -> Iterator
 
 
 @pytest.fixture
-def hub(served: Hub) -> Hub:
+def hub(served: RunningHub) -> RunningHub:
     """The Hub, with no fault left over from another test."""
     served.fault()
     return served

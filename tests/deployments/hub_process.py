@@ -22,7 +22,7 @@ fetch = partial(httpx.get, timeout=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Hub:
+class RunningHub:
     """A running Hub: its address and the folder it serves."""
 
     url: str
@@ -46,15 +46,15 @@ class Hub:
 
 
 @contextmanager
-def running_hub(root: Path, scratch: Path, *options: str, **env: str) -> Generator[Hub]:
+def running_hub(root: Path, scratch: Path, *options: str, **env: str) -> Generator[RunningHub]:
     """Start a Hub over `root` with the command line's `options`; it is ended on leaving."""
     ready = scratch / "hub-ready.json"
     ready.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "deployments.demo.hub", "--root", str(root)]
+    command = [sys.executable, "-m", "modelyard.deployments.demo.hub", "--root", str(root)]
     surroundings = {**os.environ, **env}
     process = subprocess.Popen([*command, "--ready-file", str(ready), *options], env=surroundings)
     try:
-        yield Hub(_address(ready, process), root)
+        yield RunningHub(_address(ready, process), root)
     finally:
         process.terminate()
         process.wait(timeout=60)

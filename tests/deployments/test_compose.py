@@ -18,7 +18,7 @@ from redis.exceptions import AuthenticationError
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import unix_connect
 
-from tests.servers import compose
+from tests.servers.containers import compose
 from tests.servers.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -326,11 +326,11 @@ def test_no_service_has_a_secret_that_it_does_not_need(variables: dict[str, str]
     }
 
 
-def _texts(service: compose.Service) -> list[str]:
+def _texts(service: compose.ComposeService) -> list[str]:
     return [*_words(service), *service.environment.values(), *service.configs.values()]
 
 
-def _words(service: compose.Service) -> list[str]:
+def _words(service: compose.ComposeService) -> list[str]:
     return [*(service.entrypoint or ()), *(service.command or ()), *(service.healthcheck or ())]
 
 

@@ -7,7 +7,7 @@ import gguf
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from deployments.demo.hub import BUNDLED
+from modelyard.deployments.demo.hub import BUNDLED
 
 MODEL = BUNDLED / "modelyard" / "tiny-shakespeare-GGUF"
 WEIGHTS = MODEL / "shakespeare-f16.gguf"

@@ -6,11 +6,11 @@ import httpx
 import pytest
 
 from tests.deployments.conftest import OPEN
-from tests.deployments.hub_process import Hub, fetch
+from tests.deployments.hub_process import RunningHub, fetch
 
 
 @pytest.fixture
-def address(hub: Hub) -> str:
+def address(hub: RunningHub) -> str:
     return hub.address(OPEN, "model.gguf")
 
 
@@ -58,7 +58,7 @@ def test_what_is_no_single_range_of_this_version_gets_all(
     assert (answer.status_code, answer.content) == (200, weights)
 
 
-def test_head_tells_all_and_sends_nothing(hub: Hub, address: str) -> None:
+def test_head_tells_all_and_sends_nothing(hub: RunningHub, address: str) -> None:
     """HEAD gives the size, the hash and the commit without a byte of the file."""
     sent = hub.file_bytes
     answer = httpx.head(address, timeout=60)
@@ -69,7 +69,7 @@ def test_head_tells_all_and_sends_nothing(hub: Hub, address: str) -> None:
     assert hub.file_bytes == sent
 
 
-def test_a_cut_connection_can_be_resumed(hub: Hub, address: str, weights: bytes) -> None:
+def test_a_cut_connection_can_be_resumed(hub: RunningHub, address: str, weights: bytes) -> None:
     """After a cut the first bytes are right, and a range brings the rest."""
     hub.fault(cut_after=1_500_000)
     got: list[bytes] = []
@@ -83,7 +83,7 @@ def test_a_cut_connection_can_be_resumed(hub: Hub, address: str, weights: bytes)
     assert b"".join([*got, rest.content]) == weights
 
 
-def test_a_status_lasts_its_times(hub: Hub, address: str) -> None:
+def test_a_status_lasts_its_times(hub: RunningHub, address: str) -> None:
     """An ordered 503 says when to come back, as often as ordered, and then is over."""
     hub.fault(status=503, retry_after=1, times=2)
     answers = [fetch(address, headers={"Range": "bytes=0-9"}) for _ in range(3)]
@@ -91,7 +91,7 @@ def test_a_status_lasts_its_times(hub: Hub, address: str) -> None:
     assert answers[0].headers["Retry-After"] == "1"
 
 
-def test_wrong_bytes_keep_the_length(hub: Hub, address: str, weights: bytes) -> None:
+def test_wrong_bytes_keep_the_length(hub: RunningHub, address: str, weights: bytes) -> None:
     """One byte is wrong, at the offset ordered, and nothing in the headers tells."""
     hub.fault(flip_at=1_200_000)
     answer = fetch(address, headers={"Range": "bytes=1100000-"})
@@ -103,7 +103,7 @@ def test_wrong_bytes_keep_the_length(hub: Hub, address: str, weights: bytes) -> 
     assert wrong == [100_000]
 
 
-def test_a_truncated_answer_ends_properly(hub: Hub, address: str, weights: bytes) -> None:
+def test_a_truncated_answer_ends_properly(hub: RunningHub, address: str, weights: bytes) -> None:
     """A truncated body is a valid answer: only the size known from elsewhere betrays it."""
     hub.fault(truncate_to=1234)
     answer = fetch(address, headers={"Range": "bytes=100-"})
@@ -111,7 +111,7 @@ def test_a_truncated_answer_ends_properly(hub: Hub, address: str, weights: bytes
     assert answer.headers["Content-Range"] == "bytes 100-2999999/3000000"
 
 
-def test_a_slow_answer_keeps_its_pace(hub: Hub, address: str) -> None:
+def test_a_slow_answer_keeps_its_pace(hub: RunningHub, address: str) -> None:
     """A pace in bytes per second is kept, and the bytes are all there."""
     hub.fault(bytes_per_second=20_000)
     begun = time.monotonic()
@@ -120,7 +120,7 @@ def test_a_slow_answer_keeps_its_pace(hub: Hub, address: str) -> None:
     assert time.monotonic() - begun > 0.45
 
 
-def test_a_fault_waits_for_its_file(hub: Hub, address: str) -> None:
+def test_a_fault_waits_for_its_file(hub: RunningHub, address: str) -> None:
     """A fault with a path touches no other file, and an empty order clears it."""
     hub.fault(status=500, path="*.onnx", times=9)
     assert fetch(address).status_code == 200
@@ -130,6 +130,6 @@ def test_a_fault_waits_for_its_file(hub: Hub, address: str) -> None:
     assert fetch(onnx).status_code == 200
 
 
-def test_an_unknown_fault_is_refused(hub: Hub) -> None:
+def test_an_unknown_fault_is_refused(hub: RunningHub) -> None:
     """A misspelt fault is an error, so that no test passes for want of it."""
     assert httpx.post(f"{hub.url}/__fault", json={"cut_at": 1}, timeout=60).status_code == 422

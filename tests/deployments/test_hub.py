@@ -15,21 +15,23 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.hf_api import RepoFile, RepoFolder
 
-from deployments.demo.hub import BUNDLED
+from modelyard.deployments.demo.hub import BUNDLED
 from tests.deployments.conftest import GATED, OPEN, PRIVATE, TOKEN
-from tests.deployments.hub_process import Hub, fetch, running_hub
+from tests.deployments.hub_process import RunningHub, fetch, running_hub
 
 FILES = ["config.json", "model.gguf", "onnx/model.onnx"]
 
 
-def test_a_file_arrives_whole_under_its_commit(hub: Hub, cache: Path, weights: bytes) -> None:
+def test_a_file_arrives_whole_under_its_commit(
+    hub: RunningHub, cache: Path, weights: bytes
+) -> None:
     """A download has the very bytes on disk and lies under the repository's commit."""
     path = hf_hub_download(OPEN, "model.gguf", cache_dir=cache, endpoint=hub.url, token=False)
     assert Path(path).read_bytes() == weights
     assert str(hub.client().model_info(OPEN).sha) in path
 
 
-def test_a_second_download_moves_no_bytes(hub: Hub, cache: Path) -> None:
+def test_a_second_download_moves_no_bytes(hub: RunningHub, cache: Path) -> None:
     """The client trusts our ETag: what it has is not fetched again."""
     first = hf_hub_download(OPEN, "model.gguf", cache_dir=cache, endpoint=hub.url, token=False)
     sent = hub.file_bytes
@@ -37,7 +39,7 @@ def test_a_second_download_moves_no_bytes(hub: Hub, cache: Path) -> None:
     assert (again, hub.file_bytes) == (first, sent)
 
 
-def test_a_snapshot_is_every_file_but_our_settings(hub: Hub, cache: Path) -> None:
+def test_a_snapshot_is_every_file_but_our_settings(hub: RunningHub, cache: Path) -> None:
     """A snapshot holds all files in their folders; `.hub.json` is never served."""
     folder = Path(snapshot_download(OPEN, cache_dir=cache, endpoint=hub.url, token=False))
     found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
@@ -45,19 +47,19 @@ def test_a_snapshot_is_every_file_but_our_settings(hub: Hub, cache: Path) -> Non
     assert fetch(hub.address(OPEN, ".hub.json")).status_code == 404
 
 
-def test_a_snapshot_can_be_narrowed_to_patterns(hub: Hub, cache: Path) -> None:
+def test_a_snapshot_can_be_narrowed_to_patterns(hub: RunningHub, cache: Path) -> None:
     """Only the files asked for are sent."""
     sent = hub.file_bytes
     snapshot_download(OPEN, cache_dir=cache, endpoint=hub.url, token=False, allow_patterns="*.json")
     assert hub.file_bytes - sent == len('{"model_type": "llama"}')
 
 
-def test_the_files_are_listed(hub: Hub) -> None:
+def test_the_files_are_listed(hub: RunningHub) -> None:
     """The client sees every file of a repository."""
     assert sorted(hub.client().list_repo_files(OPEN)) == FILES
 
 
-def test_model_info_tells_sizes_and_hashes(hub: Hub, weights: bytes) -> None:
+def test_model_info_tells_sizes_and_hashes(hub: RunningHub, weights: bytes) -> None:
     """An LFS file comes with the SHA-256 that a download can be checked against."""
     info = hub.client().model_info(OPEN, files_metadata=True)
     siblings = {sibling.rfilename: sibling for sibling in info.siblings or []}
@@ -67,7 +69,7 @@ def test_model_info_tells_sizes_and_hashes(hub: Hub, weights: bytes) -> None:
     assert siblings["config.json"].lfs is None
 
 
-def test_a_small_file_has_the_id_git_gives_it(hub: Hub) -> None:
+def test_a_small_file_has_the_id_git_gives_it(hub: RunningHub) -> None:
     """A file outside LFS carries git's own blob id."""
     content = b'{"model_type": "llama"}'
     expected = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()  # noqa: S324 - git's
@@ -76,7 +78,7 @@ def test_a_small_file_has_the_id_git_gives_it(hub: Hub) -> None:
     assert entry.blob_id == expected
 
 
-def test_a_tree_shows_one_level_or_all(hub: Hub) -> None:
+def test_a_tree_shows_one_level_or_all(hub: RunningHub) -> None:
     """A folder is an entry of its own; its files show when asked for recursively."""
     client = hub.client()
     top = {entry.path: type(entry) for entry in client.list_repo_tree(OPEN)}
@@ -87,13 +89,13 @@ def test_a_tree_shows_one_level_or_all(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("length", [7, 12, 40])
-def test_a_commit_is_a_revision(hub: Hub, length: int) -> None:
+def test_a_commit_is_a_revision(hub: RunningHub, length: int) -> None:
     """A commit id, whole or its first seven digits or more, names the snapshot."""
     commit = hub.client().model_info(OPEN).sha or ""
     assert hub.client().model_info(OPEN, revision=commit[:length]).sha == commit
 
 
-def test_a_tag_is_a_revision(hub: Hub, cache: Path) -> None:
+def test_a_tag_is_a_revision(hub: RunningHub, cache: Path) -> None:
     """A tag from `.hub.json` is listed and can be downloaded from."""
     assert [tag.name for tag in hub.client().list_repo_refs(OPEN).tags] == ["v1"]
     assert hf_hub_download(
@@ -115,7 +117,7 @@ def test_a_changed_file_is_a_new_commit(tmp_path: Path) -> None:
             hub.client().model_info("ada/changing", revision=before)
 
 
-def test_an_unknown_revision_is_refused(hub: Hub) -> None:
+def test_an_unknown_revision_is_refused(hub: RunningHub) -> None:
     """A branch nobody made, and a prefix too short to be a commit, are not found."""
     short = (hub.client().model_info(OPEN).sha or "")[:6]
     for revision in ("dev", short):
@@ -123,21 +125,21 @@ def test_an_unknown_revision_is_refused(hub: Hub) -> None:
             hub.client().model_info(OPEN, revision=revision)
 
 
-def test_an_unknown_file_is_refused(hub: Hub, cache: Path) -> None:
+def test_an_unknown_file_is_refused(hub: RunningHub, cache: Path) -> None:
     """A file that is not there is an EntryNotFoundError, not a missing repository."""
     with pytest.raises(EntryNotFoundError):
         hf_hub_download(OPEN, "nothing.here", cache_dir=cache, endpoint=hub.url, token=False)
 
 
 @pytest.mark.parametrize("repo_id", ["ada/nobody", "nobody/at-all", "no-owner"])
-def test_an_unknown_repository_is_refused(hub: Hub, repo_id: str) -> None:
+def test_an_unknown_repository_is_refused(hub: RunningHub, repo_id: str) -> None:
     """A repository that is not there is named as such, to strangers and to readers."""
     for token in (None, TOKEN):
         with pytest.raises(RepositoryNotFoundError):
             hub.client(token).model_info(repo_id)
 
 
-def test_a_path_never_leaves_the_root(hub: Hub) -> None:
+def test_a_path_never_leaves_the_root(hub: RunningHub) -> None:
     """Dots in an address reach nothing outside the repository."""
     (hub.root.parent / "secret.txt").write_text("secret")
     for path in ("../../../secret.txt", "%2e%2e/%2e%2e/%2e%2e/secret.txt"):
@@ -150,7 +152,9 @@ def test_a_path_never_leaves_the_root(hub: Hub) -> None:
     }
 
 
-def test_a_gated_model_shows_but_does_not_open(hub: Hub, cache: Path, weights: bytes) -> None:
+def test_a_gated_model_shows_but_does_not_open(
+    hub: RunningHub, cache: Path, weights: bytes
+) -> None:
     """Anyone may read a gated model's description; its files need a reader's token."""
     assert hub.client().model_info(GATED).gated == "auto"
     with pytest.raises(GatedRepoError):
@@ -159,7 +163,7 @@ def test_a_gated_model_shows_but_does_not_open(hub: Hub, cache: Path, weights: b
     assert Path(path).read_bytes() == weights
 
 
-def test_a_private_model_is_hidden(hub: Hub) -> None:
+def test_a_private_model_is_hidden(hub: RunningHub) -> None:
     """A stranger can't tell a private model from none; a reader sees it."""
     with pytest.raises(RepositoryNotFoundError) as refusal:
         hub.client().model_info(PRIVATE)
@@ -167,14 +171,14 @@ def test_a_private_model_is_hidden(hub: Hub) -> None:
     assert hub.client(TOKEN).model_info(PRIVATE).private
 
 
-def test_a_wrong_token_is_told_so(hub: Hub) -> None:
+def test_a_wrong_token_is_told_so(hub: RunningHub) -> None:
     """A token the Hub does not know is an error everywhere, and whoami knows the right one."""
     with pytest.raises(HfHubHTTPError, match="Invalid credentials"):
         hub.client("hf_wrong").model_info(OPEN)
     assert hub.client(TOKEN).whoami()["name"] == "local"
 
 
-def test_models_are_searched(hub: Hub) -> None:
+def test_models_are_searched(hub: RunningHub) -> None:
     """The list holds what the caller may see and the search wants."""
     stranger, reader = hub.client(), hub.client(TOKEN)
     assert [model.id for model in stranger.list_models(sort="downloads")] == [OPEN, GATED]

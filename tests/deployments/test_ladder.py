@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from deployments.ladder import BuildFailed, Ladder
-from deployments.llama_builds import Compiling, builds_for
-from serving.engines.llama_cpp.built import Built, read_built
-from serving.engines.llama_cpp.processor import Processor
-from serving.engines.llama_cpp.trial import Trial, try_library
+from modelyard.deployments.ladder import BuildFailed, Ladder
+from modelyard.deployments.llama_builds import Compiling, builds_for
+from modelyard.serving.engines.llama_cpp.trial.build_record import Built, read_built
+from modelyard.serving.engines.llama_cpp.trial.processor import Processor
+from modelyard.serving.engines.llama_cpp.trial.trial import Trial, try_library
 from tests.models.broken_llama import KERNELS, broken_llama
 
 PROCESSOR = Processor("x86_64", frozenset({"avx", "avx2", "avx512f", "amx_int8"}))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.llama_builds import Compiling, builds_for
-from serving.engines.llama_cpp.processor import Processor
+from modelyard.deployments.llama_builds import Compiling, builds_for
+from modelyard.serving.engines.llama_cpp.trial.processor import Processor
 
 AVX2 = frozenset({"avx", "avx2", "fma", "f16c", "bmi2"})
 AVX512 = AVX2 | {"avx512f"}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.engines.llama_cpp.built import read_built
+from modelyard.serving.engines.llama_cpp.trial.build_record import read_built
 from tests.architecture.tree import ROOT
 from tests.models.broken_llama import AT_LOAD, KERNELS, broken_llama
 
@@ -22,7 +22,7 @@ given = os.environ.get("CFLAGS", "") + os.environ.get("CMAKE_ARGS", "")
 with open("{folder}/calls", "a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
 with open("{site}/others.pth", "w") as path:
-    path.write("{others}\\n{root}\\n")  # an editable install, and all that it needs
+    path.write("{others}\\n{root}/src\\n")  # an editable install, and all that it needs
 built = "{site}/llama_cpp"
 if sys.argv[2] == "uninstall":
     shutil.rmtree(built)
@@ -40,12 +40,16 @@ class Environment:
     folder: Path
 
     def run(self, *arguments: str, **given: str) -> "subprocess.CompletedProcess[str]":
-        command = [self.folder / "venv" / "bin" / "python", "-m", "deployments.setting_up"]
+        command = [
+            self.folder / "venv" / "bin" / "python",
+            "-m",
+            "modelyard.deployments.setting_up",
+        ]
         plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         return subprocess.run(
             [*command, *arguments],
             cwd=ROOT,
-            env=plain | given,
+            env={"PYTHONPATH": str(ROOT / "src")} | plain | given,
             capture_output=True,
             text=True,
             check=False,

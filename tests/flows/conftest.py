@@ -9,17 +9,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from flows.prefect_address import Prefect
-from flows.steps import download
-from flows.steps.hub import Hub, Snapshot
-from flows.steps.resolve import resolve
-from registry.catalog import Catalog
-from registry.database import Database
-from registry.results import Results
-from registry.store import Store
-from tests.deployments.hub_process import Hub as HubProcess
+from modelyard.flows.prefect.address import Prefect
+from modelyard.flows.steps.hub import download
+from modelyard.flows.steps.hub.hub import HubClient, HubSnapshot
+from modelyard.flows.steps.hub.resolve import resolve
+from modelyard.registry.catalog.builds import BuildRecords
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.database import Database
+from modelyard.registry.store import Store
+from tests.deployments.hub_process import RunningHub as HubProcess
 from tests.deployments.hub_process import running_hub
-from tests.flows.bench import CARD, FILE, REPO, Bench
+from tests.flows.harness import CARD, FILE, REPO, FlowHarness
 from tests.models.tiny import Tiny
 from tests.servers.prefect import running_prefect
 
@@ -59,9 +59,9 @@ def publish(hub_process: HubProcess) -> Callable[..., None]:
 
 
 @pytest.fixture
-def hub(hub_process: HubProcess) -> Hub:
+def hub(hub_process: HubProcess) -> HubClient:
     """The Hub as the steps know it, asked impatiently."""
-    return Hub(hub_process.url, attempts=4, timeout_s=60, backoff_s=0.01)
+    return HubClient(hub_process.url, attempts=4, timeout_s=60, backoff_s=0.01)
 
 
 @pytest.fixture(scope="session")
@@ -84,8 +84,8 @@ def catalog(database: Database) -> Catalog:
 
 
 @pytest.fixture
-def results(database: Database) -> Results:
-    return Results(database)
+def results(database: Database) -> BuildRecords:
+    return BuildRecords(database)
 
 
 @pytest.fixture
@@ -97,11 +97,11 @@ def store(tmp_path: Path) -> Store:
 class Desk:
     """Everything a download needs, with one call for the whole of it."""
 
-    hub: Hub
+    hub: HubClient
     store: Store
-    results: Results
+    results: BuildRecords
 
-    def snapshot(self, repo: str) -> Snapshot:
+    def snapshot(self, repo: str) -> HubSnapshot:
         return resolve(self.hub, repo, "main")
 
     def fetch(self, repo: str, path: str, progress: Callable[[int], None] = lambda _: None) -> str:
@@ -114,7 +114,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(hub: Hub, store: Store, results: Results) -> Desk:
+def desk(hub: HubClient, store: Store, results: BuildRecords) -> Desk:
     return Desk(hub, store, results)
 
 
@@ -134,13 +134,13 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[Prefect]:
 
 
 @pytest.fixture
-def bench(
+def harness(
     tmp_path: Path,
     prefect: Prefect,
     hub_process: HubProcess,
     publish: Callable[..., None],
     tiny: Path,
-) -> Bench:
+) -> FlowHarness:
     files = {FILE: tiny.read_bytes(), "README.md": CARD, "config.json": b"{}"}
     publish(REPO, files, card_data={"license": "mit"}, tags=["gguf"])
-    return Bench(tmp_path / "data", hub_process.url, prefect)
+    return FlowHarness(tmp_path / "data", hub_process.url, prefect)

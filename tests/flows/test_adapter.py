@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import register
-from flows.errors import InvalidModelFile, ModelRefused, NoMatchingFile
-from flows.steps.validate import validate
-from registry.catalog import Catalog
-from registry.console import Commands
-from registry.names import ModelRef, ModelVersion, StoredFile
-from registry.store import Store
-from tests.deployments.hub_process import Hub as HubProcess
+from modelyard.flows.cli import register
+from modelyard.flows.errors import InvalidModelFile, ModelRefused, NoMatchingFile
+from modelyard.flows.steps.validate.validate import validate
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.catalog.model import ModelRef, ModelVersion, StoredFile
+from modelyard.registry.console import Commands
+from modelyard.registry.store import Store
+from tests.deployments.hub_process import RunningHub as HubProcess
 from tests.models.tiny import Tiny
 from tests.models.tiny_lora import TinyLora
 

@@ -12,18 +12,18 @@ import openai
 import pytest
 from mlflow.tracking import MlflowClient
 
-from flows.steps.reading_texts import triples
-from flows.steps.validate_onnx import validate_onnx
-from registry.card_index import open_index
-from registry.catalog import Catalog
-from registry.identity import Identity
-from registry.mlflow_registry import mlflow_name
-from registry.names import Format, Kind, ModelVersion, StoredFile
-from tests.flows.bench import Bench
+from modelyard.flows.steps.evaluate.texts import triples
+from modelyard.flows.steps.validate.onnx import validate_onnx
+from modelyard.registry.cards.index import open_index
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.catalog.model import Format, Kind, ModelVersion, StoredFile
+from modelyard.registry.identity.identity import Identity
+from modelyard.registry.mlflow.mirror import mlflow_name
+from tests.flows.harness import FlowHarness
 from tests.models.known_encoder import KnownEncoder
 from tests.models.onnx_tiny import CLASSIFIER, Bert
+from tests.serving.installation import SECRET
 from tests.serving.processes import environment, gateway_process, worker_process
-from tests.serving.site import SECRET
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -52,52 +52,52 @@ def poet(publish: Publish, tiny: Path) -> None:
     publish(POET, {"m-f16.gguf": tiny.read_bytes(), "README.md": b"It composes a sonnet."})
 
 
-def version_of(bench: Bench, model: str) -> ModelVersion:
-    return next(version for version in bench.versions() if version.model == model)
+def version_of(harness: FlowHarness, model: str) -> ModelVersion:
+    return next(version for version in harness.versions() if version.model == model)
 
 
 @pytest.fixture
-def key(bench: Bench) -> str:
-    with bench.database() as database:
+def key(harness: FlowHarness) -> str:
+    with harness.database() as database:
         made = Identity(database, SECRET).first_admin()
     assert made is not None
     return made
 
 
 def test_an_encoder_comes_in_and_search_finds_by_meaning(
-    bench: Bench, encoder: None, poet: None, key: str, tmp_path: Path
+    harness: FlowHarness, encoder: None, poet: None, key: str, tmp_path: Path
 ) -> None:
     """From the Hub to the openai client; earlier cards are found by other words from then on."""
-    assert bench.add(repo=POET).document["new"]
-    index = open_index(bench.settings)
+    assert harness.add(repo=POET).document["new"]
+    index = open_index(harness.settings)
     assert index.search("rhymes") == []
-    (document,) = bench.add(repo=ENCODER).document["versions"]
+    (document,) = harness.add(repo=ENCODER).document["versions"]
     assert document["metrics"]["similar_nearer"] > 0.9
-    version = version_of(bench, ENCODER)
+    version = version_of(harness, ENCODER)
     assert (version.facts.format, version.facts.kind) == (Format.ONNX, Kind.EMBED)
     assert version.main.path == "onnx/model.onnx"
-    client = MlflowClient(bench.settings.mlflow)
+    client = MlflowClient(harness.settings.mlflow)
     held = client.get_model_version(mlflow_name(ENCODER), str(version.mlflow_version))
     assert held.tags["modelyard.kind"] == "embed"
-    again = bench.add(repo=ENCODER)
+    again = harness.add(repo=ENCODER)
     assert (again.document["new"], again.seconds < 60) == (False, True)
-    check_search(bench, version)
-    check_embeddings(bench, key, tmp_path)
+    check_search(harness, version)
+    check_embeddings(harness, key, tmp_path)
 
 
-def check_search(bench: Bench, version: ModelVersion) -> None:
+def check_search(harness: FlowHarness, version: ModelVersion) -> None:
     """The cards of before have vectors by themselves; an embedder that cannot be had is told."""
-    kept = open_index(bench.settings).payloads([v.id for v in bench.versions()])
+    kept = open_index(harness.settings).payloads([v.id for v in harness.versions()])
     assert [payload["embedder"] for payload in kept.values()] == [version.id] * 2
-    found = bench.run("models", "search", "rhymes", "--json")
+    found = harness.run("models", "search", "rhymes", "--json")
     assert (json.loads(found.out)[0]["model"], found.err) == (POET, "")
-    wrong = bench.run("models", "search", "sonnet", MODELYARD_CARD_EMBEDDER="ada/nobody")
+    wrong = harness.run("models", "search", "sonnet", MODELYARD_CARD_EMBEDDER="ada/nobody")
     assert POET in wrong.out
     assert "by words alone" in wrong.err
 
 
-def check_embeddings(bench: Bench, key: str, tmp_path: Path) -> None:
-    env = environment(bench.data)
+def check_embeddings(harness: FlowHarness, key: str, tmp_path: Path) -> None:
+    env = environment(harness.data)
     with gateway_process(env, tmp_path) as gateway, worker_process(env):
         with gateway.http() as http:
             await_worker(http)
@@ -111,22 +111,22 @@ def check_embeddings(bench: Bench, key: str, tmp_path: Path) -> None:
 
 
 def test_rankers_and_classifiers_are_served_as_validated(
-    bench: Bench, tmp_path: Path, key: str
+    harness: FlowHarness, tmp_path: Path, key: str
 ) -> None:
     """/v1/rerank and /v1/classify by what validation found; the lists say of which kind each is."""
-    with bench.database() as database:
+    with harness.database() as database:
         for model, labels in ((RANKER, ("fits",)), (JUDGE, ("bad", "good"))):
             path = Bert(CLASSIFIER, labels).write(tmp_path / model, external=model == RANKER)
             facts = validate_onnx(path, path.name, None, "text-classification")
             files = [path, *(file for file in path.parent.iterdir() if file != path)]
-            stored = [(file.name, bench.store.put(file)) for file in files]
+            stored = [(file.name, harness.store.put(file)) for file in files]
             parts = [StoredFile(name, kept.sha256, kept.size) for name, kept in stored]
             Catalog(database).register(model, model, "c" * 40, facts, parts, {})
-    env = environment(bench.data)
+    env = environment(harness.data)
     with gateway_process(env, tmp_path) as gateway, worker_process(env), gateway.http(key) as http:
         await_worker(http)
         check_scores(http)
-    assert "classify" in bench.run("models", "list").out
+    assert "classify" in harness.run("models", "list").out
 
 
 def await_worker(http: httpx.Client) -> None:
@@ -152,10 +152,10 @@ def check_scores(http: httpx.Client) -> None:
     assert kinds == {RANKER: "rerank", JUDGE: "classify"}
 
 
-def test_what_cannot_be_taken_says_what_can(bench: Bench, publish: Publish) -> None:
+def test_what_cannot_be_taken_says_what_can(harness: FlowHarness, publish: Publish) -> None:
     """An encoder in safetensors alone is refused, with where to find it in a form we take."""
     publish("ada/torch", {"model.safetensors": b"x", "config.json": json.dumps({}).encode()},
             pipeline_tag="sentence-similarity")  # fmt: skip
-    outcome = bench.add(repo="ada/torch")
+    outcome = harness.add(repo="ada/torch")
     assert outcome.status == 11
     assert "onnx/model.onnx" in outcome.err

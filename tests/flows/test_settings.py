@@ -2,9 +2,9 @@
 
 import pytest
 
-from flows.settings import FlowSettings
-from registry.errors import SettingsInvalid
-from registry.settings import load
+from modelyard.flows.settings import FlowSettings
+from modelyard.registry.errors import SettingsInvalid
+from modelyard.registry.settings import load
 
 
 def test_the_hub_s_own_variables_count(monkeypatch: pytest.MonkeyPatch) -> None:

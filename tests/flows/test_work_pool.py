@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from registry.names import RunState
-from tests.flows.bench import REPO, Bench
+from modelyard.registry.runs.recorder import RunState
+from tests.flows.harness import REPO, FlowHarness
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).parents[2]
@@ -16,10 +16,10 @@ PREFECT = (sys.executable, "-m", "prefect")
 
 
 @pytest.fixture
-def environment(bench: Bench, tmp_path: Path) -> dict[str, str]:
+def environment(harness: FlowHarness, tmp_path: Path) -> dict[str, str]:
     """What who deploys and who works has set; Prefect keeps nothing of it in a home."""
     home = {"PREFECT_HOME": str(tmp_path / "client"), "PREFECT_CLI_PROMPT": "false"}
-    return bench.env(**home)
+    return harness.env(**home)
 
 
 def _prefect(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
@@ -34,7 +34,7 @@ def _prefect(environment: dict[str, str], *words: str) -> subprocess.CompletedPr
     )
 
 
-def test_a_worker_of_the_pool_ingests(bench: Bench, environment: dict[str, str]) -> None:
+def test_a_worker_of_the_pool_ingests(harness: FlowHarness, environment: dict[str, str]) -> None:
     """`prefect deploy --all`, a process worker, and a run of the deployment: a version."""
     for words in (
         ("work-pool", "create", "modelyard", "--type", "process"),
@@ -42,7 +42,7 @@ def test_a_worker_of_the_pool_ingests(bench: Bench, environment: dict[str, str])
     ):
         done = _prefect(environment, *words)
         assert done.returncode == 0, done.stdout + done.stderr
-    elsewhere = bench.data.with_name("elsewhere")
+    elsewhere = harness.data.with_name("elsewhere")
     elsewhere.mkdir()
     worker = subprocess.Popen(
         [*PREFECT, "worker", "start", "--pool", "modelyard", "--type", "process"],
@@ -55,18 +55,18 @@ def test_a_worker_of_the_pool_ingests(bench: Bench, environment: dict[str, str])
         worker.send_signal(signal.SIGTERM)
         said, _ = worker.communicate(timeout=120)
     assert ended.returncode == 0, ended.stdout + ended.stderr + said
-    (version,) = bench.versions()
+    (version,) = harness.versions()
     assert version.aliases == ("champion",)
-    assert bench.runs()[0].state is RunState.COMPLETED
+    assert harness.runs()[0].state is RunState.COMPLETED
 
 
-def test_without_the_login_nothing_runs(bench: Bench, environment: dict[str, str]) -> None:
+def test_without_the_login_nothing_runs(harness: FlowHarness, environment: dict[str, str]) -> None:
     """Neither a deployment nor a command's own run."""
     del environment["PREFECT_API_AUTH_STRING"]
     assert _prefect(environment, "deployment", "ls").returncode != 0
-    argv = [sys.executable, "-m", "serving.cli.main", "models", "add", REPO]
+    argv = [sys.executable, "-m", "modelyard.serving.cli.main", "models", "add", REPO]
     ended = subprocess.run(
         argv, env=environment, capture_output=True, text=True, timeout=400, check=False
     )
     assert ended.returncode != 0
-    assert bench.versions() == []
+    assert harness.versions() == []

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from registry.fleet import Fleet
-from registry.names import EngineState, Format, ModelFacts, StoredFile
-from tests.invariants.crowd import Crowd, End, Ended
+from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
+from modelyard.registry.fleet.fleet import EngineState, Fleet
+from tests.invariants.concurrent_callers import ConcurrentCallers, End, FinishedRequest
 from tests.models.tiny import Tiny
+from tests.serving.installation import Installation, open_installation
 from tests.serving.processes import environment, gateway_process, worker_process
-from tests.serving.site import Site, open_site
 
 pytestmark = pytest.mark.slow
 MODELS = ("a/first", "a/second", "a/third")
@@ -34,13 +34,13 @@ class Kill:
     at: float
 
 
-def add_models(site: Site, folder: Path) -> dict[str, str]:
+def add_models(installation: Installation, folder: Path) -> dict[str, str]:
     """Three real models that never end by themselves; names by version id."""
     names: dict[str, str] = {}
     for seed, name in enumerate(MODELS):
         file = Tiny(endless=True, seed=seed).write(folder / f"{seed}.gguf")
-        stored = site.shelf.store.put(file)
-        version = site.shelf.catalog.register(
+        stored = installation.shelf.store.put(file)
+        version = installation.shelf.catalog.register(
             name=name,
             repo=name,
             revision="0" * 40,
@@ -78,7 +78,7 @@ async def kill_some(
     return kills
 
 
-def touched(request: Ended, kills: list[Kill]) -> bool:
+def touched(request: FinishedRequest, kills: list[Kill]) -> bool:
     """Whether the request's own model died while it was under way, or just before."""
     return any(
         kill.model == request.model and request.begun - NOTICE_S <= kill.at <= request.over
@@ -86,7 +86,7 @@ def touched(request: Ended, kills: list[Kill]) -> bool:
     )
 
 
-def routed_again(request: Ended, kills: list[Kill]) -> bool:
+def routed_again(request: FinishedRequest, kills: list[Kill]) -> bool:
     """Whether its engine died while it waited for its first word, and it was answered whole."""
     until = request.first or request.over
     died = any(k.model == request.model and request.begun < k.at < until for k in kills)
@@ -104,23 +104,23 @@ async def test_killed_engines_break_nobody_elses_streams(
         "MODELYARD_WORKER_ALIVE_S": "600",
         "MODELYARD_THREADS": "1",
     }
-    with open_site(sqlite_url, tmp_path) as site:
-        names = add_models(site, tmp_path)
+    with open_installation(sqlite_url, tmp_path) as installation:
+        names = add_models(installation, tmp_path)
         with ExitStack() as stack:
             stack.enter_context(worker_process(env))
-            await until_there(site.fleet)
+            await until_there(installation.fleet)
             gateway = stack.enter_context(gateway_process(env, tmp_path))
-            crowd = Crowd(gateway.url, site.ada, MODELS, callers=3, tokens=40)
-            running = asyncio.create_task(crowd.run())
-            kills = await kill_some(site.fleet, names, count, random.Random(7))
+            callers = ConcurrentCallers(gateway.url, installation.ada, MODELS, callers=3, tokens=40)
+            running = asyncio.create_task(callers.run())
+            kills = await kill_some(installation.fleet, names, count, random.Random(7))
             await asyncio.sleep(3)
-            crowd.leaving.set()
+            callers.leaving.set()
             await running
-    ends = Counter(request.end for request in crowd.ended)
-    again = sum(routed_again(request, kills) for request in crowd.ended)
+    ends = Counter(request.end for request in callers.ended)
+    again = sum(routed_again(request, kills) for request in callers.ended)
     sys.stderr.write(f"{len(kills)} kills, {dict(ends)}, routed again {again}\n")
-    assert [r for r in crowd.ended if r.end is End.LOST] == []
-    assert [r for r in crowd.ended if r.end is End.TOLD and not touched(r, kills)] == []
-    assert all(any(r.end is End.WHOLE for r in crowd.ended if r.model == m) for m in MODELS)
+    assert [r for r in callers.ended if r.end is End.LOST] == []
+    assert [r for r in callers.ended if r.end is End.TOLD and not touched(r, kills)] == []
+    assert all(any(r.end is End.WHOLE for r in callers.ended if r.model == m) for m in MODELS)
     if full_length > 1:
         assert again > 0

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.models.tiny import Tiny
-from tests.serving.engines.processes import TOKEN, EngineProcess, engine_process
+from tests.serving.engines.processes import TOKEN, StartedEngine, engine_process
 
 AT_ONCE = 16
 LEAVING = 0.2
@@ -39,7 +39,7 @@ async def ask(session: aiohttp.ClientSession, url: str, draw: random.Random) -> 
     return True
 
 
-async def crowd(engine: EngineProcess, count: int, seed: int) -> int:
+async def callers(engine: StartedEngine, count: int, seed: int) -> int:
     """Send `count` requests, AT_ONCE at a time; how many were answered."""
     draw, answered, left = random.Random(seed), 0, iter(range(count))
 
@@ -56,7 +56,7 @@ async def crowd(engine: EngineProcess, count: int, seed: int) -> int:
     return answered
 
 
-async def idle(engine: EngineProcess) -> dict[str, int]:
+async def idle(engine: StartedEngine) -> dict[str, int]:
     """The engine's state once it has nothing more to do."""
     async with asyncio.timeout(120):
         while True:
@@ -79,12 +79,12 @@ async def test_short_requests_and_cancels_leave_nothing_behind(
         sizes: list[int] = []
         answered = 0
         for quarter in range(4):
-            answered += await crowd(engine, count // 4, quarter)  # one crowd at a time
+            answered += await callers(engine, count // 4, quarter)  # one callers at a time
             await idle(engine)
             sizes.append(process.memory_info().rss)
         figures = f"{answered} of {count} answered, RSS {[s / 2**20 for s in sizes]} MiB\n"
         sys.stderr.write(figures)
         assert sizes[-1] <= sizes[0] * (1 + GROWTH) + SLACK
         assert answered >= count * (1 - LEAVING) * 0.95
-        assert await crowd(engine, 1, 99) in {0, 1}
+        assert await callers(engine, 1, 99) in {0, 1}
         assert process.num_threads() < 64

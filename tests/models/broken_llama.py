@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from serving.engines.llama_cpp.tried import library_folder
+from modelyard.serving.engines.llama_cpp.trial.result import library_folder
 
 CPU, BASE = "libggml-cpu.so", "libggml-base.so"
 """The kernels of the processor, and what is compiled for every processor of the family."""

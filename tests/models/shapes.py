@@ -17,7 +17,7 @@ Weights = Iterator[tuple[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Shape(Tiny):
+class ModelShape(Tiny):
     """A model of `architecture`: llama, qwen2, qwen3, gemma, gpt2, or llama with `experts`.
 
     `key_length` 0 is the width over the heads.

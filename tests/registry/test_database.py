@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from registry.database import Database, UtcDateTime, utc_now
-from registry.tables import ApiKeyRow, UserRow
+from modelyard.registry.database import Database, UtcDateTime, utc_now
+from modelyard.registry.identity.tables import ApiKeyRow, UserRow
 
 
 def _names(db: Database) -> list[str]:

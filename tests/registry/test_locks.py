@@ -6,12 +6,12 @@ import threading
 import time
 from pathlib import Path
 
-from registry.locks import exclusive, is_free
+from modelyard.registry.locks import exclusive, is_free
 
 _HOLD = """
 import sys
 from pathlib import Path
-from registry.locks import exclusive
+from modelyard.registry.locks import exclusive
 with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.readline()

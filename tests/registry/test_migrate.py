@@ -14,18 +14,18 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event, text
 
-from registry import tables
-from registry.catalog import Catalog
-from registry.database import Base, Database
-from registry.errors import DatabaseNewer
-from registry.migrate import SCRIPTS, migrate, revisions, stored_revision
-from registry.names import Format, ModelFacts, ModelRef, StoredFile
+from modelyard.registry import tables
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.catalog.model import Format, ModelFacts, ModelRef, StoredFile
+from modelyard.registry.database import Base, Database
+from modelyard.registry.errors import DatabaseNewer
+from modelyard.registry.migrate import SCRIPTS, migrate, revisions, stored_revision
 from tests.servers.postgres import Postgres
 
 _START = """
 import sys, time
-from registry.database import Database
-from registry.migrate import migrate
+from modelyard.registry.database import Database
+from modelyard.registry.migrate import migrate
 sys.stdin.readline()
 db = Database.connect(sys.argv[1])
 migrate(db)
@@ -48,7 +48,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[str]:
 
 def test_models_and_migrations_agree(db: Database) -> None:
     """What the steps make is what the models say, names of constraints included."""
-    assert tables.UserRow.__tablename__ in Base.metadata.tables
+    assert tables.identity.UserRow.__tablename__ in Base.metadata.tables
     with db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         assert compare_metadata(context, Base.metadata) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.running import RunningUp, read_running, running_file, write_running
+from modelyard.registry.running import RunningUp, read_running, running_file, write_running
 
 UP = RunningUp(
     gateway_url="http://127.0.0.1:8080", admin_key="my_key", pids={"up": 7}, demo_model="m"

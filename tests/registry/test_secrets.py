@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from registry.errors import SettingsInvalid
-from registry.secrets import internal_token, metrics_token, prefect_login, secret_key
-from registry.settings import RegistrySettings, load
+from modelyard.registry.errors import SettingsInvalid
+from modelyard.registry.secrets import internal_token, metrics_token, prefect_login, secret_key
+from modelyard.registry.settings import RegistrySettings, load
 
 _PRINT = """
 import sys
 from pathlib import Path
-from registry.secrets import secret_key
-from registry.settings import RegistrySettings, load
+from modelyard.registry.secrets import secret_key
+from modelyard.registry.settings import RegistrySettings, load
 sys.stdin.readline()
 print(secret_key(load(RegistrySettings, data_dir=Path(sys.argv[1]))))
 """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.settings import RegistrySettings, load
+from modelyard.registry.settings import RegistrySettings, load
 
 
 @pytest.mark.parametrize("name", ["database_url", "mlflow_uri"])

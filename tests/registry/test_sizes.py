@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry.sizes import size_text
+from modelyard.registry.sizes import size_text
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGES = ("dashboard", "deployments", "flows", "registry", "serving", "prefect", "streamlit")
+PACKAGES = (
+    "dashboard", "deployments", "flows", "modelyard", "registry", "serving", "prefect", "streamlit",
+)  # fmt: skip
 MODULES = (
     "asyncio", "enum", "json", "logging", "mlflow", "multiprocessing", "sitecustomize", "socket",
     "ssl", "usercustomize", "uvicorn",

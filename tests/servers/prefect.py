@@ -7,10 +7,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows.prefect_address import Prefect, answers
-from flows.prefect_server import LOGIN
-from registry.ports import choose_port
-from registry.python import python_module
+from modelyard.flows.prefect.address import Prefect, answers
+from modelyard.flows.prefect.server import LOGIN
+from modelyard.registry.ports import choose_port
+from modelyard.registry.process.python import python_module
 
 START_S = 120.0
 QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
@@ -24,7 +24,7 @@ def running_prefect(home: Path) -> Generator[Prefect]:
     env = {**os.environ, **QUIET, "PREFECT_HOME": str(home), LOGIN: server.login}
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            python_module("flows.prefect_server", "--port", str(port)),
+            python_module("modelyard.flows.prefect.server", "--port", str(port)),
             env=env, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:

@@ -153,7 +153,7 @@ def running_qdrant_wire(
     """Serve one, else on a free port of loopback, to those who send its key."""
     wire = QdrantWire()
 
-    class Handler(BaseHTTPRequestHandler):
+    class QdrantHandler(BaseHTTPRequestHandler):
         def _do(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
@@ -175,7 +175,7 @@ def running_qdrant_wire(
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its own name
             """Say nothing."""
 
-    server = ThreadingHTTPServer(address, Handler)
+    server = ThreadingHTTPServer(address, QdrantHandler)
     wire.url = f"http://{address[0]}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.servers.compose import ROOT, Service, read
-from tests.servers.images import start_of
-from tests.servers.network import Network, private_network
+from tests.servers.containers.compose import ROOT, ComposeService, read
+from tests.servers.containers.images import start_of
+from tests.servers.containers.network import ContainerNetwork, private_network
 
 UP_WITHIN_S = 400.0
 PLACES = ("/var/lib", "/run")
@@ -24,8 +24,8 @@ HUB = "hub"
 class Stack:
     """What runs: each service's process, and a folder with its log."""
 
-    network: Network
-    services: dict[str, Service]
+    network: ContainerNetwork
+    services: dict[str, ComposeService]
     folder: Path
     processes: "dict[str, subprocess.Popen[bytes]]" = field(default_factory=dict)
     healthy: set[str] = field(default_factory=set[str])
@@ -84,7 +84,7 @@ class Stack:
         there = {"service_started": self.processes, "service_healthy": self.healthy}
         return name in there[condition]
 
-    def _look_at(self, service: Service) -> None:
+    def _look_at(self, service: ComposeService) -> None:
         check = service.healthcheck if service.name not in self.healthy else None
         if check and self.run(service.name, *check).returncode == 0:
             self.healthy.add(service.name)
@@ -101,7 +101,15 @@ def running_stack(folder: Path, variables: Mapping[str, str]) -> Generator[Stack
     with private_network(folder / "sockets", [*services, HUB], mounts) as network:
         assert HUB not in services
         stack = Stack(network, services, folder)
-        hub = [sys.executable, "-m", "deployments.demo.hub", "--host", HUB, "--port", "80"]
+        hub = [
+            sys.executable,
+            "-m",
+            "modelyard.deployments.demo.hub",
+            "--host",
+            HUB,
+            "--port",
+            "80",
+        ]
         stack.begin(HUB, hub, {})
         try:
             stack.start()
@@ -112,7 +120,7 @@ def running_stack(folder: Path, variables: Mapping[str, str]) -> Generator[Stack
                 process.wait(60)
 
 
-def _furnish(service: Service, folder: Path) -> None:
+def _furnish(service: ComposeService, folder: Path) -> None:
     """The empty volumes and the files that a service finds when it starts."""
     for place in (*PLACES, *service.volumes.values()):
         _outside(folder, place).mkdir(parents=True, exist_ok=True)

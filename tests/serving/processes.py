@@ -13,9 +13,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.serving.site import SECRET
+from tests.serving.installation import SECRET
 
-MODELYARD = [sys.executable, "-m", "serving.cli.main"]
+MODELYARD = [sys.executable, "-m", "modelyard.serving.cli.main"]
 STARTS_WITHIN_S = 120.0
 PATIENT = {"MODELYARD_WORKER_ALIVE_S": "600", "MODELYARD_REDIS_PATIENCE_S": "10"}
 """Tests share the machine: what is slow there is neither gone nor dead."""

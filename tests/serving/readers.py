@@ -15,7 +15,7 @@ END = b"\r\n0\r\n\r\n"
 
 
 @dataclass(slots=True)
-class Reader(AbstractContextManager["Reader"]):
+class StreamClient(AbstractContextManager["StreamClient"]):
     """One connection with one request; what was read is `heard`."""
 
     connection: socket.socket

@@ -6,7 +6,7 @@ import time
 import anyio
 import pytest
 
-from serving.cache import Recent
+from modelyard.serving.cache import SingleFlightCache
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ class Slow:
 async def test_askers_at_the_same_time_share_one_lookup() -> None:
     """A hundred askers of one key are one question."""
     slow = Slow()
-    recent = Recent(slow, seconds=60)
+    recent = SingleFlightCache(slow, seconds=60)
     answers: list[str] = []
 
     async def ask() -> None:
@@ -45,12 +45,12 @@ async def test_askers_at_the_same_time_share_one_lookup() -> None:
 
 async def test_an_answer_is_forgotten_after_its_time_and_when_told() -> None:
     """Until then it is kept; the seconds count from the asking."""
-    recent = Recent(Slow(), seconds=600)
+    recent = SingleFlightCache(Slow(), seconds=600)
     assert await recent.get("a") == "a 1"
     assert await recent.get("a") == "a 1"
     recent.forget("a")
     assert await recent.get("a") == "a 2"
-    recent = Recent(Slow(), seconds=0.1)
+    recent = SingleFlightCache(Slow(), seconds=0.1)
     assert await recent.get("a") == "a 1"
     await anyio.sleep(0.11)
     assert await recent.get("a") == "a 2"
@@ -59,7 +59,7 @@ async def test_an_answer_is_forgotten_after_its_time_and_when_told() -> None:
 async def test_an_error_is_not_kept() -> None:
     """The next asker gets a new answer."""
     slow = Slow()
-    recent = Recent(slow, seconds=60)
+    recent = SingleFlightCache(slow, seconds=60)
     slow.error = KeyError("gone")
     with pytest.raises(KeyError):
         await recent.get("a")
@@ -70,7 +70,7 @@ async def test_an_error_is_not_kept() -> None:
 async def test_an_asker_that_leaves_does_not_end_the_lookup() -> None:
     """Others may be waiting for it."""
     slow = Slow()
-    recent = Recent(slow, seconds=60)
+    recent = SingleFlightCache(slow, seconds=60)
     with anyio.move_on_after(0.001):
         await recent.get("a")
     assert await recent.get("a") == "a 1"
@@ -78,7 +78,7 @@ async def test_an_asker_that_leaves_does_not_end_the_lookup() -> None:
 
 async def test_it_is_bounded() -> None:
     """What was asked for first leaves first."""
-    recent = Recent(str, seconds=60, entries=3)
+    recent = SingleFlightCache(str, seconds=60, entries=3)
     for i in range(10):
         await recent.get(i)
     assert len(recent) == 3

@@ -13,15 +13,19 @@ ROOT = Path(__file__).parents[2]
 TESTED = (
     "admission",
     "api",
-    "cli/test_joining.py",
+    "transport/test_protocol.py",
     "routing",
-    "usage",
-    "test_lost_requests.py",
+    "metering",
+    "gateway/test_lost_requests.py",
     "test_poison.py",
-    "test_spread.py",
-    "test_writing.py",
+    "gateway/test_spread.py",
+    "transport/test_deferred_write.py",
 )
-FILES = "import serving.gateway as a, serving.routing.cost as b; print(a.__file__, b.__file__)"
+FILES = """
+from modelyard.serving.gateway import pipeline
+from modelyard.serving.routing.policy import cost
+print(pipeline.__file__, cost.__file__)
+"""
 
 
 @pytest.fixture

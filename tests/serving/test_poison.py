@@ -12,8 +12,9 @@ import httpx
 import psutil
 import pytest
 
-from registry.fleet import EngineView
-from registry.names import EngineState, ModelVersion
+from modelyard.registry.catalog.model import ModelVersion
+from modelyard.registry.fleet.fleet import EngineState, EngineView
+from tests.serving.installation import ALIVE_S, TOKEN, Installation, open_installation
 from tests.serving.processes import (
     PATIENT,
     GatewayProcess,
@@ -21,7 +22,6 @@ from tests.serving.processes import (
     gateway_process,
     worker_process,
 )
-from tests.serving.site import ALIVE_S, TOKEN, Site, open_site
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
@@ -35,7 +35,7 @@ PREFILL_S = 0.5
 class Installed:
     """An installation with workers of one device each, and a gateway before them."""
 
-    site: Site
+    installation: Installation
     gateway: GatewayProcess
     version: ModelVersion
     workers: list[str]
@@ -43,7 +43,7 @@ class Installed:
     def client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             base_url=self.gateway.url,
-            headers={"Authorization": f"Bearer {self.site.ada}"},
+            headers={"Authorization": f"Bearer {self.installation.ada}"},
             timeout=240,
             trust_env=False,
             limits=httpx.Limits(max_connections=None),
@@ -73,7 +73,7 @@ class Installed:
             time.sleep(0.05)
 
     def ready(self) -> list[EngineView]:
-        views = self.site.fleet.engines(ALIVE_S)
+        views = self.installation.fleet.engines(ALIVE_S)
         return [view for view in views if view.state is EngineState.READY]
 
     def _ask(self, method: str, url: str) -> httpx.Response:
@@ -89,15 +89,15 @@ def opened(folder: Path, template: Path, nodes: int) -> Generator[Installed]:
     (folder / "modelyard.db").write_bytes(template.read_bytes())
     env = environment(folder) | PATIENT | OURS
     with ExitStack() as stack:
-        site = stack.enter_context(open_site(url, folder))
-        version = site.shelf.add("talker", delay_s=0.02, prefill_s=PREFILL_S)
+        installation = stack.enter_context(open_installation(url, folder))
+        version = installation.shelf.add("talker", delay_s=0.02, prefill_s=PREFILL_S)
         for node in range(nodes):
             stack.enter_context(worker_process(env | {"MODELYARD_NODE": f"n{node}"}))
         gateway = stack.enter_context(gateway_process(env, folder))
-        while len(rows := site.fleet.workers(ALIVE_S)) < nodes:
+        while len(rows := installation.fleet.workers(ALIVE_S)) < nodes:
             time.sleep(0.05)
         gateway.once_ready()
-        place = Installed(site, gateway, version, [row.url for row in rows])
+        place = Installed(installation, gateway, version, [row.url for row in rows])
         place.load()
         yield place
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from registry.errors import SettingsInvalid
-from registry.settings import load, show_all
-from serving.settings import ServingSettings
+from modelyard.registry.errors import SettingsInvalid
+from modelyard.registry.settings import load, show_all
+from modelyard.serving.settings import ServingSettings
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,19 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from registry import changes
-from registry.adapters import Adapters
-from registry.catalog import Catalog
-from registry.fleet import Fleet, WorkerView
-from registry.names import Caller, ModelRef, Role
-from registry.open import open_database, open_store
-from registry.settings import RegistrySettings
-from serving import shared_cache
-from serving.reads import Reads
-from serving.shared_cache import SharedCache
+from modelyard.registry import changes
+from modelyard.registry.catalog.adapters import AdapterCatalog
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.catalog.model import ModelRef
+from modelyard.registry.fleet.fleet import Fleet, WorkerView
+from modelyard.registry.identity.caller import Caller, Role
+from modelyard.registry.installation import open_database, open_store
+from modelyard.registry.settings import RegistrySettings
+from modelyard.serving import shared_cache
+from modelyard.serving.gateway.queries import Queries
+from modelyard.serving.shared_cache import SharedCache
 from tests.servers.redis import RedisServer, running_redis
-from tests.serving.worker.shelf import Shelf
+from tests.serving.worker.filled_catalog import FilledCatalog
 
 ADMIN = Caller("1", "root", Role.ADMIN)
 
@@ -45,22 +46,22 @@ def settings(database_url: str, redis: RedisServer, tmp_path: Path) -> RegistryS
 
 
 @pytest.fixture
-def shelf(settings: RegistrySettings) -> Generator[Shelf]:
+def shelf(settings: RegistrySettings) -> Generator[FilledCatalog]:
     """What writes to the catalog: another process, for all that the readers know."""
     database = open_database(settings)
-    yield Shelf(Catalog(database), open_store(settings))
+    yield FilledCatalog(Catalog(database), open_store(settings))
     database.close()
 
 
 @pytest.fixture
-async def reads(settings: RegistrySettings) -> AsyncGenerator[Callable[[], Reads]]:
+async def queries(settings: RegistrySettings) -> AsyncGenerator[Callable[[], Queries]]:
     """Makes gateways' readers, each with connections of its own."""
     database = open_database(settings)
     made: list[SharedCache] = []
 
-    def make() -> Reads:
+    def make() -> Queries:
         made.append(SharedCache.at(settings.redis_url.get_secret_value()))
-        return Reads(made[-1], Catalog(database), Fleet(database))
+        return Queries(made[-1], Catalog(database), Fleet(database))
 
     yield make
     for cache in made:
@@ -68,21 +69,21 @@ async def reads(settings: RegistrySettings) -> AsyncGenerator[Callable[[], Reads
     database.close()
 
 
-async def names(reads: Reads) -> list[str]:
-    return [version.ref for version in await reads.versions(ADMIN)]
+async def names(queries: Queries) -> list[str]:
+    return [version.ref for version in await queries.versions(ADMIN)]
 
 
 async def test_an_answer_holds_until_the_commit_that_changes_it(
-    shelf: Shelf, reads: Callable[[], Reads]
+    shelf: FilledCatalog, queries: Callable[[], Queries]
 ) -> None:
     """Every kind of write is seen by the next question, at every gateway, without waiting."""
-    one, other = reads(), reads()
+    one, other = queries(), queries()
     assert await names(one) == await names(other) == []
     first = shelf.add("a/one")
     assert await names(one) == await names(other) == [first.ref]
     shelf.catalog.set_alias("a/one", "stable", 1)
     assert (await other.versions(ADMIN))[0].aliases == ("champion", "stable")
-    adapters = Adapters(shelf.catalog.db)
+    adapters = AdapterCatalog(shelf.catalog.db)
     added = adapters.add("a/one", "pirate", first.main)
     assert (await other.versions(ADMIN))[0].adapters == (added,)
     assert (await one.versions(ADMIN))[0].adapters == (added,)  # as it was kept
@@ -93,20 +94,22 @@ async def test_an_answer_holds_until_the_commit_that_changes_it(
 
 
 async def test_what_one_gateway_asked_another_need_not(
-    shelf: Shelf, reads: Callable[[], Reads], monkeypatch: pytest.MonkeyPatch
+    shelf: FilledCatalog, queries: Callable[[], Queries], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer in Redis is whole: dates, nested facts and all; the database is left in peace."""
     version = shelf.add("a/one")
-    assert await reads().versions(ADMIN) == [version]
-    other = reads()
+    assert await queries().versions(ADMIN) == [version]
+    other = queries()
     other.catalog.db.close()
     monkeypatch.setattr(Catalog, "list", lambda *_: pytest.fail("the database was asked"))
     assert await other.versions(ADMIN) == [version]
 
 
-async def test_heartbeats_are_seen_at_once(shelf: Shelf, reads: Callable[[], Reads]) -> None:
+async def test_heartbeats_are_seen_at_once(
+    shelf: FilledCatalog, queries: Callable[[], Queries]
+) -> None:
     """Statements without rows in the session, such as a heartbeat's, count as changes too."""
-    fleet, reader = Fleet(shelf.catalog.db), reads()
+    fleet, reader = Fleet(shelf.catalog.db), queries()
     fleet.register_worker("cpu-0", "http://127.0.0.1:9", 1, {"temperature": 1})
     before: list[WorkerView] = await reader.workers()
     fleet.heartbeat("cpu-0", {"temperature": 2})
@@ -115,10 +118,10 @@ async def test_heartbeats_are_seen_at_once(shelf: Shelf, reads: Callable[[], Rea
 
 
 async def test_an_answer_overtaken_by_a_commit_is_not_kept(
-    shelf: Shelf, reads: Callable[[], Reads], monkeypatch: pytest.MonkeyPatch
+    shelf: FilledCatalog, queries: Callable[[], Queries], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slow look that began before a write ends after it: the next asker gets the new state."""
-    reader, look = reads(), Catalog.list
+    reader, look = queries(), Catalog.list
 
     def slowly(catalog: Catalog, caller: Caller | None = None) -> list[object]:
         found = look(catalog, caller)
@@ -132,7 +135,7 @@ async def test_an_answer_overtaken_by_a_commit_is_not_kept(
 
 
 async def test_a_thousand_askers_cost_one_look(
-    shelf: Shelf, reads: Callable[[], Reads], monkeypatch: pytest.MonkeyPatch
+    shelf: FilledCatalog, queries: Callable[[], Queries], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A change does not send every user of a gateway to the database."""
     shelf.add("a/one")
@@ -144,16 +147,16 @@ async def test_a_thousand_askers_cost_one_look(
         return look(catalog, caller)
 
     monkeypatch.setattr(Catalog, "list", counted)
-    reader = reads()
+    reader = queries()
     answers = await asyncio.gather(*(names(reader) for _ in range(1000)))
     assert (len(looks), set(map(tuple, answers))) == (1, {("a/one@1",)})
 
 
 async def test_without_redis_the_database_answers(
-    shelf: Shelf, reads: Callable[[], Reads], redis: RedisServer
+    shelf: FilledCatalog, queries: Callable[[], Queries], redis: RedisServer
 ) -> None:
     """Redis killed: reads and writes go on; back and empty: what was written meanwhile is seen."""
-    reader = reads()
+    reader = queries()
     shelf.add("a/one")
     assert await names(reader) == ["a/one@1"]
     redis.kill()
@@ -167,11 +170,11 @@ async def test_without_redis_the_database_answers(
 
 
 async def test_nobody_sees_anothers_private_models(
-    shelf: Shelf, reads: Callable[[], Reads]
+    shelf: FilledCatalog, queries: Callable[[], Queries]
 ) -> None:
     """Answers are kept by who asked: a user's is not the administrator's."""
     shelf.add("a/one")
-    reader = reads()
+    reader = queries()
     assert await names(reader) == ["a/one@1"]
     ada = await reader.versions(Caller("2", "ada", Role.USER))
     bob = await reader.versions(Caller("3", "bob", Role.USER))

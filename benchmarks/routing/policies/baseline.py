@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.routing.simulation import Report, Simulation
+from benchmarks.routing.simulation import Simulation, WorkerReport
 from benchmarks.routing.worker import SimWorker
 from benchmarks.routing.workload import Request
 
@@ -53,7 +53,7 @@ class Baseline:
     def loaded(self, worker: int, model: int) -> None:
         self._retry()
 
-    def reported(self, reports: Sequence[Report]) -> None:
+    def reported(self, reports: Sequence[WorkerReport]) -> None:
         """Only policies that read telemetry care."""
 
     def tick(self) -> None:

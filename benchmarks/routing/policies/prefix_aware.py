@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.routing.policies.baseline import Baseline
 from benchmarks.routing.policies.prefix import Believed
-from benchmarks.routing.simulation import Report, Simulation
+from benchmarks.routing.simulation import Simulation, WorkerReport
 from benchmarks.routing.workload import Request
 
 SMALL_BLOCK = 16
@@ -39,11 +39,11 @@ class LlmD(PrefixAware):
     GIVE_UP_S is sent all the same, as a client would try again.
     """
 
-    _last: dict[int, Report] = field(default_factory=dict[int, Report])
+    _last: dict[int, WorkerReport] = field(default_factory=dict[int, WorkerReport])
     STALE_S = 0.2
     GIVE_UP_S = 10.0
 
-    def reported(self, reports: Sequence[Report]) -> None:
+    def reported(self, reports: Sequence[WorkerReport]) -> None:
         self._last = {r.worker: r for r in reports}
 
     def _route(self, request: Request) -> bool:

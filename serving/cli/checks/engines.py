@@ -6,10 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serving.cli.checks.finding import Finding, fail, ok, warn
+from modelyard.serving.cli.checks.finding import Finding, fail, ok, warn
 
 if TYPE_CHECKING:
-    from serving.engines.llama_cpp.trial import Trial
+    from modelyard.serving.engines.llama_cpp.trial.trial import Trial
 
 _CUDA = "CUDAExecutionProvider"
 _GGUF, _ONNX = "GGUF engine", "ONNX engine"
@@ -20,9 +20,9 @@ def gguf_engine(folder: Path) -> Finding:
     if find_spec("llama_cpp") is None:
         fix = "pip install 'modelyard[gguf]' where models are to be served."
         return warn(_GGUF, "llama_cpp is not installed", fix)
-    from serving.engines.llama_cpp.trial import TrialImpossible
-    from serving.engines.llama_cpp.tried import try_anew
-    from serving.worker.nvidia import find_gpus
+    from modelyard.serving.engines.llama_cpp.trial.result import try_anew
+    from modelyard.serving.engines.llama_cpp.trial.trial import TrialImpossible
+    from modelyard.serving.worker.devices.nvidia import find_gpus
 
     try:
         trial = try_anew(folder)
@@ -35,8 +35,8 @@ def gguf_engine(folder: Path) -> Finding:
 
 def gguf_finding(trial: "Trial", *, has_gpu: bool) -> Finding:
     """What a trial says, and what the build makes of this machine."""
-    from serving.engines.llama_cpp.trial import REBUILD
-    from serving.engines.llama_cpp.used import uses
+    from modelyard.serving.engines.llama_cpp.trial.summary import uses
+    from modelyard.serving.engines.llama_cpp.trial.trial import REBUILD
 
     tried = f"tried here, {uses(trial, Path(sys.prefix))}"
     found = f"llama_cpp {version('llama-cpp-python')}"
@@ -51,7 +51,7 @@ def gguf_finding(trial: "Trial", *, has_gpu: bool) -> Finding:
 
 
 def onnx_engine() -> Finding:
-    from serving.worker.nvidia import find_gpus
+    from modelyard.serving.worker.devices.nvidia import find_gpus
 
     if find_spec("onnxruntime") is None:
         fix = "pip install 'modelyard[onnx-cpu]' (or onnx-gpu) for embeddings and rerankers."

@@ -7,12 +7,12 @@ import socket
 import sys
 from pathlib import Path
 
-from registry.running import running_file
-from registry.settings import RegistrySettings
-from registry.store.room import size_text
-from serving.cli.checks.finding import Finding, fail, ok, warn
-from serving.settings import ServingSettings
-from serving.worker.machine import memory
+from modelyard.registry.running import running_file
+from modelyard.registry.settings import RegistrySettings
+from modelyard.registry.store.capacity import size_text
+from modelyard.serving.cli.checks.finding import Finding, fail, ok, warn
+from modelyard.serving.settings import ServingSettings
+from modelyard.serving.worker.devices.machine import memory
 
 LEAST_PYTHON = (3, 11)
 LITTLE_MEMORY = 2_000_000_000
@@ -27,7 +27,7 @@ def python() -> Finding:
 
 
 def gpus() -> Finding:
-    from serving.worker.nvidia import find_gpus
+    from modelyard.serving.worker.devices.nvidia import find_gpus
 
     found = [gpu.facts() for gpu in find_gpus()]
     if not found:

@@ -1,7 +1,7 @@
 """The servers that this installation is set up to use: each is asked once."""
 
-from registry.settings import RegistrySettings, show_all
-from serving.cli.checks.finding import Finding, fail, ok, warn
+from modelyard.registry.settings import RegistrySettings, show_all
+from modelyard.serving.cli.checks.finding import Finding, fail, ok, warn
 
 PATIENCE_S = 3.0
 
@@ -11,7 +11,7 @@ def database(settings: RegistrySettings) -> Finding:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    from registry.database import Database
+    from modelyard.registry.database import Database
 
     shown = make_url(settings.database).render_as_string(hide_password=True)
     if not settings.database_url and not (settings.data_dir / "modelyard.db").exists():

@@ -17,7 +17,7 @@ _STRING, _ARRAY = 8, 9
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 
 
-class Malformed(Exception):
+class MalformedGguf(Exception):
     """The bytes are no GGUF header we accept; the message says where and why."""
 
 
@@ -46,7 +46,7 @@ class Cursor:
     def string(self, largest: int = LARGEST_STRING) -> str:
         length = self.u64()
         if length > largest:
-            raise Malformed(f"a text of {length:,} bytes where {largest:,} are allowed")
+            raise MalformedGguf(f"a text of {length:,} bytes where {largest:,} are allowed")
         start = self._step(length)
         return self._data[start : start + length].decode("utf-8", errors="replace")
 
@@ -58,21 +58,23 @@ class Cursor:
             return self._array(depth)
         form = _STRUCTS.get(kind)
         if form is None:
-            raise Malformed(f"a value of the unknown type {kind} at byte {self.at:,}")
+            raise MalformedGguf(f"a value of the unknown type {kind} at byte {self.at:,}")
         return form.unpack_from(self._data, self._step(form.size))[0]
 
     def _array(self, depth: int) -> ArrayFacts:
         kind, length, start = self.u32(), self.u64(), self.at
         if depth >= DEEPEST_ARRAY:
-            raise Malformed("arrays nested too deep")
+            raise MalformedGguf("arrays nested too deep")
         if length > MOST_ELEMENTS:
-            raise Malformed(f"an array of {length:,} elements where {MOST_ELEMENTS:,} are allowed")
+            raise MalformedGguf(
+                f"an array of {length:,} elements where {MOST_ELEMENTS:,} are allowed"
+            )
         if kind in _STRUCTS:
             return self._numbers(_STRUCTS[kind], length)
         for _ in range(length):
             self._skip(kind, depth)
             if self.at - start > LARGEST_ARRAY:
-                raise Malformed(f"an array of more than {LARGEST_ARRAY:,} bytes")
+                raise MalformedGguf(f"an array of more than {LARGEST_ARRAY:,} bytes")
         return ArrayFacts(length)
 
     def _numbers(self, form: struct.Struct, length: int, few: int = 1024) -> ArrayFacts:
@@ -87,7 +89,7 @@ class Cursor:
         if kind == _STRING:
             length = self.u64()
             if length > LARGEST_STRING:
-                raise Malformed(f"a text of {length:,} bytes in an array")
+                raise MalformedGguf(f"a text of {length:,} bytes in an array")
             self._step(length)
         else:
             self.value(kind, depth + 1)
@@ -96,6 +98,8 @@ class Cursor:
         start, end = self.at, self.at + length
         if end > len(self._data):
             where = "the file ends" if self._is_all else "the header is larger than allowed,"
-            raise Malformed(f"{where} at byte {len(self._data):,} where {length:,} more are needed")
+            raise MalformedGguf(
+                f"{where} at byte {len(self._data):,} where {length:,} more are needed"
+            )
         self.at = end
         return start

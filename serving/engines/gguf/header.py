@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serving.engines.gguf.blocks import tensor_bytes
-from serving.engines.gguf.cursor import LARGEST_KEY, ArrayFacts, Cursor, Malformed
+from modelyard.serving.engines.gguf.blocks import tensor_bytes
+from modelyard.serving.engines.gguf.cursor import LARGEST_KEY, ArrayFacts, Cursor, MalformedGguf
 
 MOST_KEYS = 10_000
 MOST_TENSORS = 100_000
@@ -70,14 +70,14 @@ def read(path: Path) -> Header:
 def _preamble(cursor: Cursor) -> tuple[int, int, int]:
     magic = cursor.u32().to_bytes(4, "little")
     if magic != b"GGUF":
-        raise Malformed(f"it begins with {magic!r}, not with b'GGUF'")
+        raise MalformedGguf(f"it begins with {magic!r}, not with b'GGUF'")
     version = cursor.u32()
     if version not in {2, 3}:
         big = version.to_bytes(4, "little") in {b"\0\0\0\2", b"\0\0\0\3"}
-        raise Malformed("it is big-endian" if big else f"GGUF version {version} is not known")
+        raise MalformedGguf("it is big-endian" if big else f"GGUF version {version} is not known")
     tensors, keys = cursor.u64(), cursor.u64()
     if tensors > MOST_TENSORS or keys > MOST_KEYS:
-        raise Malformed(
+        raise MalformedGguf(
             f"it claims {tensors:,} tensors and {keys:,} keys; "
             f"{MOST_TENSORS:,} and {MOST_KEYS:,} are allowed"
         )
@@ -89,7 +89,7 @@ def _values(cursor: Cursor, count: int) -> dict[str, Any]:
     for _ in range(count):
         key = cursor.string(LARGEST_KEY)
         if key in values:
-            raise Malformed(f"the key {key!r} is there twice")
+            raise MalformedGguf(f"the key {key!r} is there twice")
         values[key] = cursor.value(cursor.u32())
     return values
 
@@ -97,26 +97,26 @@ def _values(cursor: Cursor, count: int) -> dict[str, Any]:
 def _tensors(cursor: Cursor, count: int) -> tuple[Tensor, ...]:
     tensors = tuple(_tensor(cursor) for _ in range(count))
     if len({t.name for t in tensors}) != count:
-        raise Malformed("two tensors have the same name")
+        raise MalformedGguf("two tensors have the same name")
     return tensors
 
 
 def _tensor(cursor: Cursor) -> Tensor:
     name, dimensions = cursor.string(LONGEST_NAME), cursor.u32()
     if not 1 <= dimensions <= MOST_DIMENSIONS:
-        raise Malformed(f"the tensor {name!r} has {dimensions:,} dimensions")
+        raise MalformedGguf(f"the tensor {name!r} has {dimensions:,} dimensions")
     shape = tuple(cursor.u64() for _ in range(dimensions))
     kind, offset = cursor.u32(), cursor.u64()
     size = tensor_bytes(kind, shape)
     if size is None or not all(0 < side <= LONGEST_SIDE for side in shape):
-        raise Malformed(f"the tensor {name!r} has the impossible form {shape} of type {kind}")
+        raise MalformedGguf(f"the tensor {name!r} has the impossible form {shape} of type {kind}")
     return Tensor(name, shape, offset, size)
 
 
 def _alignment(values: dict[str, Any]) -> int:
     alignment = values.get("general.alignment", _DEFAULT_ALIGNMENT)
     if not isinstance(alignment, int) or not 8 <= alignment <= 1 << 16 or alignment % 8:
-        raise Malformed(f"the alignment {alignment!r} is not allowed")
+        raise MalformedGguf(f"the alignment {alignment!r} is not allowed")
     return alignment
 
 
@@ -126,10 +126,10 @@ def _check_data(tensors: tuple[Tensor, ...], end: int, size: int, alignment: int
     free_from = 0
     for tensor in sorted(tensors, key=lambda t: t.offset):
         if tensor.offset % alignment:
-            raise Malformed(f"the tensor {tensor.name!r} is not aligned to {alignment} bytes")
+            raise MalformedGguf(f"the tensor {tensor.name!r} is not aligned to {alignment} bytes")
         if tensor.offset < free_from:
-            raise Malformed(f"the tensor {tensor.name!r} lies over another one")
+            raise MalformedGguf(f"the tensor {tensor.name!r} lies over another one")
         free_from = tensor.offset + tensor.size
     if start + free_from > size:
         missing = start + free_from - size
-        raise Malformed(f"the file is cut off: {missing:,} bytes of its tensors are missing")
+        raise MalformedGguf(f"the file is cut off: {missing:,} bytes of its tensors are missing")

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from serving.engines.json_grammar import words
-from serving.engines.json_grammar.keywords import (
+from modelyard.serving.engines.json_grammar import words
+from modelyard.serving.engines.json_grammar.keywords import (
     Schema,
     head_of,
     list_at,
@@ -13,9 +13,9 @@ from serving.engines.json_grammar.keywords import (
     schemas_at,
     types_at,
 )
-from serving.engines.json_grammar.numbers import integers, numbers
-from serving.errors import InvalidRequest, UnsupportedParameter
-from serving.wire.response_format import JsonForm
+from modelyard.serving.engines.json_grammar.numbers import integers, numbers
+from modelyard.serving.errors import InvalidRequest, UnsupportedParameter
+from modelyard.serving.wire.openai.chat.response_format import JsonForm
 
 MAX_DEPTH = 32
 MAX_RULES = 4000

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from serving.errors import InvalidRequest, UnsupportedParameter
+from modelyard.serving.errors import InvalidRequest, UnsupportedParameter
 
 Schema = Mapping[str, Any]
 MOST = 1000

@@ -2,9 +2,9 @@
 
 import math
 
-from serving.engines.json_grammar import words
-from serving.engines.json_grammar.keywords import Schema
-from serving.errors import InvalidRequest, UnsupportedParameter
+from modelyard.serving.engines.json_grammar import words
+from modelyard.serving.engines.json_grammar.keywords import Schema
+from modelyard.serving.errors import InvalidRequest, UnsupportedParameter
 
 _BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
 _LARGEST = 10**words.MAX_DIGITS - 1

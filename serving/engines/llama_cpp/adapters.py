@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from registry.errors import FileMissing
-from registry.store.layout import object_path
-from serving.engines.llama_cpp.binding import Context, Model
-from serving.engines.llama_cpp.header import read_header
-from serving.engines.llama_cpp.slot import Slot
-from serving.errors import ModelUnloadable
+from modelyard.registry.errors import FileMissing
+from modelyard.registry.store.layout import object_path
+from modelyard.serving.engines.llama_cpp.kv.slot import Slot
+from modelyard.serving.engines.llama_cpp.model.binding import LlamaContext, LlamaModel
+from modelyard.serving.engines.llama_cpp.model.header import read_header
+from modelyard.serving.errors import ModelUnloadable
 
 MOST_LOADED = 16
 TURN_S = 0.01
@@ -22,11 +22,11 @@ Longer turns gave at most a tenth more tokens a second, and streams that halt fo
 
 
 @dataclass(slots=True)
-class Adapters:
+class LoadedAdapters:
     """By the sha256 of their files in `store`; only the thread that owns the context comes here."""
 
-    model: Model
-    context: Context
+    model: LlamaModel
+    context: LlamaContext
     store: Path | None = None
     on: str = ""
     _loaded: dict[str, Any] = field(default_factory=dict[str, Any])  # the least used first
@@ -59,7 +59,7 @@ class Adapters:
 
 
 @dataclass(slots=True)
-class Turns:
+class AdapterSchedule:
     """One decode runs under one adapter: those who want the same go together, by turns."""
 
     adapter: str = ""

@@ -10,23 +10,23 @@ from time import perf_counter
 
 import numpy as np
 
-from serving.engines.aside import Aside
-from serving.engines.encoder import Vectors
-from serving.engines.engine import EngineSnapshot
-from serving.engines.llama_cpp.batch import Batch
-from serving.engines.llama_cpp.binding import Context, Model
-from serving.engines.llama_cpp.tokenizer import Bound
-from serving.engines.llama_cpp.vocabulary import Vocabulary
-from serving.engines.measures import Measures
-from serving.errors import (
+from modelyard.serving.engines.aside import Aside
+from modelyard.serving.engines.encoder import Vectors
+from modelyard.serving.engines.engine import EngineSnapshot
+from modelyard.serving.engines.llama_cpp.batch import Batch
+from modelyard.serving.engines.llama_cpp.model.binding import LlamaContext, LlamaModel
+from modelyard.serving.engines.llama_cpp.tokenizer.tokenizer import Bound
+from modelyard.serving.engines.llama_cpp.tokenizer.vocabulary import Vocabulary
+from modelyard.serving.engines.measures import Measures
+from modelyard.serving.errors import (
     ContextLengthExceeded,
     EngineBusy,
     EngineFailed,
     InvalidRequest,
     UnsupportedParameter,
 )
-from serving.wire.embeddings import Input
-from serving.wire.messages import Message
+from modelyard.serving.wire.openai.chat.messages import ChatMessage
+from modelyard.serving.wire.openai.encoders.embeddings import Input
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,11 +39,11 @@ class _Job:
 
 @dataclass(slots=True)
 class LlamaEmbedder:
-    """One model; see `serving.engines.encoder.Embedder`."""
+    """One model; see `modelyard.serving.engines.encoder.EmbeddingModel`."""
 
-    model: Model
+    model: LlamaModel
     vocabulary: Vocabulary
-    context: Context
+    context: LlamaContext
     context_length: int
     max_queue: int = 256
     measures: Measures = field(default_factory=Measures)
@@ -89,7 +89,7 @@ class LlamaEmbedder:
             )
 
     async def tokenize(
-        self, prompt: str | tuple[Message, ...], *, begin: bool, size: int
+        self, prompt: str | tuple[ChatMessage, ...], *, begin: bool, size: int
     ) -> list[int]:
         if not isinstance(prompt, str):
             raise InvalidRequest("This model has no chat template.", param="messages")

@@ -5,30 +5,30 @@ import itertools
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 
-from serving.engines.aside import Aside
-from serving.engines.engine import EngineSnapshot
-from serving.engines.generation import Ask, Delta, Generation
-from serving.engines.llama_cpp.binding import Model
-from serving.engines.llama_cpp.draft_model import DraftModel
-from serving.engines.llama_cpp.prompting import Prompting
-from serving.engines.llama_cpp.scheduler import Scheduler
-from serving.engines.llama_cpp.slot import Sequence
-from serving.engines.llama_cpp.tokenizer import Bound
-from serving.engines.llama_cpp.vocabulary import Vocabulary
-from serving.engines.llama_cpp.writing import Writer, news_of
-from serving.engines.measures import Measures
-from serving.errors import EngineBusy
-from serving.wire.messages import Message
+from modelyard.serving.engines.aside import Aside
+from modelyard.serving.engines.engine import EngineSnapshot
+from modelyard.serving.engines.generation import Delta, Generation, GenerationRequest
+from modelyard.serving.engines.llama_cpp.kv.slot import Sequence
+from modelyard.serving.engines.llama_cpp.model.binding import LlamaModel
+from modelyard.serving.engines.llama_cpp.prompt.prompting import PromptPreparation
+from modelyard.serving.engines.llama_cpp.scheduler import Scheduler
+from modelyard.serving.engines.llama_cpp.speculation.draft_model import DraftModel
+from modelyard.serving.engines.llama_cpp.text_emitter import TextEmitter, news_of
+from modelyard.serving.engines.llama_cpp.tokenizer.tokenizer import Bound
+from modelyard.serving.engines.llama_cpp.tokenizer.vocabulary import Vocabulary
+from modelyard.serving.engines.measures import Measures
+from modelyard.serving.errors import EngineBusy
+from modelyard.serving.wire.openai.chat.messages import ChatMessage
 
 
 @dataclass(slots=True)
 class LlamaEngine:
-    """One GGUF model behind a scheduler; see `serving.engines.engine.Engine`."""
+    """One GGUF model behind a scheduler; see `modelyard.serving.engines.engine.Engine`."""
 
-    model: Model
+    model: LlamaModel
     vocabulary: Vocabulary
     scheduler: Scheduler
-    prompting: Prompting
+    prompting: PromptPreparation
     max_queue: int = 256
     draft: DraftModel | None = None
     aside: Aside = field(default_factory=Aside)
@@ -38,7 +38,7 @@ class LlamaEngine:
     def measures(self) -> Measures:
         return self.scheduler.measures
 
-    async def prepare(self, ask: Ask) -> Generation:
+    async def prepare(self, ask: GenerationRequest) -> Generation:
         if self.scheduler.queued + ask.choices > self.max_queue:
             raise EngineBusy(f"{self.max_queue} requests wait for this model already.")
         if ask.adapter:
@@ -54,7 +54,7 @@ class LlamaEngine:
                 self.prompting.grammars.compiled, generation.grammar
             )
         self.scheduler.submit(sequence)
-        writer = Writer.of(generation, self.vocabulary)
+        writer = TextEmitter.of(generation, self.vocabulary)
         try:
             delta = Delta("")
             while delta.finish is None:
@@ -68,11 +68,11 @@ class LlamaEngine:
             self.scheduler.cancel(sequence)
 
     async def tokenize(
-        self, prompt: str | tuple[Message, ...], *, begin: bool, size: int
+        self, prompt: str | tuple[ChatMessage, ...], *, begin: bool, size: int
     ) -> list[int]:
         return await self.aside.run(size, lambda: self._tokens(prompt, begin=begin))
 
-    def _tokens(self, prompt: str | tuple[Message, ...], *, begin: bool) -> list[int]:
+    def _tokens(self, prompt: str | tuple[ChatMessage, ...], *, begin: bool) -> list[int]:
         if isinstance(prompt, str):
             return self.vocabulary.tokens(prompt, begin=begin, bound=Bound("prompt"))
         return self.prompting.chat(prompt, bound=Bound("messages"))

@@ -5,27 +5,31 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from serving.engines.config import EngineConfig
-from serving.engines.gguf.header import Header
-from serving.engines.llama_cpp.adapters import Adapters
-from serving.engines.llama_cpp.binding import Context, Model, Shape
-from serving.engines.llama_cpp.cache import KvCache
-from serving.engines.llama_cpp.chat import ChatTemplate
-from serving.engines.llama_cpp.costs import LearnedCosts
-from serving.engines.llama_cpp.draft_model import DraftModel, ModelDrafter, check_same_words
-from serving.engines.llama_cpp.drafting import Drafter, PromptLookup
-from serving.engines.llama_cpp.embedder import LlamaEmbedder
-from serving.engines.llama_cpp.engine import LlamaEngine
-from serving.engines.llama_cpp.estimate import SCORED_ROWS, context_of
-from serving.engines.llama_cpp.grammar import Grammars
-from serving.engines.llama_cpp.header import read_header
-from serving.engines.llama_cpp.prompting import Prompting
-from serving.engines.llama_cpp.scheduler import Scheduler
-from serving.engines.llama_cpp.speculation import Speculation
-from serving.engines.llama_cpp.speed import Speed
-from serving.engines.llama_cpp.spill import Spill
-from serving.engines.llama_cpp.vocabulary import Vocabulary
-from serving.errors import ModelUnloadable
+from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.engines.gguf.header import Header
+from modelyard.serving.engines.llama_cpp.adapters import LoadedAdapters
+from modelyard.serving.engines.llama_cpp.embedder import LlamaEmbedder
+from modelyard.serving.engines.llama_cpp.engine import LlamaEngine
+from modelyard.serving.engines.llama_cpp.kv.costs import LearnedCosts
+from modelyard.serving.engines.llama_cpp.kv.prefix_cache import KvCache
+from modelyard.serving.engines.llama_cpp.kv.spill import Spill
+from modelyard.serving.engines.llama_cpp.model.binding import ContextShape, LlamaContext, LlamaModel
+from modelyard.serving.engines.llama_cpp.model.estimate import SCORED_ROWS, context_of
+from modelyard.serving.engines.llama_cpp.model.header import read_header
+from modelyard.serving.engines.llama_cpp.prompt.chat import ChatTemplate
+from modelyard.serving.engines.llama_cpp.prompt.prompting import PromptPreparation
+from modelyard.serving.engines.llama_cpp.sampling.grammar import Grammars
+from modelyard.serving.engines.llama_cpp.scheduler import Scheduler
+from modelyard.serving.engines.llama_cpp.speculation.draft_model import (
+    DraftModel,
+    ModelDrafter,
+    check_same_words,
+)
+from modelyard.serving.engines.llama_cpp.speculation.drafting import Drafter, PromptLookup
+from modelyard.serving.engines.llama_cpp.speculation.speculation import Speculation
+from modelyard.serving.engines.llama_cpp.speed import Speed
+from modelyard.serving.engines.llama_cpp.tokenizer.vocabulary import Vocabulary
+from modelyard.serving.errors import ModelUnloadable
 
 _POOLINGS = (0, 1, 2, 3)  # none, mean, first, last: llama.cpp's numbers
 
@@ -44,8 +48,8 @@ def _embedder(header: Header, config: EngineConfig) -> LlamaEmbedder:
     length = _context_length(header, config)
     batch = max(config.batch, length)
     shape = replace(_shape(config, length), batch=batch, outputs=batch, pooled=True)
-    model = Model.load(config.path, gpu_layers=config.gpu_layers)
-    context = Context(model, shape)
+    model = LlamaModel.load(config.path, gpu_layers=config.gpu_layers)
+    context = LlamaContext(model, shape)
     return LlamaEmbedder(model, Vocabulary.of(model), context, length, config.max_queue)
 
 
@@ -53,23 +57,23 @@ def load_writer(config: EngineConfig) -> LlamaEngine:
     """Load a model that writes text."""
     header = read_header(Path(config.path))
     context_length = _context_length(header, config)
-    model = Model.load(config.path, gpu_layers=config.gpu_layers)
+    model = LlamaModel.load(config.path, gpu_layers=config.gpu_layers)
     if not model.generates:
         raise ModelUnloadable(f"{config.path} is not a model that writes text.")
     vocabulary = Vocabulary.of(model)
     source = config.chat_template or model.chat_template
     template = ChatTemplate.of(source, vocabulary) if source else None
-    context = Context(model, _shape(config, context_length))
+    context = LlamaContext(model, _shape(config, context_length))
     speed, shared = Speed(), _shared(config)
     cache = KvCache(context, _spill(config, context, speed, shared=shared), shared)
     draft = _draft_model(config, context_length, vocabulary) if model.forgets else None
     speculation = Speculation(_drafters(config, model, draft), config.kv_unified)
-    adapters = Adapters(model, context, Path(config.store) if config.store else None)
+    adapters = LoadedAdapters(model, context, Path(config.store) if config.store else None)
     scheduler = Scheduler(
         context, vocabulary, cache, adapters, speed, speculation, config.spill_after_s
     )
     grammars = Grammars(vocabulary.handle)
-    prompting = Prompting(vocabulary, template, grammars, context_length)
+    prompting = PromptPreparation(vocabulary, template, grammars, context_length)
     return LlamaEngine(model, vocabulary, scheduler, prompting, config.max_queue, draft)
 
 
@@ -80,13 +84,15 @@ def _draft_model(
         return None
     trained = read_header(Path(config.draft_path)).number("context_length", context_length)
     length = min(context_length, trained)
-    model = Model.load(config.draft_path, gpu_layers=config.gpu_layers)
+    model = LlamaModel.load(config.draft_path, gpu_layers=config.gpu_layers)
     check_same_words(Vocabulary.of(model), vocabulary, config.draft_path)
     shape = replace(_shape(config, length), unified=False, cells=length * config.parallel)
-    return DraftModel(model, Context(model, shape), length)
+    return DraftModel(model, LlamaContext(model, shape), length)
 
 
-def _drafters(config: EngineConfig, model: Model, draft: DraftModel | None) -> Sequence[Drafter]:
+def _drafters(
+    config: EngineConfig, model: LlamaModel, draft: DraftModel | None
+) -> Sequence[Drafter]:
     """One for each slot; none for memory that cannot take a wrong guess back."""
     if not config.speculate or not model.forgets:
         return ()
@@ -95,7 +101,7 @@ def _drafters(config: EngineConfig, model: Model, draft: DraftModel | None) -> S
     return [PromptLookup() for _ in range(config.parallel)]
 
 
-def _spill(config: EngineConfig, context: Context, speed: Speed, *, shared: bool) -> Spill:
+def _spill(config: EngineConfig, context: LlamaContext, speed: Speed, *, shared: bool) -> Spill:
     spill = Spill(context, LearnedCosts(speed), config.spill_bytes, shared=shared)
     if config.spill_folder:
         spill.folder = Path(config.spill_folder)
@@ -124,8 +130,8 @@ def _context_length(header: Header, config: EngineConfig) -> int:
     return context_of(header, config.context_length)
 
 
-def _shape(config: EngineConfig, context_length: int) -> Shape:
-    return Shape(
+def _shape(config: EngineConfig, context_length: int) -> ContextShape:
+    return ContextShape(
         cells=context_length if config.kv_unified else context_length * config.parallel,
         sequences=config.parallel,
         batch=max(config.batch, config.parallel),

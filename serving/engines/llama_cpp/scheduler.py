@@ -8,25 +8,25 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from registry.errors import ModelyardError
-from serving.engines.generation import Finish, Place
-from serving.engines.llama_cpp.adapters import Adapters, Turns
-from serving.engines.llama_cpp.batch import Batch
-from serving.engines.llama_cpp.binding import Context
-from serving.engines.llama_cpp.cache import KvCache
-from serving.engines.llama_cpp.candidates import Candidates
-from serving.engines.llama_cpp.drawing import drawer_for
-from serving.engines.llama_cpp.errands import Errands
-from serving.engines.llama_cpp.harvest import Harvest
-from serving.engines.llama_cpp.sampling import Scope
-from serving.engines.llama_cpp.scoring import Score
-from serving.engines.llama_cpp.slot import Sequence, Slot
-from serving.engines.llama_cpp.speculation import Speculation
-from serving.engines.llama_cpp.speed import Speed
-from serving.engines.llama_cpp.step import Step
-from serving.engines.llama_cpp.vocabulary import Vocabulary
-from serving.engines.measures import Measures
-from serving.errors import EngineFailed
+from modelyard.registry.errors import ModelyardError
+from modelyard.serving.engines.generation import Finish, TokenPosition
+from modelyard.serving.engines.llama_cpp.adapters import AdapterSchedule, LoadedAdapters
+from modelyard.serving.engines.llama_cpp.batch import Batch
+from modelyard.serving.engines.llama_cpp.control_tasks import ControlTasks
+from modelyard.serving.engines.llama_cpp.kv.prefix_cache import KvCache
+from modelyard.serving.engines.llama_cpp.kv.slot import Sequence, Slot
+from modelyard.serving.engines.llama_cpp.model.binding import LlamaContext
+from modelyard.serving.engines.llama_cpp.sampling.candidates import Candidates
+from modelyard.serving.engines.llama_cpp.sampling.sampler import drawer_for
+from modelyard.serving.engines.llama_cpp.sampling.sampling import Scope
+from modelyard.serving.engines.llama_cpp.sampling.scoring import Score
+from modelyard.serving.engines.llama_cpp.speculation.speculation import Speculation
+from modelyard.serving.engines.llama_cpp.speed import Speed
+from modelyard.serving.engines.llama_cpp.step import Step
+from modelyard.serving.engines.llama_cpp.token_emitter import TokenEmitter
+from modelyard.serving.engines.llama_cpp.tokenizer.vocabulary import Vocabulary
+from modelyard.serving.engines.measures import Measures
+from modelyard.serving.errors import EngineFailed
 
 _HEADROOM = 256  # cells kept for an answer whose length nobody knows, where cells are shared
 _NO_ROOM, _ABORTED = 1, 2
@@ -36,28 +36,28 @@ _NO_ROOM, _ABORTED = 1, 2
 class Scheduler:
     """Owns the context. `submit`, `cancel` and `stop` may be called from any thread."""
 
-    context: Context
+    context: LlamaContext
     vocabulary: Vocabulary
     cache: KvCache
-    adapters: Adapters
+    adapters: LoadedAdapters
     speed: Speed
     speculation: Speculation
     spill_after_s: float = 5.0
-    harvest: Harvest = field(init=False)
+    emitter: TokenEmitter = field(init=False)
     batch: Batch = field(init=False)
     scope: Scope = field(init=False)
     candidates: Candidates = field(init=False)
     measures: Measures = field(default_factory=Measures)
-    turns: Turns = field(default_factory=Turns)
+    turns: AdapterSchedule = field(default_factory=AdapterSchedule)
     waiting: deque[Sequence] = field(default_factory=deque[Sequence])
     _inbox: deque[Sequence] = field(default_factory=deque[Sequence])
-    _errands: Errands = field(default_factory=Errands)
+    _errands: ControlTasks = field(default_factory=ControlTasks)
     _wake: threading.Event = field(default_factory=threading.Event)
     _stopping: bool = False
     _thread: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
-        self.harvest = Harvest(self.cache, self.vocabulary, self.speculation, self.measures)
+        self.emitter = TokenEmitter(self.cache, self.vocabulary, self.speculation, self.measures)
         self.batch = Batch(self.context.shape.batch)
         self.scope = Scope(self.vocabulary.size, self.context.shape.cells)
         self.candidates = Candidates(self.vocabulary)
@@ -130,7 +130,7 @@ class Scheduler:
         thought = time.perf_counter() - begun
         if step.chunks and self._adapt(step) and (seconds := self._run_step(step)):
             self.speculation.took(thought + seconds)
-        self.harvest.post.send()
+        self.emitter.post.send()
         return bool(self.cache.running or self.waiting)
 
     def _adapt(self, step: Step) -> bool:
@@ -139,7 +139,7 @@ class Scheduler:
             self.adapters.use(self.turns.adapter)
         except ModelyardError as error:
             for chunk in step.chunks:
-                self.harvest.finish(chunk.slot, EngineFailed(error.message, fix=error.fix))
+                self.emitter.finish(chunk.slot, EngineFailed(error.message, fix=error.fix))
             return False
         return True
 
@@ -148,14 +148,14 @@ class Scheduler:
             self.waiting.append(self._inbox.popleft())
         for slot in self.cache.running:
             if slot.sequence is not None and slot.sequence.cancelled:
-                self.harvest.finish(slot, Finish.STOP)
+                self.emitter.finish(slot, Finish.STOP)
 
     def _admit(self) -> None:
         """First come, first served: one that does not fit yet holds back those behind it."""
         while self.waiting:
             sequence = self.waiting[0]
             if sequence.cancelled:
-                self.harvest.close(self.waiting.popleft(), Finish.STOP)
+                self.emitter.close(self.waiting.popleft(), Finish.STOP)
             elif self.cache.idle and self._fits(sequence):
                 self._open(self.waiting.popleft())
             else:
@@ -177,11 +177,11 @@ class Scheduler:
         self.measures.prefix_hits += sequence.reused > 0
         self.speed.cached_tokens += sequence.reused
         prompt = sequence.generation.prompt
-        sequence.drawer = drawer_for(
+        sequence.sampler = drawer_for(
             sequence.generation, sequence.grammar, self.scope, self.candidates
         )
         if sequence.is_scored:
-            self.harvest.post.add(sequence, Score(prompt[0], None, (), Place.PROMPT))
+            self.emitter.post.add(sequence, Score(prompt[0], None, (), TokenPosition.PROMPT))
             sequence.scored = 1
 
     def _free(self, settled: list[Slot]) -> int:
@@ -199,7 +199,7 @@ class Scheduler:
         self.measures.step(self.batch.size, len(step.chunks), done - begun)
         written = 0
         if self.batch.rows:
-            written = self.harvest.gather(step, self.context.logits(self.batch.rows), done)
+            written = self.emitter.gather(step, self.context.logits(self.batch.rows), done)
         self.speed.step(prompt, written, begun, done)
         return time.perf_counter() - begun
 
@@ -232,14 +232,14 @@ class Scheduler:
 
     def _fail_running(self, error: EngineFailed) -> None:
         for slot in self.cache.running:
-            self.harvest.finish(slot, error)
+            self.emitter.finish(slot, error)
 
     def _fail_all(self, error: EngineFailed) -> None:
         self._fail_running(error)
         self._errands.fail(error)
         for sequence in (*self.waiting, *self._inbox):
-            self.harvest.close(sequence, error)
-        self.harvest.post.send()
+            self.emitter.close(sequence, error)
+        self.emitter.post.send()
 
 
 def _expected(sequence: Sequence) -> int:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from serving.engines.llama_cpp.batch import Batch
-from serving.engines.llama_cpp.slot import Slot
-from serving.engines.llama_cpp.speculation import Drafts
+from modelyard.serving.engines.llama_cpp.batch import Batch
+from modelyard.serving.engines.llama_cpp.kv.slot import Slot
+from modelyard.serving.engines.llama_cpp.speculation.speculation import Drafts
 
 
 @dataclass(frozen=True, slots=True)

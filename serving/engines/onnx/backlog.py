@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from serving.engines.onnx.batching import Policy
-from serving.engines.onnx.tokens import Tokens
-from serving.errors import ServingError
+from modelyard.serving.engines.onnx.batching import BatchingPolicy
+from modelyard.serving.engines.onnx.tokens import EncodedText
+from modelyard.serving.errors import ServingError
 
 
 @dataclass(slots=True, eq=False)
-class Reading:
+class EncodeRequest:
     """One request's texts and the rows that have come; changed on its event loop alone."""
 
-    texts: Sequence[Tokens]
+    texts: Sequence[EncodedText]
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     rows: list[Any] = field(init=False)
     left: int = field(init=False)
@@ -39,16 +39,16 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Job:
+class EncodeJob:
     """One text of a reading; `turn` is its place in the line."""
 
-    reading: Reading
+    reading: EncodeRequest
     index: int
     turn: int
     since: float
 
     @property
-    def text(self) -> Tokens:
+    def text(self) -> EncodedText:
         return self.reading.texts[self.index]
 
 
@@ -56,31 +56,31 @@ class Job:
 class Backlog:
     """Safe for every thread: the event loop adds, lanes take."""
 
-    policy: Policy
+    policy: BatchingPolicy
     lanes: int
     closed: bool = False
-    _waiting: list[Job] = field(default_factory=list[Job])
+    _waiting: list[EncodeJob] = field(default_factory=list[EncodeJob])
     _turn: int = 0
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, reading: Reading) -> None:
+    def add(self, reading: EncodeRequest) -> None:
         """Its first text comes with the next in line, its second a turn later, and so on."""
         now = time.monotonic()
         with self._changed:
             for index in range(len(reading.texts)):
-                job = Job(reading, index, self._turn + index, now)
+                job = EncodeJob(reading, index, self._turn + index, now)
                 insort(self._waiting, job, key=lambda waiting: waiting.turn)
             self._changed.notify(len(reading.texts))
 
-    def drop(self, reading: Reading) -> None:
+    def drop(self, reading: EncodeRequest) -> None:
         """Forget what has not begun."""
         with self._changed:
             self._waiting = [job for job in self._waiting if job.reading is not reading]
 
-    def take(self) -> list[Job]:
+    def take(self) -> list[EncodeJob]:
         """Wait for the next batch; empty once closed."""
         with self._changed:
             while not self.closed:
@@ -90,7 +90,7 @@ class Backlog:
                 self._changed.wait(patience)
             return []
 
-    def close(self) -> list[Job]:
+    def close(self) -> list[EncodeJob]:
         """Let all lanes go; returns what was left waiting."""
         with self._changed:
             self.closed, left, self._waiting = True, self._waiting, []
@@ -105,7 +105,7 @@ class Backlog:
             return 0.0
         return self._waiting[0].since + self.policy.wait_s - time.monotonic()
 
-    def _next(self) -> list[Job]:
+    def _next(self) -> list[EncodeJob]:
         """Other lanes may be idle: each gets its share of what waits."""
         share = -(-len(self._waiting) // self.lanes)
         lengths = [len(job.text) for job in self._waiting[:64]]

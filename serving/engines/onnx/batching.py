@@ -11,7 +11,7 @@ _GAIN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class BatchingPolicy:
     """`fixed` is what a run costs whatever is in it, in tokens' worth: measured, not assumed."""
 
     fixed: float

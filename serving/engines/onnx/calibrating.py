@@ -4,14 +4,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from serving.engines.onnx.tokens import Tokens
+from modelyard.serving.engines.onnx.tokens import EncodedText
 
 _LEAST, _MOST = 1.0, 100_000.0
 _SMALL, _LARGE = (1, 8), (4, 32)
 _LARGE_ON_GPU = (32, 128)
 
 
-def fixed_cost(run: Callable[[Sequence[Tokens]], Any], limit: int, *, on_gpu: bool) -> float:
+def fixed_cost(run: Callable[[Sequence[EncodedText]], Any], limit: int, *, on_gpu: bool) -> float:
     """The tokens that could be read in the time a run takes before it reads any.
 
     Two batches, a small and a larger one, give the line; the best of three runs each, because
@@ -27,15 +27,15 @@ def fixed_cost(run: Callable[[Sequence[Tokens]], Any], limit: int, *, on_gpu: bo
 
 
 def _measure(
-    run: Callable[[Sequence[Tokens]], Any], shape: tuple[int, int], limit: int
+    run: Callable[[Sequence[EncodedText]], Any], shape: tuple[int, int], limit: int
 ) -> tuple[int, float]:
     count, length = shape[0], min(shape[1], limit)
-    texts = [Tokens([1] * length, [0] * length)] * count
+    texts = [EncodedText([1] * length, [0] * length)] * count
     run(texts)
     return count * length, min(_seconds(run, texts) for _ in range(3))
 
 
-def _seconds(run: Callable[[Sequence[Tokens]], Any], texts: list[Tokens]) -> float:
+def _seconds(run: Callable[[Sequence[EncodedText]], Any], texts: list[EncodedText]) -> float:
     begun = time.perf_counter()
     run(texts)
     return time.perf_counter() - begun

@@ -7,15 +7,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
-from serving.engines.encoder import Task
-from serving.errors import ModelUnloadable
+from modelyard.serving.engines.encoder import Task
+from modelyard.serving.errors import ModelUnloadable
 
 _MOST_BYTES = 8 * 1024 * 1024
 _PIPELINES = {
     "feature-extraction": Task.EMBED,
     "sentence-similarity": Task.EMBED,
     "text-classification": Task.CLASSIFY,
-    "token-classification": Task.MARK,
+    "token-classification": Task.CLASSIFY_TOKENS,
     "text-ranking": Task.RERANK,
 }
 # Their positions begin behind the padding's id: so many fewer tokens fit.
@@ -101,7 +101,7 @@ def _task(config: Mapping[str, Any], labels: tuple[str, ...], options: Mapping[s
     if tag in _PIPELINES:
         return _PIPELINES[tag]
     if architecture.endswith("ForTokenClassification"):
-        return Task.MARK
+        return Task.CLASSIFY_TOKENS
     if architecture.endswith("ForSequenceClassification"):
         return Task.RERANK if len(labels) == 1 else Task.CLASSIFY
     return Task.EMBED

@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from serving.engines.aside import Aside
-from serving.engines.encoder import Labels, Scores, Spans, Task, Vectors
-from serving.engines.engine import EngineSnapshot
-from serving.engines.measures import Measures
-from serving.engines.onnx.backlog import Reading
-from serving.engines.onnx.description import Description
-from serving.engines.onnx.heads import normalised
-from serving.engines.onnx.lanes import Lanes
-from serving.engines.onnx.spans import spans
-from serving.engines.onnx.tokens import Reader, Tokens
-from serving.errors import EngineBusy, InvalidRequest, UnsupportedParameter
-from serving.wire.embeddings import Input
+from modelyard.serving.engines.aside import Aside
+from modelyard.serving.engines.encoder import Labels, Scores, Spans, Task, Vectors
+from modelyard.serving.engines.engine import EngineSnapshot
+from modelyard.serving.engines.measures import Measures
+from modelyard.serving.engines.onnx.backlog import EncodeRequest
+from modelyard.serving.engines.onnx.description import Description
+from modelyard.serving.engines.onnx.heads import normalised
+from modelyard.serving.engines.onnx.lanes import Lanes
+from modelyard.serving.engines.onnx.spans import spans
+from modelyard.serving.engines.onnx.tokens import EncodedText, TextTokenizer
+from modelyard.serving.errors import EngineBusy, InvalidRequest, UnsupportedParameter
+from modelyard.serving.wire.openai.encoders.embeddings import Input
 
 _SHORT = 4096
 """Characters up to which tokenising is quicker than handing it to a thread."""
@@ -25,10 +25,10 @@ _SHORT = 4096
 
 @dataclass(slots=True)
 class OnnxEngine:
-    """One model behind its lanes; see `serving.engines.encoder.Encoder`."""
+    """One model behind its lanes; see `modelyard.serving.engines.encoder.Encoder`."""
 
     description: Description
-    reader: Reader
+    reader: TextTokenizer
     lanes: Lanes
     max_queue: int
     aside: Aside = field(default_factory=Aside)
@@ -90,20 +90,20 @@ class OnnxEngine:
         self.aside.close()
         self.lanes.close()
 
-    async def _read(self, inputs: Sequence[Input], *, truncate: bool) -> list[Tokens]:
+    async def _read(self, inputs: Sequence[Input], *, truncate: bool) -> list[EncodedText]:
         size = sum(len(given) for given in inputs)
         return await self._tokens(size, lambda: self.reader.read(inputs, truncate=truncate))
 
-    async def _tokens(self, size: int, work: Callable[[], list[Tokens]]) -> list[Tokens]:
+    async def _tokens(self, size: int, work: Callable[[], list[EncodedText]]) -> list[EncodedText]:
         """A long text takes a while to tokenise: not on the event loop."""
         waiting = len(self.lanes.backlog)
         if waiting >= self.max_queue:
             raise EngineBusy(f"{waiting} texts wait for this model already.")
         return work() if size <= _SHORT else await self.aside.run(size, work)
 
-    async def _rows(self, texts: list[Tokens]) -> list[Any]:
+    async def _rows(self, texts: list[EncodedText]) -> list[Any]:
         """A cancelled request leaves the queue; what a lane has begun it finishes for nobody."""
-        backlog, reading = self.lanes.backlog, Reading(texts)
+        backlog, reading = self.lanes.backlog, EncodeRequest(texts)
         begun = time.perf_counter()
         backlog.add(reading)
         try:
@@ -141,5 +141,5 @@ class OnnxEngine:
         return normalised(row[:dimensions]) if self.description.normalised else row[:dimensions]
 
 
-def _count(texts: list[Tokens]) -> int:
+def _count(texts: list[EncodedText]) -> int:
     return sum(map(len, texts))

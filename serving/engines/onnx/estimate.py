@@ -4,11 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from serving.engines.config import EngineConfig
-from serving.engines.footprint import Footprint
-from serving.engines.onnx.description import describe
-from serving.engines.onnx.sizes import BATCH_TOKENS, GPU_BATCH_TOKENS, lane_count, text_limit
-from serving.errors import ModelUnloadable
+from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.engines.footprint import Footprint
+from modelyard.serving.engines.onnx.description import describe
+from modelyard.serving.engines.onnx.sizes import (
+    BATCH_TOKENS,
+    GPU_BATCH_TOKENS,
+    lane_count,
+    text_limit,
+)
+from modelyard.serving.errors import ModelUnloadable
 
 _F32 = 4
 _PROCESS = 104 * 1024 * 1024  # interpreter, server, ONNX Runtime, tokenizers

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from serving.engines.encoder import Task
-from serving.engines.onnx.description import Description, Pooling
-from serving.engines.onnx.network import Array
-from serving.errors import EngineFailed
+from modelyard.serving.engines.encoder import Task
+from modelyard.serving.engines.onnx.description import Description, Pooling
+from modelyard.serving.engines.onnx.network import Array
+from modelyard.serving.errors import EngineFailed
 
 Head = Callable[[Array, Array], list[Any]]
 """The output of a batch and its mask, to rows."""
@@ -18,7 +18,7 @@ def head_for(description: Description) -> Head:
     match description.task:
         case Task.EMBED:
             return lambda output, mask: _vectors(output, mask, description)
-        case Task.MARK:
+        case Task.CLASSIFY_TOKENS:
             return _each_token
         case Task.RERANK:
             last = _same if description.raw_scores else _sigmoid

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from serving.engines.measures import Measures
-from serving.engines.onnx.backlog import Backlog, Job, Reading
-from serving.engines.onnx.tokens import Tokens
-from serving.errors import EngineFailed, ServingError
+from modelyard.serving.engines.measures import Measures
+from modelyard.serving.engines.onnx.backlog import Backlog, EncodeJob, EncodeRequest
+from modelyard.serving.engines.onnx.tokens import EncodedText
+from modelyard.serving.errors import EngineFailed, ServingError
 
-Run = Callable[[Sequence[Tokens]], list[Any]]
+Run = Callable[[Sequence[EncodedText]], list[Any]]
 """One batch of texts to one row each."""
 
 
@@ -51,7 +51,7 @@ class Lanes:
                 self.active += len(jobs)
             self._do(jobs)
 
-    def _do(self, jobs: list[Job]) -> None:
+    def _do(self, jobs: list[EncodeJob]) -> None:
         begun = time.perf_counter()
         try:
             rows = self.run([job.text for job in jobs])
@@ -62,7 +62,7 @@ class Lanes:
         by_loop = jobs[0].reading.loop
         by_loop.call_soon_threadsafe(_hand_over, jobs, rows)
 
-    def _done(self, jobs: list[Job], seconds: float) -> None:
+    def _done(self, jobs: list[EncodeJob], seconds: float) -> None:
         tokens = sum(len(job.text) for job in jobs)
         with self._lock:
             self.active -= len(jobs)
@@ -70,7 +70,7 @@ class Lanes:
             self.tokens += tokens
             self.measures.step(tokens, len(jobs), seconds)
 
-    def _failed(self, jobs: list[Job], error: Exception) -> None:
+    def _failed(self, jobs: list[EncodeJob], error: Exception) -> None:
         """A batch that fails is run text by text: only the one at fault gets the error."""
         if len(jobs) > 1:
             for job in jobs:
@@ -83,10 +83,10 @@ class Lanes:
         _tell(jobs[0].reading, error if isinstance(error, ServingError) else failed)
 
 
-def _hand_over(jobs: list[Job], rows: list[Any]) -> None:
+def _hand_over(jobs: list[EncodeJob], rows: list[Any]) -> None:
     for job, row in zip(jobs, rows, strict=True):
         job.reading.take(job.index, row)
 
 
-def _tell(reading: Reading, error: ServingError) -> None:
+def _tell(reading: EncodeRequest, error: ServingError) -> None:
     reading.loop.call_soon_threadsafe(reading.fail, error)

@@ -6,20 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from serving.engines.config import EngineConfig
-from serving.engines.encoder import Task
-from serving.engines.onnx.backlog import Backlog
-from serving.engines.onnx.batching import Policy
-from serving.engines.onnx.calibrating import fixed_cost
-from serving.engines.onnx.description import Description, describe
-from serving.engines.onnx.engine import OnnxEngine
-from serving.engines.onnx.heads import head_for
-from serving.engines.onnx.lanes import Lanes, Run
-from serving.engines.onnx.network import IDS, KINDS, MASK, Network
-from serving.engines.onnx.placement import Placement, open_session
-from serving.engines.onnx.sizes import BATCH_TOKENS, GPU_BATCH_TOKENS, lane_count, text_limit
-from serving.engines.onnx.tokens import Reader, Tokens
-from serving.errors import ModelUnloadable
+from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.engines.encoder import Task
+from modelyard.serving.engines.onnx.backlog import Backlog
+from modelyard.serving.engines.onnx.batching import BatchingPolicy
+from modelyard.serving.engines.onnx.calibrating import fixed_cost
+from modelyard.serving.engines.onnx.description import Description, describe
+from modelyard.serving.engines.onnx.engine import OnnxEngine
+from modelyard.serving.engines.onnx.heads import head_for
+from modelyard.serving.engines.onnx.lanes import Lanes, Run
+from modelyard.serving.engines.onnx.network import IDS, KINDS, MASK, Network
+from modelyard.serving.engines.onnx.placement import ProviderChoice, open_session
+from modelyard.serving.engines.onnx.sizes import (
+    BATCH_TOKENS,
+    GPU_BATCH_TOKENS,
+    lane_count,
+    text_limit,
+)
+from modelyard.serving.engines.onnx.tokens import EncodedText, TextTokenizer
+from modelyard.serving.errors import ModelUnloadable
 
 GPU_WAIT_S = 0.002
 QUEUED_TEXTS = 16
@@ -29,11 +34,13 @@ QUEUED_TEXTS = 16
 def load(config: EngineConfig) -> OnnxEngine:
     """Describe the model, load it where it is placed, measure it; raises ModelUnloadable."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # lanes have the cores
-    path, placement = Path(config.path), Placement.of(config)
+    path, placement = Path(config.path), ProviderChoice.of(config)
     description = describe(path, config.options)
     limit = text_limit(description.positions, config.context_length)
     words = description.root / "tokenizer.json"
-    reader = Reader.load(words, limit, keeps_encodings=description.task is Task.MARK)
+    reader = TextTokenizer.load(
+        words, limit, keeps_encodings=description.task is Task.CLASSIFY_TOKENS
+    )
     network = _network(path, placement, description, limit)
     run = _run(network, description)
     policy = _policy(config, placement, _tried(run, limit, on_gpu=placement.on_gpu))
@@ -49,7 +56,9 @@ def _give_back() -> None:
         trim(0)
 
 
-def _network(path: Path, placement: Placement, description: Description, limit: int) -> Network:
+def _network(
+    path: Path, placement: ProviderChoice, description: Description, limit: int
+) -> Network:
     import onnxruntime
 
     session = open_session(onnxruntime, path, placement, _profiles(limit))
@@ -59,7 +68,7 @@ def _network(path: Path, placement: Placement, description: Description, limit: 
 def _run(network: Network, description: Description) -> Run:
     head = head_for(description)
 
-    def run(texts: Sequence[Tokens]) -> list[Any]:
+    def run(texts: Sequence[EncodedText]) -> list[Any]:
         return head(*network.run(texts))
 
     return run
@@ -74,12 +83,12 @@ def _tried(run: Run, limit: int, *, on_gpu: bool) -> float:
         raise ModelUnloadable(f"The model loads but does not run: {str(error)[:300]}") from error
 
 
-def _policy(config: EngineConfig, placement: Placement, fixed: float) -> Policy:
+def _policy(config: EngineConfig, placement: ProviderChoice, fixed: float) -> BatchingPolicy:
     """Options `batch_tokens` and `batch_wait_s` overrule; `fixed_cost` what was measured."""
     options = config.options
     usual_tokens = GPU_BATCH_TOKENS if placement.on_gpu else BATCH_TOKENS
     usual_wait = GPU_WAIT_S if placement.on_gpu else 0.0
-    return Policy(
+    return BatchingPolicy(
         fixed=float(options.get("fixed_cost", fixed)),
         most_tokens=int(options.get("batch_tokens", usual_tokens)),
         wait_s=float(options.get("batch_wait_s", usual_wait)),

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from serving.engines.onnx.tokens import Tokens
-from serving.errors import ModelUnloadable
+from modelyard.serving.engines.onnx.tokens import EncodedText
+from modelyard.serving.errors import ModelUnloadable
 
 Array = np.ndarray[Any, np.dtype[Any]]
 IDS, MASK, KINDS = "input_ids", "attention_mask", "token_type_ids"
@@ -39,7 +39,7 @@ class Network:
             )
         return cls(session, inputs, _output([o.name for o in session.get_outputs()]), padding)
 
-    def run(self, texts: Sequence[Tokens]) -> tuple[Array, Array]:
+    def run(self, texts: Sequence[EncodedText]) -> tuple[Array, Array]:
         """The output for each text, and the mask of their tokens."""
         shape = (len(texts), max(len(text) for text in texts))
         ids = np.full(shape, self.padding, np.int64)

@@ -6,8 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from serving.engines.config import EngineConfig
-from serving.errors import ModelUnloadable
+from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.errors import ModelUnloadable
 
 
 class Provider(StrEnum):
@@ -23,7 +23,7 @@ class Provider(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class ProviderChoice:
     """A provider and its settings.
 
     `cpu_nodes` allows single operators of a GPU model on the processor, which is never assumed;
@@ -35,7 +35,7 @@ class Placement:
     cache: str = ""
 
     @classmethod
-    def of(cls, config: EngineConfig) -> "Placement":
+    def of(cls, config: EngineConfig) -> "ProviderChoice":
         """As the options `provider`, `cpu_nodes` and `engine_cache` say; raises ModelUnloadable."""
         usual = Provider.CUDA if config.gpu_layers else Provider.CPU
         asked = config.options.get("provider", usual)
@@ -72,7 +72,9 @@ class Placement:
         }
 
 
-def open_session(runtime: Any, model: Path, placement: Placement, shapes: Mapping[str, str]) -> Any:
+def open_session(
+    runtime: Any, model: Path, placement: ProviderChoice, shapes: Mapping[str, str]
+) -> Any:
     """Load the model where it is placed; `runtime` is the module onnxruntime.
 
     Raises ModelUnloadable where it would run elsewhere, in whole or in part.
@@ -102,7 +104,7 @@ def open_session(runtime: Any, model: Path, placement: Placement, shapes: Mappin
     return session
 
 
-def _options(runtime: Any, placement: Placement) -> Any:
+def _options(runtime: Any, placement: ProviderChoice) -> Any:
     """One thread for each run: many runs side by side need no barriers between threads.
 
     No memory patterns: ONNX Runtime would keep one for each shape of batch it has met, and a

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from serving.engines.encoder import Span
-from serving.engines.onnx.tokens import Tokens
+from modelyard.serving.engines.encoder import LabelledSpan
+from modelyard.serving.engines.onnx.tokens import EncodedText
 
 OUTSIDE = "O"
 
@@ -19,11 +19,11 @@ class _Open:
     end: int
     scores: list[float] = field(default_factory=list[float])
 
-    def close(self) -> Span:
-        return Span(self.label, sum(self.scores) / len(self.scores), self.start, self.end)
+    def close(self) -> LabelledSpan:
+        return LabelledSpan(self.label, sum(self.scores) / len(self.scores), self.start, self.end)
 
 
-def spans(tokens: Tokens, likely: Any, labels: Sequence[str]) -> list[Span]:
+def spans(tokens: EncodedText, likely: Any, labels: Sequence[str]) -> list[LabelledSpan]:
     """A word has the label of its first token; words of one kind side by side are one span.
 
     `likely` are the probabilities of each token; `B-` begins a span anew, `I-` goes on.

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from serving.errors import ContextLengthExceeded, InvalidRequest, ModelUnloadable
-from serving.wire.embeddings import Input
+from modelyard.serving.errors import ContextLengthExceeded, InvalidRequest, ModelUnloadable
+from modelyard.serving.wire.openai.encoders.embeddings import Input
 
 _CHARACTERS = 64
 """More characters for each token that may be read than any real text has."""
@@ -15,7 +15,7 @@ _PORTION = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class EncodedText:
     """One text as the model reads it; `encoding` is the tokenizer's own record of it."""
 
     ids: Sequence[int]
@@ -27,7 +27,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class TextTokenizer:
     """A tokenizer and the most tokens of one text; `cutting` is the same, with truncation on.
 
     Only spans need to know where in the text a token was: else encodings are not kept.
@@ -40,14 +40,14 @@ class Reader:
     keeps_encodings: bool = False
 
     @classmethod
-    def load(cls, file: Path, limit: int, *, keeps_encodings: bool = False) -> "Reader":
+    def load(cls, file: Path, limit: int, *, keeps_encodings: bool = False) -> "TextTokenizer":
         """Raises ModelUnloadable where the file is missing or no tokenizer."""
         whole, cutting = _tokenizer(file), _tokenizer(file)
         cutting.enable_truncation(limit)
         vocabulary = int(whole.get_vocab_size(with_added_tokens=True))
         return cls(whole, cutting, limit, vocabulary, keeps_encodings)
 
-    def read(self, inputs: Sequence[Input], *, truncate: bool) -> list[Tokens]:
+    def read(self, inputs: Sequence[Input], *, truncate: bool) -> list[EncodedText]:
         """Raises ContextLengthExceeded, naming the input, unless it may be cut."""
         texts = [self._short("input", t, truncate=truncate) for t in inputs if isinstance(t, str)]
         read = iter(self._encoded("input", texts, truncate=truncate))
@@ -56,7 +56,7 @@ class Reader:
             for given in inputs
         ]
 
-    def pairs(self, query: str, documents: Sequence[str], *, truncate: bool) -> list[Tokens]:
+    def pairs(self, query: str, documents: Sequence[str], *, truncate: bool) -> list[EncodedText]:
         """The query with each document, as a cross-encoder reads them."""
         query = self._short("query", query, truncate=truncate)
         self._encoded("query", [query], truncate=truncate)
@@ -72,28 +72,29 @@ class Reader:
 
     def _encoded(
         self, param: str, texts: Sequence[str | tuple[str, str]], *, truncate: bool
-    ) -> list[Tokens]:
+    ) -> list[EncodedText]:
         """A portion at a time: an encoding takes a hundred times the memory of its text."""
         tokenizer = self.cutting if truncate else self.whole
-        read: list[Tokens] = []
+        read: list[EncodedText] = []
         for start in range(0, len(texts), _PORTION):
             encodings = tokenizer.encode_batch(texts[start : start + _PORTION])
             tokens = [
-                Tokens(e.ids, e.type_ids, e if self.keeps_encodings else None) for e in encodings
+                EncodedText(e.ids, e.type_ids, e if self.keeps_encodings else None)
+                for e in encodings
             ]
             read += self._checked(param, tokens)
         return read
 
-    def _given(self, ids: Sequence[int], *, truncate: bool) -> Tokens:
+    def _given(self, ids: Sequence[int], *, truncate: bool) -> EncodedText:
         if max(ids) >= self.vocabulary:
             raise InvalidRequest(
                 f"'input' has the token {max(ids)}: it must be below {self.vocabulary}.",
                 param="input",
             )
         kept = ids[: self.limit] if truncate else ids
-        return self._checked("input", [Tokens(kept, [0] * len(kept))])[0]
+        return self._checked("input", [EncodedText(kept, [0] * len(kept))])[0]
 
-    def _checked(self, param: str, tokens: list[Tokens]) -> list[Tokens]:
+    def _checked(self, param: str, tokens: list[EncodedText]) -> list[EncodedText]:
         longest = max(map(len, tokens))
         if longest > self.limit:
             raise self._too_long(param, f"{longest} tokens")

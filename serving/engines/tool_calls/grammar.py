@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from serving.engines.json_grammar import words
-from serving.engines.json_grammar.convert import Rules
-from serving.engines.tool_calls.forms import CallForm
-from serving.errors import UnsupportedParameter
-from serving.wire.response_format import JsonForm
-from serving.wire.tools import Tool
+from modelyard.serving.engines.json_grammar import words
+from modelyard.serving.engines.json_grammar.convert import Rules
+from modelyard.serving.engines.tool_calls.forms import CallForm
+from modelyard.serving.errors import UnsupportedParameter
+from modelyard.serving.wire.openai.chat.response_format import JsonForm
+from modelyard.serving.wire.openai.chat.tools import Tool
 
 _NO_BYTES = "\\x00"
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from serving.engines.tool_calls.forms import PYTHON, CallPart, CallPlan
-from serving.engines.tool_calls.objects import CallObject
+from modelyard.serving.engines.tool_calls.forms import PYTHON, CallPart, CallPlan
+from modelyard.serving.engines.tool_calls.objects import CallObject
 
 _BETWEEN = " \t\r\n,;"
 

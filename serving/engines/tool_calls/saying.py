@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from serving.engines.tool_calls.forms import CallPart
-from serving.wire.chat import CallDelta, CalledFunction, CallReply
+from modelyard.serving.engines.tool_calls.forms import CallPart
+from modelyard.serving.wire.openai.chat.chat import CallDelta, CalledFunction, CallReply
 
 
 def call_deltas(parts: Iterable[CallPart]) -> list[CallDelta]:

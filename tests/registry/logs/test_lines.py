@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from registry.catalog import Catalog
-from registry.database import Database
-from registry.logs import logger, set_up
-from registry.logs.lines import LINES, VALUE_CHARACTERS, Lines
-from registry.logs.repeats import Repeats
-from registry.logs.set_up import LineHandler
-from registry.names import ModelRef
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.catalog.model import ModelRef
+from modelyard.registry.database import Database
+from modelyard.registry.logs import logger, set_up
+from modelyard.registry.logs.lines import LINES, VALUE_CHARACTERS, Lines
+from modelyard.registry.logs.repeats import Repeats
+from modelyard.registry.logs.set_up import LineHandler
 
 SECRETS = {
     "a key of ours": "my_" + "Ab3-_" * 8,
@@ -193,7 +193,7 @@ def test_the_way_through_our_own_rooms_is_told(said: Said, sqlite_url: str) -> N
     logger("here").error("it broke", exc_info=raised.value)
     places = only(said)["at"].split(" < ")
     assert places[0].startswith("sqlalchemy/")
-    assert re.fullmatch(r"registry/catalog\.py:\d+ find", places[1])
+    assert re.fullmatch(r"registry/catalog/catalog\.py:\d+ find", places[1])
 
 
 def test_a_burst_is_a_few_lines_and_a_count(said: Said) -> None:
@@ -255,7 +255,7 @@ def test_setting_up_twice_writes_once(said: Said) -> None:
 
 UNCAUGHT = """
 import threading
-from registry.logs import set_up
+from modelyard.registry.logs import set_up
 set_up("json")
 def breaks(secret): raise ValueError("no")
 thread = threading.Thread(target=breaks, args=("Rumpelstiltskin",))

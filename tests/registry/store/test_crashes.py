@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from registry.errors import FileMissing
-from registry.store import Store
-from registry.store import leases as leases_module
+from modelyard.registry.errors import FileMissing
+from modelyard.registry.store import Store
+from modelyard.registry.store import leases as leases_module
 
 _WRITE = """
 import random, sys
 from pathlib import Path
-from registry.store import Store
+from modelyard.registry.store import Store
 store, n = Store(Path(sys.argv[1]), 50_000_000), int(sys.argv[2])
 print("go", flush=True)
 while True:
@@ -37,8 +37,8 @@ while True:
 _SHARE = """
 import hashlib, random, sys, time
 from pathlib import Path
-from registry.errors import FileMissing
-from registry.store import Store
+from modelyard.registry.errors import FileMissing
+from modelyard.registry.store import Store
 store, seed = Store(Path(sys.argv[1]), 310_000), int(sys.argv[2])
 files = [random.Random(n).randbytes(100_000) for n in range(8)]
 draw, until, counts = random.Random(seed), time.monotonic() + float(sys.argv[3]), [0, 0]
@@ -59,7 +59,7 @@ print(*counts)
 _HOLD = """
 import sys
 from pathlib import Path
-from registry.store import Store
+from modelyard.registry.store import Store
 store = Store(Path(sys.argv[1]), 1000)
 with store.scratch() as folder, store.use(sys.argv[2]):
     (folder / "half").write_bytes(b"x" * 400)

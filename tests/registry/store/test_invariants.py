@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from registry.errors import FileMissing, StorageFull
-from registry.store import Store
+from modelyard.registry.errors import FileMissing, StorageFull
+from modelyard.registry.store import Store
 
 BOUND = 1000
 CONTENTS = st.integers(0, 9).map(lambda n: bytes([n]) * (n * 40))

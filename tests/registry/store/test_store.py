@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from registry.errors import FileCorrupt, FileMissing, InvalidName, StorageFull
-from registry.store import Store
+from modelyard.registry.errors import FileCorrupt, FileMissing, InvalidName, StorageFull
+from modelyard.registry.store import Store
 
 KB = 1000
 
@@ -223,8 +223,8 @@ def test_a_source_larger_than_the_store_stops_early(store: Store) -> None:
 _PUT = """
 import sys
 from pathlib import Path
-from registry.errors import StorageFull
-from registry.store import Store
+from modelyard.registry.errors import StorageFull
+from modelyard.registry.store import Store
 store = Store(Path(sys.argv[1]), 10**12)
 kept = store.put([b"small"])
 try:

@@ -5,9 +5,9 @@ from collections.abc import Generator
 import pytest
 from redis import Redis
 
-from registry.database import Database
+from modelyard.registry.database import Database
 from tests.servers.redis import RedisServer, running_redis
-from tests.serving.admission.gates import Place
+from tests.serving.admission.gates import GateHarness
 
 
 @pytest.fixture(scope="session")
@@ -36,15 +36,15 @@ def lite_db(sqlite_url: str) -> Generator[Database]:
 
 
 @pytest.fixture
-def shared(lite_db: Database, redis: RedisServer) -> Place:
+def shared(lite_db: Database, redis: RedisServer) -> GateHarness:
     """Gates over one Redis."""
-    return Place(lite_db, redis.url)
+    return GateHarness(lite_db, redis.url)
 
 
 @pytest.fixture(params=["memory", "redis"])
-def place(request: pytest.FixtureRequest, lite_db: Database) -> Place:
+def place(request: pytest.FixtureRequest, lite_db: Database) -> GateHarness:
     """The same test runs on both gates."""
     if request.param == "memory":
-        return Place(lite_db, "")
+        return GateHarness(lite_db, "")
     server: RedisServer = request.getfixturevalue("redis")
-    return Place(lite_db, server.url)
+    return GateHarness(lite_db, server.url)

@@ -7,15 +7,15 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from typing import Any
 
-from registry.database import Database
-from registry.identity import Identity
-from registry.names import Role
-from registry.quotas import QuotaChange, Quotas
-from serving.admission.gate import Admission, Gate
-from serving.admission.open import open_gate
-from serving.admission.redis_gate import RedisGate
-from serving.errors import Limited
-from serving.settings import ServingSettings
+from modelyard.registry.billing.quotas import QuotaChange, Quotas
+from modelyard.registry.database import Database
+from modelyard.registry.identity.caller import Role
+from modelyard.registry.identity.identity import Identity
+from modelyard.serving.admission.gate import Admission, Gate
+from modelyard.serving.admission.open import open_gate
+from modelyard.serving.admission.redis_gate import RedisGate
+from modelyard.serving.errors import Limited
+from modelyard.serving.settings import ServingSettings
 
 SECRET = "s" * 40
 WITHIN_S = 60.0
@@ -26,7 +26,7 @@ OpenGate = Callable[..., AbstractAsyncContextManager[Gate]]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class GateHarness:
     """A database with users, and perhaps a Redis: where gates are opened."""
 
     db: Database

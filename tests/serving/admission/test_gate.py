@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from registry.database import utc_now
-from registry.quotas import Quotas
-from serving.admission.gate import Admission, Gate
-from serving.errors import QuotaExceeded, RateLimited, TooBusy
-from tests.serving.admission.gates import WITHIN_S, Place, let_in, tried
+from modelyard.registry.billing.quotas import Quotas
+from modelyard.registry.database import utc_now
+from modelyard.serving.admission.gate import Admission, Gate
+from modelyard.serving.errors import QuotaExceeded, RateLimited, TooBusy
+from tests.serving.admission.gates import WITHIN_S, GateHarness, let_in, tried
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +18,7 @@ CLOCKS_S = 0.01
 """What the clocks of Redis and of the test may differ in a moment."""
 
 
-async def test_without_limits_everybody_comes_in(place: Place) -> None:
+async def test_without_limits_everybody_comes_in(place: GateHarness) -> None:
     """Nothing is limited unless somebody sets it, and nothing is said of it then."""
     async with place.gate() as gate:
         admitted = await let_in(gate, 200)
@@ -28,7 +28,7 @@ async def test_without_limits_everybody_comes_in(place: Place) -> None:
 
 @pytest.mark.parametrize("name", ["rpm", "rph", "user_rpm", "user_rph"])
 async def test_a_burst_of_1000_on_a_limit_of_100_admits_exactly_100(
-    place: Place, name: str
+    place: GateHarness, name: str
 ) -> None:
     """Every rate is exact, however many come at once, and also after they have ended."""
     async with place.gate(**{name: 100}) as gate:
@@ -39,7 +39,7 @@ async def test_a_burst_of_1000_on_a_limit_of_100_admits_exactly_100(
         assert await let_in(gate, 10) == []
 
 
-async def test_a_refusal_says_exactly_when_to_come_again(place: Place) -> None:
+async def test_a_refusal_says_exactly_when_to_come_again(place: GateHarness) -> None:
     """In `retry_after` seconds one more comes in, and not before; then the next waits anew."""
     async with place.gate(user_rpm=3, user_rph=1000) as gate:
         looks = [time.monotonic()]
@@ -59,7 +59,7 @@ async def test_a_refusal_says_exactly_when_to_come_again(place: Place) -> None:
     assert refusal.value.limit == 3
 
 
-async def test_the_tightest_rate_is_told(place: Place) -> None:
+async def test_the_tightest_rate_is_told(place: GateHarness) -> None:
     """What is left is what the client can really send."""
     async with place.gate(rpm=1000, user_rpm=5, user_rph=7) as gate:
         rooms = [(await gate.admit("ada")).room for _ in range(5)]
@@ -68,14 +68,14 @@ async def test_the_tightest_rate_is_told(place: Place) -> None:
     ]
 
 
-async def test_users_do_not_share_what_is_theirs(place: Place) -> None:
+async def test_users_do_not_share_what_is_theirs(place: GateHarness) -> None:
     """One user's limit is nobody else's; everybody's limit is."""
     async with place.gate(user_rpm=5, rpm=8) as gate:
         assert len(await let_in(gate, 20, "ada")) == 5
         assert len(await let_in(gate, 20, "bob")) == 3
 
 
-async def test_the_refused_use_nothing(place: Place) -> None:
+async def test_the_refused_use_nothing(place: GateHarness) -> None:
     """Whoever is refused by one limit takes nothing from the others."""
     async with place.gate(rpm=10, user_rpm=2, max_concurrency=9) as gate:
         assert len(await let_in(gate, 50, "ada")) == 2
@@ -84,7 +84,7 @@ async def test_the_refused_use_nothing(place: Place) -> None:
         assert sum([len(await let_in(gate, 1, name)) for name in names]) == 5
 
 
-async def test_places_are_given_back_once(place: Place) -> None:
+async def test_places_are_given_back_once(place: GateHarness) -> None:
     """A place is free when its request is settled, and settling again frees no other."""
     async with place.gate(max_concurrency=3, user_max_concurrency=2) as gate:
         first, second = await let_in(gate, 5, "ada")
@@ -102,7 +102,7 @@ async def test_places_are_given_back_once(place: Place) -> None:
         assert len(await let_in(gate, 5, "ada")) == 2
 
 
-async def test_a_quota_counts_what_was_used(place: Place) -> None:
+async def test_a_quota_counts_what_was_used(place: GateHarness) -> None:
     """Settled and running requests count, those that used nothing do not."""
     ada = place.user("ada")
     place.limit(ada, 10)
@@ -118,7 +118,7 @@ async def test_a_quota_counts_what_was_used(place: Place) -> None:
     assert Quotas(place.db).find(ada).request_count == 10
 
 
-async def test_a_used_up_quota_says_when_it_ends(place: Place) -> None:
+async def test_a_used_up_quota_says_when_it_ends(place: GateHarness) -> None:
     """Until its end nobody comes in; past it, or without one, the answer differs."""
     ada = place.user("ada")
     begun, end = time.monotonic(), utc_now() + timedelta(seconds=1000)
@@ -144,7 +144,7 @@ async def let_in_soon(gate: Gate, count: int, user_id: str) -> None:
     assert await let_in(gate, 9, user_id) == []
 
 
-async def test_a_changed_quota_holds_soon(place: Place) -> None:
+async def test_a_changed_quota_holds_soon(place: GateHarness) -> None:
     """Another process may change it; a new count begins anew."""
     ada = place.user("ada")
     place.limit(ada, 2)
@@ -156,7 +156,7 @@ async def test_a_changed_quota_holds_soon(place: Place) -> None:
         await let_in_soon(gate, 4, ada)
 
 
-async def test_a_new_gate_goes_on_with_the_count(place: Place) -> None:
+async def test_a_new_gate_goes_on_with_the_count(place: GateHarness) -> None:
     """A restart gives no quota twice."""
     ada = place.user("ada")
     place.limit(ada, 10)
@@ -165,7 +165,7 @@ async def test_a_new_gate_goes_on_with_the_count(place: Place) -> None:
             assert len(await let_in(gate, 6, ada)) == expected
 
 
-async def test_whoever_leaves_while_being_let_in_holds_nothing(place: Place) -> None:
+async def test_whoever_leaves_while_being_let_in_holds_nothing(place: GateHarness) -> None:
     """A client that is gone before the answer keeps no place and no count."""
     ada = place.user("ada")
     place.limit(ada, 1000)

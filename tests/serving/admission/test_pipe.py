@@ -15,10 +15,10 @@ import psutil
 import pytest
 from redis import Redis
 
-from registry.ports import choose_port
-from serving.admission import address
-from serving.admission.address import Address
-from serving.admission.pipe import Pipe, RedisGone, Script
+from modelyard.registry.ports import choose_port
+from modelyard.serving.admission import address
+from modelyard.serving.admission.address import Address
+from modelyard.serving.admission.pipe import Pipe, RedisGone, Script
 from tests.servers.redis import RedisServer
 
 pytestmark = pytest.mark.anyio

@@ -8,12 +8,12 @@ import time
 import pytest
 from redis import Redis
 
-from registry.quotas import Quotas
-from serving.admission import keys, membership
-from serving.admission.gate import Gate
-from serving.admission.redis_gate import RedisGate
+from modelyard.registry.billing.quotas import Quotas
+from modelyard.serving.admission import keys, membership
+from modelyard.serving.admission.gate import Gate
+from modelyard.serving.admission.redis_gate import RedisGate
 from tests.servers.redis import RedisServer
-from tests.serving.admission.gates import Place, is_up, let_in, until
+from tests.serving.admission.gates import GateHarness, is_up, let_in, until
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ async def know_each_other(gates: list[Gate]) -> None:
     await until(lambda: {g.counts.gateways for g in gates if isinstance(g, RedisGate)} == numbers)
 
 
-async def test_a_limit_is_one_for_all_gates(shared: Place) -> None:
+async def test_a_limit_is_one_for_all_gates(shared: GateHarness) -> None:
     """Three gates together let in exactly what one would."""
     async with shared.gates(3, rph=100, user_rph=80) as gates:
         found = await asyncio.gather(*(let_in(gate, 60, "ada") for gate in gates))
@@ -39,7 +39,9 @@ async def test_a_limit_is_one_for_all_gates(shared: Place) -> None:
         assert sum(map(len, found)) == 20
 
 
-async def test_without_redis_each_gate_lets_in_its_share(shared: Place, redis: RedisServer) -> None:
+async def test_without_redis_each_gate_lets_in_its_share(
+    shared: GateHarness, redis: RedisServer
+) -> None:
     """A third each of what one gate of three may; and never nothing."""
     async with shared.gates(3, user_rph=90, user_max_concurrency=60) as gates:
         await know_each_other(gates)
@@ -52,7 +54,7 @@ async def test_without_redis_each_gate_lets_in_its_share(shared: Place, redis: R
 
 
 async def test_what_was_let_in_meanwhile_is_not_given_again(
-    shared: Place, redis: RedisServer
+    shared: GateHarness, redis: RedisServer
 ) -> None:
     """A Redis that comes back empty learns what came in before and while it was away."""
     async with shared.gates(3, user_rph=90) as gates:
@@ -66,7 +68,9 @@ async def test_what_was_let_in_meanwhile_is_not_given_again(
         assert sum([len(await let_in(gate, 100, "ada")) for gate in gates]) == 90 - 24 - 51
 
 
-async def test_an_emptied_redis_learns_everything_again(shared: Place, redis: RedisServer) -> None:
+async def test_an_emptied_redis_learns_everything_again(
+    shared: GateHarness, redis: RedisServer
+) -> None:
     """FLUSHALL gives nobody a second limit, a second place or a second quota."""
     ada = shared.user("ada")
     shared.limit(ada, 60)
@@ -89,7 +93,7 @@ async def test_an_emptied_redis_learns_everything_again(shared: Place, redis: Re
 
 
 async def test_an_emptied_redis_lets_nobody_in_that_it_has_forgotten(
-    shared: Place, redis: RedisServer
+    shared: GateHarness, redis: RedisServer
 ) -> None:
     """Not even in the moment before its gateways have noticed."""
     async with shared.gate(user_rph=10) as gate:
@@ -101,7 +105,9 @@ async def test_an_emptied_redis_lets_nobody_in_that_it_has_forgotten(
             await until(lambda: is_up(gate))
 
 
-async def test_places_and_counts_come_back_with_redis(shared: Place, redis: RedisServer) -> None:
+async def test_places_and_counts_come_back_with_redis(
+    shared: GateHarness, redis: RedisServer
+) -> None:
     """What runs through a restart of Redis is in it again, and is settled as ever."""
     ada = shared.user("ada")
     shared.limit(ada, 50)
@@ -125,7 +131,7 @@ async def test_places_and_counts_come_back_with_redis(shared: Place, redis: Redi
     assert Quotas(shared.db).find(ada).request_count == 15 + 3 + 3 - 1 + 20 + 1
 
 
-async def test_a_hanging_redis_is_not_waited_for(shared: Place, redis: RedisServer) -> None:
+async def test_a_hanging_redis_is_not_waited_for(shared: GateHarness, redis: RedisServer) -> None:
     """The first request waits a moment, the others not at all; when it goes on, so do we."""
     async with shared.gate(rph=100, redis_patience_s=1.0) as gate:
         await until(lambda: is_up(gate))
@@ -142,7 +148,7 @@ async def test_a_hanging_redis_is_not_waited_for(shared: Place, redis: RedisServ
         assert 60 <= len(await let_in(gate, 200)) <= 80
 
 
-async def test_a_gate_opens_without_redis(shared: Place, redis: RedisServer) -> None:
+async def test_a_gate_opens_without_redis(shared: GateHarness, redis: RedisServer) -> None:
     """A gateway starts and serves while Redis is away, and joins when it comes."""
     redis.kill()
     async with shared.gate(joins=False, rph=10) as gate:
@@ -152,7 +158,7 @@ async def test_a_gate_opens_without_redis(shared: Place, redis: RedisServer) -> 
         assert await let_in(gate, 20) == []
 
 
-async def test_forgotten_scripts_are_sent_again(shared: Place, redis: RedisServer) -> None:
+async def test_forgotten_scripts_are_sent_again(shared: GateHarness, redis: RedisServer) -> None:
     """SCRIPT FLUSH is noticed by nobody."""
     async with shared.gate(rph=100, max_concurrency=50) as gate:
         with Redis.from_url(redis.url) as client:
@@ -165,7 +171,9 @@ async def test_forgotten_scripts_are_sent_again(shared: Place, redis: RedisServe
         assert len(await let_in(gate, 60)) == 50
 
 
-async def test_a_dead_gateway_s_places_are_free_again(shared: Place, redis: RedisServer) -> None:
+async def test_a_dead_gateway_s_places_are_free_again(
+    shared: GateHarness, redis: RedisServer
+) -> None:
     """Places have a lease: who holds one and does not renew it, loses it."""
     async with shared.gate(max_concurrency=10) as gate:
         with Redis.from_url(redis.url) as client:

@@ -22,16 +22,16 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
-from registry.database import Database
-from registry.quotas import Quota
-from serving.admission import keys, membership, redis_gate
-from serving.admission.counts import Counts
-from serving.admission.gate import Admission, Gate
-from serving.admission.limits import Limits, Rate
-from serving.admission.redis_gate import RedisGate
-from serving.errors import Limited
+from modelyard.registry.billing.quotas import Quota
+from modelyard.registry.database import Database
+from modelyard.serving.admission import keys, membership, redis_gate
+from modelyard.serving.admission.counts import RequestCounts
+from modelyard.serving.admission.gate import Admission, Gate
+from modelyard.serving.admission.limits import Limits, Rate
+from modelyard.serving.admission.redis_gate import RedisGate
+from modelyard.serving.errors import Limited
 from tests.servers.redis import RedisServer
-from tests.serving.admission.gates import Place, tried
+from tests.serving.admission.gates import GateHarness, tried
 
 T = TypeVar("T")
 USERS = st.sampled_from(["ada", "bob"])
@@ -49,7 +49,7 @@ class CountsMachine(RuleBasedStateMachine):
         self.now, self.number = 1000, 0
         rates = (Rate("rpm", self.HOURLY, 1000, per_user=False),)
         rates += (Rate("user_rpm", self.RATE, 100, per_user=True),)
-        self.counts = Counts.of(Limits(rates, self.LIVE, 4), lambda: self.now, self.LIFE)
+        self.counts = RequestCounts.of(Limits(rates, self.LIVE, 4), lambda: self.now, self.LIFE)
         self.times: list[tuple[int, str]] = []
         self.live: dict[str, tuple[str, int]] = {}
 
@@ -111,7 +111,7 @@ class SharedMachine(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.folder = tempfile.mkdtemp()
         file = shutil.copy(self.template, self.folder)
-        self.place = Place(Database.connect(f"sqlite:///{file}"), self.redis.url)
+        self.place = GateHarness(Database.connect(f"sqlite:///{file}"), self.redis.url)
         self.ids = {name: self.place.user(name) for name in ("ada", "bob")}
         for user_id in self.ids.values():
             self.place.limit(user_id, REQUESTS)
@@ -149,19 +149,19 @@ class SharedMachine(RuleBasedStateMachine):
 
     def together(self) -> None:
         """Wait until every gate has joined the Redis that is there now."""
-        era = self.client.get(keys.ERA)
+        epoch = self.client.get(keys.ERA)
 
         async def joined() -> None:
             deadline = time.monotonic() + 60
             while not all(self.is_in(gate) for gate, _ in self.gates):
-                assert time.monotonic() < deadline, (era, self.gates)
+                assert time.monotonic() < deadline, (epoch, self.gates)
                 await asyncio.sleep(0.005)
 
         self.run(joined())
 
     def is_in(self, gate: Gate) -> bool:
         assert isinstance(gate, RedisGate)
-        return gate.pipe is not None and gate.era == self.client.get(keys.ERA)
+        return gate.pipe is not None and gate.epoch == self.client.get(keys.ERA)
 
     @rule(number=st.integers(0, GATES - 1), name=USERS, times=st.integers(1, 4))
     def admit(self, number: int, name: str, times: int) -> None:

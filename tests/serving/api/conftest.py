@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.site import Site, open_site
+from tests.serving.installation import Installation, open_installation
 
 
 @pytest.fixture
-def site(database_url: str, tmp_path: Path) -> Generator[Site]:
+def installation(database_url: str, tmp_path: Path) -> Generator[Installation]:
     """The same test runs on both kinds of database."""
-    with open_site(database_url, tmp_path) as site:
-        yield site
+    with open_installation(database_url, tmp_path) as installation:
+        yield installation
 
 
 @pytest.fixture
-def lite(sqlite_url: str, tmp_path: Path) -> Generator[Site]:
+def lite(sqlite_url: str, tmp_path: Path) -> Generator[Installation]:
     """For what no database has a part in."""
-    with open_site(sqlite_url, tmp_path) as site:
-        yield site
+    with open_installation(sqlite_url, tmp_path) as installation:
+        yield installation

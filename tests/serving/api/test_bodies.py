@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from serving.listening.connections import Connections
-from serving.wire.body import SMALL_BODY_BYTES
-from tests.serving.listening.server import Client, listening
-from tests.serving.site import Site
+from modelyard.serving.transport.listening.connections import Connections
+from modelyard.serving.wire.openai.body import SMALL_BODY_BYTES
+from tests.serving.installation import Installation
+from tests.serving.transport.listening.server import Client, listening
 
 pytestmark = pytest.mark.anyio
 
@@ -20,8 +20,8 @@ MIB = 1024 * 1024
 
 
 @asynccontextmanager
-async def gateway(site: Site) -> AsyncGenerator[int]:
-    async with listening(site.app(), Connections()) as port:
+async def gateway(installation: Installation) -> AsyncGenerator[int]:
+    async with listening(installation.app(), Connections()) as port:
         while True:  # it listens once the application has started
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -56,7 +56,7 @@ def _uncollected() -> Generator[None]:
 
 @pytest.mark.usefixtures("_uncollected")
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/v1/login", "/nowhere"])
-async def test_a_body_is_given_back_when_its_sender_leaves(path: str, lite: Site) -> None:
+async def test_a_body_is_given_back_when_its_sender_leaves(path: str, lite: Installation) -> None:
     """Before a collection of garbage, which comes seldom: many of them would fill the memory."""
     async with gateway(lite) as port:
         for _ in range(2):
@@ -77,7 +77,7 @@ async def _leave_in_the_middle(port: int, path: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/login", "/api/v1/admin/gpus/cpu-0/clear"])
-async def test_a_route_takes_no_more_than_it_needs(path: str, lite: Site) -> None:
+async def test_a_route_takes_no_more_than_it_needs(path: str, lite: Installation) -> None:
     """It is refused before the body is read, and the refusal can be read."""
     async with gateway(lite) as port:
         client = await opened(port)
@@ -97,7 +97,7 @@ async def test_a_route_takes_no_more_than_it_needs(path: str, lite: Site) -> Non
         client.leave()
 
 
-async def test_a_login_fits(lite: Site) -> None:
+async def test_a_login_fits(lite: Installation) -> None:
     """With the longest password, written as JSON writes the oddest letters."""
     body = json.dumps({"name": "ada", "password": "\U0001f600" * 256}).encode()
     async with gateway(lite) as port:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving.site import NOBODY, SCRAPING, Site, once_it_speaks
+from tests.serving.installation import NOBODY, SCRAPING, Installation, once_it_speaks
 
 pytestmark = pytest.mark.anyio
 
@@ -24,11 +24,11 @@ def text_of(events: bytes) -> str:
     return "".join(c["delta"].get("content") or "" for chunk in chunks for c in chunk["choices"])
 
 
-async def test_an_answer_passes_with_its_version_and_id(site: Site) -> None:
+async def test_an_answer_passes_with_its_version_and_id(installation: Installation) -> None:
     """The engine's answer comes back unchanged, with the version and the request named."""
-    version = site.shelf.add("owner/talker")
-    with site.engine(version):
-        async with site.client(site.ada) as client:
+    version = installation.shelf.add("owner/talker")
+    with installation.engine(version):
+        async with installation.client(installation.ada) as client:
             answer = await client.post(CHAT, json=ask("owner/talker@champion", max_tokens=3))
     assert answer.status_code == 200
     assert answer.headers["X-Modelyard-Version"] == "owner/talker@1"
@@ -39,7 +39,7 @@ async def test_an_answer_passes_with_its_version_and_id(site: Site) -> None:
     assert body["usage"]["completion_tokens"] == 3
 
 
-async def test_a_stream_passes_event_by_event(lite: Site) -> None:
+async def test_a_stream_passes_event_by_event(lite: Installation) -> None:
     """Server-sent events arrive as the engine writes them, marked not to be buffered."""
     version = lite.shelf.add("talker")
     with lite.engine(version):
@@ -51,7 +51,7 @@ async def test_a_stream_passes_event_by_event(lite: Site) -> None:
     assert answer.content.endswith(b"data: [DONE]\n\n")
 
 
-async def test_a_text_completion_passes(lite: Site) -> None:
+async def test_a_text_completion_passes(lite: Installation) -> None:
     """The older completions call goes the same way."""
     version = lite.shelf.add("talker")
     with lite.engine(version):
@@ -61,7 +61,7 @@ async def test_a_text_completion_passes(lite: Site) -> None:
     assert answer.json()["choices"][0]["text"].split() == ["All", "the"]
 
 
-async def test_embeddings_pass(lite: Site) -> None:
+async def test_embeddings_pass(lite: Installation) -> None:
     """They go the same way; whether the model makes any is the engine's to say."""
     version = lite.shelf.add("talker")
     with lite.engine(version):
@@ -73,7 +73,7 @@ async def test_embeddings_pass(lite: Site) -> None:
 
 
 @pytest.mark.parametrize("path", ["/tokenize", "/detokenize"])
-async def test_tokenising_passes(lite: Site, path: str) -> None:
+async def test_tokenising_passes(lite: Installation, path: str) -> None:
     """Beside /v1, in the same form: refusals of the gateway and of the engine."""
     version = lite.shelf.add("talker")
     body = {"model": "talker", "prompt": "x"} if path == "/tokenize" else {"tokens": [1]}
@@ -85,7 +85,7 @@ async def test_tokenising_passes(lite: Site, path: str) -> None:
     assert unknown.json()["error"]["code"] == "model_not_found"
 
 
-async def test_what_the_engine_refuses_keeps_its_status(lite: Site) -> None:
+async def test_what_the_engine_refuses_keeps_its_status(lite: Installation) -> None:
     """A wrong parameter is the engine's to explain; the gateway passes it on."""
     version = lite.shelf.add("talker")
     with lite.engine(version):
@@ -110,7 +110,7 @@ async def test_what_the_engine_refuses_keeps_its_status(lite: Site) -> None:
     ],
 )
 async def test_a_bad_body_is_explained_in_openai_s_form(
-    lite: Site, body: bytes, status: int, code: str, param: str | None
+    lite: Installation, body: bytes, status: int, code: str, param: str | None
 ) -> None:
     """Wrong JSON, wrong types and unknown models name what is wrong."""
     lite.shelf.add("talker")
@@ -123,7 +123,7 @@ async def test_a_bad_body_is_explained_in_openai_s_form(
     assert error["type"] == "invalid_request_error"
 
 
-async def test_a_body_beyond_eight_megabytes_is_a_413(lite: Site) -> None:
+async def test_a_body_beyond_eight_megabytes_is_a_413(lite: Installation) -> None:
     """Whether it announces its length or not."""
 
     async def endless() -> AsyncGenerator[bytes]:
@@ -138,10 +138,10 @@ async def test_a_body_beyond_eight_megabytes_is_a_413(lite: Site) -> None:
         assert answer.json()["error"]["code"] == "request_too_large"
 
 
-async def test_a_private_model_is_unknown_to_others(site: Site) -> None:
+async def test_a_private_model_is_unknown_to_others(installation: Installation) -> None:
     """A foreign private model and a missing one answer the same."""
-    site.private("owner/secret", site.admin)
-    async with site.client(site.ada) as client:
+    installation.private("owner/secret", installation.admin)
+    async with installation.client(installation.ada) as client:
         foreign = await client.post(CHAT, json=ask("owner/secret"))
         missing = await client.post(CHAT, json=ask("owner/nothing"))
     assert foreign.status_code == missing.status_code == 404
@@ -149,7 +149,7 @@ async def test_a_private_model_is_unknown_to_others(site: Site) -> None:
     assert hidden == missing.text
 
 
-async def test_without_a_worker_it_is_a_503_that_says_what_to_do(lite: Site) -> None:
+async def test_without_a_worker_it_is_a_503_that_says_what_to_do(lite: Installation) -> None:
     """Nobody to ask: try later, and here is how to start one."""
     lite.shelf.add("talker")
     async with lite.client(lite.ada) as client:
@@ -160,7 +160,7 @@ async def test_without_a_worker_it_is_a_503_that_says_what_to_do(lite: Site) -> 
     assert "modelyard worker" in answer.json()["error"]["message"]
 
 
-async def test_a_dead_engine_costs_one_more_try_elsewhere(lite: Site) -> None:
+async def test_a_dead_engine_costs_one_more_try_elsewhere(lite: Installation) -> None:
     """A request whose engine is gone before the first byte goes to another one."""
     version = lite.shelf.add("talker")
     with lite.engine(version):
@@ -172,7 +172,7 @@ async def test_a_dead_engine_costs_one_more_try_elsewhere(lite: Site) -> None:
     assert answer.status_code == 200
 
 
-async def test_an_engine_that_dies_in_a_stream_leaves_an_error_event(lite: Site) -> None:
+async def test_an_engine_that_dies_in_a_stream_leaves_an_error_event(lite: Installation) -> None:
     """The client is told that the answer broke off: by an event, not by a cut connection."""
     version = lite.shelf.add("talker")
     with lite.engine(version, delay_s=0.3) as engine:
@@ -186,7 +186,7 @@ async def test_an_engine_that_dies_in_a_stream_leaves_an_error_event(lite: Site)
     assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "engine_failed"
 
 
-async def test_counts_carry_known_names_only(lite: Site) -> None:
+async def test_counts_carry_known_names_only(lite: Installation) -> None:
     """Ten made-up model names and routes add no series; the catalog's model has its own."""
     version = lite.shelf.add("talker")
     with lite.engine(version):

@@ -8,9 +8,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from serving.api.hot_path import PATHS
+from modelyard.serving.api.inference.endpoint import PATHS
 from tests.serving.extremes import IN_JSON, IN_TEXT
-from tests.serving.site import Site, running
+from tests.serving.installation import Installation, running
 
 pytestmark = pytest.mark.anyio
 
@@ -76,16 +76,16 @@ def requests(schema: Schema, known: dict[str, str]) -> Iterator[httpx.Request]:
             yield httpx.Request(method, usual, content=body, headers=told)
 
 
-async def test_no_parameter_breaks_a_route(site: Site) -> None:
+async def test_no_parameter_breaks_a_route(installation: Installation) -> None:
     """Each parameter of each route, with each value: what it is not, it is told to the client."""
-    site.shelf.add("talker")
-    site.worker()
-    app = site.app()
-    user_id = site.identity.authenticate_key(site.ada).user_id
+    installation.shelf.add("talker")
+    installation.worker()
+    app = installation.app()
+    user_id = installation.identity.authenticate_key(installation.ada).user_id
     broken, count = [], 0
     async with running(app) as asgi:
         transport = httpx.ASGITransport(asgi, raise_app_exceptions=False)
-        headers = {"Authorization": f"Bearer {site.admin}"}
+        headers = {"Authorization": f"Bearer {installation.admin}"}
         async with httpx.AsyncClient(transport=transport, headers=headers) as client:
             for request in requests(app.openapi(), KNOWN | {"user_id": user_id}):
                 request.headers.update(headers)
@@ -109,15 +109,20 @@ NUMBERED = (
 )
 
 
-async def test_nothing_in_a_request_to_a_model_breaks_the_hot_path(site: Site) -> None:
+async def test_nothing_in_a_request_to_a_model_breaks_the_hot_path(
+    installation: Installation,
+) -> None:
     """What the gateway itself reads of it: name with version and adapter, sizes, headers."""
     usual = {"model": '"talker"', "messages": '[{"role": "user", "content": "a"}]'}
-    version = site.shelf.add("talker")
-    app = site.app()
-    with site.engine(version):
+    version = installation.shelf.add("talker")
+    app = installation.app()
+    with installation.engine(version):
         async with running(app) as asgi:
             transport = httpx.ASGITransport(asgi, raise_app_exceptions=False)
-            told = {"Authorization": f"Bearer {site.ada}", "Content-Type": "application/json"}
+            told = {
+                "Authorization": f"Bearer {installation.ada}",
+                "Content-Type": "application/json",
+            }
             async with httpx.AsyncClient(
                 transport=transport, base_url="http://gateway", headers=told, timeout=60
             ) as client:
@@ -133,10 +138,10 @@ async def test_nothing_in_a_request_to_a_model_breaks_the_hot_path(site: Site) -
                     assert answer.status_code == 400
 
 
-async def test_a_number_that_no_version_has_is_told_so(site: Site) -> None:
+async def test_a_number_that_no_version_has_is_told_so(installation: Installation) -> None:
     """Whatever its size; the database is not asked for one that it could not hold."""
-    site.shelf.add("talker")
-    async with site.client(site.ada) as client:
+    installation.shelf.add("talker")
+    async with installation.client(installation.ada) as client:
         for number in NUMBERED:
             asked = await client.post(CHAT, json={"model": f"talker@{number}", "messages": []})
             shown = await client.get(f"/v1/models/talker@{number}")

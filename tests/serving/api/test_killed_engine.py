@@ -6,9 +6,9 @@ import time
 import pytest
 from sqlalchemy import select
 
-from registry.tables import UsageRow
+from modelyard.registry.billing.tables import UsageRow
 from tests.serving.engines.processes import engine_process
-from tests.serving.site import TOKEN, Site
+from tests.serving.installation import TOKEN, Installation
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -24,7 +24,7 @@ async def _ask(client: object, ended: list[tuple[float, int, bool]]) -> None:
     ended.append((begun, answer.status_code, whole))
 
 
-async def test_only_the_streams_of_the_killed_engine_break(lite: Site) -> None:
+async def test_only_the_streams_of_the_killed_engine_break(lite: Installation) -> None:
     """Three engines, one killed: whatever comes from then on is answered elsewhere, at once."""
     version = lite.shelf.add("talker")
     options = {"delay_s": 0.02}
@@ -58,9 +58,9 @@ async def test_only_the_streams_of_the_killed_engine_break(lite: Site) -> None:
     assert KILLED not in after
 
 
-def _devices(site: Site, at: float) -> tuple[list[str], list[str]]:
+def _devices(installation: Installation, at: float) -> tuple[list[str], list[str]]:
     """Where the requests from before and after that time were answered."""
-    with site.database.read() as session:
+    with installation.database.read() as session:
         rows = session.execute(select(UsageRow.at, UsageRow.device_id)).tuples().all()
     split = int(at * 1000)
     return [d for t, d in rows if t < split], [d for t, d in rows if t >= split]

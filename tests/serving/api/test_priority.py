@@ -8,20 +8,20 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from registry.names import ModelVersion
-from registry.quotas import QuotaChange, Quotas
-from serving.api.parts import Parts
-from tests.serving.engines.processes import EngineProcess, engine_process
-from tests.serving.site import TOKEN, Site
+from modelyard.registry.billing.quotas import QuotaChange, Quotas
+from modelyard.registry.catalog.model import ModelVersion
+from modelyard.serving.api.services import Services
+from tests.serving.engines.processes import StartedEngine, engine_process
+from tests.serving.installation import TOKEN, Installation
 
 pytestmark = pytest.mark.anyio
 
 ASK = {"model": "talker", "prompt": "Say", "max_tokens": 4}
 
 
-def _limit(site: Site, *, gpus: int = 0, priority: int = 5) -> None:
-    ada = site.identity.authenticate_key(site.ada).user_id
-    Quotas(site.database).set(ada, QuotaChange(gpus, 0, priority, None))
+def _limit(installation: Installation, *, gpus: int = 0, priority: int = 5) -> None:
+    ada = installation.identity.authenticate_key(installation.ada).user_id
+    Quotas(installation.database).set(ada, QuotaChange(gpus, 0, priority, None))
 
 
 async def _ask(client: httpx.AsyncClient, priority: str = "", **more: object) -> httpx.Response:
@@ -30,7 +30,7 @@ async def _ask(client: httpx.AsyncClient, priority: str = "", **more: object) ->
 
 
 @contextmanager
-def _held(*engines: EngineProcess) -> Generator[None]:
+def _held(*engines: StartedEngine) -> Generator[None]:
     """Engines that do nothing until the block ends: what is sent there stays there."""
     for engine in engines:
         engine.process.send_signal(signal.SIGSTOP)
@@ -39,15 +39,15 @@ def _held(*engines: EngineProcess) -> Generator[None]:
         engine.process.send_signal(signal.SIGCONT)
 
 
-async def _once_there(parts: Parts, *, sent: int, held: int) -> None:
+async def _once_there(services: Services, *, sent: int, held: int) -> None:
     """Wait until so many requests are on the workers, and so many are held for them."""
-    workers = parts.gateway.router.core.yard.workers
+    workers = services.gateway.router.core.cluster.workers
     async with asyncio.timeout(60):
         while (sum(w.sent for w in workers), sum(len(w.held) for w in workers)) != (sent, held):
             await asyncio.sleep(0.01)
 
 
-async def test_a_priority_above_the_user_s_limit_is_forbidden(lite: Site) -> None:
+async def test_a_priority_above_the_user_s_limit_is_forbidden(lite: Installation) -> None:
     """The limit is named; at the limit, and where nothing is asked for, the answer comes."""
     _limit(lite, priority=2)
     with lite.engine(lite.shelf.add("talker")):
@@ -60,7 +60,7 @@ async def test_a_priority_above_the_user_s_limit_is_forbidden(lite: Site) -> Non
 
 
 @pytest.mark.parametrize("wrong", ["0", "6", "urgent", "3.0", "-1"])
-async def test_what_is_no_priority_is_named(lite: Site, wrong: str) -> None:
+async def test_what_is_no_priority_is_named(lite: Installation, wrong: str) -> None:
     """An integer from 1 to 5 or nothing."""
     async with lite.client(lite.ada) as client:
         answer = await _ask(client, wrong)
@@ -68,7 +68,7 @@ async def test_what_is_no_priority_is_named(lite: Site, wrong: str) -> None:
     assert answer.json()["error"]["param"] == "X-Modelyard-Priority"
 
 
-async def test_the_urgent_are_answered_first(lite: Site) -> None:
+async def test_the_urgent_are_answered_first(lite: Installation) -> None:
     """Of those that wait for the one place, not who came first but who is most urgent."""
     version, order = lite.shelf.add("talker"), list[str]()
 
@@ -79,18 +79,18 @@ async def test_the_urgent_are_answered_first(lite: Site) -> None:
     with lite.engine(version) as engine:
         lite.worker(slots=1)
         lite.ready(version, engine.url)
-        async with lite.opened(lite.ada) as (client, parts), asyncio.TaskGroup() as group:
+        async with lite.opened(lite.ada) as (client, services), asyncio.TaskGroup() as group:
             with _held(engine):
                 group.create_task(ask(client, "3"))
-                await _once_there(parts, sent=1, held=0)
+                await _once_there(services, sent=1, held=0)
                 for held, priority in enumerate(("1", "2", "5"), 1):
                     group.create_task(ask(client, priority))
-                    await _once_there(parts, sent=1, held=held)
+                    await _once_there(services, sent=1, held=held)
     assert order == ["3", "5", "2", "1"]
 
 
 @contextmanager
-def _two(site: Site, version: ModelVersion) -> Generator[list[EngineProcess]]:
+def _two(installation: Installation, version: ModelVersion) -> Generator[list[StartedEngine]]:
     options = {"delay_s": 0.02}
     engines = [
         engine_process(
@@ -100,27 +100,27 @@ def _two(site: Site, version: ModelVersion) -> Generator[list[EngineProcess]]:
     ]
     with engines[0] as one, engines[1] as two:
         for number, engine in enumerate((one, two)):
-            site.worker(f"cpu-{number}")
-            site.ready(version, engine.url, f"cpu-{number}")
+            installation.worker(f"cpu-{number}")
+            installation.ready(version, engine.url, f"cpu-{number}")
         yield [one, two]
 
 
 @pytest.mark.parametrize(("limit", "devices"), [(0, 2), (1, 1)])
 async def test_a_user_is_on_no_more_devices_than_the_quota_says(
-    lite: Site, limit: int, devices: int
+    lite: Installation, limit: int, devices: int
 ) -> None:
     """Eight at once on two devices: all are answered, at any moment from as many as allowed."""
     _limit(lite, gpus=limit)
     seen = set[int]()
     with _two(lite, lite.shelf.add("talker")) as engines:
-        async with lite.opened(lite.ada) as (client, parts):
+        async with lite.opened(lite.ada) as (client, services):
 
             async def look() -> None:
                 seen.add((await client.get("/api/v1/quota")).json()["gpu_usage"])
 
             with _held(*engines):
                 asks = [asyncio.create_task(_ask(client, max_tokens=20)) for _ in range(8)]
-                await _once_there(parts, sent=8, held=0)
+                await _once_there(services, sent=8, held=0)
                 await look()
             while not all(ask.done() for ask in asks):
                 await look()

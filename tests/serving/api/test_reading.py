@@ -6,12 +6,12 @@ import pytest
 
 from tests.models.onnx_tiny import Bert
 from tests.serving.engines.processes import engine_process
-from tests.serving.site import TOKEN, Site
+from tests.serving.installation import TOKEN, Installation
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_an_embedding_passes_the_gateway(lite: Site, tmp_path: Path) -> None:
+async def test_an_embedding_passes_the_gateway(lite: Installation, tmp_path: Path) -> None:
     """The vector comes back with the name the client used and the version that answered."""
     path = Bert().write(tmp_path / "model")
     version = lite.shelf.add_onnx("owner/reader", tmp_path / "model")
@@ -29,7 +29,7 @@ async def test_an_embedding_passes_the_gateway(lite: Site, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/rerank", "/v1/classify"])
-async def test_a_model_that_writes_reads_for_nobody(lite: Site, path: str) -> None:
+async def test_a_model_that_writes_reads_for_nobody(lite: Installation, path: str) -> None:
     """400 with the code that says the model is of another kind."""
     version = lite.shelf.add("talker")
     with lite.engine(version):

@@ -6,12 +6,14 @@ import pytest
 
 from tests.models.tiny import Tiny
 from tests.serving.engines.processes import engine_process
-from tests.serving.site import TOKEN, Site
+from tests.serving.installation import TOKEN, Installation
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_one_user_asked_is_not_cached_for_another(lite: Site, tmp_path: Path) -> None:
+async def test_what_one_user_asked_is_not_cached_for_another(
+    lite: Installation, tmp_path: Path
+) -> None:
     """Not even for one who claims to be the other."""
     version = lite.shelf.add("writer")
     path = Tiny(endless=True).write(tmp_path / "writer.gguf")

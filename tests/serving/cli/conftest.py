@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.serving.cli.shell import Shell
-from tests.serving.site import Site, open_site
+from tests.serving.installation import Installation, open_installation
 
 
 @pytest.fixture
-def site(sqlite_url: str, tmp_path: Path) -> Generator[Site]:
-    with open_site(sqlite_url, tmp_path) as site:
-        yield site
+def installation(sqlite_url: str, tmp_path: Path) -> Generator[Installation]:
+    with open_installation(sqlite_url, tmp_path) as installation:
+        yield installation
 
 
 @pytest.fixture
-def shell(site: Site, monkeypatch: pytest.MonkeyPatch) -> Shell:
+def shell(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """The command, in this process, over the site's own settings."""
-    return Shell.over(site, monkeypatch)
+    return Shell.over(installation, monkeypatch)

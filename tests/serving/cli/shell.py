@@ -9,23 +9,23 @@ import pytest
 from sqlalchemy import update
 from typer.testing import CliRunner
 
-from registry.console import Commands, err, out
-from registry.database import utc_now
-from registry.errors import ModelyardError
-from registry.tables import WorkerRow
-from serving.cli.register import register
-from tests.serving.site import SECRET, Site
+from modelyard.registry.console import Commands, err, out
+from modelyard.registry.database import utc_now
+from modelyard.registry.errors import ModelyardError
+from modelyard.registry.fleet.tables import WorkerRow
+from modelyard.serving.cli.register import register
+from tests.serving.installation import SECRET, Installation
 
 
-def keep_alive(site: Site) -> None:
+def keep_alive(installation: Installation) -> None:
     """Signs of life that last for an hour, however long a command's libraries take to load."""
     later = utc_now() + timedelta(hours=1)
-    with site.database.begin() as session:
+    with installation.database.begin() as session:
         session.execute(update(WorkerRow).values(heartbeat_at=later))
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class CommandResult:
     """How a command ended and what it said."""
 
     code: int
@@ -42,9 +42,9 @@ class Shell:
     commands: Commands
 
     @classmethod
-    def over(cls, site: Site, monkeypatch: pytest.MonkeyPatch) -> "Shell":
-        monkeypatch.setenv("MODELYARD_DATA_DIR", str(site.settings.data_dir))
-        monkeypatch.setenv("MODELYARD_DATABASE_URL", site.settings.database_url)
+    def over(cls, installation: Installation, monkeypatch: pytest.MonkeyPatch) -> "Shell":
+        monkeypatch.setenv("MODELYARD_DATA_DIR", str(installation.settings.data_dir))
+        monkeypatch.setenv("MODELYARD_DATABASE_URL", installation.settings.database_url)
         monkeypatch.setenv("MODELYARD_SECRET_KEY", SECRET)
         for name in ("MODELYARD_GATEWAY_URL", "MODELYARD_API_KEY", "MODELYARD_CONFIG"):
             monkeypatch.delenv(name, raising=False)
@@ -54,10 +54,10 @@ class Shell:
         register(commands)
         return cls(commands)
 
-    def run(self, *arguments: str, typed: str = "") -> Ended:
+    def run(self, *arguments: str, typed: str = "") -> CommandResult:
         result = CliRunner().invoke(self.commands.root, list(arguments), input=typed)
         if isinstance(result.exception, ModelyardError):
-            return Ended(result.exception.exit_code, str(result.exception))
+            return CommandResult(result.exception.exit_code, str(result.exception))
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Ended(result.exit_code, result.output)
+        return CommandResult(result.exit_code, result.output)

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from tests.serving.cli.shell import Shell
-from tests.serving.site import Site
+from tests.serving.installation import Installation
 
 
 def _found(shell: Shell) -> dict[str, dict[str, str]]:
@@ -20,7 +20,7 @@ def _apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELYARD_PORT", "0")
 
 
-def test_an_embedded_installation_is_well(shell: Shell, site: Site) -> None:
+def test_an_embedded_installation_is_well(shell: Shell, installation: Installation) -> None:
     """Nothing fails; a Hub that is away is only a warning."""
     found = _found(shell)
     assert {name for name, f in found.items() if f["level"] == "fail"} == set()
@@ -60,9 +60,9 @@ def test_a_taken_port_fails(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> No
         assert _found(shell)["Port"]["level"] == "fail"
 
 
-def test_a_readable_secret_fails(shell: Shell, site: Site) -> None:
+def test_a_readable_secret_fails(shell: Shell, installation: Installation) -> None:
     """The file that signs sessions is for its owner alone."""
-    file = site.settings.data_dir / "secret.key"
+    file = installation.settings.data_dir / "secret.key"
     file.write_text("x" * 40)
     file.chmod(0o644)
     finding = _found(shell)["Data folder"]

@@ -19,9 +19,9 @@ HEAVY = (
 
 LOADED = """
 import sys
-from serving.cli.main import build
+from modelyard.serving.cli.main import build
 build()
-from serving.asgi import create_app
+from modelyard.serving.asgi import create_app
 from asgi_lifespan import LifespanManager
 import asyncio
 async def start():

@@ -15,7 +15,7 @@ class Hidden:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Hidden())
 sys.argv = ["modelyard", *{argv!r}]
-from serving.cli.main import run
+from modelyard.serving.cli.main import run
 run()
 """
 
@@ -46,7 +46,7 @@ def test_a_setting_nobody_knows_is_refused_with_the_nearest(tmp_path: Path) -> N
     file = tmp_path / "settings.toml"
     file.write_text('databse_url = "sqlite:////tmp/x.db"')
     ended = subprocess.run(
-        [sys.executable, "-m", "serving.cli.main", "config"],
+        [sys.executable, "-m", "modelyard.serving.cli.main", "config"],
         env={"MODELYARD_CONFIG": str(file)},
         capture_output=True,
         text=True,

@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 import openai
 
-from serving.engines.surroundings import engine_environment
+from modelyard.serving.engines.child.environment import child_environment
 
 TOKEN = "t" * 32
-SERVER = [sys.executable, "-m", "serving.engines.server", "--config", "-"]
+SERVER = [sys.executable, "-m", "modelyard.serving.engines.process.server", "--config", "-"]
 
 
 @dataclass(frozen=True, slots=True)
-class EngineProcess:
+class StartedEngine:
     """A running engine process and what it said when it was ready."""
 
     process: subprocess.Popen[str]
@@ -58,17 +58,17 @@ def config(**given: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def engine_process(**given: Any) -> Generator[EngineProcess]:
+def engine_process(**given: Any) -> Generator[StartedEngine]:
     """Start one, wait for its ready line, and end it whatever happens."""
     with subprocess.Popen(
         SERVER,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=engine_environment(given.get("format", "mock")),
+        env=child_environment(given.get("format", "mock")),
     ) as process:
         try:
-            yield EngineProcess(process, _first_line(process, json.dumps(config(**given))))
+            yield StartedEngine(process, _first_line(process, json.dumps(config(**given))))
         finally:
             process.kill()
 

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from serving.engines.aside import LONG, MOST_WAITING, Aside
-from serving.errors import EngineBusy
+from modelyard.serving.engines.aside import LONG, MOST_WAITING, Aside
+from modelyard.serving.errors import EngineBusy
 
 pytestmark = pytest.mark.anyio
 

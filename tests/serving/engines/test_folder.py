@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.engines.folder import lay_out
-from serving.errors import ModelUnloadable
+from modelyard.serving.engines.folder import lay_out
+from modelyard.serving.errors import ModelUnloadable
 
 
 def test_bytes_are_copied_to_the_names_below(tmp_path: Path) -> None:

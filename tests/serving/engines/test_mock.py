@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from serving.engines.generation import Ask, Finish
-from serving.engines.mock import MockEngine
-from serving.errors import ContextLengthExceeded, EngineFailed
+from modelyard.serving.engines.generation import Finish, GenerationRequest
+from modelyard.serving.engines.mock import MockEngine
+from modelyard.serving.errors import ContextLengthExceeded, EngineFailed
 
 
-async def _text(engine: MockEngine, ask: Ask) -> tuple[str, Finish | None]:
+async def _text(engine: MockEngine, ask: GenerationRequest) -> tuple[str, Finish | None]:
     deltas = [d async for d in engine.generate(await engine.prepare(ask))]
     return "".join(d.text for d in deltas), deltas[-1].finish
 
@@ -17,7 +17,7 @@ async def _text(engine: MockEngine, ask: Ask) -> tuple[str, Finish | None]:
 def test_it_says_the_same_words_in_a_circle() -> None:
     """The answer depends on its length alone."""
     engine = MockEngine(words=("a", "b"), delay_s=0)
-    assert asyncio.run(_text(engine, Ask("x", 5))) == ("a b a b a", Finish.LENGTH)
+    assert asyncio.run(_text(engine, GenerationRequest("x", 5))) == ("a b a b a", Finish.LENGTH)
 
 
 def test_only_so_many_speak_at_once() -> None:
@@ -25,7 +25,7 @@ def test_only_so_many_speak_at_once() -> None:
 
     async def watch() -> tuple[int, int]:
         engine = MockEngine(delay_s=0.05, parallel=2)
-        asks = [asyncio.create_task(_text(engine, Ask("x", 2))) for _ in range(5)]
+        asks = [asyncio.create_task(_text(engine, GenerationRequest("x", 2))) for _ in range(5)]
         await asyncio.sleep(0.02)
         seen = engine.snapshot()
         await asyncio.gather(*asks)
@@ -38,10 +38,10 @@ def test_only_so_many_speak_at_once() -> None:
 def test_it_refuses_a_prompt_longer_than_its_context() -> None:
     """The bound is the real engine's: prompt and answer share the context."""
     with pytest.raises(ContextLengthExceeded, match="30"):
-        asyncio.run(MockEngine(context_length=30).prepare(Ask("x " * 30)))
+        asyncio.run(MockEngine(context_length=30).prepare(GenerationRequest("x " * 30)))
 
 
 def test_it_fails_where_it_is_asked_to() -> None:
     """`[fail]` in the prompt breaks the answer after its first word."""
     with pytest.raises(EngineFailed):
-        asyncio.run(_text(MockEngine(delay_s=0), Ask("please [fail]", 5)))
+        asyncio.run(_text(MockEngine(delay_s=0), GenerationRequest("please [fail]", 5)))

@@ -2,12 +2,12 @@
 
 import pytest
 
-from serving.engines.paces import Paces
+from modelyard.serving.engines.paces import StepSpeeds
 
 
 def test_steps_of_like_size_share_a_pace() -> None:
     """Sizes are powers of two; each counts its steps and tells tokens a second."""
-    paces = Paces()
+    paces = StepSpeeds()
     for tokens in (5, 8, 7):
         paces.add(tokens, tokens / 50)
     paces.add(9, 0.1)
@@ -17,7 +17,7 @@ def test_steps_of_like_size_share_a_pace() -> None:
 
 def test_a_device_that_slows_down_is_soon_seen_to() -> None:
     """A thousand quick steps weigh little after two hundred slow ones."""
-    paces = Paces()
+    paces = StepSpeeds()
     for _ in range(1000):
         paces.add(4, 0.01)
     for _ in range(200):

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.engines.text import StopText, TextStream
+from modelyard.serving.engines.text import StopText, TextStream
 
 
 def _through(stops: tuple[str, ...], pieces: list[str]) -> str:

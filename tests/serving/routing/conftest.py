@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.site import Site, open_site
+from tests.serving.installation import Installation, open_installation
 
 
 @pytest.fixture
-def site(sqlite_url: str, tmp_path: Path) -> Generator[Site]:
-    with open_site(sqlite_url, tmp_path) as site:
-        yield site
+def installation(sqlite_url: str, tmp_path: Path) -> Generator[Installation]:
+    with open_installation(sqlite_url, tmp_path) as installation:
+        yield installation

@@ -10,14 +10,14 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from registry.names import ModelVersion
-from registry.tables import UsageRow
-from serving.routing.retries import FLOOR, SHARE
-from serving.routing.router import Router
-from serving.settings import ServingSettings
-from tests.serving.engines.processes import EngineProcess, engine_process
+from modelyard.registry.billing.tables import UsageRow
+from modelyard.registry.catalog.model import ModelVersion
+from modelyard.serving.routing.retries import FLOOR, SHARE
+from modelyard.serving.routing.router import Router
+from modelyard.serving.settings import ServingSettings
+from tests.serving.engines.processes import StartedEngine, engine_process
+from tests.serving.installation import TOKEN, Installation, state
 from tests.serving.routing.stand_in import StandIn
-from tests.serving.site import TOKEN, Site, state
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -27,10 +27,10 @@ OWN, OTHER = "cpu-0", "cpu-1"
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class HedgingGateway:
     """A gateway that hedges, and its insides."""
 
-    site: Site
+    installation: Installation
     client: httpx.AsyncClient
     router: Router
 
@@ -40,51 +40,56 @@ class Door:
 
     def is_at_rest(self) -> bool:
         """Whether nothing is reserved anywhere."""
-        yard = self.router.core.yard
-        lanes = [lane for worker in yard.workers for lane in worker.lanes.values()]
-        reserved = [w for w in yard.workers if w.sent or w.held or w.free_at]
-        return not reserved and not any(x.busy for x in lanes) and not any(yard.orphans.values())
+        cluster = self.router.core.cluster
+        replicas = [replica for worker in cluster.workers for replica in worker.replicas.values()]
+        reserved = [w for w in cluster.workers if w.sent or w.held or w.free_at]
+        return (
+            not reserved and not any(x.busy for x in replicas) and not any(cluster.orphans.values())
+        )
 
     def rows(self) -> list[tuple[str, str, int]]:
-        with self.site.database.read() as session:
+        with self.installation.database.read() as session:
             found = session.scalars(select(UsageRow))
             return [(row.device_id, row.status, row.output_tokens) for row in found]
 
 
 @pytest.fixture
-def version(site: Site) -> ModelVersion:
-    return site.shelf.add("talker")
+def version(installation: Installation) -> ModelVersion:
+    return installation.shelf.add("talker")
 
 
 @asynccontextmanager
-async def door(site: Site, **settings: float) -> AsyncGenerator[Door]:
-    async with site.opened(site.ada, **({"hedge_after_s": AFTER_S} | settings)) as (client, parts):
-        yield Door(site, client, parts.gateway.router)
+async def door(installation: Installation, **settings: float) -> AsyncGenerator[HedgingGateway]:
+    async with installation.opened(installation.ada, **({"hedge_after_s": AFTER_S} | settings)) as (
+        client,
+        parts,
+    ):
+        yield HedgingGateway(installation, client, parts.gateway.router)
 
 
 def engines(
-    stack: ExitStack, site: Site, version: ModelVersion, *prefill_s: float
-) -> list[EngineProcess]:
+    stack: ExitStack, installation: Installation, version: ModelVersion, *prefill_s: float
+) -> list[StartedEngine]:
     """One engine on each device, which begins to write after so many seconds."""
-    found = list[EngineProcess]()
+    found = list[StartedEngine]()
     for seconds in prefill_s:
         options = {"prefill_s": seconds}
         started = engine_process(
             internal_token=TOKEN, version_id=version.id, model_name=version.model, options=options
         )
         found.append(stack.enter_context(started))
-    stand(site, version, *(engine.url for engine in found))
+    stand(installation, version, *(engine.url for engine in found))
     return found
 
 
-def stand(site: Site, version: ModelVersion, *urls: str) -> None:
+def stand(installation: Installation, version: ModelVersion, *urls: str) -> None:
     """On each device an engine that answers there."""
     for number, url in enumerate(urls):
-        site.worker(f"cpu-{number}", active_requests=number)
-        site.ready(version, url, f"cpu-{number}")
+        installation.worker(f"cpu-{number}", active_requests=number)
+        installation.ready(version, url, f"cpu-{number}")
 
 
-def active(engine: EngineProcess) -> int:
+def active(engine: StartedEngine) -> int:
     return int(state(engine)["active"])
 
 
@@ -97,42 +102,44 @@ async def until(is_so: Callable[[], bool], within_s: float = 60.0) -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 async def test_the_first_byte_wins_and_the_other_is_cut_off(
-    site: Site, version: ModelVersion, *, stream: bool
+    installation: Installation, version: ModelVersion, *, stream: bool
 ) -> None:
     """It is booked once, on the winner's device, and nothing is learned of who was cut off."""
     with ExitStack() as stack:
-        slow, _ = engines(stack, site, version, NEVER_S, 0.0)
-        async with door(site) as gateway:
+        slow, _ = engines(stack, installation, version, NEVER_S, 0.0)
+        async with door(installation) as gateway:
             answer = await gateway.ask(stream=stream)
             assert answer.status_code == 200
             assert b" world" in answer.content
             assert gateway.is_at_rest()
             await until(lambda: active(slow) == 0)
-            yard = gateway.router.core.yard
-            own = gateway.router.observed.worker(OWN)
+            cluster = gateway.router.core.cluster
+            own = gateway.router.fleet_sync.worker(OWN)
             assert own is not None
-            assert (own.prompts, own.drag.factor) == (0, 1.0)
+            assert (own.prompts, own.slowdown.factor) == (0, 1.0)
             assert len(gateway.router.ejection) == 0
-            assert yard.demands.of(version.id).arrivals == 1
+            assert cluster.demands.of(version.id).arrivals == 1
             assert not gateway.router.running.on(OWN) + gateway.router.running.on(OTHER)
         assert gateway.rows() == [(OTHER, "200", 3)]
 
 
-async def test_it_is_off_unless_it_is_asked_for(site: Site, version: ModelVersion) -> None:
+async def test_it_is_off_unless_it_is_asked_for(
+    installation: Installation, version: ModelVersion
+) -> None:
     """Nobody is sent a request twice, however long the first takes."""
     assert ServingSettings.model_fields["hedge_after_s"].default == 0
     with ExitStack() as stack:
-        engines(stack, site, version, 0.6, 0.0)
-        async with door(site, hedge_after_s=0.0) as gateway:
+        engines(stack, installation, version, 0.6, 0.0)
+        async with door(installation, hedge_after_s=0.0) as gateway:
             assert (await gateway.ask()).status_code == 200
         assert gateway.rows() == [(OWN, "200", 3)]
 
 
-async def test_both_may_fail(site: Site, version: ModelVersion) -> None:
+async def test_both_may_fail(installation: Installation, version: ModelVersion) -> None:
     """Then it is as without: the client is told to come back, nothing is booked or kept."""
     with ExitStack() as stack:
-        both = engines(stack, site, version, NEVER_S, NEVER_S)
-        async with door(site) as gateway:
+        both = engines(stack, installation, version, NEVER_S, NEVER_S)
+        async with door(installation) as gateway:
             asking = asyncio.create_task(gateway.ask(stream=True))
             await until(lambda: [active(engine) for engine in both] == [1, 1])
             for engine in both:
@@ -141,18 +148,18 @@ async def test_both_may_fail(site: Site, version: ModelVersion) -> None:
             assert answer.status_code == 503
             assert int(answer.headers["Retry-After"]) > 0
             assert gateway.is_at_rest()
-            assert set(gateway.router.observed.gone) == {engine.url for engine in both}
+            assert set(gateway.router.fleet_sync.gone) == {engine.url for engine in both}
         assert gateway.rows() == []
 
 
 @pytest.mark.parametrize("killed", [0, 1])
-async def test_one_may_fail(site: Site, version: ModelVersion, killed: int) -> None:
+async def test_one_may_fail(installation: Installation, version: ModelVersion, killed: int) -> None:
     """Whichever ends in the race, the other's answer counts, and the dead one is known to be."""
     other = StandIn(may=(may := asyncio.Event()))
     with ExitStack() as stack:
-        (own,) = engines(stack, site, version, NEVER_S)
-        async with other.running() as url, door(site) as gateway:
-            stand(site, version, *((url, own.url) if killed else (own.url, url)))
+        (own,) = engines(stack, installation, version, NEVER_S)
+        async with other.running() as url, door(installation) as gateway:
+            stand(installation, version, *((url, own.url) if killed else (own.url, url)))
             asking = asyncio.create_task(gateway.ask(stream=True))
             await until(lambda: (active(own), other.asked) == (1, 1))
             own.process.kill()
@@ -161,17 +168,17 @@ async def test_one_may_fail(site: Site, version: ModelVersion, killed: int) -> N
             may.set()
             assert (await asking).status_code == 200
             assert gateway.is_at_rest()
-            assert set(gateway.router.observed.gone) == {own.url}
+            assert set(gateway.router.fleet_sync.gone) == {own.url}
         assert gateway.rows() == [((OTHER, OWN)[killed], "200", 1)]
 
 
 async def test_a_client_that_leaves_in_the_race_ends_both(
-    site: Site, version: ModelVersion
+    installation: Installation, version: ModelVersion
 ) -> None:
     """Both engines stop, and it is booked once, as left."""
     with ExitStack() as stack:
-        both = engines(stack, site, version, NEVER_S, NEVER_S)
-        async with door(site) as gateway:
+        both = engines(stack, installation, version, NEVER_S, NEVER_S)
+        async with door(installation) as gateway:
             asking = asyncio.create_task(gateway.ask(stream=True))
             await until(lambda: [active(engine) for engine in both] == [1, 1])
             asking.cancel()
@@ -181,11 +188,13 @@ async def test_a_client_that_leaves_in_the_race_ends_both(
         assert gateway.rows() == [(OWN, "499", 0)]
 
 
-async def test_a_spent_budget_hedges_nothing(site: Site, version: ModelVersion) -> None:
+async def test_a_spent_budget_hedges_nothing(
+    installation: Installation, version: ModelVersion
+) -> None:
     """Who has to wait waits, rather than doubling the work of a fleet in trouble."""
     with ExitStack() as stack:
-        engines(stack, site, version, 0.6, 0.0)
-        async with door(site) as gateway:
+        engines(stack, installation, version, 0.6, 0.0)
+        async with door(installation) as gateway:
             while gateway.router.budget.spend():
                 pass
             assert (await gateway.ask()).status_code == 200
@@ -194,60 +203,69 @@ async def test_a_spent_budget_hedges_nothing(site: Site, version: ModelVersion) 
 
 @pytest.mark.parametrize("other", ["full", "cold", "in error"])
 async def test_only_a_free_worker_that_has_the_version_is_asked(
-    site: Site, version: ModelVersion, other: str
+    installation: Installation, version: ModelVersion, other: str
 ) -> None:
     """No place is waited for and nothing is loaded: the request stays where it is."""
     with ExitStack() as stack:
-        (_,) = engines(stack, site, version, 0.6)
+        (_,) = engines(stack, installation, version, 0.6)
         spare = engine_process(
             internal_token=TOKEN, version_id=version.id, model_name=version.model
         )
         url = stack.enter_context(spare).url
-        site.worker(
+        installation.worker(
             OTHER,
             active_requests=1,
             slots=1 if other == "full" else 4,
             status="error" if other == "in error" else "available",
         )
         if other != "cold":
-            site.ready(version, url, OTHER)
-        async with door(site) as gateway:
+            installation.ready(version, url, OTHER)
+        async with door(installation) as gateway:
             assert (await gateway.ask()).status_code == 200
             assert gateway.is_at_rest()
         assert gateway.rows() == [(OWN, "200", 3)]
 
 
 @asynccontextmanager
-async def stand_ins(site: Site, version: ModelVersion, *found: StandIn) -> AsyncGenerator[None]:
+async def stand_ins(
+    installation: Installation, version: ModelVersion, *found: StandIn
+) -> AsyncGenerator[None]:
     async with found[0].running() as one, found[1].running() as two:
-        stand(site, version, one, two)
+        stand(installation, version, one, two)
         yield
 
 
 @pytest.mark.parametrize("status", [500, 503])
-async def test_a_refusal_does_not_win(site: Site, version: ModelVersion, status: int) -> None:
+async def test_a_refusal_does_not_win(
+    installation: Installation, version: ModelVersion, status: int
+) -> None:
     """A worker that cannot is quick to say so; the one that is at work goes on."""
     other = StandIn(status)
     own = StandIn(seconds=0.3, may=other.answered)
-    async with stand_ins(site, version, own, other), door(site) as gateway:
+    async with stand_ins(installation, version, own, other), door(installation) as gateway:
         assert (await gateway.ask()).status_code == 200
         assert gateway.is_at_rest()
     assert (own.asked, other.asked) == (1, 1)
 
 
-async def test_two_refusals_are_one(site: Site, version: ModelVersion) -> None:
+async def test_two_refusals_are_one(installation: Installation, version: ModelVersion) -> None:
     """The client gets what its own worker said."""
     other = StandIn(500)
     own = StandIn(503, seconds=0.3, may=other.answered)
-    async with stand_ins(site, version, own, other), door(site) as gateway:
+    async with stand_ins(installation, version, own, other), door(installation) as gateway:
         assert (await gateway.ask()).status_code == 503
         assert gateway.is_at_rest()
 
 
-async def test_hedges_are_within_the_budget(site: Site, version: ModelVersion) -> None:
+async def test_hedges_are_within_the_budget(
+    installation: Installation, version: ModelVersion
+) -> None:
     """However slow a worker is, attempts are at most a fifth more than requests, and a few."""
     slow, other, requests = StandIn(seconds=0.2), StandIn(seconds=0.2), 80
-    async with stand_ins(site, version, slow, other), door(site, hedge_after_s=0.02) as gateway:
+    async with (
+        stand_ins(installation, version, slow, other),
+        door(installation, hedge_after_s=0.02) as gateway,
+    ):
         for _ in range(4):
             answers = await asyncio.gather(*(gateway.ask() for _ in range(requests // 4)))
             assert {answer.status_code for answer in answers} == {200}

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from registry.names import ModelVersion
-from serving.errors import NoWorker, WorkerRefused, WorkerUnreachable
-from serving.routing.census import Census
-from serving.routing.router import Router
-from serving.routing.running import Running
-from serving.routing.target import Target
-from serving.routing.upstream import Upstream
-from serving.routing.work import Work
-from tests.serving.site import ALIVE_S, NOBODY, TOKEN, Site
+from modelyard.registry.catalog.model import ModelVersion
+from modelyard.serving.errors import NoWorker, WorkerRefused, WorkerUnreachable
+from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
+from modelyard.serving.routing.policy.request import RoutedRequest
+from modelyard.serving.routing.router import Router
+from modelyard.serving.routing.running import RunningRequests
+from modelyard.serving.upstream.client import Upstream
+from modelyard.serving.upstream.target import Target
+from tests.serving.installation import ALIVE_S, NOBODY, TOKEN, Installation
 
 pytestmark = pytest.mark.anyio
 
@@ -48,56 +48,65 @@ class ControlStandIn:
         app.router.add_post("/engines/{version_id}", self.load)
         runner = web.AppRunner(app)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
+        installation = web.TCPSite(runner, "127.0.0.1", 0)
+        await installation.start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
         await runner.cleanup()
 
 
 @pytest.fixture
-def version(site: Site) -> ModelVersion:
-    return site.shelf.add("talker")
+def version(installation: Installation) -> ModelVersion:
+    return installation.shelf.add("talker")
 
 
 @asynccontextmanager
-async def open_router(site: Site) -> AsyncGenerator[Router]:
+async def open_router(installation: Installation) -> AsyncGenerator[Router]:
     async with Upstream.open(TOKEN, silent_s=60) as upstream:
-        yield Router(Census(site.fleet, ALIVE_S), upstream, Running(), load_timeout_s=60)
+        yield Router(
+            FleetSnapshotCache(installation.fleet, ALIVE_S),
+            upstream,
+            RunningRequests(),
+            load_timeout_s=60,
+        )
 
 
 async def pick(router: Router, version: ModelVersion) -> Target:
     """Where a small request goes."""
-    held = await router.reserve(version, Work("r", "ada", prompt_tokens=10))
+    held = await router.reserve(version, RoutedRequest("r", "ada", prompt_tokens=10))
     held.end()
     return held.target
 
 
-async def test_the_least_busy_engine_is_chosen(site: Site, version: ModelVersion) -> None:
+async def test_the_least_busy_engine_is_chosen(
+    installation: Installation, version: ModelVersion
+) -> None:
     """What the workers last reported and what this gateway sent both count."""
     for device, active in (("cpu-0", 3), ("cpu-1", 1), ("cpu-2", 2)):
-        site.worker(device, active_requests=active)
-        site.ready(version, f"http://{device}", device)
-    async with open_router(site) as router:
+        installation.worker(device, active_requests=active)
+        installation.ready(version, f"http://{device}", device)
+    async with open_router(installation) as router:
         assert (await pick(router, version)).device_id == "cpu-1"
 
 
-async def test_asks_at_the_same_time_are_one_load(site: Site, version: ModelVersion) -> None:
+async def test_asks_at_the_same_time_are_one_load(
+    installation: Installation, version: ModelVersion
+) -> None:
     """Fifty requests for a version that nobody has make one worker load it once."""
     worker = ControlStandIn()
-    async with worker.running() as url, open_router(site) as router:
-        site.worker("cpu-0", url)
+    async with worker.running() as url, open_router(installation) as router:
+        installation.worker("cpu-0", url)
         targets = await asyncio.gather(*(pick(router, version) for _ in range(50)))
     assert worker.asked == 1
     assert {t.url for t in targets} == {"http://127.0.0.1:1001"}
 
 
 async def test_an_asker_that_leaves_does_not_end_the_load(
-    site: Site, version: ModelVersion
+    installation: Installation, version: ModelVersion
 ) -> None:
     """The other who waits gets the engine."""
     worker = ControlStandIn(may=(may := asyncio.Event()))
-    async with worker.running() as url, open_router(site) as router:
-        site.worker("cpu-0", url)
+    async with worker.running() as url, open_router(installation) as router:
+        installation.worker("cpu-0", url)
         leaves, stays = (asyncio.create_task(pick(router, version)) for _ in range(2))
         async with asyncio.timeout(60):
             while not (worker.asked and len(router.waiting) == 2):
@@ -109,64 +118,70 @@ async def test_an_asker_that_leaves_does_not_end_the_load(
     assert worker.asked == 1
 
 
-async def test_the_worker_with_most_free_memory_is_asked(site: Site, version: ModelVersion) -> None:
+async def test_the_worker_with_most_free_memory_is_asked(
+    installation: Installation, version: ModelVersion
+) -> None:
     """One in error is not asked however much it has."""
     small, large = ControlStandIn(), ControlStandIn()
-    async with small.running() as one, large.running() as two, open_router(site) as router:
-        site.worker("cpu-0", one, memory_free=1)
-        site.worker("cpu-1", two, memory_free=2)
-        site.worker("cpu-2", NOBODY, memory_free=3, status="error")
+    async with small.running() as one, large.running() as two, open_router(installation) as router:
+        installation.worker("cpu-0", one, memory_free=1)
+        installation.worker("cpu-1", two, memory_free=2)
+        installation.worker("cpu-2", NOBODY, memory_free=3, status="error")
         assert (await pick(router, version)).device_id == "cpu-1"
     assert (small.asked, large.asked) == (0, 1)
 
 
 async def test_a_refusal_sends_the_ask_to_the_next_worker(
-    site: Site, version: ModelVersion
+    installation: Installation, version: ModelVersion
 ) -> None:
     """A full or unreachable worker is passed over."""
     full, other = (
         ControlStandIn(refusal={"code": "device_full", "detail": "full"}),
         ControlStandIn(),
     )
-    async with full.running() as one, other.running() as two, open_router(site) as router:
-        site.worker("cpu-0", NOBODY, memory_free=3)
-        site.worker("cpu-1", one, memory_free=2)
-        site.worker("cpu-2", two, memory_free=1)
+    async with full.running() as one, other.running() as two, open_router(installation) as router:
+        installation.worker("cpu-0", NOBODY, memory_free=3)
+        installation.worker("cpu-1", one, memory_free=2)
+        installation.worker("cpu-2", two, memory_free=1)
         assert (await pick(router, version)).device_id == "cpu-2"
 
 
-async def test_the_worker_s_reason_reaches_the_asker(site: Site, version: ModelVersion) -> None:
+async def test_the_worker_s_reason_reaches_the_asker(
+    installation: Installation, version: ModelVersion
+) -> None:
     """Code, numbers and the way out are the worker's own."""
     problem = {"code": "does_not_fit", "detail": "needs 9 GiB", "fix": "Take a smaller one."}
     worker = ControlStandIn(refusal=problem)
-    async with worker.running() as url, open_router(site) as router:
-        site.worker("cpu-0", url)
+    async with worker.running() as url, open_router(installation) as router:
+        installation.worker("cpu-0", url)
         with pytest.raises(WorkerRefused, match="needs 9 GiB") as refused:
             await pick(router, version)
     assert refused.value.code == "does_not_fit"
     assert refused.value.fix == "Take a smaller one."
 
 
-async def test_nobody_to_ask_is_said_as_such(site: Site, version: ModelVersion) -> None:
+async def test_nobody_to_ask_is_said_as_such(
+    installation: Installation, version: ModelVersion
+) -> None:
     """No worker at all, and workers that do not answer, are different things."""
-    async with open_router(site) as router:
+    async with open_router(installation) as router:
         with pytest.raises(NoWorker):
             await pick(router, version)
-        site.worker()
-        router.census.outdated()
+        installation.worker()
+        router.snapshots.outdated()
         with pytest.raises(WorkerUnreachable):
             await pick(router, version)
 
 
 async def test_an_engine_that_is_gone_is_left_alone_until_its_worker_knows(
-    site: Site, version: ModelVersion
+    installation: Installation, version: ModelVersion
 ) -> None:
     """The worker is asked again until it names another engine than the dead one."""
     dead, fresh = "http://127.0.0.1:1001", "http://127.0.0.1:1002"
     worker = ControlStandIn(urls=[dead, dead, fresh], delay_s=0)
-    async with worker.running() as url, open_router(site) as router:
-        site.worker("cpu-0", url)
-        site.ready(version, dead)
+    async with worker.running() as url, open_router(installation) as router:
+        installation.worker("cpu-0", url)
+        installation.ready(version, dead)
         target = await pick(router, version)
         assert target == Target(version.id, "cpu-0", dead)
         router.gone(target)

@@ -4,19 +4,19 @@ import asyncio
 
 import pytest
 
-from serving.errors import FleetBusy, TooBusy
-from serving.routing.fleet_state import Ticket
-from serving.routing.waiting import Waiting
-from serving.routing.work import Work
-from serving.wire.errors import status_of
+from modelyard.serving.errors import FleetBusy, TooBusy
+from modelyard.serving.routing.policy.fleet_state import PendingRequest
+from modelyard.serving.routing.policy.request import RoutedRequest
+from modelyard.serving.routing.waiting import Waiting
+from modelyard.serving.wire.errors import status_of
 
 pytestmark = pytest.mark.anyio
 
 
-def enter(waiting: Waiting, user: str) -> Ticket:
-    ticket = Ticket(Work("r", user), "a", 0.0)
-    waiting.enter(ticket)
-    return ticket
+def enter(waiting: Waiting, user: str) -> PendingRequest:
+    pending = PendingRequest(RoutedRequest("r", user), "a", 0.0)
+    waiting.enter(pending)
+    return pending
 
 
 async def test_a_user_alone_may_have_all_places() -> None:
@@ -55,8 +55,8 @@ async def test_a_place_that_is_given_back_is_free() -> None:
     waiting = Waiting(places=2)
     one, two = enter(waiting, "ada"), enter(waiting, "ada")
     enter(waiting, "bob")  # in the place of two
-    for ticket in (two, one, one):
-        waiting.leave(ticket)
+    for pending in (two, one, one):
+        waiting.leave(pending)
     assert len(waiting) == 1
     enter(waiting, "ada")
 

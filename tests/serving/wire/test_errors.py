@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-import registry
-import serving
-from registry.errors import ErrorKind, ModelyardError, NotAuthenticated, UnknownModel
-from serving.errors import (
+import modelyard.registry
+import modelyard.serving
+from modelyard.registry.errors import ErrorKind, ModelyardError, NotAuthenticated, UnknownModel
+from modelyard.serving.errors import (
     ContextLengthExceeded,
     EngineBusy,
     EngineFailed,
@@ -19,7 +19,7 @@ from serving.errors import (
     ServingError,
     WorkerRefused,
 )
-from serving.wire.errors import HTTP, error_bytes, status_of
+from modelyard.serving.wire.errors import HTTP, error_bytes, status_of
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,15 @@ def test_every_kind_has_a_status() -> None:
 
 def test_every_error_declares_its_kind() -> None:
     """Itself or by what it derives from; only those that no answer carries are left out."""
-    for room in (registry, serving):
+    for room in (modelyard.registry, modelyard.serving):
         for found in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
             if ".cli" not in found.name and "migrations" not in found.name:
                 importlib.import_module(found.name)
-    ours = [e for e in _errors(ModelyardError) if e.__module__.startswith(("registry", "serving"))]
+    ours = [
+        e
+        for e in _errors(ModelyardError)
+        if e.__module__.startswith(("modelyard.registry", "modelyard.serving"))
+    ]
     silent = {e.__name__ for e in ours if ".cli" not in e.__module__ and not _declares_kind(e)}
     assert silent == {ServingError.__name__, "TrialImpossible"}
 

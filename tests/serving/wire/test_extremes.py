@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from registry.errors import ModelyardError
-from serving import wire
-from serving.wire.body import WireModel, read_request
+from modelyard.registry.errors import ModelyardError
+from modelyard.serving import wire
+from modelyard.serving.wire.openai.body import WireModel, read_request
 from tests.serving.extremes import IN_JSON
 
 USUAL = {
@@ -26,7 +26,7 @@ USUAL = {
 
 def shapes() -> Iterator[type[WireModel]]:
     """Every request that there is."""
-    for module in pkgutil.iter_modules(wire.__path__, f"{wire.__name__}."):
+    for module in pkgutil.walk_packages(wire.__path__, f"{wire.__name__}."):
         importlib.import_module(module.name)
     left = [WireModel]
     while left:

@@ -2,7 +2,12 @@
 
 import pytest
 
-from serving.wire.rate_headers import Room, duration, rate_headers, retry_headers
+from modelyard.serving.wire.rate_headers import (
+    RateLimitStatus,
+    duration,
+    rate_headers,
+    retry_headers,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,4 +36,4 @@ def test_waiting_is_told_in_seconds_and_in_milliseconds() -> None:
 def test_nothing_is_told_where_nothing_is_limited() -> None:
     """An answer without limits has no such headers."""
     assert rate_headers(None) == {}
-    assert list(rate_headers(Room(5, 4, 60)).values()) == ["5", "4", "1m0s"]
+    assert list(rate_headers(RateLimitStatus(5, 4, 60)).values()) == ["5", "4", "1m0s"]

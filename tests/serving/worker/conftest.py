@@ -6,11 +6,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from registry.catalog import Catalog
-from registry.database import Database
-from registry.store import Store
-from serving.worker import activity, telemetry
-from tests.serving.worker.shelf import Shelf
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.database import Database
+from modelyard.registry.store import Store
+from modelyard.serving.worker import activity
+from modelyard.serving.worker.devices import telemetry
+from tests.serving.worker.filled_catalog import FilledCatalog
 
 
 @pytest.fixture
@@ -27,8 +28,8 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def shelf(sqlite_url: str, tmp_path: Path) -> Generator[Shelf]:
+def catalog_files(sqlite_url: str, tmp_path: Path) -> Generator[FilledCatalog]:
     """Registered versions to load."""
     database = Database.connect(sqlite_url)
-    yield Shelf(Catalog(database), Store(tmp_path / "store", 10**10))
+    yield FilledCatalog(Catalog(database), Store(tmp_path / "store", 10**10))
     database.close()

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from serving.worker.llama_trial import LlamaTrial, NotComputable
+from modelyard.serving.worker.llama_trial import LlamaTrial, NotComputable
 from tests.models.broken_llama import AT_LOAD, KERNELS, broken_llama
 from tests.models.tiny import Tiny
-from tests.serving.worker.shelf import Shelf
-from tests.serving.worker.stage import open_stage
+from tests.serving.worker.filled_catalog import FilledCatalog
+from tests.serving.worker.residency_harness import open_harness
 
 
 @pytest.fixture
@@ -21,22 +21,27 @@ def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("dying")
 async def test_what_cannot_be_computed_is_refused_and_the_rest_is_loaded(
-    shelf: Shelf, tmp_path: Path
+    catalog_files: FilledCatalog, tmp_path: Path
 ) -> None:
     """The refusal names version, quantization, signal and the way out; no engine is started."""
     model = Tiny().write(tmp_path / "tiny.gguf")
-    bad, good = shelf.add_gguf("a/bad", model, "Q4_K_S"), shelf.add_gguf("a/good", model, "F32")
+    bad, good = (
+        catalog_files.add_gguf("a/bad", model, "Q4_K_S"),
+        catalog_files.add_gguf("a/good", model, "F32"),
+    )
     trial = LlamaTrial(tmp_path, on_gpu=False)
-    async with open_stage(shelf, computable=trial) as stage:
+    async with open_harness(catalog_files, computable=trial) as harness:
         with pytest.raises(NotComputable, match=r"a/bad@1 .*Q4_K_S: SIGILL") as refused:
-            await stage.residency.ensure(bad.id)
+            await harness.residency.ensure(bad.id)
         assert "make setup" in refused.value.fix
-        assert stage.engines() == []
-        assert (await stage.residency.ensure(good.id)).process
+        assert harness.engines() == []
+        assert (await harness.residency.ensure(good.id)).process
 
 
 @pytest.mark.usefixtures("dying")
-async def test_the_log_names_what_fails_and_what_is_used(shelf: Shelf, tmp_path: Path) -> None:
+async def test_the_log_names_what_fails_and_what_is_used(
+    catalog_files: FilledCatalog, tmp_path: Path
+) -> None:
     """One line, of an error."""
     with capture_logs() as logs:
         await LlamaTrial(tmp_path, on_gpu=False).begin()
@@ -56,29 +61,33 @@ async def test_a_library_that_works_is_told_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("dying")
-async def test_on_a_gpu_the_processors_kernels_refuse_nothing(shelf: Shelf, tmp_path: Path) -> None:
+async def test_on_a_gpu_the_processors_kernels_refuse_nothing(
+    catalog_files: FilledCatalog, tmp_path: Path
+) -> None:
     """All layers are computed there; but a library that cannot be loaded is of no use anywhere."""
-    version = shelf.add_gguf("a/bad", Tiny().write(tmp_path / "tiny.gguf"), "Q4_K_M")
+    version = catalog_files.add_gguf("a/bad", Tiny().write(tmp_path / "tiny.gguf"), "Q4_K_M")
     await LlamaTrial(tmp_path, on_gpu=True).check(version)
 
 
 async def test_a_library_that_cannot_be_loaded_refuses_every_gguf(
-    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    catalog_files: FilledCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Other formats are none of its business."""
     monkeypatch.setenv("LLAMA_CPP_LIB_PATH", str(broken_llama(tmp_path / "lib", AT_LOAD)))
     trial = LlamaTrial(tmp_path, on_gpu=True)
-    await trial.check(shelf.add("a/other"))
+    await trial.check(catalog_files.add("a/other"))
     with pytest.raises(NotComputable, match="SIGILL"):
-        await trial.check(shelf.add_gguf("a/gguf", Tiny().write(tmp_path / "t.gguf"), "F16"))
+        await trial.check(
+            catalog_files.add_gguf("a/gguf", Tiny().write(tmp_path / "t.gguf"), "F16")
+        )
 
 
 async def test_what_cannot_be_tried_is_not_refused(
-    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    catalog_files: FilledCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An engine that fails will say so itself."""
     monkeypatch.setenv("LLAMA_CPP_LIB_PATH", str(tmp_path / "none"))
-    version = shelf.add_gguf("a/gguf", Tiny().write(tmp_path / "tiny.gguf"), "F16")
+    version = catalog_files.add_gguf("a/gguf", Tiny().write(tmp_path / "tiny.gguf"), "F16")
     with capture_logs() as logs:
         await LlamaTrial(tmp_path, on_gpu=False).check(version)
     assert [line["event"] for line in logs] == ["llama_cpp_not_tried"]

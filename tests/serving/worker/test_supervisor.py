@@ -16,17 +16,17 @@ import httpx
 import psutil
 import pytest
 
-from registry.fleet import Fleet, WorkerView
-from registry.secrets import internal_token
-from tests.serving.worker.shelf import Shelf
+from modelyard.registry.fleet.fleet import Fleet, WorkerView
+from modelyard.registry.secrets import internal_token
+from tests.serving.worker.filled_catalog import FilledCatalog
 
 pytestmark = pytest.mark.slow
 SECRET = "s" * 40
 _COMMAND = """
 import aiohttp
-from registry.console import Commands
-from serving.cli.worker import attach
-from serving.worker import activity, supervisor
+from modelyard.registry.console import Commands
+from modelyard.serving.cli.worker import attach
+from modelyard.serving.worker import activity, supervisor
 supervisor.DRAIN_S, activity.ANSWER = 120, aiohttp.ClientTimeout(total=60)
 attach(commands := Commands())
 commands.root()
@@ -35,15 +35,15 @@ commands.root()
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class WorkerMachine:
     """One machine's data folder, with workers started on it."""
 
     folder: Path
-    shelf: Shelf
+    catalog_files: FilledCatalog
 
     @property
     def fleet(self) -> Fleet:
-        return Fleet(self.shelf.catalog.db)
+        return Fleet(self.catalog_files.catalog.db)
 
     def start(self, *options: str) -> "subprocess.Popen[bytes]":
         env = {
@@ -82,75 +82,96 @@ def _headers() -> dict[str, str]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, shelf: Shelf) -> Site:
-    """The data folder in which the shelf's database and store lie."""
-    return Site(tmp_path, shelf)
+def installation(tmp_path: Path, catalog_files: FilledCatalog) -> WorkerMachine:
+    """The data folder in which the filled catalog's database and store lie."""
+    return WorkerMachine(tmp_path, catalog_files)
 
 
 @asynccontextmanager
-async def working(site: Site, *options: str) -> AsyncGenerator["subprocess.Popen[bytes]"]:
+async def working(
+    installation: WorkerMachine, *options: str
+) -> AsyncGenerator["subprocess.Popen[bytes]"]:
     """A worker that has registered; killed at the end if the test has not ended it."""
-    process = site.start(*options)
+    process = installation.start(*options)
     try:
-        await site.until(lambda: (row := site.row()) is not None and row.pid == process.pid)
+        await installation.until(
+            lambda: (row := installation.row()) is not None and row.pid == process.pid
+        )
         yield process
     finally:
         process.kill()
         process.wait()
 
 
-async def test_a_worker_says_what_it_is_and_what_it_has_loaded(site: Site) -> None:
+async def test_a_worker_says_what_it_is_and_what_it_has_loaded(installation: WorkerMachine) -> None:
     """Its row has the device's facts and a fresh heartbeat; a loaded version's row is ready."""
-    version = site.shelf.add("a/one")
-    async with working(site) as process:
-        first = site.row()
+    version = installation.catalog_files.add("a/one")
+    async with working(installation) as process:
+        first = installation.row()
         assert first is not None
         assert (first.device_id, first.pid) == ("cpu-0", process.pid)
         assert first.device["memory_total"] > 0
-        url = await site.load(version.id)
-        await site.until(lambda: [e for e in site.fleet.engines() if e.state == "ready"])
-        (engine,) = site.fleet.engines()
+        url = await installation.load(version.id)
+        await installation.until(
+            lambda: [e for e in installation.fleet.engines() if e.state == "ready"]
+        )
+        (engine,) = installation.fleet.engines()
         assert (engine.version_id, engine.url) == (version.id, url)
         assert engine.memory_bytes > 0
-        await site.until(
-            lambda: (row := site.row()) is not None and row.heartbeat_at > first.heartbeat_at
+        await installation.until(
+            lambda: (
+                (row := installation.row()) is not None and row.heartbeat_at > first.heartbeat_at
+            )
         )
 
 
-async def test_a_killed_worker_leaves_no_engine_and_its_successor_takes_over(site: Site) -> None:
+async def test_a_killed_worker_leaves_no_engine_and_its_successor_takes_over(
+    installation: WorkerMachine,
+) -> None:
     """Kill -9: its engines end too; a new worker has the same row, with nothing loaded."""
-    versions = [site.shelf.add(f"a/{name}") for name in ("one", "two")]
-    async with working(site) as process:
+    versions = [installation.catalog_files.add(f"a/{name}") for name in ("one", "two")]
+    async with working(installation) as process:
         for version in versions:
-            await site.load(version.id)
+            await installation.load(version.id)
         children = psutil.Process(process.pid).children(recursive=True)
-        engines = [child for child in children if "serving.engines.server" in child.cmdline()]
+        engines = [
+            child
+            for child in children
+            if "modelyard.serving.engines.process.server" in child.cmdline()
+        ]
         assert len(engines) == 2
         process.kill()
         process.wait()
-        await site.until(lambda: not any(e.is_running() for e in engines))
-    async with working(site) as successor:
-        row = site.row()
+        await installation.until(lambda: not any(e.is_running() for e in engines))
+    async with working(installation) as successor:
+        row = installation.row()
         assert row is not None
         assert row.pid == successor.pid
-        assert site.fleet.engines() == []
-        await site.load(versions[0].id)
+        assert installation.fleet.engines() == []
+        await installation.load(versions[0].id)
 
 
-async def test_sigterm_lets_streams_finish_and_removes_the_rows(site: Site) -> None:
+async def test_sigterm_lets_streams_finish_and_removes_the_rows(
+    installation: WorkerMachine,
+) -> None:
     """The worker leaves the fleet while a stream goes on, and ends once that is whole."""
-    version = site.shelf.add("a/one", delay_s=0.04)
-    async with working(site) as process, aiohttp.ClientSession(headers=_headers()) as session:
-        url = await site.load(version.id)
+    version = installation.catalog_files.add("a/one", delay_s=0.04)
+    async with (
+        working(installation) as process,
+        aiohttp.ClientSession(headers=_headers()) as session,
+    ):
+        url = await installation.load(version.id)
         body = {"prompt": "Say", "max_tokens": 240}
         whole = asyncio.create_task(_said(session, url, body))
-        await site.until(lambda: (row := site.row()) and row.device["active_requests"] == 1)
+        await installation.until(
+            lambda: (row := installation.row()) and row.device["active_requests"] == 1
+        )
         process.send_signal(signal.SIGTERM)
-        await site.until(lambda: site.row() is None)
+        await installation.until(lambda: installation.row() is None)
         assert not whole.done()
         assert (await whole) == 240
         assert await asyncio.to_thread(process.wait, 60) == 0
-        assert site.fleet.engines() == []
+        assert installation.fleet.engines() == []
 
 
 async def _said(session: aiohttp.ClientSession, url: str, body: Mapping[str, object]) -> int:
@@ -158,41 +179,47 @@ async def _said(session: aiohttp.ClientSession, url: str, body: Mapping[str, obj
         return (await answer.json())["usage"]["completion_tokens"]
 
 
-async def test_a_second_worker_for_one_device_is_refused(site: Site) -> None:
+async def test_a_second_worker_for_one_device_is_refused(installation: WorkerMachine) -> None:
     """While the first answers, the second ends with the reason; the first goes on."""
-    async with working(site) as first:
-        second = site.start()
+    async with working(installation) as first:
+        second = installation.start()
         assert await asyncio.to_thread(second.wait, 60) != 0
-        assert "has a worker already" in site.log()
-        row = site.row()
+        assert "has a worker already" in installation.log()
+        row = installation.row()
         assert row is not None
         assert row.pid == first.pid
 
 
-async def test_a_preloaded_model_is_ready_unasked(site: Site) -> None:
+async def test_a_preloaded_model_is_ready_unasked(installation: WorkerMachine) -> None:
     """`--preload` loads by name; a name nobody knows is logged, and the worker lives on."""
-    version = site.shelf.add("a/one")
-    async with working(site, "--preload", "a/none", "--preload", "a/one@champion"):
-        await site.until(lambda: [e for e in site.fleet.engines() if e.state == "ready"])
-        assert site.fleet.engines()[0].version_id == version.id
-        assert "preload_failed" in site.log()
+    version = installation.catalog_files.add("a/one")
+    async with working(installation, "--preload", "a/none", "--preload", "a/one@champion"):
+        await installation.until(
+            lambda: [e for e in installation.fleet.engines() if e.state == "ready"]
+        )
+        assert installation.fleet.engines()[0].version_id == version.id
+        assert "preload_failed" in installation.log()
 
 
-async def test_a_worker_whose_row_was_lost_registers_again(site: Site) -> None:
+async def test_a_worker_whose_row_was_lost_registers_again(installation: WorkerMachine) -> None:
     """The next heartbeat brings back the row and its engines."""
-    version = site.shelf.add("a/one")
-    async with working(site):
-        await site.load(version.id)
-        site.fleet.remove_worker("cpu-0")
-        await site.until(lambda: site.row() is not None and site.fleet.engines())
+    version = installation.catalog_files.add("a/one")
+    async with working(installation):
+        await installation.load(version.id)
+        installation.fleet.remove_worker("cpu-0")
+        await installation.until(
+            lambda: installation.row() is not None and installation.fleet.engines()
+        )
 
 
-async def test_a_worker_that_was_replaced_ends_and_leaves_the_row_alone(site: Site) -> None:
+async def test_a_worker_that_was_replaced_ends_and_leaves_the_row_alone(
+    installation: WorkerMachine,
+) -> None:
     """Frozen for a while and taken for dead: it sees its successor, and goes."""
-    async with working(site) as process:
-        site.fleet.register_worker("cpu-0", "http://127.0.0.1:9", 1, {})
+    async with working(installation) as process:
+        installation.fleet.register_worker("cpu-0", "http://127.0.0.1:9", 1, {})
         assert await asyncio.to_thread(process.wait, 60) != 0
-        assert "was taken over" in site.log()
-        row = site.row()
+        assert "was taken over" in installation.log()
+        row = installation.row()
         assert row is not None
         assert row.url == "http://127.0.0.1:9"

@@ -5,20 +5,20 @@ from pathlib import Path
 
 import psutil
 
-from registry.names import Format, ModelFacts, StoredFile
+from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
 from tests.models.tiny import Tiny
-from tests.serving.worker.shelf import Shelf
-from tests.serving.worker.stage import open_stage
+from tests.serving.worker.filled_catalog import FilledCatalog
+from tests.serving.worker.residency_harness import open_harness
 
 CYCLES = 4
 
 
 async def test_loading_and_unloading_leaves_nothing_behind(
-    shelf: Shelf, tmp_path: Path, full_length: int
+    catalog_files: FilledCatalog, tmp_path: Path, full_length: int
 ) -> None:
     """No process stays, and the worker's memory is within a twentieth of that after the first."""
-    stored = shelf.store.put(Tiny().write(tmp_path / "tiny.gguf"))
-    version = shelf.catalog.register(
+    stored = catalog_files.store.put(Tiny().write(tmp_path / "tiny.gguf"))
+    version = catalog_files.catalog.register(
         name="a/one",
         repo="a/one",
         revision="0" * 40,
@@ -27,11 +27,11 @@ async def test_loading_and_unloading_leaves_nothing_behind(
         metrics={},
     )
     sizes: list[int] = []
-    async with open_stage(shelf) as stage:
+    async with open_harness(catalog_files) as harness:
         for _ in range(CYCLES if full_length == 1 else 100):
-            await stage.residency.ensure(version.id)
-            await stage.residency.unload(version.id)
-            assert stage.engines() == []
+            await harness.residency.ensure(version.id)
+            await harness.residency.unload(version.id)
+            assert harness.engines() == []
             gc.collect()
             sizes.append(psutil.Process().memory_info().rss)
     assert sizes[-1] <= sizes[0] * 1.05

@@ -7,19 +7,24 @@ from typing import Any
 import onnxruntime
 import pytest
 
-from serving.cli.checks.engines import gguf_engine, gguf_finding, onnx_engine, onnx_finding
-from serving.engines.llama_cpp.built import Built, note_built
-from serving.engines.llama_cpp.processor import this_processor
-from serving.engines.llama_cpp.trial import Trial
-from serving.engines.llama_cpp.tried import FILE
-from serving.engines.llama_cpp.used import uses
+from modelyard.serving.cli.checks.engines import (
+    gguf_engine,
+    gguf_finding,
+    onnx_engine,
+    onnx_finding,
+)
+from modelyard.serving.engines.llama_cpp.trial.build_record import Built, note_built
+from modelyard.serving.engines.llama_cpp.trial.processor import this_processor
+from modelyard.serving.engines.llama_cpp.trial.result import FILE
+from modelyard.serving.engines.llama_cpp.trial.summary import uses
+from modelyard.serving.engines.llama_cpp.trial.trial import Trial
 from tests.models.broken_llama import KERNELS, broken_llama
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 
 @dataclass
-class Runtime:
+class CudaRuntime:
     """ONNX Runtime's GPU build, which says it has CUDA, and places sessions where it can."""
 
     providers: list[str]
@@ -30,7 +35,7 @@ class Runtime:
     def get_available_providers(self) -> list[str]:
         return self.providers
 
-    def InferenceSession(self, model: bytes, options: Any, **_: Any) -> "Runtime":  # noqa: N802
+    def InferenceSession(self, model: bytes, options: Any, **_: Any) -> "CudaRuntime":  # noqa: N802
         onnxruntime.InferenceSession(model, options, providers=[CPU])
         return self
 
@@ -55,10 +60,10 @@ def test_a_gpu_without_its_provider_is_a_warning() -> None:
 
 def test_a_provider_that_does_not_load_is_a_warning() -> None:
     """The GPU build lists CUDA where there is none, and runs on the processor in silence."""
-    silent = onnx_finding(Runtime([CUDA, CPU], [CPU]), has_gpu=True)
+    silent = onnx_finding(CudaRuntime([CUDA, CPU], [CPU]), has_gpu=True)
     assert silent.level == "warn"
     assert "does not load" in silent.found
-    assert onnx_finding(Runtime([CUDA, CPU], [CUDA, CPU]), has_gpu=True).level == "ok"
+    assert onnx_finding(CudaRuntime([CUDA, CPU], [CUDA, CPU]), has_gpu=True).level == "ok"
 
 
 def test_llama_cpp_is_tried_here(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from serving.engines.json_grammar.convert import MAX_REPEATS, grammar_of
-from serving.errors import InvalidRequest
-from serving.wire.response_format import JsonForm
+from modelyard.serving.engines.json_grammar.convert import MAX_REPEATS, grammar_of
+from modelyard.serving.errors import InvalidRequest
+from modelyard.serving.wire.openai.chat.response_format import JsonForm
 
 
 def _strings(count: int) -> JsonForm:

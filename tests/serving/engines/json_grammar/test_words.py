@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.engines.json_grammar.words import text, whole_numbers
+from modelyard.serving.engines.json_grammar.words import text, whole_numbers
 
 NEAR = st.integers(-2100, 2100)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.engines.llama_cpp.playing import Part, Serial, engine_on, play
+from tests.serving.engines.llama_cpp.serial_oracle import PlayedRequest, Serial, engine_on, play
 
 DEMO = Path(__file__).parents[4] / (
     "deployments/demo/models/modelyard/tiny-shakespeare-GGUF/shakespeare-f16.gguf"
@@ -18,7 +18,7 @@ def test_greedy_answers_are_the_serial_ones_token_for_token(batch: int) -> None:
     serial = Serial(DEMO)
     with engine_on(DEMO, context_length=256, batch=batch) as engine:
         prompts = [tuple(engine.vocabulary.tokens(text)) for text in OPENINGS]
-        answers = play(engine, [Part(prompt, limit=48) for prompt in prompts])
+        answers = play(engine, [PlayedRequest(prompt, limit=48) for prompt in prompts])
         ends = engine.vocabulary.ends
     for prompt, answer in zip(prompts, answers, strict=True):
         expected = serial.answer(prompt, 48)

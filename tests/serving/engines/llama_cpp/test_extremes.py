@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from serving.wire.chat import ChatRequest
-from serving.wire.completion import CompletionRequest
-from serving.wire.tokens import DetokenizeRequest
+from modelyard.serving.wire.openai.chat.chat import ChatRequest
+from modelyard.serving.wire.openai.completion import CompletionRequest
+from modelyard.serving.wire.openai.tokens import DetokenizeRequest
 from tests.serving.engines.processes import engine_process
 from tests.serving.extremes import NUMBERS
 

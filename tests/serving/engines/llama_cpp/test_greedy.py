@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.serving.engines.llama_cpp.playing import Part, Serial, engine_on, play
+from tests.serving.engines.llama_cpp.serial_oracle import PlayedRequest, Serial, engine_on, play
 
 
 @pytest.fixture
@@ -25,14 +25,14 @@ def _prompt(length: int, seed: int, start: tuple[int, ...] = ()) -> tuple[int, .
 
 def test_concurrent_answers_equal_serial_ones(endless: Path, serial: Serial) -> None:
     """Twelve prompts of many lengths over four slots."""
-    parts = [Part(_prompt(3 + 17 * i, i), limit=40) for i in range(12)]
+    parts = [PlayedRequest(_prompt(3 + 17 * i, i), limit=40) for i in range(12)]
     with engine_on(endless) as engine:
         serial.check(parts, play(engine, parts))
 
 
 def test_small_batches_change_nothing(endless: Path, serial: Serial) -> None:
     """Prompts read in chunks of what is left of eight tokens, between other answers' tokens."""
-    parts = [Part(_prompt(100 + i, i), limit=30) for i in range(6)]
+    parts = [PlayedRequest(_prompt(100 + i, i), limit=30) for i in range(6)]
     with engine_on(endless, batch=8) as engine:
         serial.check(parts, play(engine, parts))
 
@@ -40,7 +40,7 @@ def test_small_batches_change_nothing(endless: Path, serial: Serial) -> None:
 def test_a_shared_prefix_is_computed_once(endless: Path, serial: Serial) -> None:
     """Six askers with 300 tokens in common: followers wait for the first and copy from it."""
     start = _prompt(300, 0)
-    parts = [Part(_prompt(5, i, start), limit=24) for i in range(1, 7)]
+    parts = [PlayedRequest(_prompt(5, i, start), limit=24) for i in range(1, 7)]
     with engine_on(endless, parallel=6, batch=64) as engine:
         serial.check(parts, play(engine, parts))
         seen = engine.snapshot()
@@ -50,10 +50,10 @@ def test_a_shared_prefix_is_computed_once(endless: Path, serial: Serial) -> None
 
 def test_a_conversation_is_continued_from_memory(endless: Path, serial: Serial) -> None:
     """The next turn of a conversation reads only what is new."""
-    first = Part(_prompt(200, 1), limit=20)
+    first = PlayedRequest(_prompt(200, 1), limit=20)
     with engine_on(endless) as engine:
         answer = play(engine, [first])[0]
-        second = Part((*first.prompt, *answer, *_prompt(10, 2)), limit=20)
+        second = PlayedRequest((*first.prompt, *answer, *_prompt(10, 2)), limit=20)
         serial.check([second], play(engine, [second]))
         assert engine.snapshot().cached_tokens >= 200
 
@@ -62,7 +62,7 @@ def test_a_conversation_is_continued_from_memory(endless: Path, serial: Serial) 
 @given(
     parts=st.lists(
         st.builds(
-            Part,
+            PlayedRequest,
             prompt=st.builds(
                 lambda shared, own, seed: _prompt(own, seed, _prompt(shared, 0)),
                 st.sampled_from([0, 0, 20, 90, 200]),
@@ -80,7 +80,7 @@ def test_a_conversation_is_continued_from_memory(endless: Path, serial: Serial) 
     batch=st.sampled_from([8, 24, 512]),
 )
 def test_any_schedule_gives_the_serial_answers(
-    endless: Path, serial: Serial, *, parts: list[Part], parallel: int, batch: int
+    endless: Path, serial: Serial, *, parts: list[PlayedRequest], parallel: int, batch: int
 ) -> None:
     """Arrivals, cancellations, shared beginnings, slots and chunks, all at random."""
     with engine_on(endless, parallel=parallel, batch=batch) as engine:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from serving.engines.config import EngineConfig
-from serving.engines.llama_cpp.load import load
-from serving.errors import ModelUnloadable
+from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.engines.llama_cpp.load import load
+from modelyard.serving.errors import ModelUnloadable
 
 
 def test_a_context_longer_than_the_model_s_is_refused(tiny_f32: Path) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from serving.engines.llama_cpp.engine import LlamaEngine
-from tests.serving.engines.llama_cpp.playing import (
+from modelyard.serving.engines.llama_cpp.engine import LlamaEngine
+from tests.serving.engines.llama_cpp.serial_oracle import (
     FreeFiles,
     FreeSteps,
     Oracle,
-    Part,
+    PlayedRequest,
     Serial,
     engine_on,
     play,
@@ -32,18 +32,21 @@ class Players:
     draw: random.Random
     told: list[tuple[int, ...]] = field(default_factory=list[tuple[int, ...]])
 
-    def wave(self) -> list[Part]:
+    def wave(self) -> list[PlayedRequest]:
         return [self._part() for _ in range(self.draw.randint(1, 9))]
 
-    def crowd(self) -> list[Part]:
+    def crowd(self) -> list[PlayedRequest]:
         """Answers that outgrow shared memory: somebody has to make room and start over."""
-        return [Part(tuple(self.draw.randrange(1000) for _ in range(40)), 700) for _ in range(3)]
+        return [
+            PlayedRequest(tuple(self.draw.randrange(1000) for _ in range(40)), 700)
+            for _ in range(3)
+        ]
 
-    def remember(self, parts: list[Part], answers: list[list[int]]) -> None:
+    def remember(self, parts: list[PlayedRequest], answers: list[list[int]]) -> None:
         talks = [(*part.prompt, *answer) for part, answer in zip(parts, answers, strict=True)]
         self.told = [*self.told, *(talk for talk in talks if len(talk) < CELLS // 3)][-12:]
 
-    def _part(self) -> Part:
+    def _part(self) -> PlayedRequest:
         draw = self.draw
         start: tuple[int, ...] = ()
         if self.told and draw.random() < 0.6:
@@ -52,7 +55,7 @@ class Players:
         own = tuple(draw.randrange(1000) for _ in range(draw.choice([1, 4, 60])))
         limit = draw.choice([400, 12, 30, 60])
         leaves = draw.randint(1, limit) if draw.random() < 0.25 else None
-        return Part((*start, *own), limit, draw.choice([0, 0, 0.002, 0.01]), leaves)
+        return PlayedRequest((*start, *own), limit, draw.choice([0, 0, 0.002, 0.01]), leaves)
 
 
 @pytest.mark.parametrize(("unified", "batch"), [(False, 16), (False, 512), (True, 64)])
@@ -78,7 +81,9 @@ def test_every_mix_gives_the_serial_answers(
     assert (seen.preempted > 0) == unified
 
 
-def _play_wave(engine: LlamaEngine, players: Players, serial: Serial, parts: list[Part]) -> None:
+def _play_wave(
+    engine: LlamaEngine, players: Players, serial: Serial, parts: list[PlayedRequest]
+) -> None:
     expected = [serial.answer(part.prompt, part.limit) for part in parts]
     known = sorted(zip((p.prompt for p in parts), expected, strict=True), key=lambda k: -len(k[0]))
     oracle = Oracle(known, wrong=0.15, seed=players.draw.randrange(1000))

@@ -5,11 +5,11 @@ from collections.abc import Generator
 
 import pytest
 
-from serving.engines.generation import Generation
-from serving.engines.llama_cpp.batch import Batch
-from serving.engines.llama_cpp.slot import Sequence, Slot
-from serving.engines.llama_cpp.speed import Speed
-from serving.engines.llama_cpp.step import Step
+from modelyard.serving.engines.generation import Generation
+from modelyard.serving.engines.llama_cpp.batch import Batch
+from modelyard.serving.engines.llama_cpp.kv.slot import Sequence, Slot
+from modelyard.serving.engines.llama_cpp.speed import Speed
+from modelyard.serving.engines.llama_cpp.step import Step
 
 
 @pytest.fixture

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.engines.onnx.backlog import Backlog, Reading
-from serving.engines.onnx.batching import Policy
-from serving.engines.onnx.lanes import Lanes
-from serving.engines.onnx.tokens import Tokens
-from serving.errors import EngineFailed
+from modelyard.serving.engines.onnx.backlog import Backlog, EncodeRequest
+from modelyard.serving.engines.onnx.batching import BatchingPolicy
+from modelyard.serving.engines.onnx.lanes import Lanes
+from modelyard.serving.engines.onnx.tokens import EncodedText
+from modelyard.serving.errors import EngineFailed
 
 lengths = st.lists(st.integers(1, 512), min_size=1, max_size=100)
 fixed = st.floats(0, 10_000)
 
 
-def text(length: int, mark: int = 0) -> Tokens:
-    return Tokens([mark] * length, [0] * length)
+def text(length: int, mark: int = 0) -> EncodedText:
+    return EncodedText([mark] * length, [0] * length)
 
 
 @given(lengths=lengths, fixed=fixed, share=st.integers(1, 100), most=st.integers(1, 20_000))
@@ -26,7 +26,7 @@ def test_a_batch_costs_less_than_its_texts_alone(
     lengths: list[int], fixed: float, share: int, most: int
 ) -> None:
     """The first is always in it, none twice, and padding never costs what runs would."""
-    chosen = Policy(fixed, most).choose(lengths, share)
+    chosen = BatchingPolicy(fixed, most).choose(lengths, share)
     assert chosen[0] == 0
     assert len(chosen) == len(set(chosen)) <= max(share, 1)
     own = [lengths[index] for index in chosen]
@@ -37,20 +37,20 @@ def test_a_batch_costs_less_than_its_texts_alone(
 
 def test_no_fixed_cost_means_no_batches() -> None:
     """Where a run costs nothing by itself there is nothing to save."""
-    assert Policy(0, 256).choose([8, 8, 8], 3) == [0]
+    assert BatchingPolicy(0, 256).choose([8, 8, 8], 3) == [0]
 
 
 def test_short_texts_of_a_length_go_together_and_long_ones_alone() -> None:
     """With MiniLM's measured cost of about 14 tokens."""
-    policy = Policy(14, 256)
+    policy = BatchingPolicy(14, 256)
     assert sorted(policy.choose([10, 200, 11, 9, 12], 5)) == [0, 2, 3, 4]
     assert policy.choose([200, 200], 2) == [0]
 
 
 async def test_a_large_request_does_not_hold_up_a_small_one() -> None:
     """The second asker's first text is the next to run, not the thousandth."""
-    backlog = Backlog(Policy(0, 256), 1)
-    large, small = Reading([text(5)] * 1000), Reading([text(5)] * 2)
+    backlog = Backlog(BatchingPolicy(0, 256), 1)
+    large, small = EncodeRequest([text(5)] * 1000), EncodeRequest([text(5)] * 2)
     backlog.add(large)
     for _ in range(3):
         backlog.take()
@@ -62,8 +62,8 @@ async def test_a_large_request_does_not_hold_up_a_small_one() -> None:
 
 async def test_what_is_dropped_never_runs() -> None:
     """A client that left takes its texts out of the line."""
-    backlog = Backlog(Policy(0, 256), 1)
-    gone, stays = Reading([text(5)] * 3), Reading([text(5)])
+    backlog = Backlog(BatchingPolicy(0, 256), 1)
+    gone, stays = EncodeRequest([text(5)] * 3), EncodeRequest([text(5)])
     backlog.add(gone)
     backlog.add(stays)
     backlog.drop(gone)
@@ -73,8 +73,8 @@ async def test_what_is_dropped_never_runs() -> None:
 
 async def test_waiting_fills_a_batch_and_ends_by_itself() -> None:
     """On a GPU the first text waits a moment for others, and no longer."""
-    backlog = Backlog(Policy(1000, 16_384, wait_s=3), 1)
-    first, second = Reading([text(5)]), Reading([text(6)])
+    backlog = Backlog(BatchingPolicy(1000, 16_384, wait_s=3), 1)
+    first, second = EncodeRequest([text(5)]), EncodeRequest([text(6)])
     backlog.add(first)
     threading.Timer(0.01, backlog.add, [second]).start()
     jobs = await asyncio.to_thread(backlog.take)
@@ -84,14 +84,14 @@ async def test_waiting_fills_a_batch_and_ends_by_itself() -> None:
 async def test_one_bad_text_fails_alone() -> None:
     """A batch that breaks is run again text by text: the others get their answers."""
 
-    def run(texts: list[Tokens]) -> list[int]:
+    def run(texts: list[EncodedText]) -> list[int]:
         if any(t.ids[0] == 1 for t in texts):
             raise ValueError("bad text")
         return [len(t) for t in texts]
 
-    backlog = Backlog(Policy(1000, 16_384, wait_s=0.05), 1)
+    backlog = Backlog(BatchingPolicy(1000, 16_384, wait_s=0.05), 1)
     lanes = Lanes(run, backlog)  # type: ignore[arg-type]
-    good, bad = Reading([text(4), text(5)]), Reading([text(4, mark=1)])
+    good, bad = EncodeRequest([text(4), text(5)]), EncodeRequest([text(4, mark=1)])
     backlog.add(good)
     backlog.add(bad)
     assert await good.whole == [4, 5]
@@ -104,10 +104,10 @@ async def test_one_bad_text_fails_alone() -> None:
 
 async def test_closing_answers_what_still_waits() -> None:
     """Nobody waits for an engine that has gone."""
-    backlog = Backlog(Policy(0, 256), 1)
-    reading = Reading([text(5)])
+    backlog = Backlog(BatchingPolicy(0, 256), 1)
+    reading = EncodeRequest([text(5)])
     backlog.add(reading)
-    lanes = Lanes(lambda texts: [0] * len(texts), Backlog(Policy(0, 256), 0))
+    lanes = Lanes(lambda texts: [0] * len(texts), Backlog(BatchingPolicy(0, 256), 0))
     lanes.backlog = backlog
     lanes.close()
     with pytest.raises(EngineFailed):

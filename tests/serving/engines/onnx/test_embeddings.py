@@ -13,7 +13,7 @@ from tests.models.numpy_bert import NumpyBert
 from tests.models.onnx_tiny import tokens
 from tests.serving.engines.onnx.conftest import EMBEDDER
 from tests.serving.engines.onnx.texts import texts
-from tests.serving.engines.processes import EngineProcess
+from tests.serving.engines.processes import StartedEngine
 
 REFERENCE = NumpyBert(EMBEDDER.described, EMBEDDER.weights())
 SHORT = texts(40, longest=20)
@@ -23,12 +23,12 @@ def expected(text: str) -> Any:
     return REFERENCE.mean(*tokens(text))
 
 
-def ask(engine: EngineProcess, **body: Any) -> httpx.Response:
+def ask(engine: StartedEngine, **body: Any) -> httpx.Response:
     with engine.http() as http:
         return http.post("/v1/embeddings", json={"model": "m"} | body)
 
 
-def test_vectors_are_the_references_whatever_shares_their_batch(embedder: EngineProcess) -> None:
+def test_vectors_are_the_references_whatever_shares_their_batch(embedder: StartedEngine) -> None:
     """One request of mixed lengths: each vector as if its text had been alone."""
     answer = embedder.client().embeddings.create(model="m", input=SHORT)
     assert [item.index for item in answer.data] == list(range(len(SHORT)))
@@ -38,7 +38,7 @@ def test_vectors_are_the_references_whatever_shares_their_batch(embedder: Engine
     assert answer.usage.total_tokens == answer.usage.prompt_tokens
 
 
-def test_concurrent_clients_get_the_vectors_of_their_own_texts(embedder: EngineProcess) -> None:
+def test_concurrent_clients_get_the_vectors_of_their_own_texts(embedder: StartedEngine) -> None:
     """Sixteen clients whose texts are batched together never get one another's."""
 
     def wrong(text: str) -> float:
@@ -49,7 +49,7 @@ def test_concurrent_clients_get_the_vectors_of_their_own_texts(embedder: EngineP
         assert max(pool.map(wrong, SHORT)) <= 1e-5
 
 
-def test_float_and_base64_are_the_same_numbers(embedder: EngineProcess) -> None:
+def test_float_and_base64_are_the_same_numbers(embedder: StartedEngine) -> None:
     """Base64 is of little-endian 32-bit floats, as OpenAI sends them."""
     client = embedder.client()
     plain = client.embeddings.create(model="m", input="def", encoding_format="float")
@@ -58,7 +58,7 @@ def test_float_and_base64_are_the_same_numbers(embedder: EngineProcess) -> None:
     assert np.array_equal(np.array(plain.data[0].embedding, np.float32), numbers)
 
 
-def test_token_ids_are_taken_as_they_are(embedder: EngineProcess) -> None:
+def test_token_ids_are_taken_as_they_are(embedder: StartedEngine) -> None:
     """A list of ids, or several, gives what its text gives."""
     ids = tokens("return the name")[0]
     client = embedder.client()
@@ -69,7 +69,7 @@ def test_token_ids_are_taken_as_they_are(embedder: EngineProcess) -> None:
     assert len(two) == 2
 
 
-def test_a_long_text_is_400_unless_it_may_be_cut(embedder: EngineProcess) -> None:
+def test_a_long_text_is_400_unless_it_may_be_cut(embedder: StartedEngine) -> None:
     """OpenAI's code for it with both numbers; with `truncate` the end is left out."""
     long = "def " * 100
     with pytest.raises(openai.BadRequestError) as caught:
@@ -97,7 +97,7 @@ def test_a_long_text_is_400_unless_it_may_be_cut(embedder: EngineProcess) -> Non
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(
-    embedder: EngineProcess, body: dict[str, Any], code: str, param: str
+    embedder: StartedEngine, body: dict[str, Any], code: str, param: str
 ) -> None:
     """400 with the field at fault; nothing is ignored."""
     answer = ask(embedder, **body)
@@ -110,7 +110,7 @@ def test_what_cannot_be_done_is_refused_by_name(
     "path", ["/v1/chat/completions", "/v1/completions", "/v1/rerank", "/v1/classify"]
 )
 def test_an_endpoint_of_another_kind_of_model_is_refused(
-    embedder: EngineProcess, path: str
+    embedder: StartedEngine, path: str
 ) -> None:
     """400 `unsupported_endpoint`, saying what it needs and what this one answers."""
     with embedder.http() as http:
@@ -120,7 +120,7 @@ def test_an_endpoint_of_another_kind_of_model_is_refused(
     assert "/v1/embeddings" in answer.json()["error"]["message"]
 
 
-def test_nobody_without_the_token_gets_a_vector(embedder: EngineProcess) -> None:
+def test_nobody_without_the_token_gets_a_vector(embedder: StartedEngine) -> None:
     """The guard stands before every endpoint."""
     assert (
         httpx.post(f"{embedder.url}/v1/embeddings", json={"input": "a"}, timeout=60).status_code
@@ -128,7 +128,7 @@ def test_nobody_without_the_token_gets_a_vector(embedder: EngineProcess) -> None
     )
 
 
-def test_the_state_counts_what_was_read(embedder: EngineProcess) -> None:
+def test_the_state_counts_what_was_read(embedder: StartedEngine) -> None:
     """Lanes, nothing left to do, tokens read and the length a text may have."""
     before = embedder.state()["prompt_tokens"]
     ask(embedder, input="def")
@@ -138,7 +138,7 @@ def test_the_state_counts_what_was_read(embedder: EngineProcess) -> None:
     assert state["context_length"] == EMBEDDER.positions
 
 
-def test_a_text_far_too_long_is_not_even_tokenised(embedder: EngineProcess) -> None:
+def test_a_text_far_too_long_is_not_even_tokenised(embedder: StartedEngine) -> None:
     """Megabytes are refused by their characters; cut, they cost what the model can read."""
     refused = ask(embedder, input="def " * 1_000_000)
     assert refused.json()["error"]["code"] == "context_length_exceeded"

@@ -9,7 +9,7 @@ from tests.models.numpy_bert import NumpyBert, softmax
 from tests.models.onnx_tiny import Bert, tokens
 from tests.serving.engines.onnx.conftest import MARKING, RANKER, SORTER
 from tests.serving.engines.onnx.texts import texts
-from tests.serving.engines.processes import EngineProcess
+from tests.serving.engines.processes import StartedEngine
 
 TEXTS = texts(24, longest=20)
 DOCUMENTS = texts(20, longest=15, seed=5)
@@ -19,14 +19,14 @@ def reference(shape: Bert) -> NumpyBert:
     return NumpyBert(shape.described, shape.weights())
 
 
-def post(engine: EngineProcess, path: str, **body: Any) -> dict[str, Any]:
+def post(engine: StartedEngine, path: str, **body: Any) -> dict[str, Any]:
     with engine.http() as http:
         answer = http.post(path, json={"model": "m"} | body)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
-def test_probabilities_are_the_references(sorter: EngineProcess) -> None:
+def test_probabilities_are_the_references(sorter: StartedEngine) -> None:
     """Each text has its likeliest label by name, and the probability of all."""
     answer = post(sorter, "/v1/classify", input=TEXTS)
     for text, item in zip(TEXTS, answer["data"], strict=True):
@@ -37,7 +37,7 @@ def test_probabilities_are_the_references(sorter: EngineProcess) -> None:
     assert answer["usage"]["prompt_tokens"] == sum(len(tokens(text)[0]) for text in TEXTS)
 
 
-def test_spans_are_the_references_words(marking: EngineProcess) -> None:
+def test_spans_are_the_references_words(marking: StartedEngine) -> None:
     """A word is what its first token is; `B-` begins a span, words of one kind go on with it."""
     answer = post(marking, "/v1/classify", input=TEXTS)
     for text, item in zip(TEXTS, answer["data"], strict=True):
@@ -65,7 +65,7 @@ def expected_spans(text: str) -> list[tuple[str, str]]:
     return [(label, " ".join(words)) for label, *words in spans]
 
 
-def test_documents_are_ranked_as_the_reference_ranks_them(ranker: EngineProcess) -> None:
+def test_documents_are_ranked_as_the_reference_ranks_them(ranker: StartedEngine) -> None:
     """Scores between 0 and 1, the best first, documents given back where asked."""
     answer = post(
         ranker, "/v1/rerank", query="the model", documents=DOCUMENTS, return_documents=True
@@ -83,7 +83,7 @@ def test_documents_are_ranked_as_the_reference_ranks_them(ranker: EngineProcess)
     assert answer["usage"]["total_tokens"] == pairs
 
 
-def test_top_n_cuts_the_list_and_documents_stay_out_unless_asked(ranker: EngineProcess) -> None:
+def test_top_n_cuts_the_list_and_documents_stay_out_unless_asked(ranker: StartedEngine) -> None:
     """Documents may be objects with a text, as Cohere and Jina send them."""
     documents = [{"text": document} for document in DOCUMENTS]
     answer = post(ranker, "/v1/rerank", query="the", documents=documents, top_n=3)
@@ -103,7 +103,7 @@ def test_top_n_cuts_the_list_and_documents_stay_out_unless_asked(ranker: EngineP
         {"query": "a", "documents": ["def " * 100]},
     ],
 )
-def test_a_wrong_ranking_request_is_400(ranker: EngineProcess, body: dict[str, Any]) -> None:
+def test_a_wrong_ranking_request_is_400(ranker: StartedEngine, body: dict[str, Any]) -> None:
     """Missing, empty, unknown or too long: each is refused."""
     with ranker.http() as http:
         answer = http.post("/v1/rerank", json=body)
@@ -111,14 +111,14 @@ def test_a_wrong_ranking_request_is_400(ranker: EngineProcess, body: dict[str, A
     assert answer.json()["error"]["param"] in {*body, "documents"}
 
 
-def test_spans_need_text(marking: EngineProcess) -> None:
+def test_spans_need_text(marking: StartedEngine) -> None:
     """Token ids have no characters to point at."""
     with marking.http() as http:
         answer = http.post("/v1/classify", json={"input": [5, 6]})
     assert answer.json()["error"]["param"] == "input"
 
 
-def test_a_query_too_long_is_named(ranker: EngineProcess) -> None:
+def test_a_query_too_long_is_named(ranker: StartedEngine) -> None:
     """It would be read once for each document: it is refused before the first."""
     with ranker.http() as http:
         body = {"query": "def " * 100, "documents": ["def"] * 2048}

@@ -9,8 +9,8 @@ import httpx
 import numpy as np
 import pytest
 
-from serving.engines.config import EngineConfig
-from serving.engines.onnx.estimate import estimate
+from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.engines.onnx.estimate import estimate
 from tests.models.numpy_bert import NumpyBert, unit
 from tests.models.onnx_tiny import CLASSIFIER, Bert, tokens
 from tests.serving.engines.processes import config, engine_process, refusal

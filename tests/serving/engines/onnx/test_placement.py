@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from serving.engines.config import EngineConfig
-from serving.engines.onnx.placement import Placement, Provider, open_session
-from serving.errors import ModelUnloadable
+from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.engines.onnx.placement import Provider, ProviderChoice, open_session
+from modelyard.serving.errors import ModelUnloadable
 from tests.serving.engines.processes import config, refusal
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
 
 
-class Runtime:
+class FallbackRuntime:
     """ONNX Runtime as it behaves with a driver missing: it claims CUDA and falls back."""
 
     class SessionOptions:
@@ -34,7 +34,7 @@ class Runtime:
     def get_available_providers(self) -> list[str]:
         return self.claims
 
-    def InferenceSession(self, path: str, options: Any, **given: Any) -> "Runtime":  # noqa: N802
+    def InferenceSession(self, path: str, options: Any, **given: Any) -> "FallbackRuntime":  # noqa: N802
         self.asked = given | {"entries": options.entries}
         return self
 
@@ -42,13 +42,13 @@ class Runtime:
         return self.gives
 
 
-def placed(**options: Any) -> Placement:
-    return Placement.of(EngineConfig(**config(format="onnx", options=options)))
+def placed(**options: Any) -> ProviderChoice:
+    return ProviderChoice.of(EngineConfig(**config(format="onnx", options=options)))
 
 
 def test_a_silent_fallback_is_an_error() -> None:
     """CUDA claimed, CPU given: the model is refused with both names."""
-    runtime = Runtime([CUDA, CPU], [CPU])
+    runtime = FallbackRuntime([CUDA, CPU], [CPU])
     with pytest.raises(ModelUnloadable, match=f"{CPU} in place of {CUDA}"):
         open_session(runtime, Path("m.onnx"), placed(provider="cuda"), {})
 
@@ -56,13 +56,13 @@ def test_a_silent_fallback_is_an_error() -> None:
 def test_a_provider_that_is_not_built_in_is_an_error() -> None:
     """The fix names the extra to install."""
     with pytest.raises(ModelUnloadable) as caught:
-        open_session(Runtime([CPU], [CPU]), Path("m.onnx"), placed(provider="tensorrt"), {})
+        open_session(FallbackRuntime([CPU], [CPU]), Path("m.onnx"), placed(provider="tensorrt"), {})
     assert "onnx-gpu" in caught.value.fix
 
 
 def test_a_gpu_session_forbids_the_processor_unless_told() -> None:
     """Single operators on the processor are allowed by option only, and there is no fallback."""
-    strict, loose = Runtime([CUDA, CPU], [CUDA]), Runtime([CUDA, CPU], [CUDA])
+    strict, loose = FallbackRuntime([CUDA, CPU], [CUDA]), FallbackRuntime([CUDA, CPU], [CUDA])
     open_session(strict, Path("m.onnx"), placed(provider="cuda"), {})
     open_session(loose, Path("m.onnx"), placed(provider="cuda", cpu_nodes=True), {})
     assert strict.asked["entries"]["session.disable_cpu_ep_fallback"] == "1"
@@ -73,7 +73,7 @@ def test_a_gpu_session_forbids_the_processor_unless_told() -> None:
 
 def test_tensorrt_keeps_what_it_builds(tmp_path: Path) -> None:
     """The cache's folder is made, and told to the provider with the shapes to build for."""
-    runtime, cache = Runtime([TENSORRT, CUDA, CPU], [TENSORRT, CUDA]), tmp_path / "cache"
+    runtime, cache = FallbackRuntime([TENSORRT, CUDA, CPU], [TENSORRT, CUDA]), tmp_path / "cache"
     placement = placed(provider="tensorrt", engine_cache=str(cache))
     open_session(runtime, Path("m.onnx"), placement, {"trt_profile_min_shapes": "x:1x1"})
     name, settings = runtime.asked["providers"][0]
@@ -86,7 +86,7 @@ def test_tensorrt_keeps_what_it_builds(tmp_path: Path) -> None:
 def test_gpu_layers_mean_cuda_unless_a_provider_is_named() -> None:
     """The worker on a GPU says so as it does for GGUF."""
     on_gpu = EngineConfig(**config(format="onnx", gpu_layers=-1))
-    assert Placement.of(on_gpu).provider is Provider.CUDA
+    assert ProviderChoice.of(on_gpu).provider is Provider.CUDA
     assert placed().provider is Provider.CPU
     with pytest.raises(ModelUnloadable, match="'npu'"):
         placed(provider="npu")

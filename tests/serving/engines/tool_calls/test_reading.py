@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from serving.engines.tool_calls.forms import (
+from modelyard.serving.engines.tool_calls.forms import (
     HERMES,
     LLAMA,
     MISTRAL,
@@ -14,8 +14,8 @@ from serving.engines.tool_calls.forms import (
     CallPlan,
     form_of,
 )
-from serving.engines.tool_calls.reading import CallReader
-from serving.engines.tool_calls.saying import whole_calls
+from modelyard.serving.engines.tool_calls.reading import CallReader
+from modelyard.serving.engines.tool_calls.saying import whole_calls
 
 NAMES = frozenset({"weather", "add"})
 ROME: dict[str, Any] = {"city": 'Rome "}]" {', "days": [1, {"x": "\\"}]}

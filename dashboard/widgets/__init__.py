@@ -1,0 +1,1 @@
+"""What the pages are put together from: charts, tables, badges, live regions."""

@@ -1,0 +1,33 @@
+"""Parts of a page that look again by themselves; a gateway that is away is a calm sentence."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from modelyard.dashboard import session
+from modelyard.dashboard.client import GatewayClient, GatewayUnreachable
+from modelyard.dashboard.widgets.units import prose
+from modelyard.registry.errors import ModelyardError, NotAuthenticated
+
+
+def live(gateway: GatewayClient, refresh_s: float, draw: Callable[[GatewayClient], None]) -> None:
+    """Draw now and every `refresh_s` seconds, for as long as the page is open."""
+
+    def once() -> None:
+        try:
+            draw(gateway)
+        except NotAuthenticated:
+            session.end("Your session has ended. Please log in again.")
+            st.rerun()
+        except ModelyardError as error:
+            complain(error, again_s=refresh_s)
+
+    st.fragment(once, run_every=refresh_s)()
+
+
+def complain(error: ModelyardError, again_s: float | None = None) -> None:
+    """The error for people: what happened, what to do, and that we keep trying."""
+    again = f"Trying again every {again_s:g} s." if again_s else ""
+    text = " ".join(part for part in (error.message, error.fix, again) if part)
+    show = st.warning if isinstance(error, GatewayUnreachable) else st.error
+    show(prose(text))

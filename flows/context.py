@@ -1,0 +1,87 @@
+"""What a run works with, opened from the settings by whoever starts one."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+
+from modelyard.flows.settings import FlowSettings
+from modelyard.flows.steps.publish.abandoned import GivenUp
+from modelyard.flows.steps.publish.already_registered import AlreadyRegistered
+from modelyard.flows.steps.publish.recard import Recarder
+from modelyard.registry.catalog.builds import BuildRecords
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.database import Database
+from modelyard.registry.fleet.fleet import Fleet
+from modelyard.registry.installation import open_database, open_store
+from modelyard.registry.mlflow.aliases import MlflowAliases
+from modelyard.registry.mlflow.mirror import MlflowRegistry
+from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.settings import RegistrySettings, load
+from modelyard.registry.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class FlowContext:
+    """The registry's rooms and the flows' settings, for the length of a run."""
+
+    settings: FlowSettings
+    registry: RegistrySettings
+    db: Database
+    store: Store
+
+    @property
+    def catalog(self) -> Catalog:
+        return Catalog(self.db)
+
+    @property
+    def results(self) -> BuildRecords:
+        return BuildRecords(self.db)
+
+    @property
+    def board(self) -> RunBoard:
+        return RunBoard(self.db)
+
+    @property
+    def known(self) -> AlreadyRegistered:
+        return AlreadyRegistered(self.catalog, self.results, self.store)
+
+    @property
+    def mlflow(self) -> MlflowRegistry:
+        return MlflowRegistry(self.registry.mlflow)
+
+    @property
+    def aliases(self) -> MlflowAliases:
+        return MlflowAliases(self.db, self.mlflow)
+
+    @property
+    def recarder(self) -> Recarder:
+        return Recarder(self.registry, self.catalog, self.store)
+
+    @property
+    def given_up(self) -> GivenUp:
+        return GivenUp(self.registry, self.catalog, self.store, self.mlflow)
+
+    @property
+    def threads(self) -> int:
+        return self.settings.flow_threads or os.cpu_count() or 1
+
+    def device_memory(self) -> int:
+        """Bytes of the largest device that could serve: set, asked of the workers, or our own."""
+        if self.settings.device_memory_gb:
+            return int(self.settings.device_memory_gb * 1e9)
+        totals = [worker.device.get("memory_total") for worker in Fleet(self.db).workers()]
+        return max((total for total in totals if total), default=psutil.virtual_memory().total)
+
+
+@contextmanager
+def open_yard() -> Generator[FlowContext]:
+    """Read the settings and open what they name; raises SettingsInvalid."""
+    registry = load(RegistrySettings)
+    db = open_database(registry)
+    try:
+        yield FlowContext(load(FlowSettings), registry, db, open_store(registry))
+    finally:
+        db.close()

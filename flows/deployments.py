@@ -1,0 +1,41 @@
+"""The deployments that `modelyard flows` serves to a Prefect server, in this process."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+from prefect.exceptions import TerminationSignal
+from prefect.runner import Runner
+
+from modelyard.flows.ingest.flow import ingest
+from modelyard.flows.maintenance import upkeep
+
+MOST_AT_ONCE = 2
+"""Ingests share the machine's cores with the engines: more at once would only be slower."""
+
+
+def run() -> None:
+    """Serve until ended; Prefect's pages and API start runs of these by name."""
+    with suppress(KeyboardInterrupt, TerminationSignal):
+        asyncio.run(_serve())
+
+
+async def _serve() -> None:
+    """The flows are handed over as they are in this process.
+
+    Prefect would else find them again for each run, by the folder it stands in and by the steps
+    that the server's record of the deployment names: whoever may write that could have anything
+    run.
+    """
+    runner = Runner(name="modelyard", limit=MOST_AT_ONCE, pause_on_shutdown=False)
+    await runner.aadd_flow(
+        ingest, "ingest", description="A model from the Hub into the registry.", tags=["modelyard"]
+    )
+    await runner.aadd_flow(
+        upkeep,
+        "daily",
+        description="Remove what stopped runs left.",
+        tags=["modelyard"],
+        interval=timedelta(days=1),
+    )
+    await runner.start()

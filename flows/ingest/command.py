@@ -1,0 +1,82 @@
+"""Have an order done from this process: at once where all is here, else by the Prefect flow."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from rich.markup import escape
+
+from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.errors import Interrupted
+from modelyard.flows.ingest.request import IngestRequest
+from modelyard.flows.ingest.watch import watching
+from modelyard.flows.prefect import address
+from modelyard.flows.prefect.temporary import start_temporary_prefect
+from modelyard.flows.steps.choose.choose import choose
+from modelyard.flows.steps.hub.resolve import resolve
+from modelyard.registry.catalog.model import ModelRef, ModelVersion
+from modelyard.registry.console import err
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """The versions that were asked for; `new` where there was anything to do."""
+
+    versions: list[ModelVersion]
+    new: bool
+
+
+def run_ingest(request: IngestRequest) -> IngestResult:
+    """Ingest, telling on standard error how it goes; needs no Prefect where all is here."""
+    with open_yard() as context:
+        known = _known(context, request)
+        if known and not context.recarder.is_behind(known):
+            result = IngestResult(known, new=False)
+        else:
+            found = [
+                context.catalog.find(ModelRef.parse(name)) for name in _run_flow(context, request)
+            ]
+            result = IngestResult(found, new=not known)
+        if problem := context.aliases.tell(request.model):
+            err.print(f"[yellow]Note:[/yellow] {escape(problem)}", highlight=False)
+        return result
+
+
+def _known(context: FlowContext, request: IngestRequest) -> list[ModelVersion] | None:
+    snapshot = resolve(context.settings.hub, request.repo, request.revision)
+    choice = choose(snapshot, request.wish(context.device_memory()))
+    known = context.known.versions(request.model, snapshot, choice, request.quantize)
+    request.check_kept(known or ())
+    return known
+
+
+def _run_flow(context: FlowContext, request: IngestRequest) -> list[str]:
+    _find_prefect(context)
+    from modelyard.flows.ingest.flow import ingest
+
+    try:
+        with watching(context.board, request.subject, err):
+            return cast("list[str]", ingest(**_parameters(request)))
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "Interrupted. What was downloaded and built is kept.",
+            fix="Run the same command again: it continues from there.",
+        ) from None
+
+
+def _find_prefect(context: FlowContext) -> None:
+    """Have Prefect in this process speak to a server: to one of our own where there is no other."""
+    data_dir, settings = context.registry.data_dir, context.settings
+    login = settings.prefect_auth.get_secret_value()
+    server = address.find(settings.prefect_url, login, data_dir)
+    if server is not None:
+        address.prepare(server)
+        address.confirm(server)
+        return
+    err.print("Starting a temporary Prefect server, about 15 s (`modelyard up` keeps one)…")
+    home = data_dir / "run" / "prefect"
+    address.prepare(start_temporary_prefect(home), home)
+
+
+def _parameters(request: IngestRequest) -> dict[str, Any]:
+    """The flow's parameters, in forms that Prefect can show and send."""
+    return asdict(request) | {"quantize": list(request.quantize)}

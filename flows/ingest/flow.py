@@ -1,0 +1,132 @@
+"""Bring one model from the Hub into the registry: fetched, checked, built, measured, registered."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run as this_run
+
+from modelyard.flows.ingest import tasks
+from modelyard.flows.ingest.request import IngestRequest
+from modelyard.flows.ingest.run import FLOW, IngestRun, clear_away, open_job
+from modelyard.flows.steps.build.built import BuiltModel
+from modelyard.flows.steps.choose.candidate import FileSelection
+from modelyard.flows.steps.choose.choose import choose
+from modelyard.flows.steps.hub.hub import HubSnapshot
+from modelyard.flows.steps.hub.resolve import resolve
+from modelyard.registry.catalog.model import ModelVersion, StoredFile
+from modelyard.registry.errors import IndexUnavailable, MlflowUnavailable, ModelyardError
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun, State, TaskRun
+    from prefect.flows import Flow
+    from prefect.tasks import Task
+
+
+def _may_pass(
+    task: "Task[..., Any]",  # noqa: ARG001 - Prefect's signature
+    task_run: "TaskRun",  # noqa: ARG001 - same
+    state: "State[Any]",
+) -> bool:
+    """A server that is away may be back; the rest of our own errors stay what they are."""
+    outcome = state.result(raise_on_failure=False)
+    if isinstance(outcome, ModelyardError):
+        return isinstance(outcome, IndexUnavailable | MlflowUnavailable)
+    return isinstance(outcome, Exception)
+
+
+# No task is cached by Prefect: the registry remembers, by content, what was done.
+@task(name="resolve", cache_policy=NO_CACHE, persist_result=False)
+def look_up(run: IngestRun) -> HubSnapshot:
+    run.run.step("resolve")
+    return resolve(run.context.settings.hub, run.request.repo, run.request.revision)
+
+
+@task(name="download", cache_policy=NO_CACHE, persist_result=False)
+def fetch(run: IngestRun, snapshot: HubSnapshot, choice: FileSelection) -> tasks.Fetched:
+    return tasks.fetch(run, snapshot, choice)
+
+
+@task(name="build", cache_policy=NO_CACHE, persist_result=False)
+def build(run: IngestRun, fetched: tasks.Fetched, snapshot: HubSnapshot) -> list[BuiltModel]:
+    return tasks.build(run, fetched, snapshot)
+
+
+@task(name="evaluate", cache_policy=NO_CACHE, persist_result=False)
+def evaluate(run: IngestRun, built: BuiltModel) -> dict[str, float]:
+    return tasks.evaluate(run, built)
+
+
+@task(
+    name="register",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=2,
+    retry_delay_seconds=[1, 10],
+    retry_condition_fn=_may_pass,
+)
+def register(
+    run: IngestRun,
+    snapshot: HubSnapshot,
+    built: BuiltModel,
+    companion_files: Sequence[StoredFile],
+    metrics: dict[str, float],
+) -> ModelVersion:
+    return tasks.register(run, snapshot, built, companion_files, metrics)
+
+
+@task(name="follow-up", cache_policy=NO_CACHE, persist_result=False)
+def follow_up(run: IngestRun) -> list[str]:
+    return tasks.follow_up(run)
+
+
+def _on_cancellation(
+    flow: "Flow[..., Any]",  # noqa: ARG001 - Prefect's signature
+    flow_run: "FlowRun",
+    state: "State[Any]",  # noqa: ARG001 - same
+) -> None:
+    clear_away(str(flow_run.id))
+
+
+@flow(
+    name=FLOW,
+    flow_run_name="{repo}@{revision}",
+    persist_result=False,
+    on_cancellation=[_on_cancellation],
+)
+def ingest(  # noqa: PLR0913, PLR0917 - Prefect's form shows a field for each
+    repo: str,
+    revision: str = "main",
+    file: str | None = None,
+    quantize: Sequence[str] = (),
+    name: str | None = None,
+    eval_text: str | None = None,
+    memory_gb: float | None = None,
+    owner_id: str | None = None,
+    *,
+    private: bool = False,
+    allow_requantize: bool = False,
+) -> list[str]:
+    """Ingest a model; returns its versions as model@number, those that were there included."""
+    request = IngestRequest(
+        repo=repo, revision=revision, file=file, quantize=tuple(quantize), name=name,
+        eval_text=eval_text, memory_gb=memory_gb, owner_id=owner_id, private=private,
+        allow_requantize=allow_requantize,
+    )  # fmt: skip
+    with open_job(request, this_run.get_id() or "") as run:
+        snapshot = look_up(run)
+        choice = choose(snapshot, request.wish(run.context.device_memory()))
+        with run.alone(choice):
+            known = run.context.known.versions(request.model, snapshot, choice, request.quantize)
+            if known:
+                request.check_kept(known)
+                return run.finish(known, follow_up(run), new=False)
+            fetched = fetch(run, snapshot, choice)
+            builds = build(run, fetched, snapshot)
+            measured = [evaluate(run, built) for built in builds]
+            versions = [
+                register(run, snapshot, built, fetched.companion_files, metrics)
+                for built, metrics in zip(builds, measured, strict=True)
+            ]
+            return run.finish(versions, follow_up(run), new=True)

@@ -1,0 +1,168 @@
+"""The steps of an ingest with their progress on the run board, free of Prefect."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelyard.flows.ingest.run import IngestRun
+from modelyard.flows.steps.build import quantize
+from modelyard.flows.steps.build.built import BuiltModel
+from modelyard.flows.steps.choose.candidate import FileSelection
+from modelyard.flows.steps.evaluate.encoder import EncoderEvaluator
+from modelyard.flows.steps.evaluate.generator import Evaluator, read_text
+from modelyard.flows.steps.hub import download
+from modelyard.flows.steps.hub.hub import HubSnapshot, RemoteFile
+from modelyard.flows.steps.publish.embed import embed
+from modelyard.flows.steps.publish.register import Registrar, Registration
+from modelyard.flows.steps.validate.onnx import validate_onnx
+from modelyard.flows.steps.validate.validate import validate
+from modelyard.registry.cards.index import open_index
+from modelyard.registry.catalog.model import Format, Kind, ModelVersion, StoredFile
+from modelyard.serving.engines.folder import hold_model
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The chosen files in the store: the model's parts and its companion files."""
+
+    path: str
+    format: Format
+    parts: tuple[StoredFile, ...]
+    companion_files: tuple[StoredFile, ...]
+
+
+def fetch(run: IngestRun, snapshot: HubSnapshot, choice: FileSelection) -> Fetched:
+    """Every chosen file in the store, resumed where an earlier run was stopped."""
+    hub, context = run.context.settings.hub, run.context
+    wanted = (*choice.companion_files, *choice.model.parts)
+    run.note_parts(wanted)
+    run.run.step("download", sum(file.size for file in wanted), "bytes")
+    with download.client(hub) as client:
+        downloader = download.Downloader(hub, context.store, context.results, client, snapshot)
+        files = _fetch_all(run, downloader, wanted)
+    companion_files = len(choice.companion_files)
+    return Fetched(
+        choice.model.path, choice.model.format, files[companion_files:], files[:companion_files]
+    )
+
+
+def _fetch_all(
+    run: IngestRun, downloader: download.Downloader, wanted: Sequence[RemoteFile]
+) -> tuple[StoredFile, ...]:
+    files: list[StoredFile] = []
+    done = 0
+    for file in wanted:
+        files.append(run.hold(downloader.fetch(file, run.progress_after(done))))
+        done += file.size
+    return tuple(files)
+
+
+def build(run: IngestRun, fetched: Fetched, snapshot: HubSnapshot) -> list[BuiltModel]:
+    """The files to serve, each validated: the model as it is, or in every asked type."""
+    if fetched.format is Format.ONNX:
+        return [_graph(run, fetched, snapshot)]
+    context, request = run.context, run.request
+    _validate_all(run, fetched)
+    maker = quantize.Quantizer(context.store, context.results, context.threads)
+    original = _in_one_piece(run, fetched, maker)
+    facts = validate(context.store.path(original.sha256), original.path, snapshot.licence)
+    if not request.quantize:
+        return [BuiltModel(original, facts, original)]
+    quantize.check_source(
+        original.path, facts.quantization, allow_requantize=request.allow_requantize
+    )
+    return [
+        _quantized(run, maker, BuiltModel(original, facts, original), to) for to in request.quantize
+    ]
+
+
+def _graph(run: IngestRun, fetched: Fetched, snapshot: HubSnapshot) -> BuiltModel:
+    """An ONNX model as it is, read among all its files as its engine will have them."""
+    run.run.step("validate")
+    graph, *weights = fetched.parts
+    files = (graph, *weights, *fetched.companion_files)
+    with hold_model(run.context.store, Format.ONNX, files) as path:
+        facts = validate_onnx(path, graph.path, snapshot.licence, snapshot.pipeline_tag)
+    return BuiltModel(graph, facts, graph, beside=files[1:])
+
+
+def _validate_all(run: IngestRun, fetched: Fetched) -> None:
+    run.run.step("validate")
+    for part in fetched.parts:
+        validate(run.context.store.path(part.sha256), part.path)
+
+
+def _in_one_piece(run: IngestRun, fetched: Fetched, maker: quantize.Quantizer) -> StoredFile:
+    if len(fetched.parts) == 1:
+        return fetched.parts[0]
+    run.run.step("merge the parts", unit="tensors")
+    return run.hold(maker.merge(fetched.parts, fetched.path, _counted(run, "merge the parts")))
+
+
+def _quantized(
+    run: IngestRun, maker: quantize.Quantizer, original: BuiltModel, to: str
+) -> BuiltModel:
+    step = f"quantize to {to}"
+    run.run.step(step, unit="tensors")
+    found = original.facts.quantization
+    made = run.hold(maker.quantize(original.file, found, to, _counted(run, step)))
+    facts = validate(run.context.store.path(made.sha256), made.path, original.facts.licence)
+    return BuiltModel(made, facts, original.file, quantize.recipe(to))
+
+
+def _counted(run: IngestRun, step: str, unit: str = "tensors") -> Callable[[int, int], None]:
+    """Progress in units; how many there are is known with the first of them."""
+    begun = False
+
+    def told(done: int, total: int) -> None:
+        nonlocal begun
+        if not begun:
+            run.run.step(step, total, unit)
+            begun = True
+        run.run.advance(done)
+
+    return told
+
+
+def evaluate(run: IngestRun, built: BuiltModel) -> dict[str, float]:
+    """What the engine measures on a build; raises GateFailed where it lost too much."""
+    settings, context = run.context.settings, run.context
+    step = f"evaluate {built.facts.quantization or ''}".strip()
+    run.run.step(step)
+    text = read_text(Path(run.request.eval_text) if run.request.eval_text else None)
+    writes = built.facts.kind is Kind.GENERATE
+    evaluator = (Evaluator if writes else EncoderEvaluator)(
+        store=context.store,
+        results=context.results,
+        text=text[: settings.evaluation_characters],
+        threads=context.threads,
+        bounds=settings.bounds,
+        told=_counted(run, step, "tokens" if writes else "texts"),
+    )
+    return evaluator.evaluate(built)
+
+
+def register(
+    run: IngestRun,
+    snapshot: HubSnapshot,
+    built: BuiltModel,
+    companion_files: Sequence[StoredFile],
+    metrics: dict[str, float],
+) -> ModelVersion:
+    """The build as a version that serving finds, once index and MLflow have it."""
+    context, request = run.context, run.request
+    run.run.step("register")
+    registrar = Registrar(context.catalog, context.store, context.mlflow)
+    entry = Registration(request.model, request.visibility, request.owner_id)
+    begun = registrar.begin(entry, snapshot, built, companion_files, metrics)
+    embed(open_index(context.registry), context.store, begun, snapshot)
+    return registrar.finish(begun, built)
+
+
+def follow_up(run: IngestRun) -> list[str]:
+    """What a finished version leaves to do elsewhere; says what of it could not be done."""
+    context = run.context
+    untold = context.aliases.tell(run.request.model)
+    unread = context.recarder.renew(_counted(run, "embed the cards", "cards"))
+    told = (untold, f"Cards are found by their words alone: {unread}" if unread else "")
+    return [sentence for sentence in told if sentence]

@@ -1,0 +1,98 @@
+"""Which Prefect a flow run reports to, and Prefect and MLflow kept quiet about it."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from modelyard.flows.errors import PrefectRefused, PrefectUnreachable
+from modelyard.registry.running import read_running
+from modelyard.registry.web.authorization import basic
+
+PATIENCE_S = 10.0
+"""A server that is there but busy is not taken for one that is away."""
+
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_CLI_PROMPT": "false",
+    # Errors are told once, by whoever asked for the run; Prefect's pages keep all details.
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    # Servers of Prefect's that would ask nobody who they are.
+    "PREFECT_RUNNER_SERVER_ENABLE": "false",
+    "PREFECT_CLIENT_METRICS_ENABLED": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Prefect:
+    """A server's API and the login it asks for; without one it is Prefect's settings that say."""
+
+    url: str
+    login: str = field(default="", repr=False)
+
+
+def find(configured: str, login: str, data_dir: Path) -> Prefect | None:
+    """The configured server, else that of `modelyard up`, else None; raises PrefectUnreachable.
+
+    Who names a server wants the run to be seen there: it is not put elsewhere in silence. Whoever
+    names the one of `up` needs no login: it lies beside the address.
+    """
+    running = _of_up(data_dir)
+    if configured:
+        is_ups = running is not None and running.url == configured
+        server = Prefect(configured, login or (running.login if running and is_ups else ""))
+        if answers(server):
+            return server
+        raise PrefectUnreachable(
+            f"No Prefect server answers at PREFECT_API_URL={configured}.",
+            fix="Start it or correct the address; unset PREFECT_API_URL to use the one of "
+            "`modelyard up`, or a temporary one.",
+        )
+    return running if running and answers(running) else None
+
+
+def _of_up(data_dir: Path) -> Prefect | None:
+    running = read_running(data_dir)
+    if running is None or not running.prefect_url:
+        return None
+    return Prefect(f"{running.prefect_url}/api", running.prefect_login)
+
+
+def answers(server: Prefect, *, patience_s: float = PATIENCE_S) -> bool:
+    """Whether a Prefect server is there, be it one that would want another login."""
+    headers = {"Authorization": basic(server.login).decode()} if server.login else {}
+    try:
+        answer = httpx.get(f"{server.url}/health", headers=headers, timeout=patience_s)
+    except httpx.HTTPError:
+        return False
+    return answer.is_success or answer.status_code == 401
+
+
+def prepare(server: Prefect, home: Path | None = None) -> None:
+    """Set what Prefect reads when it is imported; `home`: where it keeps things, else the usual."""
+    os.environ.update(QUIET, PREFECT_API_URL=server.url)
+    if server.login:
+        os.environ["PREFECT_API_AUTH_STRING"] = server.login
+    if home is not None:
+        os.environ["PREFECT_HOME"] = str(home)
+
+
+def confirm(server: Prefect) -> None:
+    """Ask as Prefect will, by all its settings; raises PrefectRefused where it is not let in."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        try:
+            client.api_version()
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != 401:
+                return  # it knows us; what else it says is not about the login
+            raise PrefectRefused(
+                f"The Prefect server at {server.url} asks for a login and got none that it knows.",
+                fix="Set PREFECT_API_AUTH_STRING to its name:password. Of the one that `modelyard "
+                "up` starts it is `prefect_login` in run/up.json of the data folder.",
+            ) from None

@@ -1,0 +1,73 @@
+"""A Prefect server for the rest of this process, where none is running."""
+
+import atexit
+import os
+import secrets
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+
+from modelyard.flows.errors import PrefectUnreachable
+from modelyard.flows.prefect.address import QUIET, Prefect, answers
+from modelyard.flows.prefect.server import LOGIN
+from modelyard.registry.ports import LOOPBACK, listen
+from modelyard.registry.process.python import python_module
+from modelyard.serving.parent_death import die_with_parent
+
+START_S, END_S = 120.0, 5.0
+"""Seconds it may take until it answers, and to end in good order."""
+
+
+def start_temporary_prefect(home: Path) -> Prefect:
+    """A server that only the holder of its login may ask; raises PrefectUnreachable.
+
+    It keeps what it knows in `home`. It ends with this process, however that ends: after the last
+    of what Prefect's threads have to tell it, which they do at the interpreter's exit.
+    """
+    home.mkdir(parents=True, exist_ok=True)  # Prefect makes no parents
+    login, log = f"modelyard:{secrets.token_urlsafe(32)}", home / "server.log"
+    with listen(0, "", LOOPBACK) as listener:
+        server = Prefect(f"http://{LOOPBACK}:{listener.getsockname()[1]}/api", login)
+        child = _start(listener.fileno(), home, log, login)
+    atexit.register(partial(_end, child))
+    _await(server, child, log)
+    return server
+
+
+def _start(listener: int, home: Path, log: Path, login: str) -> subprocess.Popen[bytes]:
+    """The socket is handed over: nobody else can have taken the port in the meantime."""
+    argv = python_module("modelyard.flows.prefect.server", "--fd", str(listener), "--temporary")
+    env = {**os.environ, **QUIET, "PREFECT_HOME": str(home), LOGIN: login}
+    with log.open("ab") as said:
+        return subprocess.Popen(
+            argv,
+            env=env,
+            cwd=home,  # Prefect reads settings from the folder it stands in
+            pass_fds=[listener],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - it calls the kernel and nothing else
+        )
+
+
+def _await(server: Prefect, child: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while not answers(server, patience_s=START_S):
+        if child.poll() is not None or time.monotonic() > deadline:
+            words = log.read_text(errors="replace").splitlines()[-5:]
+            raise PrefectUnreachable(
+                f"The temporary Prefect server did not start. Its last words: {' '.join(words)}",
+                fix=f"See {log}.",
+            )
+        time.sleep(0.1)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(END_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()

@@ -1,0 +1,1 @@
+"""From the files of a repository to the file that is served."""

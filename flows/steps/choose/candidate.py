@@ -1,0 +1,101 @@
+"""One model among a repository's files, what a caller wished for, and what was chosen."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from modelyard.flows.errors import AmbiguousFile, NoMatchingFile
+from modelyard.flows.steps.choose import quantizations
+from modelyard.flows.steps.hub.hub import RemoteFile
+from modelyard.registry.catalog.model import Format
+
+SPLIT = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
+_WORKING_MEMORY = 512 << 20
+"""Bytes of memory beside the weights that a small context needs; the worker estimates exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionRequest:
+    """What the caller asked for: a glob, types to quantize to, bytes of memory to fit in."""
+
+    glob: str | None = None
+    quantize: tuple[str, ...] = ()
+    memory_bytes: int = 0
+    allow_requantize: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCandidate:
+    """One model, whole: a single GGUF, all parts of a split one, or an ONNX with its weights."""
+
+    parts: tuple[RemoteFile, ...]
+
+    @property
+    def format(self) -> Format:
+        return Format.ONNX if self.parts[0].name.lower().endswith(".onnx") else Format.GGUF
+
+    @property
+    def path(self) -> str:
+        """Its file's path; a split one goes by what it would be called in one piece."""
+        split = SPLIT.fullmatch(self.parts[0].path)
+        return f"{split['stem']}.gguf" if split else self.parts[0].path
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.parts)
+
+    @property
+    def quantization(self) -> str | None:
+        return quantizations.in_name(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSelection:
+    """The model to fetch, and the small files that go with it."""
+
+    model: ModelCandidate
+    companion_files: tuple[RemoteFile, ...]
+
+
+def matching(found: Sequence[ModelCandidate], glob: str, repo: str) -> list[ModelCandidate]:
+    """Those that fit the glob by any part's path or name, upper or lower case."""
+    low = glob.lower()
+    hits = [c for c in found if any(fnmatchcase(name.lower(), low) for name in _names(c))]
+    if not hits:
+        raise NoMatchingFile(f"No model file of {repo} fits '{glob}'.", fix=listed(found))
+    return hits
+
+
+def _names(candidate: ModelCandidate) -> set[str]:
+    paths = {candidate.path, *(part.path for part in candidate.parts)}
+    return paths | {path.rsplit("/", 1)[-1] for path in paths}
+
+
+def fitting(found: Sequence[ModelCandidate], memory_bytes: int) -> list[ModelCandidate]:
+    """Those that fit the memory, where it has a bound, else NoMatchingFile."""
+    fits = [c for c in found if not memory_bytes or _needed(c) <= memory_bytes]
+    if not fits:
+        smallest = min(found, key=lambda c: c.size)
+        raise NoMatchingFile(
+            f"None fits in {memory_bytes / 1e9:.1f} GB of memory: the smallest, "
+            f"{smallest.path}, is {smallest.size / 1e9:.1f} GB.",
+            fix="Name one with --file to add it anyway, or raise --memory-gb.",
+        )
+    return fits
+
+
+def _needed(candidate: ModelCandidate) -> int:
+    return candidate.size + candidate.size // 10 + _WORKING_MEMORY
+
+
+def ambiguous(found: Sequence[ModelCandidate]) -> AmbiguousFile:
+    return AmbiguousFile(
+        f"{len(found)} files could be meant.", fix="Name one with --file. " + listed(found)
+    )
+
+
+def listed(found: Sequence[ModelCandidate], most: int = 30) -> str:
+    rows = [f"  {c.path}  ({c.size / 1e6:,.1f} MB)" for c in found[:most]]
+    more = [f"  … and {len(found) - most} more"] if len(found) > most else []
+    return "\n".join(["It has:", *rows, *more])

@@ -1,0 +1,75 @@
+"""Which ONNX model of a repository to take, and the files that its engine reads beside it."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+
+from modelyard.flows.errors import ModelRefused
+from modelyard.flows.steps.choose.candidate import (
+    ModelCandidate,
+    SelectionRequest,
+    ambiguous,
+    fitting,
+    listed,
+)
+from modelyard.flows.steps.hub.hub import HubSnapshot, RemoteFile
+
+NEEDED = ("config.json", "tokenizer.json")
+_BESIDE = (
+    *NEEDED,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "1_Pooling/config.json",
+)
+
+
+def candidates(files: Iterable[RemoteFile]) -> list[ModelCandidate]:
+    """Every ONNX graph with the weights beside it: first model.onnx, the usual one, near the top.
+
+    Weights of their own are known by their name, which begins with the graph's: model.onnx_data,
+    model.onnx.data. Validation reads from the graph whether that is all it wants.
+    """
+    known = sorted(files, key=lambda file: file.path)
+    graphs = [file for file in known if file.name.lower().endswith(".onnx")]
+    found = [ModelCandidate((graph, *_weights(graph, known))) for graph in graphs]
+    return sorted(found, key=lambda c: (not _is_usual(c), c.path.count("/"), c.path))
+
+
+def _weights(graph: RemoteFile, files: Sequence[RemoteFile]) -> list[RemoteFile]:
+    starts = (f"{graph.path}_data", f"{graph.path}.data")
+    return [file for file in files if file.path.startswith(starts)]
+
+
+def _is_usual(candidate: ModelCandidate) -> bool:
+    return candidate.parts[0].name.lower() == "model.onnx"
+
+
+def pick(found: Sequence[ModelCandidate], wish: SelectionRequest) -> ModelCandidate:
+    """One of those that were asked for; raises ModelRefused, NoMatchingFile or AmbiguousFile."""
+    if wish.quantize:
+        raise ModelRefused(
+            "An ONNX model is served as it is: nothing here quantizes one.",
+            fix="Leave --quantize out, and name a smaller file with --file. " + listed(found),
+        )
+    if wish.glob and len(found) == 1:
+        return found[0]
+    fits = fitting(found, wish.memory_bytes)
+    if len(fits) > 1 and (not _is_usual(fits[0]) or _is_usual(fits[1])):
+        raise ambiguous(fits)
+    return fits[0]
+
+
+def beside(model: ModelCandidate, snapshot: HubSnapshot) -> list[RemoteFile]:
+    """What the engine reads with the graph; raises ModelRefused where it cannot do without."""
+    files = {file.path: file for file in snapshot.files}
+    folder = PurePosixPath(model.path).parent
+    roots = dict.fromkeys((folder.parent, folder))  # the repository's own are the complete ones
+    root = next((r for r in roots if all(str(r / name) in files for name in NEEDED)), None)
+    if root is None:
+        raise ModelRefused(
+            f"{model.path} has no {' and '.join(NEEDED)} beside it or one folder up.",
+            fix="Take a repository that has both, as those exported with optimum do.",
+        )
+    return [files[str(root / name)] for name in _BESIDE if str(root / name) in files]

@@ -1,0 +1,116 @@
+"""A build that reads, tried by the engine that will serve it: vectors, scores or labels."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+
+from modelyard.flows.errors import GateFailed
+from modelyard.flows.steps.build.built import BuiltModel
+from modelyard.flows.steps.evaluate.quality_gate import QualityBounds, check_reading
+from modelyard.flows.steps.evaluate.reading import EncoderUnderTest, cosine
+from modelyard.flows.steps.evaluate.texts import pieces, triples
+from modelyard.flows.steps.evaluate.trials import TEXTS, TRIALS, Metrics, places, speed
+from modelyard.registry.catalog.builds import BuildRecords
+from modelyard.registry.catalog.model import Format, StoredFile
+from modelyard.registry.store import Store
+from modelyard.serving.engines.child.child import open_child, settings_for
+from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.engines.folder import hold_model
+from modelyard.serving.errors import EngineFailed
+
+LONGEST = 512
+"""Tokens of a text that is tried; a model's own length where that is shorter."""
+
+_MORE = 1 << 30
+"""Bytes an engine may take beside twice what is predicted: who takes more is made to do harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderEvaluator:
+    """Tries builds, each once for what it is tried on.
+
+    `told` hears how many texts were read, and of how many.
+    """
+
+    store: Store
+    results: BuildRecords
+    text: str
+    threads: int
+    bounds: QualityBounds
+    told: Callable[[int, int], None]
+
+    def evaluate(self, build: BuiltModel) -> Metrics:
+        """Metrics by name; raises GateFailed, or ModelUnloadable with the engine's reason."""
+        candidate, reference, recipe = build.file.sha256, build.source.sha256, self._recipe(build)
+        metrics = self.results.evaluated(candidate, reference, recipe)
+        if metrics is None:
+            metrics = self._measured(build)
+            self.results.record_evaluation(candidate, reference, recipe, metrics)
+        check_reading(build, metrics, self.bounds)
+        return metrics
+
+    def _recipe(self, build: BuiltModel) -> str:
+        """What the result hangs on: all files, how they are read, and the texts."""
+        details = json.dumps(build.facts.details, sort_keys=True)
+        whole = [*(file.sha256 for file in build.files), details, repr(triples()), self.text]
+        return f"reading:1:{hashlib.sha256(chr(0).join(whole).encode()).hexdigest()[:32]}"
+
+    def _measured(self, build: BuiltModel) -> Metrics:
+        kind = build.facts.kind
+        try:
+            with self._opened(build, build.files) as reading:
+                found = TRIALS[kind](reading) | self._compared(build, reading)
+                return found | speed(reading, kind, self.text)
+        except EngineFailed as error:
+            raise GateFailed(
+                f"{build.file.path} loads but does not answer: {error.message}",
+                fix="It does not run as its files say; take another file or revision.",
+            ) from error
+
+    def _compared(self, build: BuiltModel, reading: EncoderUnderTest) -> Metrics:
+        """How near a quantized build's vectors are to those of what it was made from."""
+        if not build.is_made:
+            return {}
+        with self._opened(build, (build.source, *build.beside)) as original:
+            ours, theirs = (chain(*places(one)) for one in (reading, original))
+            near = list(map(cosine, ours, theirs))
+        return {"cosine_original": math.fsum(near) / len(near), "cosine_original_least": min(near)}
+
+    @contextmanager
+    def _opened(
+        self, build: BuiltModel, files: tuple[StoredFile, ...]
+    ) -> Generator[EncoderUnderTest]:
+        """The engine that serves such a build, in a process of its own with bounded memory."""
+        facts, total = build.facts, self._texts(build)
+        with hold_model(self.store, facts.format, files) as path:
+            config = settings_for(
+                path,
+                facts.format,
+                name=files[0].path,
+                context_length=min(LONGEST, facts.context_length or LONGEST),
+                threads=self.threads,
+                options=facts.details.get("engine_options"),
+            )
+            limit = 2 * _needed(config) + _MORE
+            with open_child(config, memory_limit=limit) as engine:
+                yield EncoderUnderTest(engine, files[0].path, lambda done: self.told(done, total))
+
+    def _texts(self, build: BuiltModel) -> int:
+        """How many texts the build itself will read."""
+        each = TEXTS[build.facts.kind] + (3 if build.is_made else 0)
+        return each * len(triples()) + len(pieces(self.text))
+
+
+def _needed(config: EngineConfig) -> int:
+    """Bytes that serving predicts for such an engine."""
+    if config.format == Format.ONNX:
+        from modelyard.serving.engines.onnx.estimate import estimate
+
+        return estimate(config).total
+    from modelyard.serving.engines.llama_cpp.model.estimate import estimate as estimate_gguf
+
+    return estimate_gguf(config).total

@@ -1,0 +1,63 @@
+"""Where the Hub is, who we are there, and how patient we are with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+Progress = Callable[[int], None]
+"""Told how much of a step is done so far, in the step's unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One file of a snapshot; `sha256` is None where the Hub keeps it in git, not LFS."""
+
+    path: str
+    size: int
+    git_oid: str
+    sha256: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class HubSnapshot:
+    """A repository at one commit: its files and what its card says in machine-readable form."""
+
+    repo: str
+    commit: str
+    files: tuple[RemoteFile, ...]
+    gated: bool = False
+    licence: str | None = None
+    pipeline_tag: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HubClient:
+    """An address, a token that only this address may see, and the bounds of our patience.
+
+    `attempts` counts tries in a row without a single new byte; `timeout_s` is for each wait on
+    the network; `backoff_s` is the first pause, which doubles.
+    """
+
+    endpoint: str
+    token: str = field(default="", repr=False)
+    attempts: int = 6
+    timeout_s: float = 30.0
+    backoff_s: float = 0.5
+
+    def page(self, repo: str) -> str:
+        return f"{self.endpoint.rstrip('/')}/{repo}"
+
+    def file_url(self, snapshot: HubSnapshot, file: RemoteFile) -> str:
+        path = quote(file.path, safe="/")
+        return f"{self.page(snapshot.repo)}/resolve/{snapshot.commit}/{path}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Sent to the Hub; httpx drops Authorization when a redirect leads to another host."""
+        own = {"User-Agent": "modelyard", "Accept-Encoding": "identity"}
+        return own | ({"Authorization": f"Bearer {self.token}"} if self.token else {})

@@ -1,0 +1,1 @@
+"""A measured build becomes a registered version that can be found."""

@@ -1,0 +1,32 @@
+"""A version's card in the index that people search."""
+
+import re
+
+from modelyard.flows.steps.hub.hub import HubSnapshot
+from modelyard.registry.cards.card import Card, CardIndex
+from modelyard.registry.catalog.model import ModelVersion, StoredFile
+from modelyard.registry.store import Store
+
+LONGEST = 100_000
+"""Characters of a card that are indexed; what comes later is rarely about the model."""
+
+_FRONT_MATTER = re.compile(r"\A---\s*\n.*?\n---\s*\n", re.DOTALL)
+
+
+def embed(index: CardIndex, store: Store, version: ModelVersion, snapshot: HubSnapshot) -> None:
+    """Put the card into the index, in place of an earlier one of the same version."""
+    text = card_text(store, version)
+    index.upsert(Card.of(version, text, snapshot.tags, snapshot.pipeline_tag))
+
+
+def card_text(store: Store, version: ModelVersion) -> str:
+    """README.md without its front matter; a version without one has only its names."""
+    readme = readme_of(version)
+    if readme is None:
+        return ""
+    text = store.path(readme.sha256).read_bytes()[: 4 * LONGEST].decode("utf-8", "replace")
+    return _FRONT_MATTER.sub("", text, count=1)[:LONGEST]
+
+
+def readme_of(version: ModelVersion) -> StoredFile | None:
+    return next((f for f in version.files if f.path.lower() == "readme.md"), None)

@@ -1,0 +1,56 @@
+"""A stranger's file, read by a limited child process that has none of our environment."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from modelyard.flows.errors import InvalidModelFile, ModelRefused
+from modelyard.serving.engines.child.ending import ending
+
+TIMEOUT_S = 30.0
+_PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""Threads of a library that is only imported would take all the memory that is allowed."""
+
+
+def read_in_child(module: str, path: Path, name: str, *more: str) -> dict[str, Any]:
+    """What the reader `module` says of a file; raises InvalidModelFile or ModelRefused."""
+    refuse_pickle(path, name)
+    answer = _answer_of(module, path, name, more)
+    if "malformed" in answer:
+        raise InvalidModelFile(
+            f"{name} is no valid model file: {answer['malformed']}.",
+            fix="It is broken or made to do harm; take it from another repository.",
+        )
+    return answer
+
+
+def refuse_pickle(path: Path, name: str) -> None:
+    """Raise ModelRefused for a pickle, or the zip that torch puts around one, whatever its name."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start.startswith(_PICKLE_STARTS):
+        raise ModelRefused(
+            f"{name} is a pickle inside, which can run code when it is read.",
+            fix="Take a GGUF repository of the same model; pickles are never loaded.",
+        )
+
+
+def _answer_of(module: str, path: Path, name: str, more: tuple[str, ...]) -> dict[str, Any]:
+    """Run a reader without our environment; what it cannot finish in its limits is refused."""
+    argv = [sys.executable, "-I", "-m", module, str(path), *more]
+    try:
+        done = subprocess.run(
+            argv, env=_ONE_THREAD, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            timeout=TIMEOUT_S,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise InvalidModelFile(f"{name} takes more than {TIMEOUT_S:.0f} s to read.") from None
+    if done.returncode:
+        ended, said = ending(done.returncode), done.stderr.decode(errors="replace").strip()
+        last = "".join(said.splitlines()[-1:])[:300]
+        what = f"{name} made its reader fail, which {ended}. Its last words: {last or 'none'}"
+        raise InvalidModelFile(what, fix=ended.fix)
+    return json.loads(done.stdout)

@@ -1,0 +1,46 @@
+"""A GGUF's facts, read in a limited process of its own: `python -m … FILE` prints JSON."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from modelyard.flows.steps.validate.limits import limit_this_process
+from modelyard.serving.engines.gguf.cursor import ArrayFacts, MalformedGguf
+from modelyard.serving.engines.gguf.header import Header, read
+
+LARGEST_TEMPLATE = 1 << 20
+LONGEST_TEXT = 1024
+
+
+def facts(header: Header) -> dict[str, Any]:
+    """What we keep of a header, small enough for a line of JSON."""
+    kept = {key: _small(key, value) for key, value in header.values.items()}
+    return {
+        "version": header.version,
+        "values": {key: value for key, value in kept.items() if value is not None},
+        "tensors": len(header.tensors),
+        "parameters": sum(tensor.values for tensor in header.tensors),
+    }
+
+
+def _small(key: str, value: Any) -> Any:
+    """Numbers, short texts, the chat template, and how long arrays are; None for the rest."""
+    if isinstance(value, ArrayFacts):
+        numbers = value.numbers if ".attention." in key else ()
+        return {"length": value.length, "numbers": list(numbers)}
+    largest = LARGEST_TEMPLATE if key == "tokenizer.chat_template" else LONGEST_TEXT
+    return None if isinstance(value, str) and len(value) > largest else value
+
+
+def main() -> None:
+    limit_this_process()
+    try:
+        answer = facts(read(Path(sys.argv[1])))
+    except MalformedGguf as error:
+        answer = {"malformed": str(error)}
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

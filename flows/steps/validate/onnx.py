@@ -1,0 +1,46 @@
+"""What an ONNX model really is: read by a limited child process, turned into facts or refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from modelyard.flows.steps.validate.child import read_in_child
+from modelyard.registry.catalog.model import Format, ModelFacts
+
+_TELLING = frozenset(
+    {"feature-extraction", "sentence-similarity", "token-classification", "text-ranking"}
+)
+"""Tasks that the card says better than the files; "text-classification" is said of rankers too."""
+
+
+def validate_onnx(
+    path: Path, name: str, licence: str | None = None, pipeline_tag: str | None = None
+) -> ModelFacts:
+    """The facts of the graph at `path`, in a folder with all its files under their own names.
+
+    Raises InvalidModelFile or ModelRefused.
+    """
+    options = {"pipeline_tag": pipeline_tag} if pipeline_tag in _TELLING else {}
+    found = read_in_child(
+        "modelyard.flows.steps.validate.onnx_facts", path, name, json.dumps(options)
+    )
+    return ModelFacts(
+        format=Format.ONNX,
+        architecture=found["architecture"] or "unknown",
+        quantization=found["type"],
+        context_length=found["positions"] or None,
+        parameters=found["parameters"],
+        licence=licence,
+        details=_details(found) | {"engine_options": options},
+    )
+
+
+def _details(found: dict[str, Any]) -> dict[str, Any]:
+    named = {
+        "kind": found["task"],
+        "embedding_length": found["width"],
+        "normalised": found["normalised"],
+        "many_labels": found["many_labels"],
+    }
+    labels = {"labels": found["labels"]} if found["task"] in {"classify", "mark"} else {}
+    return named | labels

@@ -1,0 +1,168 @@
+"""An ONNX graph's structure against what we run: operators, weights elsewhere, sizes it makes."""
+
+from collections.abc import Iterator
+from math import prod
+from pathlib import PurePosixPath
+from typing import Any
+
+from modelyard.flows.steps.validate.onnx_operators import ALLOWED
+
+MOST_NODES = 100_000
+MOST_VALUES = 1 << 28
+"""Values of one tensor that the graph makes by itself, a gigabyte of floats: no mask is larger."""
+
+_DEEPEST = 8
+_MAKERS = {"ConstantOfShape": 0, "Expand": 1, "Tile": 1, "OneHot": 1}
+"""Which input of an operator says how large its output is."""
+
+
+class MalformedGraph(Exception):
+    """The graph is nothing that we run; the message says why."""
+
+
+def graphs(graph: Any, depth: int = 0) -> Iterator[Any]:
+    """The graph and those inside its nodes."""
+    if depth > _DEEPEST:
+        raise MalformedGraph("its graphs are nested too deep")
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            inner = [attribute.g] if attribute.HasField("g") else []
+            for one in (*inner, *attribute.graphs):
+                yield from graphs(one, depth + 1)
+
+
+def check_operators(model: Any) -> None:
+    """Raise Malformed for what is no part of a model that reads."""
+    if model.functions:
+        raise MalformedGraph(f"it brings functions of its own, such as {model.functions[0].name!r}")
+    nodes = [node for graph in graphs(model.graph) for node in graph.node]
+    if len(nodes) > MOST_NODES:
+        raise MalformedGraph(f"it has {len(nodes):,} nodes; {MOST_NODES:,} are allowed")
+    for node in nodes:
+        if node.op_type not in ALLOWED.get(node.domain, ()):
+            whose = f"{node.domain}." if node.domain else ""
+            raise MalformedGraph(
+                f"it has the operator {whose}{node.op_type}, which is not run here"
+            )
+
+
+def tensors(model: Any) -> Iterator[Any]:
+    """Every constant: initializers, and what Constant nodes and others carry."""
+    for graph in graphs(model.graph):
+        yield from graph.initializer
+        if graph.sparse_initializer:
+            raise MalformedGraph("it has sparse weights")
+        for node in graph.node:
+            for attribute in node.attribute:
+                yield from ([attribute.t] if attribute.HasField("t") else [])
+                yield from attribute.tensors
+
+
+def check_elsewhere(model: Any, sizes: dict[str, int]) -> None:
+    """Weights outside the graph lie inside a file that came with it; `sizes` are those files'."""
+    for tensor in tensors(model):
+        if tensor.data_location == 1:  # TensorProto.EXTERNAL
+            _check_place({entry.key: entry.value for entry in tensor.external_data}, sizes)
+
+
+def _check_place(place: dict[str, str], sizes: dict[str, int]) -> None:
+    path = PurePosixPath(place.get("location", ""))
+    if path.is_absolute() or len(path.parts) != 1 or ".." in path.parts or "\\" in str(path):
+        raise MalformedGraph(f"it keeps weights in {str(path)[:200]!r}, outside its folder")
+    if str(path) not in sizes:
+        raise MalformedGraph(
+            f"it keeps weights in {str(path)[:200]!r}, which is not among its files"
+        )
+    offset, length = _whole(place.get("offset", "0")), _whole(place.get("length", "0"))
+    if offset + length > sizes[str(path)]:
+        raise MalformedGraph(f"its weights lie beyond the end of {str(path)!r}")
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or len(text) > 18:
+        raise MalformedGraph(f"its weights lie at {text[:40]!r}")
+    return int(text)
+
+
+def check_sizes(model: Any, length: int) -> None:
+    """Raise Malformed where a text of `length` tokens makes a tensor too large by far.
+
+    Shapes are inferred for one text of that length, with what is computed from shapes; what can
+    only be known when it runs is left to the engine, which runs under a limit of memory.
+    """
+    _check_constants(model)
+    _slim(model)
+    _bind(model, length)
+    for graph in graphs(_inferred(model).graph):
+        for value in (*graph.value_info, *graph.output):
+            sides = [d.dim_value for d in value.type.tensor_type.shape.dim]
+            if sides and prod(side for side in sides if side > 0) > MOST_VALUES:
+                raise MalformedGraph(f"it makes a tensor of the shape {sides}")
+
+
+def _check_constants(model: Any) -> None:
+    from onnx import numpy_helper
+
+    small = {
+        t.name: numpy_helper.to_array(t).ravel().tolist()
+        for t in _named_constants(model)
+        if prod(t.dims) <= 64 and t.data_type in {6, 7} and not t.data_location
+    }
+    for node in (n for graph in graphs(model.graph) for n in graph.node):
+        given = [small.get(name) for name in node.input]
+        if _made(node.op_type, given) > MOST_VALUES:
+            raise MalformedGraph(
+                f"its operator {node.op_type} makes a tensor too large to be meant"
+            )
+
+
+def _named_constants(model: Any) -> Iterator[Any]:
+    for graph in graphs(model.graph):
+        yield from graph.initializer
+        for node in graph.node:
+            if node.op_type == "Constant":
+                for attribute in node.attribute:
+                    if attribute.HasField("t"):
+                        attribute.t.name = node.output[0]
+                        yield attribute.t
+
+
+def _made(operator: str, given: list[list[int] | None]) -> int:
+    """How many values an operator makes, as far as constants tell."""
+    place = _MAKERS.get(operator)
+    if place is not None and place < len(given):
+        return prod(abs(side) for side in given[place] or [0] if side)
+    if operator == "Range" and len(given) == 3 and all(given):
+        start, limit, step = (values[0] for values in given if values)
+        return abs(limit - start) // max(abs(step), 1)
+    return 0
+
+
+def _slim(model: Any) -> None:
+    """Drop the bytes of weights: shapes are inferred without them, in a part of the memory."""
+    for tensor in model.graph.initializer:
+        if prod(tensor.dims) > 64:
+            tensor.ClearField("raw_data")
+            tensor.ClearField("float_data")
+
+
+def _bind(model: Any, length: int) -> None:
+    """One text of `length` tokens in place of whatever sizes the inputs leave open."""
+    for given in model.graph.input:
+        for place, side in enumerate(given.type.tensor_type.shape.dim):
+            if not side.dim_value:
+                side.dim_value = 1 if place == 0 else length
+
+
+def _inferred(model: Any) -> Any:
+    from onnx import shape_inference
+
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    try:
+        return shape_inference.infer_shapes(model, data_prop=True)
+    except Exception as error:
+        # The library's errors have no common ancestor of their own.
+        raise MalformedGraph(f"its shapes do not fit together: {str(error)[:200]}") from error

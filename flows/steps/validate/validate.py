@@ -1,0 +1,99 @@
+"""What a file really is: read by a limited child process, turned into facts or refused."""
+
+from pathlib import Path
+from typing import Any
+
+from modelyard.flows.errors import InvalidModelFile, ModelRefused
+from modelyard.flows.steps.choose import quantizations
+from modelyard.flows.steps.validate.child import read_in_child
+from modelyard.registry.catalog.model import Format, Kind, ModelFacts
+
+_READERS = {
+    ".gguf": "modelyard.flows.steps.validate.gguf_facts",
+    ".safetensors": "modelyard.flows.steps.validate.safetensors_header",
+}
+_RANKS = 4
+"""llama.cpp's number for the pooling of a cross-encoder."""
+
+_KEPT = {
+    "layers": "block_count",
+    "embedding_length": "embedding_length",
+    "heads": "attention.head_count",
+    "kv_heads": "attention.head_count_kv",
+    "key_length": "attention.key_length",
+    "value_length": "attention.value_length",
+    "experts": "expert_count",
+    "sliding_window": "attention.sliding_window",
+}
+
+
+def validate(path: Path, name: str, licence: str | None = None) -> ModelFacts:
+    """The facts of a GGUF called `name`; raises InvalidModelFile or ModelRefused."""
+    header = inspect(path, name)
+    values: dict[str, Any] = header["values"]
+    architecture = values.get("general.architecture")
+    if not isinstance(architecture, str) or not architecture:
+        raise InvalidModelFile(f"{name} does not say what architecture it has.")
+    if values.get("general.type") == "adapter":
+        raise ModelRefused(
+            f"{name} is an adapter, which runs only with its base.",
+            fix="Add the base, then this with `modelyard models add-adapter`.",
+        )
+    if not header["tensors"]:
+        raise InvalidModelFile(f"{name} has no tensors.")
+    return ModelFacts(
+        format=Format.GGUF,
+        architecture=architecture[:100],
+        quantization=quantizations.of_file_type(_whole(values.get("general.file_type"))),
+        context_length=_whole(values.get(f"{architecture}.context_length")),
+        parameters=header["parameters"],
+        licence=licence or _text(values.get("general.license")),
+        chat_template=_text(values.get("tokenizer.chat_template")),
+        details=_details(values, architecture) | {"kind": _kind(values, architecture, name)},
+    )
+
+
+def inspect(path: Path, name: str) -> dict[str, Any]:
+    """What the reader of the file's format says of it; raises where it is not of that format."""
+    reader = _READERS.get(Path(name).suffix.lower())
+    if reader is None:
+        raise ModelRefused(f"{name} is of no format that is loaded.")
+    return read_in_child(reader, path, name)
+
+
+def _kind(values: dict[str, Any], architecture: str, name: str) -> str:
+    """A model that pools what it read places texts in space; one that ranks is not served yet."""
+    pooling = _whole(values.get(f"{architecture}.pooling_type")) or 0
+    if pooling == _RANKS:
+        raise ModelRefused(
+            f"{name} ranks texts, which GGUF models cannot do here.",
+            fix="Take its ONNX repository: cross-encoders are served from ONNX.",
+        )
+    return Kind.EMBED.value if pooling else Kind.GENERATE.value
+
+
+def _details(values: dict[str, Any], architecture: str) -> dict[str, Any]:
+    named = {word: values.get(f"{architecture}.{key}") for word, key in _KEPT.items()}
+    found: dict[str, int | str | None] = {word: _largest(value) for word, value in named.items()}
+    found["vocabulary"] = _length(values.get("tokenizer.ggml.tokens"))
+    found["tokenizer"] = _text(values.get("tokenizer.ggml.model"))
+    return {word: value for word, value in found.items() if value is not None}
+
+
+def _largest(value: Any) -> int | None:
+    """A count; where each layer has its own, the largest."""
+    if isinstance(value, dict):
+        return max((n for n in value["numbers"] if isinstance(n, int)), default=None)
+    return _whole(value)
+
+
+def _length(value: Any) -> int | None:
+    return value["length"] if isinstance(value, dict) else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

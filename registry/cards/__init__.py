@@ -1,0 +1,1 @@
+"""Model cards: stored, indexed and searched."""

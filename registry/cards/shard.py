@@ -1,0 +1,138 @@
+"""Cards in an embedded Qdrant shard: no server, one process at a time.
+
+A shard belongs to one process while it is open, so each operation opens it under a lock and
+closes it again, which takes some 20 ms.
+"""
+
+import shutil
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import qdrant_edge as edge
+
+from modelyard.registry.cards.card import KEYWORD_FIELDS, NUMBER_FIELDS, Between
+from modelyard.registry.cards.points import (
+    RANK_CONSTANT,
+    SPARSE,
+    Point,
+    Search,
+    Sparse,
+    Vectors,
+    dense,
+)
+from modelyard.registry.locks import exclusive
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPoints:
+    """The points in one folder."""
+
+    folder: Path
+
+    def put(self, points: Sequence[Point]) -> None:
+        stored = [edge.Point(p.id, _vectors(p.vectors), dict(p.payload)) for p in points]
+        with self._shard(points[0].vectors) as shard:
+            shard.update(edge.UpdateOperation.upsert_points(stored))
+            shard.flush()
+
+    def get(self, point_id: str) -> Point | None:
+        with self._shard({}) as shard:
+            found = shard.retrieve([point_id], with_payload=True, with_vector=True)
+        if not found:
+            return None
+        named: Any = found[0].vector
+        vectors = {name: _plain(vector) for name, vector in named.items()}
+        return Point(point_id, vectors, found[0].payload or {})
+
+    def payloads(self, point_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        with self._shard({}) as shard:
+            found = shard.retrieve(list(point_ids), with_payload=True, with_vector=False)
+        return {str(record.id): record.payload or {} for record in found}
+
+    def delete(self, point_id: str) -> None:
+        with self._shard({}) as shard:
+            shard.update(edge.UpdateOperation.delete_points([point_id]))
+            shard.flush()
+
+    def search(self, search: Search) -> list[tuple[Mapping[str, Any], float]]:
+        with self._shard(search.vectors) as shard:
+            found = shard.query(_request(search))
+        return [(point.payload or {}, point.score) for point in found]
+
+    @contextmanager
+    def _shard(self, vectors: Vectors) -> Generator[edge.EdgeShard]:
+        """The open shard, with a place for each dense vector among `vectors`."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with exclusive(self.folder.with_suffix(".lock")):
+            if not self.folder.exists():
+                _create(self.folder)
+            shard = edge.EdgeShard.load(str(self.folder))
+            try:
+                for name, vector in dense(vectors).items():
+                    join = edge.UpdateOperation.create_dense_vector
+                    shard.update(join(name, len(vector), edge.Distance.Cosine))
+                yield shard
+            finally:
+                shard.close()
+
+
+def _create(folder: Path) -> None:
+    """A shard with its indexes appears whole or not at all."""
+    draft = folder.with_suffix(".draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    sparse = edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)
+    config = edge.EdgeConfig(vectors={}, sparse_vectors={SPARSE: sparse})
+    shard = edge.EdgeShard.create(str(draft), config)
+    kinds = dict.fromkeys(KEYWORD_FIELDS, edge.PayloadSchemaType.Keyword)
+    kinds |= dict.fromkeys(NUMBER_FIELDS, edge.PayloadSchemaType.Integer)
+    for name, kind in kinds.items():
+        shard.update(edge.UpdateOperation.create_field_index(name, kind))
+    shard.flush()
+    shard.close()
+    draft.rename(folder)
+
+
+def _request(search: Search) -> edge.QueryRequest:
+    where, vectors = _filter(search), _vectors(search.vectors)
+    nearest: list[Any] = [edge.Query.Nearest(v, using=name) for name, v in vectors.items()]
+    fused: Any = edge.Fusion.Rrf(k=RANK_CONSTANT)
+    if len(nearest) == 1:
+        return edge.QueryRequest(search.limit, query=nearest[0], filter=where, with_payload=True)
+    return edge.QueryRequest(
+        search.limit,
+        query=fused,
+        prefetches=[edge.Prefetch(search.depth, query=q, filter=where) for q in nearest],
+        with_payload=True,
+    )
+
+
+def _filter(search: Search) -> edge.Filter:
+    must: list[Any] = [_condition(name, wanted) for name, wanted in search.filters.items()]
+    wrong: list[Any] = [_condition("model", search.not_model)] if search.not_model else []
+    return edge.Filter(must=must, must_not=wrong)
+
+
+def _condition(name: str, wanted: str | Between) -> edge.FieldCondition:
+    if isinstance(wanted, Between):
+        bounds = edge.RangeFloat(gte=wanted.least, lte=wanted.most)
+        return edge.FieldCondition(name, range=bounds)
+    return edge.FieldCondition(name, match=edge.MatchValue(wanted))
+
+
+def _vectors(vectors: Vectors) -> dict[str, Any]:
+    words = {
+        name: edge.SparseVector(list(v.indices), list(v.values))
+        for name, v in vectors.items()
+        if isinstance(v, Sparse)
+    }
+    return {**words, **dense(vectors)}
+
+
+def _plain(vector: Any) -> Sparse | list[float]:
+    if isinstance(vector, edge.SparseVector):
+        return Sparse(vector.indices, vector.values)
+    return list(vector)

@@ -1,0 +1,1 @@
+"""Models, versions, aliases, adapters and builds."""

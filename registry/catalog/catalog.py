@@ -1,0 +1,227 @@
+"""The versions that exist, who may see them, and the aliases that point at them."""
+
+import builtins
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, func, or_, select, true
+from sqlalchemy.orm import Session, contains_eager, selectinload
+
+from modelyard.registry.catalog.mapping import facts_row, file_rows, version_of
+from modelyard.registry.catalog.model import (
+    CHAMPION,
+    ModelFacts,
+    ModelRef,
+    ModelVersion,
+    StoredFile,
+    Visibility,
+)
+from modelyard.registry.catalog.registration import append, finish, found, lock, own_model, point
+from modelyard.registry.catalog.tables import AliasRow, ModelRow, VersionRow
+from modelyard.registry.database import Database, utc_now
+from modelyard.registry.errors import InvalidName, UnknownModel
+from modelyard.registry.identity.caller import Caller
+
+_RESERVED = re.compile(r"latest|v\d+")  # MLflow's
+
+
+def identity_of(main_sha256: str, revision: str) -> str:
+    """What makes two builds the same one: the main file's content and the Hub commit."""
+    return hashlib.sha256(f"{main_sha256}:{revision}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Models, versions and aliases; a `caller` of None is the service itself and sees all."""
+
+    db: Database
+
+    def register(  # noqa: PLR0913, PLR0917 - a version is as much as this
+        self,
+        name: str,
+        repo: str,
+        revision: str,
+        facts: ModelFacts,
+        files: Sequence[StoredFile],
+        metrics: Mapping[str, float],
+        visibility: Visibility = Visibility.PUBLIC,
+        owner_id: str | None = None,
+        *,
+        pending: bool = False,
+    ) -> ModelVersion:
+        """Add a version, `files[0]` being the one the engine opens; the same build adds nothing.
+
+        The first version of a model becomes its champion, later ones its candidate. A pending one
+        only has its number: nobody sees it until `finish`.
+        """
+        new = VersionRow(
+            identity=identity_of(files[0].sha256, revision),
+            repo=repo,
+            revision=revision,
+            facts=facts_row(facts),
+            metrics=dict(metrics),
+            files=file_rows(files),
+        )
+        with self.db.begin() as session:
+            model = own_model(session, name, visibility, owner_id)
+            same = VersionRow.model_id == model.id, VersionRow.identity == new.identity
+            row = session.scalar(_all().where(*same)) or append(session, model, new)
+            if row.finished_at is None:
+                row.created_at = utc_now()  # begun again, if it was begun before
+                if not pending:
+                    finish(session, row, None)
+            return version_of(row)
+
+    def finish(self, version_id: str, mlflow_version: str) -> ModelVersion:
+        """Let a pending version be seen, with its first alias, since MLflow has it under a number.
+
+        Raises UnknownModel where it was given up meanwhile. One that is finished stays so.
+        """
+        wanted = _all().where(VersionRow.id == version_id)
+        with self.db.begin() as session:
+            if begun := session.scalar(wanted):
+                lock(session, begun.model.name)
+                session.expire_all()  # somebody else may have finished, or dropped it, just now
+            row = session.scalar(wanted)
+            if row is None:
+                raise UnknownModel("This registration was given up.", fix="Run the same again.")
+            finish(session, row, mlflow_version)
+            return version_of(row)
+
+    def pending(self, name: str | None = None) -> builtins.list[ModelVersion]:
+        """Versions, of a model or of all, whose registration was begun and is not finished."""
+        wanted = _all().where(VersionRow.finished_at.is_(None))
+        if name is not None:
+            wanted = wanted.where(ModelRow.name == name)
+        with self.db.read() as session:
+            return [version_of(row) for row in session.scalars(wanted)]
+
+    def give_up(
+        self, begun_before: datetime, let_go: Callable[[ModelVersion], None]
+    ) -> builtins.list[ModelVersion]:
+        """Forget what was begun before and never finished; returns it.
+
+        `let_go` is called for each while nobody can take it up again: where it fails, that
+        version stays.
+        """
+        return [v for v in self.pending() if self._give_up(v, begun_before, let_go)]
+
+    def find(self, ref: ModelRef, caller: Caller | None = None) -> ModelVersion:
+        """The version a name means; raises UnknownModel where the caller may see none."""
+        wanted = _versions().where(_named(ref), _visible(caller))
+        best = wanted.order_by(_has_alias(CHAMPION).desc(), VersionRow.number.desc()).limit(1)
+        with self.db.read() as session:
+            version = version_of(found(session.scalar(best), ref))
+        if ref.adapter is not None:
+            found(version.adapter(ref.adapter), ref)
+        return version
+
+    def by_id(self, version_id: str) -> ModelVersion:
+        with self.db.read() as session:
+            row = session.scalar(_versions().where(VersionRow.id == version_id))
+            return version_of(found(row, version_id))
+
+    def by_identity(self, name: str, identity: str) -> ModelVersion | None:
+        """The version of a model that is this build already; see `identity_of`."""
+        wanted = _versions().where(ModelRow.name == name, VersionRow.identity == identity)
+        with self.db.read() as session:
+            row = session.scalar(wanted)
+            return version_of(row) if row else None
+
+    def list(self, caller: Caller | None = None) -> list[ModelVersion]:
+        """Every version the caller may see, by name, the newest first."""
+        wanted = _versions().where(_visible(caller))
+        with self.db.read() as session:
+            rows = session.scalars(wanted.order_by(ModelRow.name, VersionRow.number.desc()))
+            return [version_of(row) for row in rows]
+
+    def set_alias(self, name: str, alias: str, number: int) -> ModelVersion:
+        """Point an alias at a version; a candidate that becomes champion is candidate no more."""
+        _check_alias(name, alias)
+        ref = ModelRef(name, number=number)
+        with self.db.begin() as session:
+            lock(session, name)
+            row = found(session.scalar(_versions().where(_named(ref))), ref)
+            point(session, row, alias)
+            return version_of(row)
+
+    def remove(self, ref: ModelRef) -> builtins.list[ModelVersion]:
+        """Forget a version, or with a bare name the whole model; returns what was forgotten."""
+        with self.db.begin() as session:
+            model = found(lock(session, ref.name), ref)
+            rows = session.scalars(_all().where(_named(ref))).all()
+            found(rows, ref)
+            removed = [version_of(row) for row in rows]
+            for row in rows:
+                _drop(session, model, row)
+            return removed
+
+    def fingerprint(self) -> str:
+        """A short text that changes whenever a version or an alias does, for caches."""
+        versions = select(func.count(VersionRow.finished_at), func.max(VersionRow.finished_at))
+        aliases = select(func.count(), func.max(AliasRow.updated_at))
+        with self.db.read() as session:
+            return str((*session.execute(versions).one(), *session.execute(aliases).one()))
+
+    def _give_up(
+        self, version: ModelVersion, begun_before: datetime, let_go: Callable[[ModelVersion], None]
+    ) -> bool:
+        with self.db.begin() as session:
+            model = lock(session, version.model)
+            row = session.get(VersionRow, version.id)
+            if model is None or row is None or row.finished_at or row.created_at >= begun_before:
+                return False
+            let_go(version)
+            _drop(session, model, row)
+            return True
+
+
+def _drop(session: Session, model: ModelRow, row: VersionRow) -> None:
+    """A version goes, and its model with the last one."""
+    model.versions.remove(row)
+    if not model.versions:
+        session.delete(model)
+
+
+def _check_alias(name: str, alias: str) -> None:
+    if ModelRef.parse(f"{name}@{alias}").alias != alias or _RESERVED.fullmatch(alias):
+        raise InvalidName(
+            f"'{alias}' cannot be an alias.", fix="MLflow keeps latest, v1, v2 and so on."
+        )
+
+
+def _versions() -> Select[tuple[VersionRow]]:
+    """Those that are finished."""
+    return _all().where(VersionRow.finished_at.is_not(None))
+
+
+def _all() -> Select[tuple[VersionRow]]:
+    return (
+        select(VersionRow)
+        .join(VersionRow.model)
+        .options(
+            contains_eager(VersionRow.model).selectinload(ModelRow.adapters),
+            selectinload(VersionRow.files),
+            selectinload(VersionRow.aliases),
+        )
+    )
+
+
+def _named(ref: ModelRef) -> ColumnElement[bool]:
+    named = ModelRow.name == ref.name
+    if ref.number is not None:
+        return named & (VersionRow.number == ref.number)
+    return named & _has_alias(ref.alias) if ref.alias else named
+
+
+def _has_alias(alias: str) -> ColumnElement[bool]:
+    return VersionRow.aliases.any(AliasRow.alias == alias)
+
+
+def _visible(caller: Caller | None) -> ColumnElement[bool]:
+    if caller is None or caller.is_admin:
+        return true()
+    return or_(ModelRow.visibility == Visibility.PUBLIC, ModelRow.owner_id == caller.user_id)

@@ -1,0 +1,173 @@
+"""The words all rooms share: what a model, a version, a file and a run are called."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from modelyard.registry.errors import InvalidName
+
+_MODEL = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_NUMBER = re.compile(r"[0-9]+")
+_ADAPTER = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
+MOST_NUMBER = 2**31 - 1
+"""The databases' whole numbers end here, and so do those of versions."""
+
+CHAMPION, CANDIDATE = "champion", "candidate"
+
+
+class Format(StrEnum):
+    """The file formats a version can be served from; `mock` answers without a model, for tests."""
+
+    GGUF = "gguf"
+    ONNX = "onnx"
+    TENSORRT = "tensorrt"
+    MOCK = "mock"
+
+
+class Kind(StrEnum):
+    """What a model does with text: it writes on, or reads and gives vectors, scores or labels."""
+
+    GENERATE = "write"
+    EMBED = "embed"
+    RERANK = "rerank"
+    CLASSIFY = "classify"
+    CLASSIFY_TOKENS = "mark"
+
+    @property
+    def endpoint(self) -> str:
+        """Where the gateway answers for such a model."""
+        return _ENDPOINTS.get(self, "/v1/classify")
+
+
+_ENDPOINTS = {
+    Kind.GENERATE: "/v1/chat/completions",
+    Kind.EMBED: "/v1/embeddings",
+    Kind.RERANK: "/v1/rerank",
+}
+
+
+class Visibility(StrEnum):
+    """Who may see a model: everybody, or its owner and admins."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """`model`, `model@alias` or `model@number`, as a caller writes it; each with `+adapter`."""
+
+    name: str
+    alias: str | None = None
+    number: int | None = None
+    adapter: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "ModelRef":
+        """Take a name apart; raises InvalidName with the form that is expected."""
+        base, plus, adapter = text.partition("+")
+        name, at, rest = base.partition("@")
+        is_number = _NUMBER.fullmatch(rest) is not None
+        parts = [(True, _MODEL, name), (bool(plus), _ADAPTER, adapter)]
+        parts.append((bool(at) and not is_number, _ALIAS, rest))
+        if len(text) > 200 or any(there and not form.fullmatch(p) for there, form, p in parts):
+            raise InvalidName(
+                f"'{text[:200]}' is not the name of a model.",
+                fix="Write model, model@alias or model@version, such as owner/name@champion, and "
+                "+adapter behind it.",
+            )
+        if is_number:
+            return cls(name, number=_number(rest, name), adapter=adapter or None)
+        return cls(name, alias=rest or None, adapter=adapter or None)
+
+    def __str__(self) -> str:
+        rest = self.alias if self.number is None else self.number
+        version = f"{self.name}@{rest}" if rest is not None else self.name
+        return f"{version}+{self.adapter}" if self.adapter else version
+
+
+def _number(digits: str, model: str) -> int:
+    """Raises InvalidName for a number that no version can have."""
+    number = int(digits)
+    if number > MOST_NUMBER:
+        raise InvalidName(
+            f"{model} has no version {digits[:20]}: the largest there can be is {MOST_NUMBER}.",
+            fix=f"Write {model} for its champion; `modelyard models show {model}` lists versions.",
+        )
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file of a version: its path inside the repository, content hash and bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What validation read out of a model's own files; None where the file does not say."""
+
+    format: Format
+    architecture: str
+    quantization: str | None = None
+    context_length: int | None = None
+    parameters: int | None = None
+    licence: str | None = None
+    chat_template: str | None = None
+    details: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def kind(self) -> Kind:
+        """What it was found to do when it was registered; it writes where nothing else is said."""
+        return Kind(self.details.get("kind", Kind.GENERATE))
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA adapter of a model; the path of its `file` is where it came from."""
+
+    id: str
+    name: str
+    file: StoredFile
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A registered version: one build of one Hub commit, with its main file first in `files`."""
+
+    id: str
+    model: str
+    number: int
+    repo: str
+    revision: str
+    facts: ModelFacts
+    files: tuple[StoredFile, ...]
+    metrics: dict[str, float]
+    aliases: tuple[str, ...]
+    visibility: Visibility
+    owner_id: str | None
+    created_at: datetime
+    mlflow_version: str | None = None
+    adapters: tuple[Adapter, ...] = ()
+    ref: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ref", f"{self.model}@{self.number}")
+
+    def adapter(self, name: str | None) -> Adapter | None:
+        return next((a for a in self.adapters if a.name == name), None)
+
+    @property
+    def main(self) -> StoredFile:
+        return self.files[0]
+
+    @property
+    def size(self) -> int:
+        return sum(f.size for f in self.files)

@@ -1,0 +1,36 @@
+"""Which version is each model's champion, since when, and in whose place."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from modelyard.registry.catalog.model import CHAMPION
+from modelyard.registry.catalog.tables import AliasRow, VersionRow
+from modelyard.registry.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A version that became its model's champion at that instant, in the place of another."""
+
+    version_id: str
+    previous_id: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Promotions:
+    """The champions of those models that have a version among some."""
+
+    db: Database
+
+    def around(self, version_ids: Collection[str]) -> list[Promotion]:
+        models = select(VersionRow.model_id).where(VersionRow.id.in_(version_ids))
+        champions = select(AliasRow).where(
+            AliasRow.alias == CHAMPION, AliasRow.model_id.in_(models)
+        )
+        with self.db.read() as session:
+            rows = session.scalars(champions).all()
+        return [Promotion(row.version_id, row.previous_id, row.updated_at) for row in rows]

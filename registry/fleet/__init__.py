@@ -1,0 +1,1 @@
+"""Workers, their devices and what is loaded on them, as they last reported."""

@@ -1,0 +1,82 @@
+"""Workers, engines, orders to devices and what was measured of them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from modelyard.registry.database import Base, UtcDateTime, utc_now
+
+
+class WorkerRow(Base):
+    """A worker, its device as last measured, and its sign of life."""
+
+    __tablename__ = "workers"
+    device_id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    url: Mapped[str] = mapped_column(String(300))
+    pid: Mapped[int]
+    device: Mapped[dict[str, Any]] = mapped_column(JSON)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    heartbeat_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+
+class EngineRow(Base):
+    """A version on a device: loading, ready or failed, and where it answers."""
+
+    __tablename__ = "engines"
+    __table_args__ = (Index("engines_by_version", "version_id"),)
+    device_id: Mapped[str] = mapped_column(
+        ForeignKey("workers.device_id", ondelete="CASCADE"), primary_key=True
+    )
+    version_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    state: Mapped[str] = mapped_column(String(20))
+    url: Mapped[str] = mapped_column(String(300), default="")
+    pid: Mapped[int | None]
+    memory_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    load_s: Mapped[float] = mapped_column(default=0.0)
+    restarts: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str] = mapped_column(String(2000), default="")
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+
+class DeviceOrderRow(Base):
+    """What an admin has decided about a device: maintenance, and until when faults are cleared."""
+
+    __tablename__ = "device_orders"
+    device_id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    maintenance: Mapped[bool] = mapped_column(default=False)
+    reason: Mapped[str] = mapped_column(String(500), default="")
+    cleared_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    cleared_ecc: Mapped[int] = mapped_column(BigInteger, default=0)
+    changed_by: Mapped[str] = mapped_column(String(100), default="")
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+
+class GpuSampleRow(Base):
+    """A device's measures over `seconds` from `at` (Unix time); null is what it does not tell."""
+
+    __tablename__ = "gpu_samples"
+    device_id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    at: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    seconds: Mapped[int]
+    utilization: Mapped[float | None]
+    memory_used: Mapped[int | None] = mapped_column(BigInteger)
+    temperature: Mapped[float | None]
+    power_usage: Mapped[float | None]
+    throttle: Mapped[str] = mapped_column(String(200), default="")
+    active_requests: Mapped[float] = mapped_column(default=0.0)
+    queued_requests: Mapped[float] = mapped_column(default=0.0)
+    tokens_per_s: Mapped[float] = mapped_column(default=0.0)
+
+
+class MemoryObservationRow(Base):
+    """What a model was estimated to take on a kind of device, and what it took; bytes by part."""
+
+    __tablename__ = "memory_observations"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    device_kind: Mapped[str] = mapped_column(String(100), index=True)
+    likeness: Mapped[dict[str, Any]] = mapped_column(JSON)
+    estimated: Mapped[dict[str, int]] = mapped_column(JSON)
+    measured: Mapped[dict[str, int]] = mapped_column(JSON)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

@@ -1,0 +1,186 @@
+"""Who may come in: users, API keys and sessions."""
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from modelyard.registry.database import Database, utc_now
+from modelyard.registry.errors import AlreadyExists, InvalidName, NotAuthenticated, UnknownUser
+from modelyard.registry.identity import sessions
+from modelyard.registry.identity.caller import Caller, Role
+from modelyard.registry.identity.tables import ApiKeyRow, UserRow
+from modelyard.registry.identity.users import KeyView, UserView
+from modelyard.registry.secrets import internal_token, secret_key
+
+FIRST_ADMIN = "admin"
+_USER = re.compile(r"[A-Za-z0-9][\w.@+-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Users, keys and sessions of one installation; `secret` signs the sessions."""
+
+    db: Database
+    secret: str = field(repr=False)
+
+    def first_admin(self) -> str | None:
+        """Where there is no admin yet, make one and return its key: this once."""
+        try:
+            with self.db.begin() as session:
+                admins = select(UserRow.id).where(UserRow.role == Role.ADMIN)
+                if session.scalar(select(exists(admins))):
+                    return None
+                row = UserRow(name=FIRST_ADMIN, role=Role.ADMIN)
+                session.add(row)
+                session.flush()
+                return _new_key(session, row, "first key", None)
+        except IntegrityError:  # another process was first
+            return None
+
+    def create_user(self, name: str, role: Role, password: str | None = None) -> UserView:
+        if not _USER.fullmatch(name):
+            raise InvalidName(
+                f"'{name[:100]}' is not a user name.",
+                fix="Begin with a letter or digit; then letters, digits and . _ - @ + may follow.",
+            )
+        row = UserRow(name=name, role=role, password_hash=_hash(password))
+        try:
+            with self.db.begin() as session:
+                session.add(row)
+        except IntegrityError:
+            raise AlreadyExists(f"There is a user '{name}' already.") from None
+        return UserView.of(row)
+
+    def set_password(self, name: str, password: str) -> None:
+        """Set it and end the user's open sessions."""
+        hashed = _hash(password)
+        with self.db.begin() as session:
+            row = _user(session, name)
+            row.password_hash = hashed
+            row.sessions_valid_from = utc_now()
+
+    def set_disabled(self, name: str, disabled: bool) -> None:  # noqa: FBT001 - its name says it
+        """Shut a user out at once, sessions for good, or let it in again with the keys it had."""
+        with self.db.begin() as session:
+            row = _user(session, name)
+            row.disabled_at = utc_now() if disabled else None
+            row.sessions_valid_from = utc_now()
+
+    def list_users(self) -> list[UserView]:
+        with self.db.read() as session:
+            rows = session.scalars(select(UserRow).order_by(UserRow.name))
+            return [UserView.of(row) for row in rows]
+
+    def create_key(self, user: str, name: str, expires: datetime | None = None) -> str:
+        """A new key's text; it is kept as a hash, so nobody can show it again."""
+        with self.db.begin() as session:
+            return _new_key(session, _user(session, user), name, expires)
+
+    def list_keys(self, user: str | None = None) -> list[KeyView]:
+        query = select(ApiKeyRow, UserRow.name).join(UserRow, ApiKeyRow.user_id == UserRow.id)
+        if user is not None:
+            query = query.where(UserRow.name == user)
+        with self.db.read() as session:
+            rows = session.execute(query.order_by(ApiKeyRow.created_at))
+            return [KeyView.of(row, owner) for row, owner in rows]
+
+    def revoke_key(self, key: str) -> None:
+        """End a key, named by its id or by the prefix that lists show."""
+        named = or_(ApiKeyRow.id == key, ApiKeyRow.prefix == key)
+        with self.db.begin() as session:
+            row = session.scalar(select(ApiKeyRow).where(named))
+            if row is None:
+                raise UnknownUser(
+                    f"There is no key '{key[:40]}'.", fix="See `modelyard keys list`."
+                )
+            row.revoked_at = row.revoked_at or utc_now()
+
+    def authenticate_key(self, key: str) -> Caller:
+        """Whose key it is; raises NotAuthenticated unless it is known, current and unrevoked."""
+        valid = (
+            select(UserRow)
+            .join(ApiKeyRow, ApiKeyRow.user_id == UserRow.id)
+            .where(ApiKeyRow.sha256 == _digest(key), ApiKeyRow.revoked_at.is_(None))
+            .where(or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > utc_now()))
+            .where(UserRow.disabled_at.is_(None))
+        )
+        with self.db.read() as session:
+            return _caller(session.scalar(valid))
+
+    def login(self, name: str, password: str) -> str:
+        """A session token for an hour; raises NotAuthenticated without saying what was wrong."""
+        from modelyard.registry.identity.passwords import matches
+
+        with self.db.read() as session:
+            row = _named(session, name)
+        stored = row.password_hash if row and not row.disabled_at else None
+        caller = _caller(row if matches(password, stored) else None)
+        return sessions.sign(self.secret, caller.user_id)
+
+    def authenticate_token(self, token: str) -> Caller:
+        """Whose session it is; raises NotAuthenticated once it expired or was ended."""
+        claims = sessions.read(self.secret, token)
+        if claims is None:
+            raise refused()
+        with self.db.read() as session:
+            row = session.get(UserRow, claims.user_id)
+        if row and (row.disabled_at or claims.issued_at < row.sessions_valid_from):
+            row = None
+        return _caller(row)
+
+
+def refused() -> NotAuthenticated:
+    return NotAuthenticated(
+        "No valid API key, session or password.",
+        fix="Send `Authorization: Bearer <API key>`; `modelyard keys create` makes one.",
+    )
+
+
+def _caller(row: UserRow | None) -> Caller:
+    if row is None:
+        raise refused()
+    return Caller(row.id, row.name, Role(row.role))
+
+
+def _user(session: Session, name: str) -> UserRow:
+    row = _named(session, name)
+    if row is None:
+        raise UnknownUser(f"There is no user '{name[:100]}'.", fix="See `modelyard users list`.")
+    return row
+
+
+def _named(session: Session, name: str) -> UserRow | None:
+    if not _USER.fullmatch(name):  # PostgreSQL would stumble over some of these
+        return None
+    return session.scalar(select(UserRow).where(UserRow.name == name))
+
+
+def _hash(password: str | None) -> str | None:
+    if password is None:
+        return None
+    from modelyard.registry.identity.passwords import hash_password
+
+    return hash_password(password)
+
+
+def _new_key(session: Session, user: UserRow, name: str, expires: datetime | None) -> str:
+    key = f"my_{secrets.token_urlsafe(32)}"
+    session.add(
+        ApiKeyRow(
+            user_id=user.id, name=name, sha256=_digest(key), prefix=key[:11], expires_at=expires
+        )
+    )
+    return key
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+
+
+__all__ = ["FIRST_ADMIN", "Identity", "internal_token", "refused", "secret_key"]

@@ -1,0 +1,55 @@
+"""What people see of users and keys: never a hash, never a key's text."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from modelyard.registry.identity.caller import Role
+from modelyard.registry.identity.tables import ApiKeyRow, UserRow
+
+
+@dataclass(frozen=True, slots=True)
+class UserView:
+    """A user or service account as lists show it."""
+
+    id: str
+    name: str
+    role: Role
+    disabled: bool
+    has_password: bool
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: UserRow) -> "UserView":
+        return cls(
+            id=row.id,
+            name=row.name,
+            role=Role(row.role),
+            disabled=row.disabled_at is not None,
+            has_password=row.password_hash is not None,
+            created_at=row.created_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """An API key as lists show it; `prefix` is the beginning of its text."""
+
+    id: str
+    user: str
+    name: str
+    prefix: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, row: ApiKeyRow, user: str) -> "KeyView":
+        return cls(
+            id=row.id,
+            user=user,
+            name=row.name,
+            prefix=row.prefix,
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+            revoked_at=row.revoked_at,
+        )

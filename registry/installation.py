@@ -1,0 +1,21 @@
+"""Open what the settings name: the database, brought up to date, and the store."""
+
+from modelyard.registry.changes import Changes
+from modelyard.registry.database import Database
+from modelyard.registry.migrate import migrate
+from modelyard.registry.process.private_files import close_to_others
+from modelyard.registry.settings import RegistrySettings
+from modelyard.registry.store import Store
+
+
+def open_database(settings: RegistrySettings) -> Database:
+    close_to_others(settings.data_dir)
+    db = Database.connect(settings.database)
+    migrate(db)
+    if settings.redis_url:
+        Changes.to(settings.redis_url.get_secret_value()).follow(db)
+    return db
+
+
+def open_store(settings: RegistrySettings) -> Store:
+    return Store(settings.store, int(settings.store_max_gb * 1e9))

@@ -1,0 +1,71 @@
+"""A client of MLflow that is patient for seconds, not minutes, and whose errors are ours."""
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from modelyard.registry.errors import MlflowUnavailable
+from modelyard.registry.mlflow.lock import alone_at
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from mlflow.tracking import MlflowClient
+
+_OURS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is our caller's
+    # Who asks may ask again, and finds what was done: MLflow's own seven tries take minutes, and
+    # each may write once more what an answer that was lost had written.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+_LONGEST = 300
+_CHECK = "Check that it runs, and MODELYARD_MLFLOW_URI; then run the same again."
+_ACCOUNT = (
+    "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and that its --allowed-hosts "
+    "has the name by which it is called."
+)
+
+
+@contextmanager
+def mlflow_client(uri: str) -> "Generator[MlflowClient]":
+    """A client at a tracking URI; what goes wrong inside the block raises MlflowUnavailable."""
+    for name, value in _OURS.items():
+        os.environ.setdefault(name, value)
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    try:
+        with alone_at(uri):  # its first use makes the tables, which two must not do at once
+            yield MlflowClient(uri, registry_uri=uri)
+    except MlflowException as error:
+        raise _refused(uri, error, error.get_http_status_code()) from None
+    except SQLAlchemyError as error:
+        raise _refused(uri, error, 503) from None
+
+
+def _refused(uri: str, error: Exception, status: int) -> MlflowUnavailable:
+    turned_away = status in {401, 403}
+    verb = "does not let us in" if turned_away else "does not answer, or refuses"
+    reason = _without_login(uri, str(_first(error))).strip().partition("\n")[0]
+    return MlflowUnavailable(
+        f"MLflow at {_without_login(uri, uri)} {verb}: {reason[:_LONGEST].rstrip('.')}.",
+        fix=_ACCOUNT if turned_away else _CHECK,
+    )
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong before anything else did: the libraries wrap it several times."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
+def _without_login(uri: str, text: str) -> str:
+    """The same without the name and the password that the URI may hold."""
+    login, at, _ = urlsplit(uri).netloc.rpartition("@")
+    return text.replace(login + at, "") if at else text

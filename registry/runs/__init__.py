@@ -1,0 +1,1 @@
+"""Lifecycle runs and how far they are."""

@@ -1,0 +1,73 @@
+"""How much fits, and which files leave first when something new needs their room."""
+
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelyard.registry.errors import StorageFull
+from modelyard.registry.sizes import size_text
+
+
+def free_on_volume(folder: Path) -> int:
+    """Bytes that this process may still write to the folder's volume."""
+    return shutil.disk_usage(folder).free
+
+
+@dataclass(frozen=True, slots=True)
+class StoreEntry:
+    """A file of the store: its bytes and when it was last used (seconds since 1970)."""
+
+    path: Path
+    size: int
+    used_at: float
+
+
+def entries(folder: Path) -> Iterator[StoreEntry]:
+    """Every file below a folder; those that vanish meanwhile are left out."""
+    for top, _, names in os.walk(folder):
+        for name in names:
+            path = Path(top, name)
+            try:
+                status = path.lstat()  # a link in a scratch folder is not its target
+            except FileNotFoundError:
+                continue
+            yield StoreEntry(path, status.st_size, status.st_mtime)
+
+
+@dataclass(frozen=True, slots=True)
+class EvictionPlan:
+    """What to remove so that `need` bytes fit."""
+
+    need: int
+    free: int
+    bound: int
+    used: int
+
+    @property
+    def missing(self) -> int:
+        """Bytes that have to leave first: for the bound or for the disk, whichever asks more."""
+        return max(self.used + self.need - self.bound, self.need - self.free, 0)
+
+    def choose(self, objects: Collection[StoreEntry], kept: Collection[str]) -> list[StoreEntry]:
+        """The least recently used that suffice, none of `kept`; raises StorageFull if none do."""
+        leaving, missing = list[StoreEntry](), self.missing
+        for entry in sorted(objects, key=lambda e: e.used_at):
+            if missing <= 0:
+                break
+            if entry.path.name not in kept:
+                leaving.append(entry)
+                missing -= entry.size
+        if missing > 0:
+            raise self.full()
+        return leaving
+
+    def full(self) -> StorageFull:
+        return StorageFull(
+            f"{size_text(self.need)} are needed, but the volume has {size_text(self.free)} free "
+            f"and the store, bound to {size_text(self.bound)}, already holds "
+            f"{size_text(self.used)}; what else it could let go is promoted or in use.",
+            fix="Remove models (`modelyard models remove`), free the disk, "
+            "or raise MODELYARD_STORE_MAX_GB.",
+        )

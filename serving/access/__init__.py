@@ -1,0 +1,1 @@
+"""Who is asking: API keys, session tokens and logins."""

@@ -1,0 +1,1 @@
+"""What each request to the API passes first."""

@@ -1,0 +1,74 @@
+"""The door: every address is closed without a credential, but for those listed here."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.exc import OperationalError
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from modelyard.registry.errors import ModelyardError
+from modelyard.registry.identity.caller import Caller
+from modelyard.registry.web.authorization import carries
+from modelyard.registry.web.origins import Pages
+from modelyard.serving.api.problems import database_away, refusal
+from modelyard.serving.api.routes.health import METRICS
+from modelyard.serving.api.services import services_in
+from modelyard.serving.errors import ForeignPage
+
+OPEN = frozenset({"/api/v1/login", "/health", "/health/live", "/health/ready"})
+
+
+@dataclass(frozen=True, slots=True)
+class AuthMiddleware:
+    """Lets a request in with its caller in `scope["state"]`; refuses it before its body is read.
+
+    Where anybody may come in, and for whoever comes for the measures, the caller is None.
+    """
+
+    app: ASGIApp
+    pages: Pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":  # there are none yet, and none comes in by accident
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] == "http":
+            try:
+                await self._admit(scope)
+            except ModelyardError as error:
+                await refusal(scope["path"], error)(scope, receive, send)
+                return
+            except OperationalError:
+                await refusal(scope["path"], database_away())(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    async def _admit(self, scope: Scope) -> None:
+        """Raises ForeignPage, and NotAuthenticated where the address is not open to everybody."""
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        if origin is not None:
+            refuse_foreign(self.pages, origin.encode("latin-1"), headers.get("host", "").encode())
+        is_open = scope["path"] in OPEN or _measures(scope)
+        scope["state"]["caller"] = None if is_open else await _caller(scope)
+
+
+def refuse_foreign(pages: Pages, origin: bytes, host: bytes) -> None:
+    """Raise ForeignPage for a web page that may not ask, whatever credential it has."""
+    if not pages.admits(origin, host):
+        raise ForeignPage(
+            f"Web pages from {origin[:200].decode('latin-1')} may not use this gateway.",
+            fix="Its operator can list the origin in MODELYARD_CORS_ORIGINS.",
+        )
+
+
+def _measures(scope: Scope) -> bool:
+    """Whether Prometheus asks for the measures, with the token that is for them alone."""
+    authenticator = services_in(scope["app"]).authenticator
+    return scope["path"] == METRICS and carries(scope["headers"], authenticator.measures)
+
+
+async def _caller(scope: Scope) -> Caller:
+    authenticator = services_in(scope["app"]).authenticator
+    authorization = Headers(scope=scope).get("authorization", "")
+    return authenticator.known(authorization) or await authenticator.caller(authorization)

@@ -1,0 +1,1 @@
+"""The routes of Modelyard's own API and of the health checks."""

@@ -1,0 +1,116 @@
+"""GET /api/v1/gpus and /api/v1/gpus/{gpu_id}."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+
+from modelyard.registry.database import utc_now
+from modelyard.registry.fleet.fleet import WorkerView
+from modelyard.registry.identity.caller import Caller
+from modelyard.serving.api.performance import UNMEASURED, Performance, performances
+from modelyard.serving.api.services import Services, TheCaller, TheServices
+from modelyard.serving.errors import NotFound
+from modelyard.serving.routing.running import RunningRequest
+from modelyard.serving.wire.admin.devices import (
+    ActiveRequest,
+    DeviceDetail,
+    DeviceList,
+    DeviceSummary,
+)
+
+router = APIRouter(prefix="/api/v1", tags=["devices"])
+
+_MEASURED_NOW = ("utilization", "temperature", "power_usage")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKnowledge:
+    """What is known of devices beyond what their workers say, by device id."""
+
+    error_rates: Mapping[str, float]
+    performance: Mapping[str, Performance]
+
+
+@router.get("/gpus")
+async def list_gpus(services: TheServices) -> DeviceList:
+    """Every device: its memory, load and state."""
+    workers = await services.queries.workers()
+    seen = DeviceKnowledge(
+        await services.failures.get(None), performances(_living(workers, services))
+    )
+    return DeviceList(gpus=[_summary(worker, services, seen) for worker in workers])
+
+
+@router.get("/gpus/{gpu_id}")
+async def show_gpu(gpu_id: str, services: TheServices, caller: TheCaller) -> DeviceDetail:
+    """One device, with its processes and the requests on it that the caller may see."""
+    workers = await services.queries.workers()
+    worker = next((w for w in workers if w.device_id == gpu_id), None)
+    if worker is None:
+        raise NotFound(f"There is no device '{gpu_id[:100]}'.", fix="GET /api/v1/gpus lists them.")
+    seen = DeviceKnowledge(
+        await services.failures.get(None), performances(_living(workers, services))
+    )
+    facts = _facts(worker, services, seen)
+    facts["active_requests"] = [
+        _active(r) for r in services.gateway.router.running.on(gpu_id) if _may_see(caller, r)
+    ]
+    return DeviceDetail.model_validate(facts)
+
+
+def _living(workers: Sequence[WorkerView], services: Services) -> list[WorkerView]:
+    return [worker for worker in workers if _silent_s(worker) <= services.alive_s]
+
+
+def _silent_s(worker: WorkerView) -> float:
+    return (utc_now() - worker.heartbeat_at).total_seconds()
+
+
+def _summary(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> DeviceSummary:
+    facts = _facts(worker, services, seen)
+    here = len(services.gateway.router.running.on(worker.device_id))
+    reported = facts.get("active_requests")
+    facts["active_requests"] = here if reported is None else max(here, int(reported))
+    return DeviceSummary.model_validate(facts)
+
+
+def _facts(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> dict[str, Any]:
+    """The worker's own measures, and what is not measured yet as what it is: unknown."""
+    silent_s = _silent_s(worker)
+    performance = seen.performance.get(worker.device_id, UNMEASURED)
+    facts: dict[str, Any] = {
+        "queued_requests": 0,
+        "performance_index": performance.index,
+        "performance_samples": performance.samples,
+        "error_rate": seen.error_rates.get(worker.device_id),
+        "processes": [],
+        **{name: None for name in DeviceSummary.model_fields if name not in _KNOWN},
+        **worker.device,
+        "gpu_id": worker.device_id,
+    }
+    return facts if silent_s <= services.alive_s else facts | _silent(silent_s)
+
+
+_KNOWN = frozenset({"queued_requests", "performance_index", "performance_samples", "error_rate"})
+
+
+def _silent(silent_s: float) -> dict[str, Any]:
+    reason = f"its worker has given no sign of life for {silent_s:.0f} s"
+    gone = dict.fromkeys((*_MEASURED_NOW, "uptime"))
+    return {**gone, "status": "error", "reason": reason, "queued_requests": 0, "processes": []}
+
+
+def _may_see(caller: Caller, request: RunningRequest) -> bool:
+    return caller.is_admin or request.caller.user_id == caller.user_id
+
+
+def _active(request: RunningRequest) -> ActiveRequest:
+    return ActiveRequest(
+        request_id=request.request_id,
+        user_id=request.caller.user_id,
+        model_id=request.model,
+        start_time=request.started_at,
+        progress=None,
+    )

@@ -1,0 +1,47 @@
+"""GET /health, /health/live and /health/ready, open to all, and /metrics, which is not."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+from sqlalchemy.exc import OperationalError
+
+from modelyard.registry.errors import NotPermitted
+from modelyard.registry.identity.caller import Caller, Role
+from modelyard.serving.api.services import TheServices
+
+METRICS = "/metrics"
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health")
+@router.get("/health/live")
+async def live() -> dict[str, str]:
+    """The process answers; /health is where clients of vLLM and llama.cpp ask."""
+    return {"status": "live"}
+
+
+@router.get("/health/ready")
+async def ready(services: TheServices) -> JSONResponse:
+    """200 where the database answers and a worker lives; else 503 with the reasons."""
+    reasons: list[str] = []
+    try:
+        if not (await services.snapshots.now()).workers:
+            reasons.append("no worker is running: start one with `modelyard worker`")
+    except OperationalError:
+        reasons.append("the database does not answer")
+    body: dict[str, Any] = {"status": "unready" if reasons else "ready", "reasons": reasons}
+    return JSONResponse(body, 503 if reasons else 200)
+
+
+@router.get(METRICS)
+async def metrics(request: Request, services: TheServices) -> Response:
+    """Everything measured, for Prometheus with its token and for admins."""
+    caller: Caller | None = request.state.caller
+    if caller is not None and caller.role is not Role.ADMIN:
+        raise NotPermitted(
+            "Only admins may read the measures.",
+            fix="Prometheus has a token of its own: `modelyard keys metrics`.",
+        )
+    return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,68 @@
+"""What the routes work with: made once at start, found through the request."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.applications import Starlette
+from starlette.datastructures import State
+from starlette.requests import Request
+
+from modelyard.registry.billing.quotas import Quotas
+from modelyard.registry.billing.usage import UsageBook
+from modelyard.registry.fleet.device_history import DeviceHistory
+from modelyard.registry.fleet.device_orders import DeviceOrders
+from modelyard.registry.identity.caller import Caller
+from modelyard.registry.runs.runs import RunBoard
+from modelyard.serving.access.authentication import Authenticator
+from modelyard.serving.access.login_throttle import Logins
+from modelyard.serving.cache import SingleFlightCache
+from modelyard.serving.gateway.pipeline import Gateway
+from modelyard.serving.gateway.queries import Queries
+from modelyard.serving.observability.prometheus import Metrics
+from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The rooms behind the routes; `alive_s` is how long a silent worker counts as living.
+
+    `failures` tells the failed share of each device's requests of the last minutes.
+    """
+
+    gateway: Gateway
+    quotas: Quotas
+    authenticator: Authenticator
+    logins: Logins
+    queries: Queries
+    orders: DeviceOrders
+    history: DeviceHistory
+    runs: RunBoard
+    usage: UsageBook
+    failures: SingleFlightCache[None, dict[str, float]]
+    snapshots: FleetSnapshotCache
+    metrics: Metrics
+    alive_s: float
+
+
+def services_at(state: State) -> Services:
+    services: Services = state.services
+    return services
+
+
+def services_in(app: Starlette) -> Services:
+    return services_at(app.state)
+
+
+def parts_of(request: Request) -> Services:
+    return services_in(request.app)
+
+
+def caller_of(request: Request) -> Caller:
+    """Who the door let in; on an open route there is none, and asking for one is a mistake."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+TheServices = Annotated[Services, Depends(parts_of)]
+TheCaller = Annotated[Caller, Depends(caller_of)]

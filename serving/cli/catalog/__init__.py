@@ -1,0 +1,1 @@
+"""Commands about models, versions and their cards."""

@@ -1,0 +1,204 @@
+"""`modelyard models`: what is registered; `add` is the flows' own command."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from modelyard.registry.console import Commands, err, out, print_json, print_table
+from modelyard.registry.errors import StillInUse
+
+if TYPE_CHECKING:
+    from modelyard.registry.catalog.model import ModelVersion
+    from modelyard.serving.cli.context import InstallationContext
+
+LIST_EXAMPLES = """
+[bold]Examples[/bold]
+
+  modelyard models list
+
+  modelyard models list --json | jq -r '.[].name'
+"""
+SHOW_EXAMPLES = """
+[bold]Examples[/bold]
+
+  modelyard models show owner/model
+
+  modelyard models show owner/model@2 --json
+"""
+SEARCH_EXAMPLES = """
+[bold]Examples[/bold]
+
+  modelyard models search "small model that writes verse"
+
+  modelyard models search shakespeare --limit 3 --json
+"""
+PROMOTE_EXAMPLES = """
+[bold]Examples[/bold]
+
+  modelyard models promote owner/model                   the candidate becomes champion
+
+  modelyard models promote owner/model@2                 version 2 becomes champion
+
+  modelyard models promote owner/model@2 --alias stable  any other alias
+"""
+REMOVE_EXAMPLES = """
+[bold]Examples[/bold]
+
+  modelyard models remove owner/model@1        one version
+
+  modelyard models remove owner/model+pirate   one adapter
+
+  modelyard models remove owner/model --yes    the whole model, without being asked
+"""
+
+Ref = Annotated[str, typer.Argument(help="model, model@alias or model@version.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def attach(commands: Commands) -> None:
+    commands.models.command("list", epilog=LIST_EXAMPLES)(list_models)
+    commands.models.command("show", epilog=SHOW_EXAMPLES)(show)
+    commands.models.command("search", epilog=SEARCH_EXAMPLES)(search)
+    commands.models.command("promote", epilog=PROMOTE_EXAMPLES)(promote)
+    commands.models.command("remove", epilog=REMOVE_EXAMPLES)(remove)
+
+
+def list_models(as_json: AsJson = False) -> None:
+    """List every model with its versions."""
+    from modelyard.registry.store.capacity import size_text
+    from modelyard.serving.cli.context import installation
+    from modelyard.serving.wire.admin.registered import RegisteredModel
+
+    with installation() as registry:
+        versions, engines = registry.catalog.list(), registry.fleet.engines()
+    if as_json:
+        models = RegisteredModel.all_of(versions, engines)
+        print_json([model.model_dump(mode="json") for model in models])
+        return
+    print_table(
+        ("Version", "Aliases", "Kind", "Quantization", "Size", "Licence", "Since"),
+        [
+            (
+                v.ref,
+                ", ".join(v.aliases),
+                v.facts.kind.value,
+                v.facts.quantization or v.facts.format.value,
+                size_text(v.size),
+                v.facts.licence or "unknown",
+                f"{v.created_at:%Y-%m-%d}",
+            )
+            for v in versions
+        ],
+        empty="There are no models yet: `modelyard models add REPO` brings one from the Hub.",
+    )
+
+
+def show(model: Ref, as_json: AsJson = False) -> None:
+    """Show one version: where it came from, what it is, what was measured."""
+    from modelyard.serving.cli.context import installation
+    from modelyard.serving.wire.admin.registered import RegisteredVersion
+
+    with installation() as registry:
+        version, engines = _find(registry, model), registry.fleet.engines()
+    document: dict[str, Any] = {
+        "model": version.model,
+        **RegisteredVersion.of(version, engines).model_dump(mode="json"),
+    }
+    if as_json:
+        print_json(document)
+    else:
+        print_table(("", version.ref), [_line(k, v) for k, v in document.items()], empty="")
+
+
+def _line(name: str, value: Any) -> tuple[str, str]:
+    if isinstance(value, dict):
+        return name, ", ".join(f"{k} {v:g}" for k, v in value.items())
+    if isinstance(value, list):
+        return name, ", ".join(
+            f"{v['device_id']}: {v['state']}" if isinstance(v, dict) else v for v in value
+        )
+    return name, "" if value is None else str(value)
+
+
+def search(
+    text: Annotated[str, typer.Argument(help="What the model should be good for.")],
+    limit: Annotated[int, typer.Option(min=1, max=100, help="The most to show.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Find models by what their cards say, in the same words or in others."""
+    from modelyard.serving.cli.catalog.card_search import find_cards
+
+    hits = find_cards(text, limit)
+    if as_json:
+        print_json([asdict(hit) for hit in hits])
+        return
+    print_table(
+        ("Version", "Score", "Licence", "Architecture", "Quantization"),
+        [
+            (
+                f"{hit.model}@{hit.number}",
+                f"{hit.score:.2f}",
+                hit.payload.get("licence") or "unknown",
+                hit.payload.get("architecture") or "unknown",
+                hit.payload.get("quantization") or "",
+            )
+            for hit in hits
+        ],
+        empty="No card says anything like it.",
+    )
+
+
+def promote(
+    model: Ref,
+    alias: Annotated[str, typer.Option(help="The alias to point at it.")] = "champion",
+) -> None:
+    """Point an alias at a version: `model` alone means its candidate."""
+    from modelyard.registry.catalog.model import CANDIDATE
+    from modelyard.serving.cli.context import installation
+
+    ref = model if "@" in model else f"{model}@{CANDIDATE}"
+    with installation() as registry:
+        chosen = _find(registry, ref)
+        version = registry.catalog.set_alias(chosen.model, alias, chosen.number)
+        out.print(f"[bold]{version.ref}[/bold] is {alias} now.", highlight=False)
+        _tell_mlflow(registry, version.model)
+
+
+def remove(
+    model: Ref,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    force: Annotated[bool, typer.Option(help="Even where it is loaded.")] = False,
+) -> None:
+    """Forget a version, an adapter, or a whole model, and let their files go."""
+    from modelyard.serving.cli.catalog.removal import removal_of
+    from modelyard.serving.cli.context import installation
+
+    with installation() as registry:
+        going = removal_of(registry, model)
+        if going.loaded and not force:
+            raise StillInUse(
+                f"{model} is loaded on {', '.join(going.loaded)}.",
+                fix="Pass --force to forget it all the same.",
+            )
+        if not yes and not typer.confirm(f"Forget {going.names}?"):
+            raise typer.Exit(1)
+        going.carry_out()
+    out.print(f"Forgot {going.names}.", highlight=False)
+
+
+def _tell_mlflow(registry: "InstallationContext", model: str) -> None:
+    """MLflow keeps the same aliases; where it does not answer it is told later."""
+    from modelyard.registry.mlflow.aliases import MlflowAliases
+    from modelyard.registry.mlflow.mirror import MlflowRegistry
+
+    aliases = MlflowAliases(registry.database, MlflowRegistry(registry.settings.mlflow))
+    if problem := aliases.tell(model):
+        err.print(f"[yellow]Note:[/yellow] {escape(problem)}", highlight=False)
+
+
+def _find(registry: "InstallationContext", model: str) -> "ModelVersion":
+    from modelyard.registry.catalog.model import ModelRef
+
+    return registry.catalog.find(ModelRef.parse(model))

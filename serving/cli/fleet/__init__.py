@@ -1,0 +1,1 @@
+"""Commands about devices and what runs on them."""

@@ -1,0 +1,1 @@
+"""Commands about users, their keys and their quotas."""

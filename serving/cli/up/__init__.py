@@ -1,0 +1,1 @@
+"""`modelyard up`: every service of one machine under one supervisor."""

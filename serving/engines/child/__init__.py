@@ -1,0 +1,1 @@
+"""An engine process as whoever starts it sees it: its environment, its pipes and its end."""

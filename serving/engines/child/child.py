@@ -1,0 +1,176 @@
+"""An engine process for one caller on this machine: started, asked, ended with the block.
+
+It is the process that serves a version, with nothing in front of it: what is measured or embedded
+here is what a client would get.
+"""
+
+import json
+import resource
+import secrets
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any
+
+from modelyard.registry.catalog.model import Format
+from modelyard.registry.process.python import python_module
+from modelyard.serving.engines.child.ending import ending
+from modelyard.serving.engines.child.environment import child_environment
+from modelyard.serving.engines.child.pipes import last_words, patience, pipes
+from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.errors import EngineFailed, ModelUnloadable
+
+if TYPE_CHECKING:
+    import httpx
+
+COMMAND = python_module("modelyard.serving.engines.process.server", "--config", "-")
+START_S, ANSWER_S, DYING_S = 600.0, 600.0, 10.0
+
+
+class EngineEnded(ModelUnloadable):
+    """An engine's process ended before it was ready; the message says by what."""
+
+    code = "engine_crashed"
+
+
+class EngineTooSlow(ModelUnloadable):
+    """An engine was not ready in the time it may take, and was ended."""
+
+    code = "engine_too_slow"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChild:
+    """A running engine; `load_s` seconds and `memory_bytes` are what loading took."""
+
+    load_s: float
+    memory_bytes: int
+    http: "httpx.Client" = field(repr=False)
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The engine's answer; raises EngineFailed with its reason where it has none."""
+        import httpx
+
+        try:
+            answer = self.http.post(path, json=body)
+        except httpx.TimeoutException as error:
+            raise EngineFailed(f"The engine did not answer within {ANSWER_S:.0f} s.") from error
+        except httpx.HTTPError as error:
+            raise self._broke_off(error) from error
+        if answer.is_success:
+            return answer.json()
+        raise EngineFailed(f"The engine answered {answer.status_code}: {_reason(answer)}")
+
+    def _broke_off(self, error: Exception) -> EngineFailed:
+        """How its process ended, which may take a moment after its connections did."""
+        try:
+            ended = ending(self.process.wait(DYING_S))
+        except subprocess.TimeoutExpired:
+            return EngineFailed(f"The engine broke off its answer ({error!r}).")
+        return EngineFailed(f"The engine {ended} while it was asked.", fix=ended.fix)
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory it holds now."""
+        return int(self.http.get("/state").json()["rss"])
+
+
+def settings_for(  # noqa: PLR0913 - as many as an engine has
+    path: Path,
+    kind: Format,
+    *,
+    name: str,
+    context_length: int = 0,
+    threads: int = 0,
+    options: dict[str, Any] | None = None,
+) -> EngineConfig:
+    """How to run a model file for one caller alone."""
+    return EngineConfig(
+        version_id=name,
+        model_name=name,
+        format=kind,
+        path=str(path),
+        internal_token=secrets.token_urlsafe(24),
+        context_length=context_length,
+        threads=threads,
+        options=options or {},
+    )
+
+
+@contextmanager
+def open_child(
+    config: EngineConfig, *, memory_limit: int = 0, start_s: float = START_S
+) -> Generator[EngineChild]:
+    """An engine that answers; with a limit, one that may have so many bytes of memory of its own.
+
+    Raises ModelUnloadable with the engine's reason, EngineEnded or EngineTooSlow.
+    """
+    import httpx
+
+    with (
+        TemporaryFile() as said,
+        subprocess.Popen(
+            COMMAND,
+            env=child_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+        ) as process,
+    ):
+        try:
+            if memory_limit:
+                limits = memory_limit, memory_limit
+                resource.prlimit(process.pid, resource.RLIMIT_DATA, limits)
+            ready = _started(process, config, said, start_s)
+            headers = {"Authorization": f"Bearer {config.internal_token}"}
+            with httpx.Client(
+                base_url=ready["url"], headers=headers, timeout=ANSWER_S, trust_env=False
+            ) as http:
+                yield EngineChild(ready["load_s"], ready["memory_bytes"], http, process)
+        finally:
+            process.kill()
+
+
+def _started(
+    process: subprocess.Popen[bytes], config: EngineConfig, said: IO[bytes], start_s: float
+) -> dict[str, Any]:
+    """What the engine says when it is ready; one that takes too long is killed."""
+    stdin, stdout = pipes(process)
+    with patience(process, start_s) as over:
+        try:
+            stdin.write(config.model_dump_json().encode() + b"\n")
+            stdin.flush()
+            line = stdout.readline()
+        except BrokenPipeError:
+            line = b""
+    if not line:
+        raise _never_ready(process, config.model_name, said, start_s if over.is_set() else None)
+    ready: dict[str, Any] = json.loads(line)
+    if refused := ready.get("error"):
+        raise ModelUnloadable(refused["message"], fix=refused["fix"])
+    return ready
+
+
+def _never_ready(
+    process: subprocess.Popen[bytes], name: str, said: IO[bytes], too_slow: float | None
+) -> ModelUnloadable:
+    code, words = process.wait(), f"Its last words: {last_words(said)}"
+    if too_slow is not None:
+        return EngineTooSlow(
+            f"The engine of {name} was not ready within {too_slow:.0f} s and was ended. {words}",
+            fix="Try again when the machine has less to do.",
+        )
+    ended = ending(code)
+    what = f"The engine of {name} {ended} before it was ready. {words}"
+    return EngineEnded(what, fix=ended.fix)
+
+
+def _reason(answer: "httpx.Response") -> str:
+    try:
+        return str(answer.json()["error"]["message"])[:300]
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:300]

@@ -1,0 +1,45 @@
+"""What an answer needs of its connection: a bounded body in, and to know when the client leaves."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+
+from modelyard.serving.wire.openai.body import check_size
+
+T = TypeVar("T")
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, given up as soon as it is larger than allowed; raises RequestTooLarge."""
+    declared = request.headers.get("content-length", "")
+    check_size(int(declared) if declared.isdecimal() else 0)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        check_size(len(body))
+    return bytes(body)
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Do the work unless the client leaves first: then it is cancelled and ClientDisconnect raised.
+
+    The body must have been read: what comes next on the connection is its end.
+    """
+    running = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            raise ClientDisconnect
+        return running.result()
+    finally:
+        running.cancel()
+        leaving.cancel()
+        await asyncio.gather(running, leaving, return_exceptions=True)
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,39 @@
+"""Small work that only the thread which owns a context may do, done between two of its steps."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelyard.registry.errors import ModelyardError
+
+ControlTask = tuple[Callable[[], Any], Future[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlTasks:
+    """`add` may be called from any thread; the other two from the owner's."""
+
+    _waiting: deque[ControlTask] = field(default_factory=deque[ControlTask])
+
+    def add(self, work: Callable[[], Any]) -> Future[Any]:
+        done = Future[Any]()
+        self._waiting.append((work, done))
+        return done
+
+    def run(self) -> None:
+        """Do all that waits; an expected error is whoever asked's."""
+        while self._waiting:
+            work, done = self._waiting.popleft()
+            if done.set_running_or_notify_cancel():
+                try:
+                    done.set_result(work())
+                except ModelyardError as error:
+                    done.set_exception(error)
+
+    def fail(self, error: ModelyardError) -> None:
+        while self._waiting:
+            _, done = self._waiting.popleft()
+            if done.set_running_or_notify_cancel():
+                done.set_exception(error)

@@ -1,0 +1,1 @@
+"""How well a GGUF model predicts text, measured in a child process."""

@@ -1,0 +1,1 @@
+"""The memory of keys and values: slots, prefix cache, spill to disk."""

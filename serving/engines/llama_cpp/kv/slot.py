@@ -1,0 +1,141 @@
+"""A generation under way, and the slot of KV memory it runs in."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from modelyard.serving.engines.generation import Finish, Generation, GenerationTimes
+from modelyard.serving.engines.llama_cpp.sampling.grammar import Grammar
+from modelyard.serving.engines.llama_cpp.sampling.sampler import Sampler
+from modelyard.serving.engines.llama_cpp.sampling.scoring import Score
+from modelyard.serving.engines.measures import Times
+from modelyard.serving.errors import ServingError
+
+End = Finish | ServingError
+News = int | Score | End
+Mailbox = asyncio.Queue[News]
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """One generation as the scheduler sees it: its tokens so far, and where news of it goes."""
+
+    generation: Generation
+    number: int
+    loop: asyncio.AbstractEventLoop
+    mailbox: Mailbox = field(default_factory=Mailbox)
+    tokens: list[int] = field(default_factory=list[int])
+    grammar: Grammar | None = None
+    sampler: Sampler | None = None
+    reused: int = 0
+    preempted: int = 0
+    cancelled: bool = False
+    scored: int = 0
+    times: Times = field(default_factory=Times)
+
+    def __post_init__(self) -> None:
+        self.tokens = list(self.generation.prompt)
+
+    @property
+    def written(self) -> int:
+        return len(self.tokens) - len(self.generation.prompt)
+
+    @property
+    def left(self) -> int:
+        return self.generation.limit - self.written
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether tokens of the prompt still have to be scored."""
+        scoring = self.generation.scoring
+        return scoring is not None and scoring.prompt and self.scored < len(self.generation.prompt)
+
+    @property
+    def took(self) -> GenerationTimes:
+        times, read = self.times, len(self.generation.prompt) - self.reused
+        return GenerationTimes(
+            times.begun - times.asked,
+            max(times.first - times.begun, 0.0),
+            times.last - times.first,
+            read,
+            self.written,
+        )
+
+    @property
+    def reusable(self) -> int:
+        """How many first tokens may come from memory: what follows them is still to be decoded."""
+        return max(self.scored - 1, 0) if self.is_scored else len(self.tokens) - 1
+
+
+@dataclass(slots=True, eq=False)
+class Hold:
+    """A sequence waits for another slot's prefill to reach the `length` tokens they share."""
+
+    donor: "Slot"
+    sequence: Sequence
+    length: int
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """One sequence id of the context: `filled` of its `tokens` are in KV memory.
+
+    While a sequence runs here, `tokens` is the sequence's own growing list; afterwards it is what
+    memory still holds, to be continued by whoever of the same tenant begins alike.
+    """
+
+    index: int
+    tokens: list[int] = field(default_factory=list[int])
+    filled: int = 0
+    sequence: Sequence | None = None
+    hold: Hold | None = None
+    used: float = 0.0
+    tenant: str = ""
+    adapter: str = ""
+
+    def common(self, sequence: Sequence, *, shared: bool) -> int:
+        """How many first tokens of a sequence memory may lend it.
+
+        Under another adapter they would be others, and another tenant's are not seen.
+        """
+        if self.adapter != sequence.generation.adapter:
+            return 0
+        if not shared and self.tenant != sequence.generation.tenant:
+            return 0
+        return common_prefix(self.tokens, sequence.tokens)
+
+    @property
+    def is_idle(self) -> bool:
+        return self.sequence is None
+
+    @property
+    def is_scored(self) -> bool:
+        return self.sequence is not None and self.sequence.is_scored
+
+    @property
+    def remaining(self) -> int:
+        """How many tokens are still to be decoded before the next can be drawn."""
+        return len(self.tokens) - self.filled
+
+    def occupy(self, sequence: Sequence, filled: int) -> None:
+        self.sequence, self.tokens, self.filled = sequence, sequence.tokens, filled
+        self.tenant = sequence.generation.tenant
+        self.adapter = sequence.generation.adapter
+
+    def release(self, now: float) -> None:
+        """Let the sequence go and keep what memory holds of it."""
+        self.tokens = self.tokens[: self.filled]
+        self.sequence, self.hold, self.used = None, None, now
+
+
+def common_prefix(a: list[int], b: list[int]) -> int:
+    """How many first tokens two lists share (compared in halves, at C speed)."""
+    low, high = 0, min(len(a), len(b))
+    if a[:high] == b[:high]:
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low

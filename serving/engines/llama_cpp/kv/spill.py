@@ -1,0 +1,168 @@
+"""Idle KV on disk: what a slot gives up is kept in a file while that is cheaper than computing."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import file_digest
+from io import BufferedRandom
+from pathlib import Path
+
+from modelyard.registry.logs import logger
+from modelyard.serving.engines.generation import Generation
+from modelyard.serving.engines.llama_cpp.kv.costs import SpillCosts
+from modelyard.serving.engines.llama_cpp.kv.slot import Sequence, Slot, common_prefix
+from modelyard.serving.engines.llama_cpp.model.binding import LlamaContext
+
+MOST_FILES = 128
+"""Open files a process spends on this: it has sockets to open, too."""
+
+_log = logger("modelyard.engine")
+
+
+@dataclass(slots=True, eq=False)
+class Spilled:
+    """The KV of some tokens of one owner, in a file of `size` bytes that has no name."""
+
+    tenant: str
+    adapter: str
+    tokens: list[int]
+    file: BufferedRandom
+    size: int
+    digest: bytes
+    used: float
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file is as it was written: llama.cpp aborts on one that is not."""
+        if os.fstat(self.file.fileno()).st_size != self.size:
+            return False
+        return _digest(self.file) == self.digest
+
+
+@dataclass(slots=True)
+class Spill:
+    """The files of one context, at most `limit` bytes; used on the thread that owns the context.
+
+    They are unlinked as they are made: nobody else can open them, and the kernel takes them back
+    however the process ends. Memory that is still to be copied is not yet what it says, and what is
+    read into it would be copied on or over: then no file is written of it, or read into it.
+    """
+
+    context: LlamaContext
+    costs: SpillCosts
+    limit: int = 0
+    folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
+    shared: bool = False  # among tenants
+    kept: list[Spilled] = field(default_factory=list[Spilled])
+    saved: int = 0
+    restored: int = 0
+
+    @property
+    def size(self) -> int:
+        return sum(k.size for k in self.kept)
+
+    def save(self, slot: Slot, keep: int = 0) -> None:
+        """Write what a slot holds before all but its first `keep` tokens are given up."""
+        tokens = slot.tokens[: slot.filled]
+        if not self.limit or slot.index in self.context.copying or not self._is_new(slot, tokens):
+            return
+        size = self.context.size_of(slot.index)
+        if size <= self.limit and self.costs.worth_saving(slot.filled - keep, size):
+            self._write(slot, tokens, size)
+
+    def find(self, sequence: Sequence, beyond: int) -> Spilled | None:
+        """The file with the longest beginning of a sequence, if reading it pays.
+
+        It has to give more than the `beyond` first tokens that are in memory already.
+        """
+        best, longest = None, beyond
+        for spilled in self._of(sequence.generation):
+            length = min(common_prefix(spilled.tokens, sequence.tokens), sequence.reusable)
+            if length > longest:
+                best, longest = spilled, length
+        if best is None or not self.costs.worth_loading(longest - beyond, best.size):
+            return None
+        best.used = time.monotonic()  # not to be dropped for what makes room for it
+        return best
+
+    def restore(self, spilled: Spilled, slot: Slot) -> bool:
+        """Read a file into an empty slot; False, and the file is gone, where that fails."""
+        if spilled not in self.kept:
+            return False
+        begun = time.perf_counter()
+        path, count = _path(spilled.file), len(spilled.tokens)
+        if not spilled.is_whole or not self.context.load(slot.index, path, count):
+            _log.warning("spilled_kv_lost", tokens=count, bytes=spilled.size)
+            self.context.forget(slot.index)
+            self._drop(spilled)
+            return False
+        self.costs.loaded(spilled.size, time.perf_counter() - begun)
+        slot.tokens, slot.filled = spilled.tokens, count
+        slot.tenant, slot.adapter = spilled.tenant, spilled.adapter
+        self.restored += 1
+        return True
+
+    def close(self) -> None:
+        for spilled in [*self.kept]:
+            self._drop(spilled)
+
+    def _of(self, asker: Generation) -> Iterator[Spilled]:
+        own = (k for k in self.kept if k.adapter == asker.adapter)
+        return (k for k in own if self.shared or k.tenant == asker.tenant)
+
+    def _like(self, slot: Slot) -> list[Spilled]:
+        owner = slot.tenant, slot.adapter
+        return [k for k in self.kept if (k.tenant, k.adapter) == owner]
+
+    def _is_new(self, slot: Slot, tokens: list[int]) -> bool:
+        return not any(common_prefix(k.tokens, tokens) == len(tokens) for k in self._like(slot))
+
+    def _write(self, slot: Slot, tokens: list[int], size: int) -> None:
+        begun = time.perf_counter()
+        try:
+            self._make_room(size)
+            file = self._open()
+            if not self.context.save(slot.index, _path(file), tokens):
+                file.close()
+                raise OSError("llama.cpp could not write it")  # noqa: TRY301  one way to report
+            size, digest = os.fstat(file.fileno()).st_size, _digest(file)
+        except OSError as error:
+            _log.warning("kv_not_spilled", tokens=len(tokens), bytes=size, reason=str(error))
+            return
+        self.costs.saved(size, time.perf_counter() - begun)
+        self._supersede(slot, tokens)
+        owner = slot.tenant, slot.adapter
+        self.kept.append(Spilled(*owner, tokens, file, size, digest, time.monotonic()))
+        self._make_room(0)
+        self.saved += 1
+
+    def _open(self) -> BufferedRandom:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(dir=self.folder)
+
+    def _supersede(self, slot: Slot, tokens: list[int]) -> None:
+        """Drop files that are a beginning of what is kept now."""
+        for old in self._like(slot):
+            if common_prefix(old.tokens, tokens) == len(old.tokens):
+                self._drop(old)
+
+    def _make_room(self, size: int) -> None:
+        while self.kept and (self.size + size > self.limit or len(self.kept) >= MOST_FILES):
+            self._drop(min(self.kept, key=lambda k: k.used))
+
+    def _drop(self, spilled: Spilled) -> None:
+        self.kept.remove(spilled)
+        spilled.file.close()
+
+
+def _path(file: BufferedRandom) -> str:
+    """A name for a file without one, for a library that opens by name."""
+    file.seek(0)
+    return f"/dev/fd/{file.fileno()}"
+
+
+def _digest(file: BufferedRandom) -> bytes:
+    file.seek(0)
+    return file_digest(file, "blake2b").digest()

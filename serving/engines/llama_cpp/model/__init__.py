@@ -1,0 +1,1 @@
+"""A model file in memory: binding, vocabulary, size estimate."""

@@ -1,0 +1,20 @@
+"""A GGUF's header before llama.cpp sees the file: it aborts where this says what is wrong."""
+
+from pathlib import Path
+
+from modelyard.serving.engines.gguf import header
+from modelyard.serving.engines.gguf.cursor import MalformedGguf
+from modelyard.serving.engines.gguf.header import Header
+from modelyard.serving.errors import ModelUnloadable
+
+
+def read_header(path: Path) -> Header:
+    """Read and check it; raises ModelUnloadable when the file is missing or not a whole GGUF."""
+    try:
+        return header.read(path)
+    except OSError as error:
+        raise ModelUnloadable(f"{path} cannot be read: {error.strerror}.") from None
+    except MalformedGguf as error:
+        raise ModelUnloadable(
+            f"{path} is not a usable GGUF file: {error}.", fix="Download or build it again."
+        ) from None

@@ -1,0 +1,1 @@
+"""Draft tokens that the model confirms several a step."""

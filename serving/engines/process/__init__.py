@@ -1,0 +1,1 @@
+"""The engine process: settings in, one model, an HTTP server."""

@@ -1,0 +1,1 @@
+"""One completion from admission to its usage record."""

@@ -1,0 +1,190 @@
+"""What is to be thought of a request that an engine had as it ended."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from enum import Enum
+
+from modelyard.registry.catalog.model import ModelVersion
+from modelyard.registry.fleet.fleet import WorkerView
+from modelyard.registry.logs import logger
+from modelyard.serving.errors import RequestEndsEngines, WorkerUnreachable
+from modelyard.serving.routing.policy.request import RoutedRequest
+from modelyard.serving.routing.router import Router
+from modelyard.serving.routing.suspicion.suspects import Case, Stage, Suspects
+from modelyard.serving.upstream.client import Upstream
+from modelyard.serving.upstream.stream import Reply
+from modelyard.serving.upstream.target import Target
+
+LATEST = 8
+"""So many of the requests that an engine had are suspected: what ends one does so soon."""
+
+ASKED_S, EACH_S, BETWEEN_S = 3.0, 2.0, 0.05
+"""So long a worker is asked how an engine ended, so long each time, and with such pauses."""
+
+LATELY_S, MOST_DEATHS = 10.0, 256
+
+_log = logger("modelyard.gateway")
+
+
+class Ended(Enum):
+    """How an engine went, by what its worker says."""
+
+    ITSELF = "the process ended without being told to"
+    TOLD = "its worker had it end"
+    WITH_WORKER = "its worker does not answer either"
+    NOT = "it is there: only a connection broke"
+
+
+@dataclass(slots=True, eq=False)
+class Death:
+    """The end of one engine, for all who notice it.
+
+    `ages` are the seconds that it had each of their requests, `tried` the one that was alone there.
+    """
+
+    at: float
+    how: asyncio.Task[Ended]
+    ages: list[float] = field(default_factory=list[float])
+    tried: Case | None = None
+
+
+@dataclass(slots=True)
+class Blame:
+    """Each request that an engine had as it ended is tried once more, alone, and then refused."""
+
+    router: Router
+    upstream: Upstream
+    _deaths: dict[str, Death] = field(default_factory=dict[str, Death])
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    @property
+    def suspects(self) -> Suspects:
+        return self.router.suspects
+
+    def recall(
+        self, version: ModelVersion, work: RoutedRequest, path: str, body: bytes
+    ) -> Case | None:
+        """The case of a request whose like is suspected; raises RequestEndsEngines."""
+        case = self.suspects.case(version, work, path, body)
+        known = self.suspects.recall(case.digest, time.monotonic())
+        if known is None:
+            return None
+        case.stage, case.age_s, case.began = Stage.WAITING, known.age_s, known.began
+        return case
+
+    def met(self, case: Case, target: Target, age_s: float, *, began: bool) -> Death | None:
+        """An engine has ended that had a request for so long: whoever repeats it is suspected.
+
+        None where it was sent after that: a kept connection, or a queue of new ones, took it still.
+        """
+        now = time.monotonic()
+        death = self._death(target, now)
+        if death.at < now - age_s:
+            return None
+        death.ages.append(age_s)
+        if case.stage is Stage.TRIED:
+            death.tried = case
+        else:
+            case.age_s, case.began = age_s, began
+        self.suspects.watch(case, now)
+        return death
+
+    async def judge(self, case: Case, death: Death | None) -> bool:
+        """Whether it may be tried again, and how; raises RequestEndsEngines where it was alone.
+
+        A death of None: it has not reached its engine.
+        """
+        if death is not None:
+            await asyncio.wait({death.how})
+        if death is None or death.how.result() is not Ended.ITSELF:
+            self._again(case)
+        elif death.tried is case:
+            _tell(case)
+            raise self.suspects.refuse(case, time.monotonic())
+        elif death.tried is not None:
+            self._let_go(case)
+        else:
+            case.deaths += 1
+            later = sum(age < case.age_s for age in death.ages)
+            if later < LATEST or case.deaths > 1:
+                case.stage = Stage.WAITING
+            else:
+                self._let_go(case)
+            return not case.was_tried
+        return True
+
+    def broke(self, case: Case, death: Death) -> None:
+        """Of one whose client has had a part of the answer: only its like can be tried again."""
+        task = asyncio.ensure_future(_quietly(self.judge(case, death)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def proved(self, case: Case, reply: Reply) -> None:
+        """Wait with an answer's first bytes until no trial can break it off; raises EngineGone."""
+        if reply.streamed:
+            while not (reply.response.is_over or case.may_go_on):  # noqa: ASYNC110  of two parties
+                await asyncio.sleep(BETWEEN_S)
+        if not reply.streamed or reply.response.is_over:
+            self._let_go(case)
+
+    def _again(self, case: Case) -> None:
+        """It was not the engine: who was tried is so once more."""
+        if case.stage is Stage.TRIED:
+            case.stage = Stage.WAITING
+        else:
+            self._let_go(case)
+
+    def _let_go(self, case: Case) -> None:
+        case.stage, case.may_go_on = Stage.ORDINARY, True
+        self.suspects.clear(case)
+
+    def _death(self, target: Target, now: float) -> Death:
+        death = self._deaths.get(target.url)
+        if death is None or now - death.at > LATELY_S:
+            death = Death(now, asyncio.ensure_future(self._how(target)))
+            self._deaths[target.url] = death
+            if len(self._deaths) > MOST_DEATHS:
+                del self._deaths[next(iter(self._deaths))]
+        return death
+
+    async def _how(self, target: Target) -> Ended:
+        """Ask its worker, which may not have noticed yet."""
+        worker = self.router.worker_of(target)
+        if worker is None:
+            return Ended.WITH_WORKER
+        deadline = time.monotonic() + ASKED_S
+        while (ended := await self._asked(worker, target)) is Ended.NOT:
+            if time.monotonic() > deadline:
+                break
+            await asyncio.sleep(BETWEEN_S)
+        return ended
+
+    async def _asked(self, worker: WorkerView, target: Target) -> Ended:
+        try:
+            engines = await self.upstream.engines(worker, timeout_s=EACH_S)
+        except WorkerUnreachable:
+            return Ended.WITH_WORKER
+        now = next((e for e in engines if e.version_id == target.version_id), None)
+        if now is not None and now.url == target.url:
+            return Ended.NOT
+        return Ended.ITSELF if now is not None and now.restarts else Ended.TOLD
+
+
+async def _quietly(judging: Coroutine[None, None, bool]) -> None:
+    """What is refused has been told so already."""
+    try:
+        await judging
+    except RequestEndsEngines:
+        return
+
+
+def _tell(case: Case) -> None:
+    """The operator learns whose request it is."""
+    _log.error(
+        "a request ends engines",
+        request_id=case.work.request_id,
+        user_id=case.work.user_id,
+        model=case.version.ref,
+    )

@@ -1,0 +1,54 @@
+"""One request's place in the ledger: it is entered or released, whichever comes first."""
+
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from modelyard.registry.billing.usage import UsageRecord
+from modelyard.serving.metering.journal import Journal, Segment
+from modelyard.serving.observability.request_record import RequestRecord
+from modelyard.serving.wire.openai.usage import TokenCounts
+
+
+class Rows(Protocol):
+    """The ledger as a booking knows it."""
+
+    journal: Journal
+
+    def put(self, row: UsageRecord, segment: Segment) -> None: ...
+
+
+class Booking:
+    """Holds what is booked if nothing more is heard of the request."""
+
+    __slots__ = ("is_open", "reserved", "rows", "segment")
+
+    def __init__(self, rows: Rows, reserved: UsageRecord, segment: Segment) -> None:
+        self.rows = rows
+        self.reserved = reserved
+        self.segment = segment
+        self.is_open = True
+
+    def enter(self, record: RequestRecord, counts: TokenCounts, device_id: str) -> bool:
+        """The request has ended, and this is how; False where it was released before."""
+        if not self.is_open:
+            return False
+        self.is_open = False
+        row = replace(
+            self.reserved,
+            device_id=device_id,
+            status=str(record.status or 500),
+            prompt_tokens=counts.prompt_tokens,
+            cached_tokens=counts.cached_tokens,
+            output_tokens=counts.completion_tokens,
+            first_byte_ms=record.first_byte_ms,
+            total_ms=record.total_ms,
+        )
+        self.rows.put(row, self.segment)
+        return True
+
+    def release(self) -> None:
+        """Nothing was done for it."""
+        if self.is_open:
+            self.is_open = False
+            self.rows.journal.settle([self.segment])

@@ -1,0 +1,102 @@
+"""Takes what the ledger has got, many rows at once, into the book and the access log."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import DBAPIError
+
+from modelyard.registry.billing.usage import UsageBook
+from modelyard.registry.logs import logger
+from modelyard.serving.metering.access_log import AccessLog
+from modelyard.serving.metering.journal import Journal
+from modelyard.serving.metering.open_requests import AT_MOST, Entry, OpenRequests
+
+EVERY_S = 0.5
+
+RETRY_S = 1.0
+"""Seconds until a database that was away is asked again."""
+
+RECOVER_S = 30.0
+"""Seconds between looks for what other processes left behind."""
+
+_log = logger("modelyard.gateway")
+
+
+@dataclass(slots=True)
+class Bookkeeper:
+    """What could not be written yet is `_late`."""
+
+    ledger: OpenRequests
+    book: UsageBook
+    log: AccessLog
+    _late: list[Entry] = field(default_factory=list[Entry], init=False)
+    _open: bool = field(default=True, init=False)
+
+    @classmethod
+    @asynccontextmanager
+    async def at_work(
+        cls, book: UsageBook, journal: Journal, log: AccessLog
+    ) -> AsyncGenerator[OpenRequests]:
+        """Rows are written while the block runs, and the last of them when it ends."""
+        keeper = cls(OpenRequests(journal), book, log)
+        writing = asyncio.create_task(keeper._write_while_open())
+        recovering = asyncio.create_task(keeper._recover_for_ever())
+        try:
+            yield keeper.ledger
+        finally:
+            recovering.cancel()
+            keeper._open = False
+            keeper.ledger.wake.set()
+            await asyncio.gather(writing, recovering, return_exceptions=True)
+            await keeper._write()
+            journal.close()
+
+    async def _write_while_open(self) -> None:
+        wake = self.ledger.wake
+        while self._open:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EVERY_S):
+                    await wake.wait()
+            wake.clear()
+            if not await self._write() and self._open:
+                await asyncio.sleep(RETRY_S)
+
+    async def _write(self) -> bool:
+        """Book all there is; False where the database is away and rows are kept for later."""
+        new = self.ledger.take()
+        late = self._late = self._late + new
+        if not late:
+            return True
+        if not await asyncio.to_thread(self._booked, late, len(new)):
+            if len(late) >= AT_MOST or not self._open:
+                self.ledger.spill(late)
+                self._late = []
+            return False
+        self.ledger.journal.settle(segment for _, segment in late)
+        self._late = []
+        return True
+
+    def _booked(self, entries: list[Entry], new: int) -> bool:
+        rows = [row for row, _ in entries]
+        self.log.write(rows[len(rows) - new :])
+        try:
+            self.book.add(rows)
+        except DBAPIError as error:
+            _log.warning("usage waits for the database", rows=len(rows), error=str(error))
+            return False
+        return True
+
+    async def _recover_for_ever(self) -> None:
+        while True:
+            await asyncio.to_thread(self._recover)
+            await asyncio.sleep(RECOVER_S)
+
+    def _recover(self) -> None:
+        try:
+            found = self.ledger.journal.recover(self.book)
+        except DBAPIError:  # it is away: the files stay where they are
+            return
+        if found:
+            _log.warning("booked what ended without a word", requests=found)

@@ -1,0 +1,1 @@
+"""What is known of each request, and the Prometheus series made of it."""

@@ -1,0 +1,97 @@
+"""What becomes known of each request on its way, and the numbers that all of them add up to."""
+
+import time
+from bisect import bisect_left
+from itertools import accumulate
+
+OTHER = "other"
+UNKNOWN = 0
+"""The status of a request that has not ended."""
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+
+
+class RequestRecord:
+    """What becomes known of one request on its way, for its records and its headers.
+
+    `id` is unique, `request_id` what the client calls it or that as well.
+    `route` is the template of a known route and `model` a name from the catalog, or `other`:
+    what clients send never makes a new series. Times are of the performance counter.
+    """
+
+    __slots__ = ("begun", "first_byte", "id", "model", "request_id", "route", "status")
+
+    def __init__(
+        self, own_id: str, request_id: str, route: str = OTHER, status: int = UNKNOWN
+    ) -> None:
+        self.id = own_id
+        self.request_id = request_id
+        self.route = route
+        self.status = status
+        self.model = OTHER
+        self.begun = time.perf_counter()
+        self.first_byte: float | None = None
+
+    def answers(self) -> None:
+        """The first byte of the answer is here."""
+        self.first_byte = time.perf_counter()
+
+    @property
+    def first_byte_ms(self) -> float | None:
+        return None if self.first_byte is None else (self.first_byte - self.begun) * 1000
+
+    @property
+    def total_ms(self) -> float:
+        return (time.perf_counter() - self.begun) * 1000
+
+
+class Histogram:
+    """How values spread over `SECONDS`; a last count is for those beyond."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(SECONDS) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(SECONDS, seconds)] += 1
+        self.total += seconds
+
+    def cumulated(self) -> list[tuple[str, float]]:
+        """Prometheus' buckets: each counts those below its bound."""
+        bounds = [*map(str, SECONDS), "+Inf"]
+        return list(zip(bounds, accumulate(self.counts), strict=True))
+
+
+class Series:
+    """Where requests of one kind are counted."""
+
+    def __init__(self, seconds: Histogram, first_byte: Histogram) -> None:
+        self.seconds = seconds
+        self.first_byte = first_byte
+        self.requests = 0
+
+
+class RequestStats:
+    """All requests, in plain numbers: those `active`, and by route, status and model those over."""
+
+    def __init__(self) -> None:
+        self.active = 0
+        self.series: dict[tuple[str, int, str], Series] = {}
+        self.seconds: dict[str, Histogram] = {}
+        self.first_byte: dict[str, Histogram] = {}
+
+    def record(self, record: RequestRecord) -> None:
+        """Count one request that has ended."""
+        key = record.route, record.status, record.model
+        series = self.series.get(key) or self._new_series(key)
+        series.requests += 1
+        series.seconds.observe(time.perf_counter() - record.begun)
+        if record.first_byte is not None:
+            series.first_byte.observe(record.first_byte - record.begun)
+
+    def _new_series(self, key: tuple[str, int, str]) -> Series:
+        route, _, model = key
+        seconds = self.seconds.setdefault(route, Histogram())
+        first_byte = self.first_byte.setdefault(model, Histogram())
+        series = self.series[key] = Series(seconds, first_byte)
+        return series

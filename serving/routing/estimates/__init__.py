@@ -1,0 +1,1 @@
+"""What is learnt of workers and of demand from the requests that were served."""

@@ -1,0 +1,98 @@
+"""Keeps ready what will be asked next: champions, and for a while what they took over from.
+
+Every gateway does this from the tables alone, so that all come to the same, also one that has just
+started, and saying it twice changes nothing: no gateway has to lead.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from modelyard.registry.catalog.promotions import Promotion, Promotions
+from modelyard.registry.database import utc_now
+from modelyard.registry.fleet.fleet import WorkerView
+from modelyard.registry.logs import logger
+from modelyard.serving.errors import Unavailable
+from modelyard.serving.routing.fleet.snapshot import FleetSnapshot, FleetSnapshotCache
+from modelyard.serving.upstream.client import Upstream
+
+EVERY_S = 5.0
+BACK_WITHIN = timedelta(minutes=30)
+"""So long after a promotion the champion of before stays where it is: it is the way back."""
+
+ANSWER_S = 5.0
+
+_log = logger("modelyard.warmth")
+
+
+@dataclass(frozen=True, slots=True)
+class PrewarmPlan:
+    """What each device shall keep, by device id, and which champions are loaded nowhere yet."""
+
+    keep: dict[str, list[str]]
+    missing: tuple[str, ...]
+
+
+def plan(fleet: FleetSnapshot, champions: Sequence[Promotion], since: datetime) -> PrewarmPlan:
+    """`since`: champions that are younger are loaded ahead, and those of before them kept."""
+    fresh = [champion for champion in champions if champion.at > since]
+    wanted = {champion.version_id for champion in champions}
+    wanted |= {champion.previous_id for champion in fresh if champion.previous_id}
+    keep: dict[str, list[str]] = {worker.device_id: [] for worker in fleet.workers}
+    for engine in fleet.engines:
+        if engine.version_id in wanted:
+            keep.setdefault(engine.device_id, []).append(engine.version_id)
+    loaded = {engine.version_id for engine in fleet.engines}
+    missing = [x.version_id for x in fresh if x.version_id not in loaded]
+    return PrewarmPlan(keep, tuple(missing))
+
+
+@dataclass(slots=True)
+class Prewarmer:
+    """A slow loop beside the requests; what it cannot do now it does the next time."""
+
+    snapshots: FleetSnapshotCache
+    promotions: Promotions
+    upstream: Upstream
+    load_timeout_s: float
+    _told: dict[str, object] = field(default_factory=dict[str, object])
+
+    async def look(self) -> None:
+        """Once: say what is to be kept, and have fresh champions loaded where there is room."""
+        fleet = await self.snapshots.now()
+        loaded = {engine.version_id for engine in fleet.engines}
+        champions = await asyncio.to_thread(self.promotions.around, loaded)
+        wanted = plan(fleet, champions, utc_now() - BACK_WITHIN)
+        self._told = {w.device_id: self._told.get(w.device_id) for w in fleet.workers}
+        for worker in fleet.workers:
+            await _tried(self._keep(worker, wanted.keep[worker.device_id]))
+        for version_id in wanted.missing:
+            first = next(iter(fleet.able(version_id)), None)
+            if first is not None:
+                await _tried(self._load(first, version_id))
+
+    async def _keep(self, worker: WorkerView, version_ids: list[str]) -> None:
+        told = (worker.started_at, version_ids)
+        if self._told[worker.device_id] != told:
+            await self.upstream.keep(worker, version_ids, timeout_s=ANSWER_S)
+            self._told[worker.device_id] = told
+
+    async def _load(self, worker: WorkerView, version_id: str) -> None:
+        await self.upstream.load(worker, version_id, timeout_s=self.load_timeout_s)
+
+    async def run(self) -> None:
+        """Without end."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            await _tried(self.look())
+
+
+async def _tried(work: Awaitable[None]) -> None:
+    """What fails now is done with one of the next looks."""
+    try:
+        await work
+    except (SQLAlchemyError, Unavailable) as error:
+        _log.warning("not_kept_warm", reason=str(error).splitlines()[0])

@@ -1,0 +1,216 @@
+"""Brings what workers report into the cluster state: who is there, what they hold and were sent."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from modelyard.registry.fleet.fleet import EngineState, EngineView, WorkerView
+from modelyard.serving.routing.fleet.ejection import Ejection
+from modelyard.serving.routing.fleet.peer_loads import NONE, PeerLoads, Share
+from modelyard.serving.routing.fleet.snapshot import FleetSnapshot
+from modelyard.serving.routing.policy.dispatcher import Dispatcher
+from modelyard.serving.routing.policy.fleet_state import Replica, ReplicaState, WorkerState
+from modelyard.serving.upstream.target import Target
+
+FRACTION = 0.9
+"""Share of a device that versions may fill where the worker does not say."""
+
+SLOTS = 64
+"""Requests at a time where the worker does not say."""
+
+FORGET_S = 5.0
+"""An engine that was gone is believed again after this time and its worker's next report."""
+
+STALE_S, FADE_S = 5.0, 5.0
+"""A report is as good as new for so long; then it counts half as much with every FADE_S."""
+
+DEPARTED_S = 600.0
+"""Seconds after which nothing is remembered of a device that has left."""
+
+_UNFIT = ("error", "maintenance")
+
+STRAIN = 1.5
+"""How much slower a device counts that throttles itself, until it is measured to be slower yet."""
+
+_HERE = (ReplicaState.READY, ReplicaState.KEPT)
+
+_STRAINED = frozenset({"thermal", "hardware_thermal", "hardware_slowdown", "power_brake"})
+"""Throttle reasons that say the hardware suffers; a power cap is a card's everyday."""
+
+
+@dataclass(slots=True)
+class _LastReport:
+    """What a worker last reported, and the most that we had there since."""
+
+    heartbeat: object = None
+    at: float = 0.0
+    others: float = 0.0
+    most_sent: int = 0
+
+    def guess(self, now: float) -> Share:
+        """What others have there: where the next report is late it counts less and less."""
+        late = max(0.0, now - self.at - STALE_S)
+        return self.others * 0.5 ** (late / FADE_S), 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """An engine that did not answer, and what its worker had reported last."""
+
+    device_id: str
+    since: float
+    heartbeat: object
+
+
+@dataclass(slots=True)
+class FleetSync:
+    """`gone` are the addresses of engines that did not answer: a report of them is old."""
+
+    core: Dispatcher
+    ejection: Ejection
+    gone: dict[str, _Gone] = field(default_factory=dict[str, _Gone])
+    peer_loads: PeerLoads = field(default_factory=PeerLoads)
+    _departed: dict[str, float] = field(default_factory=dict[str, float])
+    _by_device: dict[str, WorkerState] = field(default_factory=dict[str, WorkerState])
+    _views: dict[str, WorkerView] = field(default_factory=dict[str, WorkerView])
+    _seen: dict[str, _LastReport] = field(default_factory=dict[str, _LastReport])
+
+    def update(self, fleet: FleetSnapshot, now: float) -> None:
+        """Once for each fresh look at the fleet."""
+        alive = {view.device_id: view.heartbeat_at for view in fleet.workers}
+        self._believe(alive, now)
+        held = dict[str, list[EngineView]]()
+        for engine in fleet.engines:
+            held.setdefault(engine.device_id, []).append(engine)
+        for view in fleet.workers:
+            engines = held.get(view.device_id, [])
+            self._meet(view, engines, now)
+            self._lanes(self._by_device[view.device_id], engines, now)
+        self._departed = {d: t for d, t in self._departed.items() if d not in alive}
+        for device_id in self._by_device.keys() - alive.keys():
+            self._leave(device_id, now)
+
+    def lost(self, target: Target, now: float) -> WorkerState | None:
+        """An engine does not answer; returns its worker."""
+        view = self._views.get(target.device_id)
+        heartbeat = view.heartbeat_at if view else None
+        self.gone[target.url] = _Gone(target.device_id, now, heartbeat)
+        return self.worker(target.device_id)
+
+    def _believe(self, alive: Mapping[str, object], now: float) -> None:
+        """The dead do not report: what a worker says later than our failure may be true again."""
+        for url, gone in [*self.gone.items()]:
+            heartbeat = alive.get(gone.device_id)
+            if heartbeat is None or (now - gone.since > FORGET_S and heartbeat != gone.heartbeat):
+                del self.gone[url]
+
+    def _leave(self, device_id: str, now: float) -> None:
+        """A device has left: it gets nothing, and after a while it never was."""
+        worker = self._by_device[device_id]
+        worker.is_fit = False
+        for replica in [*worker.replicas.values()]:
+            self.core.lost(replica, now)
+        since = self._departed.setdefault(device_id, now)
+        if now - since > DEPARTED_S and not worker.sent:
+            self.core.cluster.vacate(worker)
+            self.ejection.forget(device_id)
+            for known in (self._by_device, self._views, self._seen, self._departed):
+                del known[device_id]
+
+    def worker(self, device_id: str) -> WorkerState | None:
+        return self._by_device.get(device_id)
+
+    def view(self, device_id: str) -> WorkerView:
+        """A device's worker as it last reported."""
+        return self._views[device_id]
+
+    @property
+    def devices(self) -> list[str]:
+        """Those that live, also where they are ejected."""
+        return [device_id for device_id in self._by_device if device_id not in self._departed]
+
+    def _meet(self, view: WorkerView, engines: list[EngineView], now: float) -> None:
+        worker = self._by_device.get(view.device_id)
+        if worker is None:
+            name = str(view.device.get("name"))
+            worker = self.core.cluster.add_worker(view.device_id, name, SLOTS)
+            self._by_device[view.device_id] = worker
+        self._views[view.device_id] = view
+        worker.memory = _memory(view, engines)
+        worker.slots = int(view.device.get("slots") or SLOTS)
+        unfit = view.device.get("status") in _UNFIT
+        strained = not _STRAINED.isdisjoint(view.device.get("throttle_reasons") or ())
+        worker.strain = STRAIN if strained else 0.0
+        worker.is_fit = not unfit and not self.ejection.is_out(view.device_id, now)
+        if not worker.is_fit:
+            self.core.unfit(worker, now)
+        self._others(worker, view, now)
+        worker.settled()
+
+    def _others(self, worker: WorkerState, view: WorkerView, now: float) -> None:
+        """What other gateways have there: as they say, else the report less the most that we had.
+
+        Where the next report is late the last one holds, and then counts less and less.
+        """
+        seen = self._seen.setdefault(worker.device_id, _LastReport())
+        seen.most_sent = max(seen.most_sent, worker.sent)
+        if seen.heartbeat != view.heartbeat_at:
+            there = int(view.device.get("active_requests") or 0)
+            there += int(view.device.get("queued_requests") or 0)
+            seen.others = float(max(0, there - seen.most_sent))
+            seen.heartbeat, seen.at, seen.most_sent = view.heartbeat_at, now, worker.sent
+        self._reckon(worker, self.peer_loads.of(worker.device_id, now) or seen.guess(now), now)
+
+    def hear(self, loads: Iterable[bytes], now: float) -> None:
+        """The other gateways say what they have reserved."""
+        self.peer_loads.hear(loads, now)
+        for device_id, worker in self._by_device.items():
+            self._reckon(worker, self.peer_loads.of(device_id, now) or NONE, now)
+
+    def _reckon(self, worker: WorkerState, others: Share, now: float) -> None:
+        before = worker.others
+        worker.others, worker.others_s = others
+        if before != worker.others:
+            worker.settled()
+        if before > worker.others and worker.held:
+            self.core.freed(worker, now)
+
+    def _lanes(self, worker: WorkerState, engines: list[EngineView], now: float) -> None:
+        cluster, found = self.core.cluster, {e.version_id: e for e in engines}
+        for engine in engines:
+            if engine.memory_bytes:
+                cluster.needs[engine.version_id] = float(engine.memory_bytes)
+            if engine.load_s:
+                cluster.demands.of(engine.version_id).load_s = engine.load_s
+            if engine.state is EngineState.READY and engine.url and engine.url not in self.gone:
+                self._ready(worker, engine, now)
+        for version, replica in [*worker.replicas.items()]:
+            if version not in found and replica.state in _HERE:
+                self.core.lost(replica, now)
+
+    def _ready(self, worker: WorkerState, engine: EngineView, now: float) -> None:
+        replica = worker.replicas.get(engine.version_id)
+        if replica is None:
+            replica = self.core.cluster.add_replica(worker, engine.version_id, now)
+        replica.memory = float(engine.memory_bytes)
+        told = self._views[worker.device_id].device.get("engine_slots") or {}
+        self.opened(replica, engine.url, int(told.get(engine.version_id, replica.slots)), now)
+
+    def opened(self, replica: Replica, url: str, slots: int, now: float) -> None:
+        """An engine answers at this address, and works on so many requests at a time."""
+        replica.url, replica.slots = url, slots
+        known = sum(other.slots for other in replica.worker.replicas.values())
+        replica.worker.slots = max(
+            replica.worker.slots, known
+        )  # its report may be from before the load
+        if replica.state is ReplicaState.LOADING:
+            self.core.loaded(replica, now)
+
+
+def _memory(view: WorkerView, engines: list[EngineView]) -> float:
+    """Bytes that versions may fill: what they hold and what is free, or all that is unknown."""
+    total, free = view.device.get("memory_total"), view.device.get("memory_free")
+    if total is None and free is None:
+        return float("inf")
+    held = sum(e.memory_bytes for e in engines)
+    most = float(total) * FRACTION if total is not None else float("inf")
+    return min(most, float(free) + held) if free is not None else most

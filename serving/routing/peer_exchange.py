@@ -1,0 +1,34 @@
+"""Tells the other gateways what this one has reserved, and hears theirs, many times a second."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from modelyard.serving.admission.gate import Gate
+from modelyard.serving.routing.fleet.peer_loads import told
+from modelyard.serving.routing.router import Router
+
+PACE_S = 0.02
+"""Seconds between two words: requests never wait for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerExchange:
+    """Goes on beside the requests; without a word from Redis it keeps trying."""
+
+    router: Router
+    gate: Gate
+
+    async def exchange(self) -> None:
+        """Once, to the answer."""
+        load = told(self.router.core.cluster.workers, time.monotonic())
+        loads = await self.gate.exchange(load)
+        if loads is not None:
+            self.router.fleet_sync.hear(loads, time.monotonic())
+            self.router.act()
+
+    async def run(self) -> None:
+        """Without end."""
+        while True:
+            await self.exchange()
+            await asyncio.sleep(PACE_S)

@@ -1,0 +1,1 @@
+"""Which worker takes a request, what is loaded where, and why."""

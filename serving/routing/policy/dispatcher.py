@@ -1,0 +1,299 @@
+"""Decides where work goes and when it is sent: pure, on the clock it is given."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from modelyard.serving.routing.policy.cluster_state import EVICT_S, ClusterState
+from modelyard.serving.routing.policy.cost import ReplicaChoice, cheapest, expected_output
+from modelyard.serving.routing.policy.fair_share import Users
+from modelyard.serving.routing.policy.fleet_state import (
+    PendingRequest,
+    Replica,
+    ReplicaState,
+    WorkerState,
+)
+from modelyard.serving.routing.policy.learning import learn_answer, learn_prompt
+from modelyard.serving.routing.policy.placement import LoadOrder, Migration
+from modelyard.serving.routing.policy.rebalancing import Rebalancer
+from modelyard.serving.routing.policy.request import RoutedRequest
+from modelyard.serving.routing.policy.stealing import LOOKAHEAD_S, best_steal, earlier, is_soon
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """Reservations are made here, at once; what is to be done is left in `sends` and `orders`."""
+
+    cluster: ClusterState
+    rebalancer: Rebalancer = field(init=False)
+    users: Users = field(default_factory=Users)
+    sends: list[PendingRequest] = field(default_factory=list[PendingRequest])
+    orders: list[LoadOrder] = field(default_factory=list[LoadOrder])
+    _moves: dict[int, tuple[Replica, tuple[Replica, ...]]] = field(
+        default_factory=dict[int, tuple[Replica, tuple[Replica, ...]]]
+    )
+    _held: int = 0  # by all workers
+
+    def __post_init__(self) -> None:
+        self.rebalancer = Rebalancer(self.cluster)
+
+    # Requests
+
+    def submit(self, work: RoutedRequest, version: str, now: float) -> PendingRequest:
+        """Reserve a place: sent as soon as the worker can begin with it."""
+        pending = PendingRequest(work, version, now)
+        self.users.asked(work, now)
+        self.cluster.demands.of(version).arrived(work.prompt_tokens, now)
+        if not self._bind(pending, now):
+            self.cluster.orphan(pending)
+        return pending
+
+    def also(
+        self, first: PendingRequest, replica: Replica, cached: int, now: float
+    ) -> PendingRequest:
+        """Reserve one more place for a request that has one: it was asked for once."""
+        pending = PendingRequest(first.work, first.version, now)
+        self._give(pending, replica, cached, now)
+        return pending
+
+    def alone(self, work: RoutedRequest, replica: Replica, now: float) -> PendingRequest:
+        """Send a request at once, before all that is held, to a replica that is kept for it."""
+        pending = PendingRequest(work, replica.version, now)
+        self._take(pending, replica, 0, now)
+        self._send(pending, replica, now)
+        return pending
+
+    def first_token(self, pending: PendingRequest, now: float, cached: int | None = None) -> None:
+        """A prompt is computed; `cached` where the engine says how much of it it had."""
+        replica = pending.replica
+        if replica is None or not pending.is_sent or pending.first_at is not None:
+            return
+        worker, took = replica.worker, replica.worker.computed(pending, now)
+        pending.first_at, pending.prompts_before = now, worker.prompts
+        tokens = pending.uncached if cached is None else max(1, pending.work.prompt_tokens - cached)
+        self.cluster.demands.of(pending.version).computed(tokens)
+        if took is not None:
+            learn_prompt(pending, replica, tokens, took)
+        worker.settled()
+        pending.concurrency = worker.concurrency
+        self._go_on(worker, now)
+
+    def finished(
+        self, pending: PendingRequest, now: float, output_tokens: int | None = None
+    ) -> None:
+        """The request is over, answered with so many tokens or not at all; twice is as once."""
+        if pending.is_over:
+            return
+        pending.is_over = True
+        replica = pending.replica
+        if replica is None:
+            self.cluster.orphans[pending.version].remove(pending)
+            return
+        if not pending.is_sent:
+            self._unbind(pending)
+            return
+        if output_tokens is not None:
+            self.cluster.demands.of(pending.version).answered(output_tokens)
+            replica.worker.stayed(now - pending.sent_at)
+            if pending.first_at is not None:
+                learn_answer(pending, replica, output_tokens, now - pending.first_at)
+        replica.worker.leave(pending, now)
+        if output_tokens is None and pending.first_at is None:
+            replica.worker.prompts -= pending.uncached  # nobody has seen it computed
+        self.users.left(pending.work, replica.worker.index)
+        self.users.ended(pending, replica, now)
+        replica.busy -= 1
+        replica.used_at = now
+        replica.worker.settled()
+        self._go_on(replica.worker, now)
+
+    def _bind(self, pending: PendingRequest, now: float) -> bool:
+        only = self.users.bound(pending.work) if pending.work.gpu_limit else None
+        shut = self.users.shut(pending.work, now)
+        choice = cheapest(self.cluster, pending, now, only, shut)
+        is_short = choice.cost > self.cluster.load_s(pending.version)
+        if is_short and only is None and not self.cluster.is_everywhere(pending.version):
+            move = self._move_for(pending, choice, now)
+            if move is not None:
+                self.begin(move, now)
+                choice = cheapest(self.cluster, pending, now, shut=shut)
+        if choice.replica is None:
+            return False
+        self._give(pending, choice.replica, choice.cached, now)
+        return True
+
+    def _move_for(
+        self, pending: PendingRequest, choice: ReplicaChoice, now: float
+    ) -> Migration | None:
+        if choice.replica is None:
+            return self.rebalancer.swap_in(pending.version, now)
+        more = self.rebalancer.scale_out(
+            pending.version, pending.work.prompt_tokens, choice.cost, now
+        )
+        return more or self.rebalancer.rebalance(pending.version, now)
+
+    def _give(self, pending: PendingRequest, replica: Replica, cached: int, now: float) -> None:
+        worker, may_begin = replica.worker, self.users.may_begin(pending.work, replica, now)
+        self._take(pending, replica, cached, now)
+        if worker.is_plain and may_begin and is_soon(worker, replica, now):
+            self._send(pending, replica, now)
+            return
+        worker.hold(pending, replica)
+        self.users.waits(pending.work)
+        self._held += 1
+        self._pump(worker, now)
+
+    def _take(self, pending: PendingRequest, replica: Replica, cached: int, now: float) -> None:
+        output = expected_output(self.cluster, pending)
+        pending.bind(replica, max(1, pending.work.prompt_tokens - cached), output)
+        replica.busy += 1
+        replica.used_at = now
+        if pending.work.prefix:
+            self.cluster.prefixes(replica.version).add(replica.worker.index, pending.work.prefix)
+        self.users.took(pending.work, replica.worker.index)
+
+    def _unbind(self, pending: PendingRequest) -> None:
+        replica = pending.replica
+        if replica is not None:
+            self._release(pending, replica)
+            self.cluster.retract(pending, replica)
+            self.users.left(pending.work, replica.worker.index)
+            replica.busy -= 1
+            pending.replica = None
+
+    def _pump(self, worker: WorkerState, now: float) -> None:
+        """Send what the worker can begin soon."""
+        while worker.held and worker.has_slot:
+            pending = self.users.first(worker.held, now)
+            replica = pending.replica if pending is not None else None
+            if pending is None or replica is None or not is_soon(worker, replica, now):
+                return
+            self._release(pending, replica)
+            self._send(pending, replica, now)
+
+    def _release(self, pending: PendingRequest, replica: Replica) -> None:
+        replica.worker.release(pending, replica)
+        self.users.goes_on(pending.work)
+        self._held -= 1
+
+    def _send(self, pending: PendingRequest, replica: Replica, now: float) -> None:
+        replica.worker.send(pending, now)
+        replica.worker.settled()
+        self.users.began(pending.work, replica)
+        self.sends.append(pending)
+
+    def _steal(self, worker: WorkerState, now: float) -> None:
+        """One that is free takes what others hold, begins sooner here, and is before its own."""
+        while worker.is_open and worker.wait_s(now) <= LOOKAHEAD_S:
+            own = self.users.first(worker.held, now)
+            if own is None:
+                found = best_steal(self.cluster, self.users, worker, now)
+            else:
+                found = earlier(self.cluster, self.users, worker, own, now)
+            if found is None:
+                return
+            self._unbind(found.pending)
+            self._give(found.pending, found.replica, found.cached, now)
+
+    # The fleet
+
+    def tick(self, now: float) -> None:
+        """Time has passed: what waits may go on, and versions may be wanted in more places."""
+        for replica, _ in self._moves.values():
+            replica.ready_at = max(
+                replica.ready_at, now + self.cluster.load_s(replica.version) + 1.0
+            )
+        for worker in self.cluster.workers:
+            worker.recent.passed(now)
+            self._go_on(worker, now)
+        for version in self.rebalancer.waits(now):
+            self.begin(self.rebalancer.rebalance(version, now), now)
+
+    def loaded(self, replica: Replica, now: float) -> None:
+        """A version answers from now on."""
+        replica.ready_at = now
+        replica.state = ReplicaState.KEPT if replica.is_kept else ReplicaState.READY
+        self._go_on(replica.worker, now)
+
+    def freed(self, worker: WorkerState, now: float) -> None:
+        """Other gateways have less work there than before."""
+        self._go_on(worker, now)
+
+    def lost(self, replica: Replica, now: float) -> None:
+        """A version is no longer there: what was held for it goes elsewhere."""
+        pending = self._moves.get(replica.worker.index)
+        if pending is not None and pending[0] is replica:
+            del self._moves[replica.worker.index]
+            replica.worker.is_moving = False
+        self.cluster.drop_replica(replica)
+        self._rebind([t for t in replica.worker.held if t.replica is replica], now)
+
+    def unfit(self, worker: WorkerState, now: float) -> None:
+        """A worker gets no work for now: what is held for it goes elsewhere."""
+        worker.is_fit = False
+        self._rebind([*worker.held], now)
+
+    def prune(self, now: float) -> list[str]:
+        """Nothing is remembered for ever; returns the versions that were forgotten."""
+        self.users.prune(now)
+        forgotten = self.cluster.prune(now)
+        for version in forgotten:
+            self.rebalancer.forget(version)
+        return forgotten
+
+    def _go_on(self, worker: WorkerState, now: float) -> None:
+        if self._moves:
+            self._load_if_idle(worker, now)
+        if worker.held:
+            self._steal(worker, now)
+            self._pump(worker, now)
+        if self._held and not worker.held:
+            self._steal(worker, now)
+        for queue in [*self.cluster.orphans.values()] if self.cluster.orphans else ():
+            self._place(queue, now)
+
+    def _place(self, queue: deque[PendingRequest], now: float) -> None:
+        """In turn; who has to wait for a device of its own user lets the others pass."""
+        passed = 0
+        while passed < len(queue):
+            pending = queue[passed]
+            if self._bind(pending, now):
+                del queue[passed]
+            elif self.users.bound(pending.work) is None:
+                return
+            else:
+                passed += 1
+
+    def _rebind(self, pending_requests: list[PendingRequest], now: float) -> None:
+        for pending in pending_requests:
+            self._unbind(pending)
+        for pending in pending_requests:
+            if not self._bind(pending, now):
+                self.cluster.orphan(pending)
+
+    def begin(self, move: Migration | None, now: float) -> None:
+        """Its victims get nothing new from now on; the load begins once they are idle."""
+        if move is None:
+            return
+        worker, version = move.worker, move.version
+        for victim in move.victims:
+            victim.state = ReplicaState.LEAVING
+        drain_s = worker.turn_s * worker.slots / 2 if any(v.busy for v in move.victims) else 0.0
+        ready = now + drain_s + self.cluster.load_s(version) + EVICT_S * len(move.victims)
+        replica = self.cluster.add_replica(
+            worker, version, now, state=ReplicaState.LOADING, ready_at=ready
+        )
+        worker.is_moving = True
+        self._moves[worker.index] = (replica, move.victims)
+        self._rebind([t for t in worker.held if t.replica in move.victims], now)
+        self._load_if_idle(worker, now)
+
+    def _load_if_idle(self, worker: WorkerState, now: float) -> None:
+        replica, victims = self._moves.get(worker.index, (None, ()))
+        if replica is None or any(v.busy for v in victims):
+            return
+        del self._moves[worker.index]
+        worker.is_moving = False
+        for victim in victims:
+            self.cluster.drop_replica(victim)
+        replica.ready_at = now + self.cluster.load_s(replica.version) + EVICT_S * len(victims)
+        self.orders.append(LoadOrder(replica, tuple(v.version for v in victims)))

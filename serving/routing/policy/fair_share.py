@@ -1,0 +1,190 @@
+"""Each user's part of the fleet: on how many devices, of how many places, and whose turn it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from heapq import nsmallest
+
+from modelyard.serving.routing.policy.cost import NOWHERE
+from modelyard.serving.routing.policy.fleet_state import PendingRequest, Replica
+from modelyard.serving.routing.policy.request import RoutedRequest
+
+ACTIVE_S = 300.0
+"""Who has asked within so many seconds is one of those that places are kept free for."""
+
+HALF_LIFE_S = 60.0
+"""A place that a user has had counts on, half after so many seconds: turns come round."""
+
+KEPT = 8
+"""One of so many places is kept from whoever has all the others, as soon as there are half so many.
+
+So nobody who asks now and then waits until a long answer of somebody else has ended.
+"""
+
+
+class UserLoad:
+    """What one user has: requests held here and sent, in all and by replica; when it last asked.
+
+    `devices` counts both, only for those whose devices are limited.
+    """
+
+    def __init__(self) -> None:
+        self.asked_at = 0.0
+        self.held = 0
+        self.sent = 0
+        self.replicas: dict[Replica, int] = {}
+        self.devices: dict[int, int] = {}
+        self._past = self._past_at = 0.0
+
+    def has(self, now: float) -> float:
+        """Places that it has, and what fades of those that it had."""
+        return self.sent + self._past * 0.5 ** ((now - self._past_at) / HALF_LIFE_S)
+
+    def had(self, lasted_s: float, now: float) -> None:
+        """It has given back a place that it had for so long."""
+        faded = self.has(now) - self.sent
+        self._past = faded + 1 - 0.5 ** (lasted_s / HALF_LIFE_S)
+        self._past_at = now
+
+
+@dataclass(slots=True)
+class Users:
+    """Those at work and those who have asked lately, the latest last.
+
+    `waiting` is of how many of them something is held: with more than one, whoever has least
+    begins next.
+    """
+
+    waiting: int = 0
+    _known: dict[str, UserLoad] = field(default_factory=dict[str, UserLoad])
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    # Devices
+
+    def bound(self, work: RoutedRequest) -> frozenset[int] | None:
+        """The devices that the user's work is bound to now; None: any."""
+        user = self._known.get(work.user_id)
+        if not work.gpu_limit or user is None or len(user.devices) < work.gpu_limit:
+            return None
+        return frozenset(user.devices)
+
+    def may_have(self, work: RoutedRequest, device: int) -> bool:
+        bound = self.bound(work)
+        return bound is None or device in bound
+
+    def took(self, work: RoutedRequest, device: int) -> None:
+        if work.gpu_limit:
+            devices = self._of(work).devices
+            devices[device] = devices.get(device, 0) + 1
+
+    def left(self, work: RoutedRequest, device: int) -> None:
+        devices = self._of(work).devices
+        if not work.gpu_limit or device not in devices:
+            return
+        devices[device] -= 1
+        if not devices[device]:
+            del devices[device]
+
+    # Places
+
+    def asked(self, work: RoutedRequest, now: float) -> None:
+        """A user is there."""
+        user = self._known.pop(work.user_id, None)
+        if user is None:
+            user = UserLoad()
+        user.asked_at = now
+        self._known[work.user_id] = user
+
+    def waits(self, work: RoutedRequest) -> None:
+        """One request is held."""
+        user = self._of(work)
+        user.held += 1
+        self.waiting += user.held == 1
+
+    def goes_on(self, work: RoutedRequest) -> None:
+        """It is held no longer."""
+        user = self._of(work)
+        user.held -= 1
+        self.waiting -= not user.held
+
+    def began(self, work: RoutedRequest, replica: Replica) -> None:
+        """One request is sent."""
+        user = self._of(work)
+        user.sent += 1
+        user.replicas[replica] = user.replicas.get(replica, 0) + 1
+
+    def ended(self, pending: PendingRequest, replica: Replica, now: float) -> None:
+        """What was sent is over, answered or not."""
+        user = self._of(pending.work)
+        user.had(now - pending.sent_at, now)
+        user.sent -= 1
+        user.replicas[replica] -= 1
+        if not user.replicas[replica]:
+            del user.replicas[replica]
+
+    def shut(self, work: RoutedRequest, now: float) -> frozenset[Replica]:
+        """Where the user has as many places as one may have while others ask."""
+        user = self._known.get(work.user_id)
+        if user is None or not user.replicas or not self._others_ask(work.user_id, now):
+            return NOWHERE
+        return frozenset(
+            [replica for replica, sent in user.replicas.items() if sent >= most_of_one(replica)]
+        )
+
+    def may_begin(self, work: RoutedRequest, replica: Replica, now: float) -> bool:
+        """Whether a place is free for this user."""
+        if not replica.is_open:
+            return False
+        sent = self._of(work).replicas.get(replica, 0)
+        return sent < most_of_one(replica) or not self._others_ask(work.user_id, now)
+
+    # Turns
+
+    def turn(self, pending: PendingRequest, now: float) -> tuple[float, float]:
+        """Of what is held the least begins first: by what its user has, weighed, then by rank."""
+        if self.waiting <= 1:
+            return 0.0, pending.rank
+        return self._of(pending.work).has(now) / pending.work.priority, pending.rank
+
+    def first(self, held: Sequence[PendingRequest], now: float) -> PendingRequest | None:
+        """Of what a worker holds, in the order of ranks, what it may begin next."""
+        may = (t for t in held if t.replica is not None and self.may_begin(t.work, t.replica, now))
+        if self.waiting <= 1:
+            return next(may, None)
+        return min(may, key=lambda pending: self.turn(pending, now), default=None)
+
+    def front(
+        self, held: Sequence[PendingRequest], count: int, now: float
+    ) -> Sequence[PendingRequest]:
+        """The first of what a worker holds, as they will begin."""
+        if self.waiting <= 1:
+            return held[:count]
+        return nsmallest(count, held, key=lambda pending: self.turn(pending, now))
+
+    def prune(self, now: float) -> None:
+        """Forget those who have nothing and have not asked lately."""
+        for user_id, user in [*self._known.items()]:
+            if now - user.asked_at <= ACTIVE_S:
+                return
+            if not (user.held or user.sent or user.devices):
+                del self._known[user_id]
+
+    def _of(self, work: RoutedRequest) -> UserLoad:
+        user = self._known.get(work.user_id)
+        if user is None:
+            user = self._known[work.user_id] = UserLoad()
+        return user
+
+    def _others_ask(self, user_id: str, now: float) -> bool:
+        """Whether another user has asked lately."""
+        for other in reversed(self._known):
+            if other != user_id:
+                return now - self._known[other].asked_at <= ACTIVE_S
+        return False
+
+
+def most_of_one(replica: Replica) -> int:
+    """How many places of a replica one user may have while others ask."""
+    places = replica.places
+    return places - (places + KEPT // 2) // KEPT

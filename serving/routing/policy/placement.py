@@ -1,0 +1,191 @@
+"""Which versions should be where: moves that shorten the fleet's waiting."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from modelyard.serving.routing.policy.cluster_state import ClusterState
+from modelyard.serving.routing.policy.fleet_state import Replica, ReplicaState, WorkerState
+
+HOMELESS_S = 1000.0
+"""What a request for a version that nobody has is held to wait, in seconds."""
+
+BACKLOG_S = 30.0
+"""What waits counts as demand that comes within this time."""
+
+KNEE = 0.9
+LEAST_GAIN, GAIN_SHARE = 0.3, 0.1
+"""A move must save so many requests from waiting at any moment, and this share of all that wait."""
+
+SETTLE = 2.0
+"""A loaded version stays at least this many times as long as its loading took."""
+
+ROUNDS = 6
+DRAIN = 0.05
+"""What it adds if a victim still has work, in requests that wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """Load a version on a worker once its victims there have finished what they have."""
+
+    worker: WorkerState
+    version: str
+    victims: tuple[Replica, ...]
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOrder:
+    """The version of a replica is to be loaded there, in place of `victims`."""
+
+    replica: Replica
+    victims: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class VersionDemand:
+    """What one version is asked for: arrivals a second, tokens, and what waits already."""
+
+    rate: float
+    prompt: float
+    output: float
+
+
+def waiting(use: float) -> float:
+    """Seconds a request waits on a worker used to this share; straight on beyond the knee."""
+    if use < KNEE:
+        return use / (1 - use)
+    return KNEE / (1 - KNEE) + (use - KNEE) / (1 - KNEE) ** 2
+
+
+@dataclass(slots=True)
+class PlacementSearch:
+    """One search: the speeds it works with are those of this moment."""
+
+    cluster: ClusterState
+    load_s: Mapping[str, float]
+    _cost: dict[tuple[int, str], float] = field(default_factory=dict[tuple[int, str], float])
+
+    def best_move(
+        self, version: str, asked: Mapping[str, VersionDemand], now: float
+    ) -> Migration | None:
+        """The move for a version that saves the most waiting; None where none saves enough."""
+        homes = {name: self._homes(name) for name in asked}
+        before = self.total(homes, asked)
+        share = GAIN_SHARE * before if homes[version] else 0.0
+        least, best = before - max(LEAST_GAIN, share), None
+        for worker in self.cluster.workers:
+            victims = self._victims(worker, version, asked, now)
+            if victims is None:
+                continue
+            total = self.total(_after(homes, version, worker, victims), asked)
+            total += DRAIN * sum(1 for replica in victims if replica.busy)
+            if total < least:
+                least, best = total, Migration(worker, version, victims, before - total)
+        return best
+
+    def total(
+        self, homes: Mapping[str, Sequence[WorkerState]], asked: Mapping[str, VersionDemand]
+    ) -> float:
+        """Requests that wait at any moment, each version spread so that its workers are even."""
+        shares = {
+            v: {w.index: 1 / self.work_s(w, v, asked[v]) for w in where}
+            for v, where in homes.items()
+            if where
+        }
+        flows, use = (
+            self._flows(shares, asked),
+            dict.fromkeys(range(len(self.cluster.workers)), 0.0),
+        )
+        for _ in range(ROUNDS):
+            shares = {
+                v: {i: x / (0.05 + use[i]) ** 0.7 for i, x in weights.items()}
+                for v, weights in shares.items()
+            }
+            flows = self._flows(shares, asked)
+            use = self._use(flows, asked)
+        at_home = sum(
+            (x * waiting(use[i]) for flow in flows.values() for i, x in flow.items()), 0.0
+        )
+        return at_home + sum(
+            (asked[v].rate * HOMELESS_S for v, where in homes.items() if not where), 0.0
+        )
+
+    def _flows(
+        self, shares: Mapping[str, Mapping[int, float]], asked: Mapping[str, VersionDemand]
+    ) -> dict[str, dict[int, float]]:
+        """Requests a second of each version to each worker, in these shares."""
+        return {
+            v: {i: asked[v].rate * x / sum(weights.values(), 0.0) for i, x in weights.items()}
+            for v, weights in shares.items()
+        }
+
+    def _use(
+        self, flows: Mapping[str, Mapping[int, float]], asked: Mapping[str, VersionDemand]
+    ) -> dict[int, float]:
+        use = dict.fromkeys(range(len(self.cluster.workers)), 0.0)
+        for v, flow in flows.items():
+            for i, rate in flow.items():
+                use[i] += rate * self.work_s(self.cluster.workers[i], v, asked[v])
+        return use
+
+    def work_s(self, worker: WorkerState, version: str, asked: VersionDemand) -> float:
+        """Seconds of a worker that one request of a version takes when it is full."""
+        key = (worker.index, version)
+        known = self._cost.get(key)
+        if known is None:
+            pace = self.cluster.speeds.pace(worker.gpu, version)
+            prefill = asked.prompt * pace.prefill.at(0)
+            decode = asked.output * pace.decode.at(worker.slots) / worker.slots
+            known = self._cost[key] = max(1e-4, (prefill + decode) * worker.slowness)
+        return known
+
+    def _homes(self, version: str) -> list[WorkerState]:
+        replicas = self.cluster.replicas.get(version, ())
+        return [
+            x.worker for x in replicas if x.worker.is_fit and x.state is not ReplicaState.LEAVING
+        ]
+
+    def _victims(
+        self, worker: WorkerState, version: str, asked: Mapping[str, VersionDemand], now: float
+    ) -> tuple[Replica, ...] | None:
+        """Those that matter least and suffice; None where there is no room to be had."""
+        if not self.cluster.may_load(worker, version, now):
+            return None
+        need, free, chosen = self.cluster.needs[version], worker.free_memory, list[Replica]()
+        may_go = [replica for replica in worker.replicas.values() if self._is_settled(replica, now)]
+        by_worth = sorted(may_go, key=lambda replica: self._worth(replica, asked))
+        for replica in by_worth:
+            if free < need:
+                chosen.append(replica)
+                free += replica.memory
+        if free < need:
+            return None
+        for replica in reversed(by_worth):
+            if replica in chosen and free - replica.memory >= need:
+                chosen.remove(replica)
+                free -= replica.memory
+        return tuple(chosen)
+
+    def _is_settled(self, replica: Replica, now: float) -> bool:
+        if replica.state is not ReplicaState.READY:
+            return False
+        return now - replica.ready_at >= SETTLE * self.load_s.get(replica.version, 0.0)
+
+    def _worth(self, replica: Replica, asked: Mapping[str, VersionDemand]) -> float:
+        known = asked.get(replica.version)
+        others = len(self.cluster.replicas[replica.version]) - 1
+        return (known.rate if known else 0.0) / (1 + 3 * others)
+
+
+def _after(
+    homes: Mapping[str, list[WorkerState]],
+    version: str,
+    worker: WorkerState,
+    victims: Iterable[Replica],
+) -> dict[str, list[WorkerState]]:
+    after = {**homes, version: [*homes[version], worker]}
+    for victim in victims:
+        if victim.version in after:
+            after[victim.version] = [w for w in after[victim.version] if w is not worker]
+    return after

@@ -1,0 +1,220 @@
+"""When a version is loaded somewhere, and what leaves for it: only where that saves waiting."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from modelyard.serving.routing.policy.cluster_state import ClusterState
+from modelyard.serving.routing.policy.fleet_state import Replica, ReplicaState, WorkerState
+from modelyard.serving.routing.policy.placement import (
+    BACKLOG_S,
+    Migration,
+    PlacementSearch,
+    VersionDemand,
+)
+
+LOOK_S = 1.0
+"""Seconds between two searches for a better place for one version."""
+
+FIRST_GAP, GAP_GROWTH, LONGEST_GAP_S = 1 / 3, 1.5, 120.0
+"""After a move a version rests: a share of its load time, growing with each move."""
+
+TURN_LOADS = 5.0
+"""How often both loads fit into the longest turn of a version that has work."""
+
+RETURN = 4.0
+"""How many times its loss counts that a version's only home goes for a further one of another,
+where memory is short: to come back it takes somebody's place, who then takes another's.
+"""
+
+HORIZON_S = 60.0
+
+FULL_USE = 0.75
+"""A version gets more homes ahead of need where those it has were used to this share."""
+
+Gain = Callable[[WorkerState, float], float]
+"""Request-seconds that a load on a worker saves if it takes so many seconds."""
+
+
+@dataclass(slots=True)
+class Rebalancer:
+    """Finds moves; the dispatcher carries them out.
+
+    Both sides of a move are reckoned in seconds that requests wait, added up over the requests: a
+    version takes a place when what waits for it gains at least as much as others will lose.
+    """
+
+    cluster: ClusterState
+    _next_look: dict[str, float] = field(default_factory=dict[str, float])
+    _gap: dict[str, float] = field(default_factory=dict[str, float])
+
+    def rebalance(self, version: str, now: float) -> Migration | None:
+        """One more home for a version, if that saves the fleet enough waiting."""
+        if self._next_look.get(version, 0.0) > now or self.cluster.is_crowded():
+            return None
+        replicas = self.cluster.replicas.get(version, ())
+        if not replicas or sum((x.worker.recent.use(now) for x in replicas), 0.0) < FULL_USE * len(
+            replicas
+        ):
+            return None
+        self._next_look[version] = now + LOOK_S
+        cluster = self.cluster
+        load_s = {v: cluster.load_s(v) for v in cluster.needs}
+        placement = PlacementSearch(cluster, load_s)
+        move = placement.best_move(version, self.asked(version, now), now)
+        if move is not None:
+            first = cluster.load_s(version) * FIRST_GAP
+            gap = min(LONGEST_GAP_S, GAP_GROWTH * self._gap.get(version, first))
+            self._gap[version] = gap
+            self._next_look[version] = now + gap
+        return move
+
+    def forget(self, version: str) -> None:
+        self._next_look.pop(version, None)
+        self._gap.pop(version, None)
+
+    def asked(self, version: str, now: float) -> dict[str, VersionDemand]:
+        """Demand by version; what waits counts too, at most doubling what has a home."""
+        waits, found = self.waits(now), dict[str, VersionDemand]()
+        for name in dict.fromkeys((*self.cluster.replicas, version, *waits)):
+            demand = self.cluster.demands.of(name)
+            rate, backlog = demand.rate(now), waits.get(name, 0.0) / BACKLOG_S
+            rate += backlog if self.cluster.orphans.get(name) else min(backlog, rate)
+            if rate > 1e-6 or name == version:
+                found[name] = VersionDemand(rate, demand.prompt, demand.output)
+        return found
+
+    def waits(self, now: float) -> Mapping[str, float]:
+        """Requests that wait, by version; the longer nobody has it, the more each counts."""
+        waits = dict[str, float]()
+        for version, queue in self.cluster.orphans.items():
+            for pending in queue:
+                each = 1 + (now - pending.arrived_at) / 10
+                waits[version] = waits.get(version, 0.0) + each
+        for worker in self.cluster.workers:
+            for pending in worker.held:
+                replica = pending.replica
+                if (
+                    replica
+                    and replica.state is ReplicaState.READY
+                    and now - pending.arrived_at > 1.0
+                ):
+                    waits[pending.version] = waits.get(pending.version, 0.0) + 1
+        return waits
+
+    def swap_in(self, version: str, now: float) -> Migration | None:
+        """For one that nobody has: what was waited for it counts, so that turns come round."""
+        queue, absence = self.cluster.orphans.get(version), self._absence_s(version, now)
+        waited = (now - queue[0].arrived_at) * (len(queue) + 1) / 2 if queue else 0.0
+        return self._best(version, now, lambda _worker, _load_s: absence + waited)
+
+    def scale_out(self, version: str, prompt: float, cost: float, now: float) -> Migration | None:
+        """One home more: as much sooner as one request begins there, others that wait gain too."""
+        cluster, replicas = self.cluster, self.cluster.replicas[version]
+        others = sum(replica.held for replica in replicas) / (1 + len(replicas))
+
+        def gain(worker: WorkerState, load_s: float) -> float:
+            own_s = prompt * cluster.speeds.pace(worker.gpu, version).prefill.at(0)
+            return (cost - load_s - own_s * worker.slowness - worker.wait_s(now)) * (1 + others)
+
+        return self._best(version, now, gain, idle=True)
+
+    def _best(
+        self, version: str, now: float, gain: Gain, *, idle: bool = False
+    ) -> Migration | None:
+        """The move that saves the most; `idle`: only for replicas that have no work."""
+        best, most, waiting = None, 0.0, self.cluster.waiting()
+        only = RETURN if idle and self.cluster.is_crowded() else 1.0
+        for worker in self.cluster.workers:
+            if not self.cluster.may_load(worker, version, now):
+                continue
+            losses = {
+                replica: self._loss(replica, version, now)
+                * (1.0 if self._is_elsewhere(replica) else only)
+                for replica in worker.replicas.values()
+                if self._may_leave(replica, version, now, waiting) and not (idle and replica.busy)
+            }
+            victims = self._victims(worker, version, losses)
+            if victims is None:
+                continue
+            load_s = self._drain_s(victims) + self.cluster.load_s(version)
+            queue_s = worker.wait_s(now) + worker.turn_s * len(worker.held)
+            net = (
+                gain(worker, load_s) - queue_s - sum((losses[replica] for replica in victims), 0.0)
+            )
+            if net > most or (net == most and best is None):
+                best, most = Migration(worker, version, victims, 0.0), net
+        return best
+
+    def _is_elsewhere(self, replica: Replica) -> bool:
+        return len(self.cluster.replicas[replica.version]) > 1
+
+    def _may_leave(self, replica: Replica, version: str, now: float, waiting: int) -> bool:
+        """One at work keeps its place for a turn: else, once much waits, all would be loading.
+
+        A turn lasts as long as its worker would take for all that waits, at most some loads.
+        """
+        if replica.state is not ReplicaState.READY:
+            return False
+        most = TURN_LOADS * (self.cluster.load_s(version) + self.cluster.load_s(replica.version))
+        turn_s = min(most, waiting * replica.worker.turn_s)
+        return not replica.busy or now - replica.ready_at >= turn_s
+
+    def _victims(
+        self, worker: WorkerState, version: str, losses: dict[Replica, float]
+    ) -> tuple[Replica, ...] | None:
+        """Those that are missed least and suffice; None where there is no room to be had."""
+        need, free, chosen = self.cluster.needs[version], worker.free_memory, list[Replica]()
+        for replica in sorted(losses, key=lambda replica: losses[replica]):
+            if free < need:
+                chosen.append(replica)
+                free += replica.memory
+        if free < need:
+            return None
+        for replica in chosen[::-1]:
+            if free - replica.memory >= need:
+                chosen.remove(replica)
+                free -= replica.memory
+        return tuple(chosen)
+
+    def _loss(self, replica: Replica, version: str, now: float) -> float:
+        """Request-seconds waited because a replica is gone until it could be back.
+
+        What its other homes have no time for waits until then, the rest as long as they let it.
+        """
+        cluster, demand = self.cluster, self.cluster.demands.of(replica.version)
+        count = len(cluster.orphans.get(version, ())) or 1
+        serving_s = count * max(replica.worker.turn_s, self._prefill_s(replica.worker, version))
+        loads_s = cluster.load_s(version) + cluster.load_s(replica.version)
+        gone = self._drain_s((replica,)) + loads_s + serving_s
+        others = [x for x in cluster.replicas[replica.version] if x is not replica and x.is_staying]
+        rate = demand.rate(now) / (1 + len(others))
+        spare = sum((self._spare(x, now) for x in others), 0.0)
+        lack = max(0.0, 1 - spare / rate) if rate else 0.0
+        wait = min((x.worker.queue_s(now) for x in others), default=0.0)
+        each = lack * gone + (1 - lack) * min(wait, gone / 2)
+        return replica.held * each + rate * gone * (each - lack * gone / 2)
+
+    def _spare(self, replica: Replica, now: float) -> float:
+        """Requests a second that a worker could answer besides what it has."""
+        worker, demand = replica.worker, self.cluster.demands.of(replica.version)
+        decode_s = demand.output * replica.pace.decode.at(worker.slots) * worker.slowness
+        whole_s = self._prefill_s(worker, replica.version) + decode_s / worker.slots
+        return max(0.0, 1 - worker.recent.use(now)) / whole_s
+
+    def _prefill_s(self, worker: WorkerState, version: str) -> float:
+        pace = self.cluster.speeds.pace(worker.gpu, version)
+        return self.cluster.demands.of(version).prompt * pace.prefill.at(0) * worker.slowness
+
+    def _absence_s(self, version: str, now: float) -> float:
+        """Request-seconds of the next load, whenever it comes."""
+        load_s, rate = self.cluster.load_s(version), self.cluster.demands.of(version).rate(now)
+        return load_s * min(1.0, rate * HORIZON_S) * (1 + rate * load_s / 2)
+
+    @staticmethod
+    def _drain_s(victims: tuple[Replica, ...]) -> float:
+        """Seconds until the last of what victims were sent is finished; some answers are long."""
+        busy = [replica.worker for replica in victims if replica.busy > replica.held]
+        if not busy:
+            return 0.0
+        return busy[0].turn_s * busy[0].slots * (1 + math.log(1 + busy[0].sent))

@@ -1,0 +1,1 @@
+"""Which requests may have ended an engine, and how each is tried alone."""

@@ -1,0 +1,142 @@
+"""Requests that may end the engines that have them, remembered for a while by their digests."""
+
+import hashlib
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from modelyard.registry.catalog.model import ModelVersion
+from modelyard.serving.errors import RequestEndsEngines
+from modelyard.serving.routing.policy.request import RoutedRequest
+
+LEAST_S, TIMES, MOST_S = 1.0, 2.0, 10.0
+"""A suspect is alone for a second and so many times as long as the engine had it; at most."""
+
+REMEMBERED_S = 300.0
+MOST = 1000
+
+_UNLIKE = ("model", "stream", "stream_options", "user", "metadata")
+"""Fields that may differ in what is the same to an engine; an adapter is counted all the same."""
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Stage(Enum):
+    """Where a request stands that had an engine end: tried alone until it is CLEARED."""
+
+    ORDINARY = "ordinary"
+    WAITING = "waiting"
+    TRIED = "tried"
+    CLEARED = "cleared"
+
+
+@dataclass(slots=True, eq=False)
+class Case:
+    """One request that an engine had as it ended, or of which the like was seen.
+
+    `age_s`: for how long that had it; `began`: it was being answered; `deaths`: so many engines
+    ended with it, by nobody that is known; `was_tried`: it was alone with one; `may_go_on`: its
+    answer may go out, since nothing is tried beside it.
+    """
+
+    version: ModelVersion
+    work: RoutedRequest
+    digest: bytes
+    stage: Stage = Stage.ORDINARY
+    age_s: float = 0.0
+    began: bool = False
+    deaths: int = 0
+    was_tried: bool = False
+    may_go_on: bool = True
+
+    @property
+    def alone_s(self) -> float:
+        """Seconds alone with an engine after which it was another that ended the last."""
+        return min(MOST_S, LEAST_S + TIMES * self.age_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered of a request: until when, and whether it is refused or tried alone."""
+
+    until: float
+    age_s: float = 0.0
+    began: bool = False
+    is_refused: bool = False
+
+
+@dataclass(slots=True)
+class Suspects:
+    """Nothing of a request can be read from its digest, whose key is this process's own."""
+
+    _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    _known: OrderedDict[bytes, Known] = field(default_factory=OrderedDict[bytes, Known])
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def case(self, version: ModelVersion, work: RoutedRequest, path: str, body: bytes) -> Case:
+        return Case(version, work, self._digest(version, path, body))
+
+    def recall(self, digest: bytes, now: float) -> Known | None:
+        """What is remembered; raises RequestEndsEngines where that is that it is refused."""
+        while self._known and next(iter(self._known.values())).until <= now:
+            self._known.popitem(last=False)
+        known = self._known.get(digest)
+        if known is not None and known.is_refused:
+            raise ends_engines(known.until - now)
+        return known
+
+    def watch(self, case: Case, now: float) -> None:
+        """Should the like of it come, that is tried alone."""
+        known = self._known.get(case.digest)
+        if known is None or not known.is_refused:
+            self._put(case, Known(now + REMEMBERED_S, case.age_s, case.began))
+
+    def refuse(self, case: Case, now: float) -> RequestEndsEngines:
+        """From now on; returns what is to be said."""
+        self._put(case, Known(now + REMEMBERED_S, is_refused=True))
+        return ends_engines(REMEMBERED_S)
+
+    def clear(self, case: Case) -> None:
+        """It was not the one, nor is the like of it."""
+        known = self._known.get(case.digest)
+        if known is not None and not known.is_refused:
+            del self._known[case.digest]
+
+    def _put(self, case: Case, known: Known) -> None:
+        self._known[case.digest] = known
+        self._known.move_to_end(case.digest)
+        if len(self._known) > MOST:
+            self._known.popitem(last=False)
+
+    def _digest(self, version: ModelVersion, path: str, body: bytes) -> bytes:
+        """Of what the engine is asked for: whoever asks, streamed or not, in whatever order."""
+        told = hashlib.blake2b(key=self._key, digest_size=16)
+        for part in (version.id.encode(), path.encode(), _normal(body)):
+            told.update(b"%d:" % len(part))
+            told.update(part)
+        return told.digest()
+
+
+def ends_engines(left_s: float) -> RequestEndsEngines:
+    return RequestEndsEngines(
+        "Two engines ended while they worked on this request, the second one on nothing else."
+        f" It is not tried again for {left_s:.0f} s.",
+        fix="Change the request, or tell whoever runs this: the gateway's log has its id.",
+    )
+
+
+def _normal(body: bytes) -> bytes:
+    """JSON that says the same in the same bytes; what cannot be read so stays as it is."""
+    try:
+        said = msgspec.json.decode(body, type=dict[str, Any])
+        adapter = str(said.get("model")).partition("+")[2]
+        kept = {name: value for name, value in said.items() if name not in _UNLIKE}
+        return _encode([adapter, kept])
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return body

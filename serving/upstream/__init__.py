@@ -1,0 +1,1 @@
+"""HTTP from the gateway to engines and workers."""

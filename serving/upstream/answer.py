@@ -1,0 +1,125 @@
+"""The answer to one request as its connection receives it and as its reader takes it."""
+
+import asyncio
+from typing import Protocol
+
+from modelyard.serving.upstream.response import EngineGone
+
+MOST_BUFFERED = 256 * 1024
+"""Bytes that wait to be taken; with more, the engine has to wait."""
+
+MOST_WHOLE = 256 * 1024 * 1024
+
+
+class FlowControl(Protocol):
+    """The connection that an answer comes over."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class HttpAnswer:
+    """A `modelyard.serving.upstream.response.Response`; one reader at a time."""
+
+    __slots__ = (
+        "_buffered",
+        "_chunks",
+        "_done",
+        "_line",
+        "_waiter",
+        "content_type",
+        "error",
+        "in_hand",
+        "status",
+    )
+
+    def __init__(self, line: FlowControl) -> None:
+        self.status = 0
+        self.content_type = b"application/json"
+        self.error: str | None = None
+        self.in_hand = False
+        self._line = line
+        self._chunks: list[bytes] = []
+        self._buffered = 0
+        self._done = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        self._check()
+        return self._done
+
+    async def head(self) -> None:
+        """Wait until status and content type are known; raises EngineGone.
+
+        Who is cancelled while it waits closes it: nobody else has it yet.
+        """
+        try:
+            while not self.status:
+                await self._news()
+        except asyncio.CancelledError:
+            self.close()
+            raise
+
+    async def next(self) -> bytes:
+        chunks = self._chunks
+        while not chunks:
+            if self._done and self.error is None:
+                return b""
+            await self._news()
+        taken = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        if self._buffered > MOST_BUFFERED and not self._done:
+            self._line.resume()
+        self._buffered = 0
+        return taken
+
+    async def read(self) -> bytes:
+        if self._done and len(self._chunks) == 1 and self.error is None:
+            return self._chunks.pop()
+        parts, size = list[bytes](), 0
+        while part := await self.next():
+            parts.append(part)
+            size += len(part)
+            if size > MOST_WHOLE:
+                self.close()
+                raise EngineGone(f"it answered with more than {MOST_WHOLE} bytes")
+        return b"".join(parts)
+
+    def close(self) -> None:
+        if not self._done:
+            self.end("its reader left")
+            self._line.abort()
+
+    def came(self, chunk: bytes) -> None:
+        """More of the body."""
+        self._chunks.append(chunk)
+        before, self._buffered = self._buffered, self._buffered + len(chunk)
+        if before <= MOST_BUFFERED < self._buffered:
+            self._line.pause()
+
+    def end(self, error: str | None = None, *, in_hand: bool = False) -> None:
+        """All has come, or nothing more will; `in_hand` where the engine broke it off."""
+        self._done = True
+        self.error = error
+        self.in_hand = in_hand
+        self.wake()
+
+    def wake(self) -> None:
+        """There is something new for the reader."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _news(self) -> asyncio.Future[None]:
+        """Done when there is something new."""
+        self._check()
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        return waiter
+
+    def _check(self) -> None:
+        if self.error is not None:
+            raise EngineGone(self.error, in_hand=self.in_hand)

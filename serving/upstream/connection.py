@@ -1,0 +1,128 @@
+"""One kept-alive connection to an engine: a request out, its answer in, then the next."""
+
+import asyncio
+from collections.abc import Callable
+from typing import NoReturn, cast
+
+import httptools
+
+from modelyard.serving.transport.deferred_write import write_soon
+from modelyard.serving.upstream.answer import HttpAnswer
+
+MOST_HEAD = 64 * 1024
+_CONTENT_TYPE = b"content-type"
+
+
+class EngineConnection(asyncio.Protocol):
+    """Between two answers it is `idle`; it is so again only after an answer that came completely.
+
+    `heard_at` is when something last came, by the loop's clock; `was_stale` that it broke with a
+    request to which not a byte had come.
+    """
+
+    def __init__(
+        self, idle: Callable[["EngineConnection"], None], lost: Callable[["EngineConnection"], None]
+    ) -> None:
+        self.answer: HttpAnswer | None = None
+        self.heard_at = 0.0
+        self.is_paused = False
+        self.was_stale = False
+        self._idle = idle
+        self._lost = lost
+        self._head_bytes = 0
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport
+
+    @property
+    def is_usable(self) -> bool:
+        return not self._transport.is_closing()
+
+    def send(self, head: bytes, body: bytes) -> HttpAnswer:
+        answer = self.answer = HttpAnswer(self)
+        self.heard_at = self._loop.time()
+        self._head_bytes = 0
+        write_soon(self._loop, self._transport, (head, body))
+        return answer
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def fail(self, why: str) -> None:
+        """Whoever waits for the answer learns why it does not come."""
+        answer, self.answer = self.answer, None
+        self._transport.abort()
+        if answer is not None:
+            answer.end(why)
+
+    # The answer's side (modelyard.serving.upstream.answer.FlowControl):
+
+    def pause(self) -> None:
+        if self.is_usable:
+            self.is_paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        self.heard_at = self._loop.time()  # it was we who did not listen
+        if self.is_paused and self.is_usable:
+            self.is_paused = False
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        self.answer = None
+        self._transport.abort()
+
+    # The transport's side:
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # loops turn Nagle's wait off
+
+    def data_received(self, data: bytes) -> None:
+        answer = self.answer
+        if answer is None:
+            self.fail("it spoke without being asked")
+            return
+        self.heard_at = self._loop.time()
+        if not answer.status:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self.fail(f"it does not speak HTTP: {error}")
+            return
+        if not answer.status and self._head_bytes > MOST_HEAD:
+            self.fail(f"its headers have more than {MOST_HEAD} bytes")
+        answer.wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost(self)
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            self.was_stale = not self._head_bytes
+            answer.end(f"the connection broke: {exc or 'closed by the engine'}", in_hand=True)
+
+    # The parser's side:
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(name) == len(_CONTENT_TYPE) and name.lower() == _CONTENT_TYPE:
+            (self.answer or _unasked()).content_type = value
+
+    def on_headers_complete(self) -> None:
+        (self.answer or _unasked()).status = self._parser.get_status_code()
+
+    def on_body(self, body: bytes) -> None:
+        (self.answer or _unasked()).came(body)
+
+    def on_message_complete(self) -> None:
+        answer, self.answer = self.answer or _unasked(), None
+        if self.is_paused:
+            self.resume()
+        answer.end()
+        if self._parser.should_keep_alive() and self.is_usable:
+            self._idle(self)
+        else:
+            self._transport.close()
+
+
+def _unasked() -> NoReturn:
+    raise ConnectionError("more than the answer came")  # the parser passes it on as its own

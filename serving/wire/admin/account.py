@@ -1,0 +1,30 @@
+"""POST /api/v1/login and GET /api/v1/me: who one is."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class LoginRequest(BaseModel):
+    """A name and password, to be exchanged for a session."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=100)
+    password: str = Field(min_length=1, max_length=256)
+
+
+class Session(BaseModel):
+    """A session token, good for `expires_in` seconds."""
+
+    access_token: str
+    expires_in: int
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of the scheme
+
+
+class Me(BaseModel):
+    """The caller."""
+
+    user_id: str
+    name: str
+    role: str

@@ -1,0 +1,1 @@
+"""Shapes of the OpenAI-compatible API."""

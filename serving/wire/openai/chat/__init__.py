@@ -1,0 +1,1 @@
+"""Shapes of chat completions: messages, tools, calls and response formats."""

@@ -1,0 +1,1 @@
+"""Shapes of embeddings, classification and reranking."""

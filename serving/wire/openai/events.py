@@ -1,0 +1,36 @@
+"""Server-sent events: how a stream is framed."""
+
+import msgspec
+
+from modelyard.serving.wire.openai.usage import TokenCounts, Usage
+
+DONE = b"data: [DONE]\n\n"
+END = b"\n\n"
+_COUNTED = b": usage "
+_encode = msgspec.json.Encoder().encode
+_decode_counts = msgspec.json.Decoder(TokenCounts).decode
+
+
+def event(value: msgspec.Struct) -> bytes:
+    """One `data:` event."""
+    return b"data: " + _encode(value) + b"\n\n"
+
+
+def counted(usage: Usage) -> bytes:
+    """A comment, which no client sees, that tells the gateway what a stream used."""
+    return _COUNTED + _encode(usage) + END
+
+
+def take_counted(events: bytes) -> tuple[bytes, TokenCounts | None]:
+    """Whole events without that comment, and what it said; in JSON a line break is never raw."""
+    if _COUNTED not in events:
+        return events, None
+    at = 0 if events.startswith(_COUNTED) else events.rfind(b"\n" + _COUNTED) + 1
+    if not at and not events.startswith(_COUNTED):
+        return events, None
+    end = events.index(END, at)
+    try:
+        counts = _decode_counts(events[at + len(_COUNTED) : end])
+    except msgspec.MsgspecError:
+        return events, None
+    return events[:at] + events[end + len(END) :], counts

@@ -1,0 +1,37 @@
+"""Whether a device takes work: its own facts, and what an admin has ordered, judged together."""
+
+from dataclasses import replace
+
+from modelyard.registry.fleet.device_orders import DeviceOrder
+from modelyard.serving.worker.devices.device import DeviceFacts, DeviceStatus
+
+
+def judged(facts: DeviceFacts, order: DeviceOrder) -> DeviceFacts:
+    """The facts with the status that counts: maintenance over error over all else.
+
+    A fatal XID or an uncorrected memory error is an error until an admin has cleared it, or its
+    cause is gone: events are forgotten when the worker restarts, counters when the card is reset.
+    """
+    if order.maintenance:
+        reason = order.reason or "an admin has taken it out of work"
+        return replace(facts, status=DeviceStatus.MAINTENANCE, reason=reason)
+    if facts.status is DeviceStatus.ERROR:
+        return facts
+    fault = _xid(facts, order) or _memory(facts, order)
+    return replace(facts, status=DeviceStatus.ERROR, reason=fault) if fault else facts
+
+
+def _xid(facts: DeviceFacts, order: DeviceOrder) -> str:
+    cleared = order.cleared_at
+    counting = [e for e in facts.xid_events if e.fatal and (cleared is None or e.at > cleared)]
+    if not counting:
+        return ""
+    last = counting[-1]
+    return f"XID {last.code}: {last.meaning}, at {last.at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _memory(facts: DeviceFacts, order: DeviceOrder) -> str:
+    errors = (facts.ecc and facts.ecc.uncorrected) or 0
+    # A reset sets the counter back: then what was cleared counts no more.
+    new = errors - order.cleared_ecc if errors >= order.cleared_ecc else errors
+    return f"{new} uncorrected memory (ECC) errors" if new else ""

@@ -1,0 +1,35 @@
+"""The small model that guesses for a larger one, where the operator has named one that can."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from modelyard.registry.catalog.model import Format, ModelRef, ModelVersion
+from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.worker.residency.versions import VersionSource
+
+
+def with_draft(
+    config: EngineConfig, version: ModelVersion, name: str, versions: VersionSource, held: ExitStack
+) -> EngineConfig:
+    """The settings with the draft model's file, kept on the volume as long as `held` is open.
+
+    A model of another size of vocabulary is served without, and so is the draft model itself.
+    Raises UnknownModel or FileMissing where `name` is none of the registry's models.
+    """
+    if not name or version.facts.format != Format.GGUF:
+        return config
+    draft = versions.named(ModelRef.parse(name))
+    if draft.id == version.id or draft.facts.format != Format.GGUF:
+        return config
+    path = held.enter_context(versions.hold(draft))
+    if _words(path) != _words(Path(config.path)):
+        return config
+    return config.model_copy(update={"draft_path": str(path)})
+
+
+def _words(path: Path) -> int:
+    from modelyard.serving.engines.gguf.cursor import ArrayFacts
+    from modelyard.serving.engines.llama_cpp.model.header import read_header
+
+    tokens = read_header(path).values.get("tokenizer.ggml.tokens")
+    return tokens.length if isinstance(tokens, ArrayFacts) else 0

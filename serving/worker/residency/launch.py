@@ -1,0 +1,98 @@
+"""How a version is to be loaded on this device: its engine's settings, and the memory it needs."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from modelyard.registry.catalog.model import Format, ModelVersion
+from modelyard.serving.engines.config import EngineConfig, KvType
+from modelyard.serving.engines.footprint import Footprint
+from modelyard.serving.worker.residency.fit import Pinned
+
+MOST_CONTEXT = 8192
+"""Tokens of context a request gets where nothing is set, however many the model could take."""
+
+_CELL_BYTES = 32 * 1024
+"""Keys and values of one token where a format's file does not say: those of a small model."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpillRoom:
+    """Where each engine may keep how many bytes of prompts it has no memory for, and from when."""
+
+    limit: int = 0
+    folder: str = ""
+    after_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """The settings that all engines of one worker share; `context_length` 0 is the model's own."""
+
+    host: str
+    internal_token: str = field(repr=False)
+    context_length: int
+    parallel: int
+    threads: int
+    gpu_layers: int
+    drain_s: float
+    spill: SpillRoom = field(default_factory=SpillRoom)
+    pinned: Pinned = field(default_factory=Pinned)
+    draft_model: str = ""
+    kv_type: KvType = "f16"
+    speculate: bool = True
+    store: str = ""
+
+    def config(self, version: ModelVersion, path: Path) -> EngineConfig:
+        return EngineConfig(
+            version_id=version.id,
+            model_name=version.ref,
+            format=version.facts.format,
+            path=str(path),
+            store=self.store,
+            internal_token=self.internal_token,
+            context_length=self._context(version),
+            parallel=self.parallel,
+            threads=self.threads,
+            gpu_layers=self.gpu_layers,
+            host=self.host,
+            chat_template=version.facts.chat_template,
+            drain_s=self.drain_s,
+            kv_type=self.kv_type,
+            speculate=self.speculate,
+            spill_bytes=self.spill.limit,
+            spill_folder=self.spill.folder,
+            spill_after_s=self.spill.after_s,
+            options=version.facts.details.get("engine_options", {}),
+        )
+
+    def _context(self, version: ModelVersion) -> int:
+        own = version.facts.context_length
+        return min(self.context_length or MOST_CONTEXT, own) if own else self.context_length
+
+
+def memory_needed(config: EngineConfig, version: ModelVersion) -> Footprint:
+    """Bytes by part, predicted before loading; raises ModelUnloadable for a broken file."""
+    if config.format == Format.GGUF:
+        return _gguf_needs(config)
+    if config.format == Format.ONNX:
+        from modelyard.serving.engines.onnx.estimate import estimate as estimate_onnx
+
+        return estimate_onnx(config)
+    cells = (config.context_length or MOST_CONTEXT) * config.parallel
+    return Footprint(weights=version.size * 6 // 5, kv_cache=cells * _CELL_BYTES)
+
+
+def _gguf_needs(config: EngineConfig) -> Footprint:
+    """With the draft model's, if there is one: it lives in the same process."""
+    from modelyard.serving.engines.llama_cpp.model.estimate import estimate
+
+    own = estimate(config)
+    if not config.draft_path:
+        return own
+    draft = estimate(config.model_copy(update={"path": config.draft_path}))
+    return Footprint(
+        weights=own.weights + draft.weights,
+        kv_cache=own.kv_cache + draft.kv_cache,
+        compute=own.compute + draft.compute,
+        process=own.process,
+    )

@@ -1,0 +1,227 @@
+"""Which versions are loaded on one device: on demand, within its memory, least used leaves."""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from modelyard.registry.catalog.model import ModelVersion
+from modelyard.registry.errors import ErrorKind
+from modelyard.registry.fleet.fleet import EngineState, EngineView
+from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.errors import EngineDraining, ServingError
+from modelyard.serving.worker.activity import Activity, ActivityReader
+from modelyard.serving.worker.devices import machine
+from modelyard.serving.worker.devices.device import DeviceFacts, DeviceStatus
+from modelyard.serving.worker.devices.telemetry import Telemetry
+from modelyard.serving.worker.llama_trial import Computable, Everything
+from modelyard.serving.worker.residency.draft_model import with_draft
+from modelyard.serving.worker.residency.engine_process import EngineStarter
+from modelyard.serving.worker.residency.eviction import DeviceFull, MemoryBudget, choose_victims
+from modelyard.serving.worker.residency.fit import fitted
+from modelyard.serving.worker.residency.forecast import Forecaster
+from modelyard.serving.worker.residency.launch import Launch
+from modelyard.serving.worker.residency.resident import Quarantined, Resident
+from modelyard.serving.worker.residency.versions import VersionSource
+
+PATIENCE_S = 5.0
+"""Seconds a load waits for a busy version to become idle before it is refused."""
+
+
+class DeviceFailed(ServingError):
+    """The device is in error or maintenance and takes no new versions."""
+
+    code = "device_failed"
+    kind = ErrorKind.UNAVAILABLE
+
+
+@dataclass(slots=True, eq=False)
+class Residency:
+    """The versions of one device; `changed` is called whenever one of them changes its state."""
+
+    versions: VersionSource
+    launch: Launch
+    forecaster: Forecaster
+    starter: EngineStarter
+    telemetry: Telemetry
+    reader: ActivityReader
+    memory_fraction: float
+    changed: Callable[[], None]
+    patience_s: float = PATIENCE_S
+    computable: Computable = field(default_factory=Everything)
+    _residents: dict[str, Resident] = field(default_factory=dict[str, Resident])
+    _admitting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _draining: bool = False
+
+    async def ensure(self, version_id: str) -> Resident:
+        """The version, loaded; all who ask for it meanwhile wait for the one load.
+
+        Raises UnknownModel, FileMissing, ModelUnloadable, NotComputable, DoesNotFit, DeviceFull,
+        DeviceFailed, Quarantined, EngineDraining or Unloaded.
+        """
+        resident = self._alive(version_id)
+        if resident is None:
+            async with self._admitting:
+                resident = self._alive(version_id) or await self._admit(version_id)
+        resident.touch()
+        await resident.ready()
+        return resident
+
+    def keep(self, version_ids: Collection[str]) -> None:
+        """Of the loaded versions these leave last: replaces what was said before."""
+        for version_id, resident in self._residents.items():
+            resident.kept = version_id in version_ids
+
+    async def unload(self, version_id: str) -> None:
+        """End a version's engine, or its quarantine; what it is doing it may finish."""
+        async with self._admitting:
+            await self._remove(version_id)
+
+    async def close(self) -> None:
+        """Take nothing new, let all finish what they have, end them."""
+        self._draining = True
+        await asyncio.gather(*(self._remove(version_id) for version_id in [*self._residents]))
+
+    async def refresh(self, facts: DeviceFacts) -> None:
+        """Ask every engine what it has to do, and note what it holds."""
+        ready = [(r, r.process) for r in self._residents.values() if r.process is not None]
+        answers = await asyncio.gather(*(self.reader.read(p.ready.url) for _, p in ready))
+        for (resident, process), activity in zip(ready, answers, strict=True):
+            if resident.process is process:
+                resident.saw(activity, facts.memory_of(process.pid))
+
+    def learn(self) -> None:
+        """Note what the loaded versions hold, for the next estimate; blocks on the database."""
+        for resident in [*self._residents.values()]:
+            process = resident.process
+            if process is not None:
+                told = process.ready.footprint
+                self.forecaster.learn(resident.forecast, told, resident.memory)
+
+    def views(self) -> list[EngineView]:
+        return [_view(self.telemetry.device.device_id, r) for r in self._residents.values()]
+
+    @property
+    def residents(self) -> list[Resident]:
+        return [*self._residents.values()]
+
+    @property
+    def activity(self) -> Activity:
+        """What all engines together had to do at the last `refresh`."""
+        each = [r.activity for r in self._residents.values() if r.process is not None]
+        return Activity(
+            sum(a.active for a in each),
+            sum(a.queued for a in each),
+            sum(a.tokens for a in each),
+            sum(a.slots for a in each),
+        )
+
+    @property
+    def paces(self) -> dict[str, Mapping[str, Sequence[float]]]:
+        """How fast each version that has worked goes here, by its id."""
+        return {
+            version_id: resident.activity.paces
+            for version_id, resident in self._residents.items()
+            if resident.activity.paces
+        }
+
+    @property
+    def engine_slots(self) -> dict[str, int]:
+        """How many requests each loaded version works on at a time, by its id; 0: it batches."""
+        ready = [(v, r.process.ready) for v, r in self._residents.items() if r.process is not None]
+        return {version_id: told.slots for version_id, told in ready}
+
+    def _alive(self, version_id: str) -> Resident | None:
+        resident = self._residents.get(version_id)
+        if self._draining:
+            raise EngineDraining("This worker is about to end and loads nothing.")
+        if resident is None or resident.state is not EngineState.FAILED:
+            return resident
+        left_s = resident.failures.quarantine_left(time.monotonic())
+        if left_s > 0 and isinstance(resident.error, Quarantined):
+            raise Quarantined(resident.name, resident.error.reason, left_s)
+        return None
+
+    async def _admit(self, version_id: str) -> Resident:
+        version = await asyncio.to_thread(self.versions.find, version_id)
+        await self.computable.check(version)
+        with ExitStack() as held:
+            path = await asyncio.to_thread(held.enter_context, self.versions.hold(version))
+            config = await asyncio.to_thread(
+                with_draft,
+                self.launch.config(version, path),
+                version,
+                self.launch.draft_model,
+                self.versions,
+                held,
+            )
+            config = await self._fit(config, version)
+            forecast = await asyncio.to_thread(self.forecaster.predict, config, version)
+            await self._make_room(version.ref, forecast.expected.total)
+            resident = Resident(config, forecast, self.starter, held.pop_all().close, self.changed)
+        before = self._residents.get(version_id)
+        if before is not None:
+            resident.failures = before.failures.as_of(time.monotonic())
+        self._residents[version_id] = resident
+        resident.begin()
+        return resident
+
+    async def _fit(self, config: EngineConfig, version: ModelVersion) -> EngineConfig:
+        """The settings as far as memory allows, with all gone that are idle."""
+        room = await self._measure()
+        budget = room.most([r.holding() for r in self._residents.values()])
+
+        def need(smaller: EngineConfig) -> int:
+            return self.forecaster.predict(smaller, version).expected.total
+
+        return await asyncio.to_thread(fitted, config, self.launch.pinned, budget, need)
+
+    async def _make_room(self, name: str, need: int) -> None:
+        deadline = time.monotonic() + self.patience_s
+        while True:
+            room = await self._measure()
+            holdings = [r.holding() for r in self._residents.values()]
+            try:
+                victims = choose_victims(name, need, room, holdings)
+            except DeviceFull:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.25)
+                continue
+            await asyncio.gather(*(self._remove(version_id) for version_id in victims))
+            return
+
+    async def _measure(self) -> MemoryBudget:
+        facts = await self.telemetry.sample()
+        if facts.status in (DeviceStatus.ERROR, DeviceStatus.MAINTENANCE):
+            raise DeviceFailed(
+                f"{facts.gpu_id} ({facts.name}) takes no work: {facts.reason}.",
+                fix="Ask another worker, or see to the device; `modelyard gpus` lets it work "
+                "again.",
+            )
+        await self.refresh(facts)
+        shared = machine.memory()  # a card that does not tell shares the machine's memory
+        total, free = facts.memory_total or shared.total, facts.memory_free
+        return MemoryBudget(total, shared.free if free is None else free, self.memory_fraction)
+
+    async def _remove(self, version_id: str) -> None:
+        resident = self._residents.pop(version_id, None)
+        if resident is not None:
+            self.changed()
+            await resident.stop(self.launch.drain_s)
+
+
+def _view(device_id: str, resident: Resident) -> EngineView:
+    process = resident.process
+    return EngineView(
+        device_id=device_id,
+        version_id=resident.config.version_id,
+        state=resident.state,
+        url=process.ready.url if process else "",
+        pid=process.pid if process else None,
+        memory_bytes=resident.memory,
+        load_s=process.ready.load_s if process else 0.0,
+        restarts=resident.restarts,
+        error=str(resident.error) if resident.error else "",
+    )

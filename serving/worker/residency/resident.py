@@ -1,0 +1,204 @@
+"""One version on this device: loaded, kept alive, given up when it will not load, stopped."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from modelyard.registry.errors import ErrorKind
+from modelyard.registry.fleet.fleet import EngineState
+from modelyard.registry.logs import logger
+from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.errors import ModelUnloadable, ServingError
+from modelyard.serving.worker.activity import Activity
+from modelyard.serving.worker.residency.engine_process import (
+    EngineCrashed,
+    EngineProcess,
+    EngineStarter,
+)
+from modelyard.serving.worker.residency.eviction import (
+    ATTEMPTS,
+    QUARANTINE_S,
+    SETTLED_S,
+    LoadFailures,
+    MemoryShare,
+    restart_delay,
+)
+from modelyard.serving.worker.residency.forecast import Forecast
+
+JUST_ASKED_S = 1.0
+"""For this long after an ask a version counts as busy: the request is on its way to the engine."""
+
+_log = logger("modelyard.worker")
+
+
+class Quarantined(ServingError):
+    """A version failed to load again and again; it is left alone for some minutes."""
+
+    code = "engine_quarantined"
+    kind = ErrorKind.UNAVAILABLE
+
+    def __init__(self, name: str, reason: ServingError, left_s: float) -> None:
+        super().__init__(
+            f"{name} failed to load {ATTEMPTS} times; it can be asked for again in {left_s:.0f} s. "
+            f"Last time: {reason.message}",
+            fix=reason.fix,
+        )
+        self.reason = reason
+
+
+class Unloaded(ServingError):
+    """A version was unloaded while somebody waited for it."""
+
+    code = "engine_unloaded"
+    kind = ErrorKind.UNAVAILABLE
+
+
+@dataclass(slots=True, eq=False)
+class Resident:
+    """Keeps one engine process; `release` gives its files back, `changed` tells who reports."""
+
+    config: EngineConfig
+    forecast: Forecast
+    starter: EngineStarter
+    release: Callable[[], None]
+    changed: Callable[[], None]
+    failures: LoadFailures = field(default_factory=LoadFailures)
+    state: EngineState = EngineState.LOADING
+    process: EngineProcess | None = None
+    memory: int = 0
+    restarts: int = 0
+    kept: bool = False
+    error: ServingError | None = None
+    activity: Activity = field(default_factory=Activity)
+    last_used: float = field(default_factory=time.monotonic)
+    _asked: float = field(default_factory=time.monotonic)
+    _settled: asyncio.Event = field(default_factory=asyncio.Event)
+    _task: asyncio.Task[None] | None = None
+    _deaths: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.config.model_name
+
+    @property
+    def need(self) -> int:
+        """Bytes, as predicted before the load."""
+        return self.forecast.expected.total
+
+    def begin(self) -> None:
+        self.memory = self.need
+        self._task = asyncio.create_task(self._keep(), name=f"engine of {self.name}")
+        self.changed()
+
+    def touch(self) -> None:
+        self.last_used = self._asked = time.monotonic()
+
+    async def ready(self) -> EngineProcess:
+        """Wait out a load or a restart; raises the reason where the version was given up."""
+        while self.process is None:
+            await self._settled.wait()
+            if self.process is None and self.error is not None:
+                raise self.error
+        return self.process
+
+    def saw(self, activity: Activity | None, memory: int | None) -> None:
+        """Take in a measurement; None is no answer, which counts as being at work."""
+        before = self.activity
+        activity = activity or Activity(active=1, tokens=before.tokens, paces=before.paces)
+        if activity != before or not activity.is_idle:
+            self.last_used = time.monotonic()
+        self.activity = activity
+        if self.process is not None:
+            self.memory = max(self._told(self.process), memory or 0)
+
+    def holding(self) -> MemoryShare:
+        loading = self.process is None
+        just_asked = time.monotonic() - self._asked < JUST_ASKED_S
+        busy = loading or just_asked or not self.activity.is_idle
+        version_id = self.config.version_id
+        return MemoryShare(version_id, self.memory, self.last_used, busy, loading, self.kept)
+
+    async def stop(self, grace_s: float) -> None:
+        """End the engine in good order, within `grace_s` seconds and a moment."""
+        task, process = self._task, self.process
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+        if process is not None:
+            await process.stop(grace_s)
+
+    async def _keep(self) -> None:
+        try:
+            while await self._load():
+                await self._watch()
+        finally:
+            self.release()
+            if self.state is not EngineState.FAILED:
+                self._give_up(Unloaded(f"{self.name} was unloaded."))
+
+    async def _load(self) -> bool:
+        while True:
+            try:
+                self._is_ready(await self.starter.start(self.config))
+            except ModelUnloadable as error:
+                self._failed_to_load(error)
+                return False
+            except EngineCrashed as error:
+                self._failed_to_load(error)
+                if self.failures.count >= ATTEMPTS:
+                    return False
+                await self._pause(self.failures.count)
+            else:
+                return True
+
+    def _told(self, process: EngineProcess) -> int:
+        """Bytes as the engine told them; of a card's driver it knows nothing: that is expected."""
+        told = process.ready.footprint
+        return told.total + (0 if told.process else self.forecast.expected.process)
+
+    def _is_ready(self, process: EngineProcess) -> None:
+        self.process, self.memory = process, self._told(process)
+        self.failures, self.activity = LoadFailures(), Activity()
+        self.state = EngineState.READY
+        self._settled.set()
+        self.changed()
+        _log.info("engine_ready", model=self.name, pid=process.pid, load_s=process.ready.load_s)
+
+    def _failed_to_load(self, error: ServingError) -> None:
+        self.failures = self.failures.and_now(time.monotonic())
+        if self.failures.count >= ATTEMPTS:
+            self._give_up(Quarantined(self.name, error, QUARANTINE_S))
+        elif isinstance(error, ModelUnloadable):
+            self._give_up(error)
+        else:
+            self._down(error)
+
+    async def _watch(self) -> None:
+        assert self.process is not None  # noqa: S101  _load has just set it
+        begun = time.monotonic()
+        crash = await self.process.ended()
+        settled = time.monotonic() - begun > SETTLED_S
+        self.restarts += 1
+        self._deaths = 1 if settled else self._deaths + 1
+        self._down(crash)
+        await self._pause(self._deaths)
+
+    def _down(self, error: ServingError) -> None:
+        self.process, self.error, self.state = None, error, EngineState.LOADING
+        self._settled.clear()
+        self.changed()
+        _log.warning("engine_down", model=self.name, reason=str(error))
+
+    def _give_up(self, error: ServingError) -> None:
+        self.process, self.error, self.state, self.memory = None, error, EngineState.FAILED, 0
+        self._settled.set()
+        self.changed()
+        if isinstance(error, Unloaded):
+            _log.info("engine_unloaded", model=self.name)
+        else:
+            _log.error("engine_given_up", model=self.name, reason=str(error))
+
+    async def _pause(self, failures: int) -> None:
+        await asyncio.sleep(restart_delay(failures, random.random()))  # noqa: S311  jitter

@@ -1,0 +1,114 @@
+"""What there is to see on the pages: a user, a device, two versions and two runs."""
+
+import os
+import time
+from dataclasses import dataclass
+
+from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
+from modelyard.registry.database import Database
+from modelyard.registry.fleet.device_history import DeviceHistory, Sample
+from modelyard.registry.fleet.fleet import EngineState, EngineView, Fleet
+from modelyard.registry.identity.caller import Role
+from modelyard.registry.identity.identity import Identity
+from modelyard.registry.runs.recorder import RunState
+from modelyard.registry.runs.runs import RunBoard
+
+MODEL, PASSWORD = "owner/tiny", "correct horse battery staple"
+LICENCE = "![x](http://evil.example/x.png)"
+"""As a hostile model card would have it."""
+
+DEVICE = {
+    "gpu_id": "cpu-0",
+    "name": "Processor of the test",
+    "status": "available",
+    "reason": "",
+    "compute_capability": None,
+    "memory_total": 16 * 2**30,
+    "memory_used": 4 * 2**30,
+    "memory_free": 12 * 2**30,
+    "utilization": 0.25,
+    "temperature": None,
+    "power_usage": None,
+    "power_limit": None,
+    "queued_requests": 0,
+    "performance_index": 1.0,
+    "performance_samples": 0,
+    "error_rate": None,
+    "uptime": 3700.0,
+}
+
+
+BROKEN = {
+    **DEVICE,
+    "gpu_id": "gpu-1",
+    "name": "Broken card",
+    "status": "error",
+    "reason": "The driver has lost the card.",
+    "memory_used": None,
+    "utilization": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scenery:
+    """What a test needs to log in, and to be thrown out."""
+
+    key: str
+    identity: Identity
+
+    def beat(self) -> None:
+        """Signs of life of the devices, whose worker does not run."""
+        for device in (DEVICE, BROKEN):
+            Fleet(self.identity.db).heartbeat(str(device["gpu_id"]), device)
+
+
+def put_up(db: Database, secret: str) -> Scenery:
+    """Seed a migrated database through the registry's own doors."""
+    identity = Identity(db, secret)
+    identity.create_user("ada", Role.ADMIN, PASSWORD)
+    _device(db)
+    _runs(RunBoard(db))
+    return Scenery(identity.create_key("ada", "test"), identity)
+
+
+def _device(db: Database) -> None:
+    first, second = (_version(Catalog(db), quantization) for quantization in ("F16", "Q4_K_M"))
+    fleet = Fleet(db)
+    fleet.register_worker("cpu-0", "http://127.0.0.1:9", os.getpid(), DEVICE)
+    fleet.put_engine(EngineView("cpu-0", first, EngineState.READY, "http://127.0.0.1:9"))
+    DeviceHistory(db).add(_last_hour())
+    fleet.register_worker("gpu-1", "http://127.0.0.1:9", os.getpid(), BROKEN)
+    failed = EngineView("gpu-1", second, EngineState.FAILED, error="It needs 9 GB, 2 are free.")
+    fleet.put_engine(failed)
+
+
+def _last_hour() -> list[Sample]:
+    """A device that is busier every minute, until now."""
+    begin = int(time.time()) // 60 * 60 - 3600
+    return [
+        Sample("cpu-0", begin + 60 * i, 60, utilization=i / 60, memory_used=(4 + i // 10) << 30)
+        for i in range(60)
+    ]
+
+
+def _version(catalog: Catalog, quantization: str) -> str:
+    facts = ModelFacts(Format.GGUF, "llama", quantization, context_length=32768, licence=LICENCE)
+    sha256 = quantization.encode().hex().ljust(64, "0")
+    files = [StoredFile(f"tiny.{quantization}.gguf", sha256, 4_592_000)]
+    version = catalog.register(
+        MODEL,
+        repo=MODEL,
+        revision="a" * 40,
+        facts=facts,
+        files=files,
+        metrics={"perplexity": 4.456, "tokens_per_second": 812.4},
+    )
+    return version.id
+
+
+def _runs(board: RunBoard) -> None:
+    board.start("ingest", "owner/coming").step("download", 400 * 2**20, "bytes")
+    board.start("ingest", "owner/unmeasured").step("validate")
+    failed = board.start("ingest", "owner/missing")
+    failed.finish(RunState.FAILED, "There is no repository 'owner/missing'.")

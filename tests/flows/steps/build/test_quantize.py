@@ -1,0 +1,133 @@
+"""llama.cpp makes the asked type once, in a process that may die alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelyard.flows.errors import ModelRefused, QuantizationFailed, UnknownQuantization
+from modelyard.flows.steps.build.quantize import Quantizer, check_source, file_name, makeable
+from modelyard.flows.steps.validate.validate import validate
+from modelyard.registry.catalog.builds import BuildRecords
+from modelyard.registry.catalog.model import StoredFile
+from modelyard.registry.store import Store
+from tests.models.broken_llama import BASE, broken_llama
+
+Told = list[tuple[int, int]]
+
+
+def silent(_done: int, _total: int) -> None:
+    pass
+
+
+def stored(store: Store, file: Path) -> StoredFile:
+    kept = store.put(file)
+    return StoredFile(file.name, kept.sha256, kept.size)
+
+
+@pytest.fixture
+def maker(store: Store, results: BuildRecords) -> Quantizer:
+    return Quantizer(store, results, threads=1)
+
+
+@pytest.mark.parametrize("to", ["Q4_K_M", "Q8_0", "Q6_K", "Q5_K_M", "Q4_0"])
+def test_the_asked_type_is_made(maker: Quantizer, store: Store, tiny: Path, to: str) -> None:
+    """The result is a sound model of the asked type, smaller than its source."""
+    source = stored(store, tiny)
+    made = maker.quantize(source, "F16", to, silent)
+    assert made.path == f"tiny-{to}.gguf"
+    assert made.size < source.size
+    assert validate(store.path(made.sha256), made.path).quantization == to
+
+
+def test_the_same_is_made_once(maker: Quantizer, store: Store, tiny: Path) -> None:
+    """The second time nothing runs: progress is told the first time only."""
+    source, told = stored(store, tiny), Told()
+    first = maker.quantize(source, "F16", "Q8_0", lambda done, total: told.append((done, total)))
+    assert told[-1][0] == told[-1][1]
+    told.clear()
+    second = maker.quantize(source, "F16", "Q8_0", lambda done, total: told.append((done, total)))
+    assert (second, told) == (first, [])
+
+
+def test_a_type_that_is_there_already_is_the_source(
+    maker: Quantizer, store: Store, tiny: Path
+) -> None:
+    """F16 from F16 is no work."""
+    source = stored(store, tiny)
+    assert maker.quantize(source, "F16", "F16", silent) == source
+
+
+def test_nothing_is_left_of_a_failure(maker: Quantizer, store: Store, tmp_path: Path) -> None:
+    """A file llama.cpp cannot read fails with a reason, and no scratch stays."""
+    bad = tmp_path / "bad.gguf"
+    bad.write_bytes(b"GGUF" + bytes(100))
+    with pytest.raises(QuantizationFailed) as caught:
+        maker.quantize(stored(store, bad), "F16", "Q8_0", silent)
+    assert caught.value.exit_code == 13
+    assert list((store.root / "scratch").iterdir()) == []
+
+
+def test_a_quantizer_that_dies_says_by_what(
+    maker: Quantizer, store: Store, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A llama.cpp that runs an illegal instruction: the signal's name and the way out."""
+    broken = broken_llama(tmp_path / "lib", "quantize_q8_0", library=BASE)
+    monkeypatch.setenv("LLAMA_CPP_LIB_PATH", str(broken))
+    with pytest.raises(QuantizationFailed, match=r"llama.cpp was ended by SIGILL") as caught:
+        maker.quantize(stored(store, tiny), "F16", "Q8_0", silent)
+    assert "make setup" in caught.value.fix
+    assert list((store.root / "scratch").iterdir()) == []
+
+
+def test_a_quantized_source_is_refused() -> None:
+    """Unless it was asked for in so many words."""
+    with pytest.raises(ModelRefused, match="Q8_0"):
+        check_source("m.gguf", "Q8_0", allow_requantize=False)
+    check_source("m.gguf", "Q8_0", allow_requantize=True)
+    check_source("m.gguf", "BF16", allow_requantize=False)
+
+
+def test_a_type_nobody_makes_is_refused_with_the_list() -> None:
+    """Spelling is forgiven, invention is not."""
+    assert makeable("q4_k_m") == "Q4_K_M"
+    with pytest.raises(UnknownQuantization, match="'Q3_X'") as caught:
+        makeable("Q3_X")
+    assert "Q4_K_M" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("m-f16.gguf", "m-Q8_0.gguf"), ("d/m.BF16.gguf", "m-Q8_0.gguf"), ("m.gguf", "m-Q8_0.gguf")],
+)
+def test_the_new_type_takes_the_old_one_s_place_in_the_name(path: str, expected: str) -> None:
+    """A name never says two types."""
+    assert file_name(path, "Q8_0") == expected
+
+
+def test_parts_become_one_piece(maker: Quantizer, store: Store, tiny: Path, tmp_path: Path) -> None:
+    """A split model is merged into the file that the engine opens, with the same facts."""
+    parts = [stored(store, part) for part in split(tiny, tmp_path)]
+    assert len(parts) > 1
+    merged = maker.merge(tuple(parts), "tiny-f16.gguf", silent)
+    whole, original = (validate(p, "m.gguf") for p in (store.path(merged.sha256), tiny))
+    assert whole == original
+
+
+def split(model: Path, folder: Path) -> list[Path]:
+    """The model as llama.cpp's splitter writes it: -00001-of-0000N.gguf."""
+    import gguf
+
+    reader: Any = gguf.GGUFReader(model)
+    writer: Any = gguf.GGUFWriter(folder / "tiny.gguf", "llama", split_max_tensors=6)
+    for field in reader.fields.values():
+        if not field.name.startswith(("GGUF.", "general.architecture")):
+            inner = field.types[-1] if len(field.types) > 1 else None
+            writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=inner)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return sorted(folder.glob("tiny-*.gguf"))

@@ -1,0 +1,186 @@
+"""A model file is read by a limited child, and what is broken or hostile is refused quickly."""
+
+import pickle
+import struct
+import time
+from pathlib import Path
+
+import pytest
+
+from modelyard.flows.errors import InvalidModelFile, ModelRefused
+from modelyard.flows.steps.validate.child import read_in_child
+from modelyard.flows.steps.validate.validate import inspect, validate
+from modelyard.registry.catalog.model import Format
+from tests.flows.hostile import ARCHITECTURE, ARRAY, STRING, U8, U32, gguf, pair, tensor, text
+
+ONE = [tensor("w", (8,))]
+DEEP = struct.pack("<IQ", ARRAY, 1) * 5 + struct.pack("<IQ", U8, 0)
+
+HOSTILE = {
+    "bad magic": (gguf(magic=b"GGML"), "not with b'GGUF'"),
+    "empty": (b"", "the file ends"),
+    "old version": (gguf(version=1), "version 1"),
+    "big-endian": (gguf(version=3 << 24), "big-endian"),
+    "absurd tensor count": (gguf(counts=(2**60, 0)), "tensors"),
+    "absurd key count": (gguf(counts=(0, 2**40)), "keys"),
+    "more keys than there are": (gguf([ARCHITECTURE], counts=(0, 9000)), "twice"),
+    "array of 20 MB": (
+        gguf([pair("a", ARRAY, struct.pack("<IQ", U8, 20_000_000) + bytes(20_000_000))]),
+        "20,000,000 elements",
+    ),
+    "array of 20 MB of text": (
+        gguf([pair("a", ARRAY, struct.pack("<IQ", STRING, 20) + text("x" * 1_000_000) * 20)]),
+        "more than 16,777,216 bytes",
+    ),
+    "array that claims a terabyte": (
+        gguf([pair("a", ARRAY, struct.pack("<IQ", STRING, 2**40))]),
+        "elements",
+    ),
+    "huge string": (gguf([pair("a", STRING, struct.pack("<Q", 2**62))]), "a text of"),
+    "huge key": (gguf([struct.pack("<Q", 2**31)]), "a text of"),
+    "arrays in arrays": (gguf([pair("a", ARRAY, DEEP)]), "nested too deep"),
+    "unknown value type": (gguf([pair("a", 99, b"")]), "unknown type 99"),
+    "key twice": (gguf([ARCHITECTURE, ARCHITECTURE]), "twice"),
+    "tensor twice": (gguf([ARCHITECTURE], ONE * 2, data=32), "same name"),
+    "nine dimensions": (gguf([ARCHITECTURE], [tensor("w", (1,) * 9)]), "9 dimensions"),
+    "unknown tensor type": (gguf([ARCHITECTURE], [tensor("w", (8,), 77)]), "impossible form"),
+    "side of zero": (gguf([ARCHITECTURE], [tensor("w", (0,))], data=32), "impossible form"),
+    "side without end": (gguf([ARCHITECTURE], [tensor("w", (2**63,))]), "impossible form"),
+    "offset outside": (gguf([ARCHITECTURE], [tensor("w", (8,), 0, 2**50)], data=32), "cut off"),
+    "offset unaligned": (gguf([ARCHITECTURE], [tensor("w", (8,), 0, 7)], data=64), "not aligned"),
+    "cut in the weights": (gguf([ARCHITECTURE], ONE, data=31), "1 bytes of its tensors"),
+    "overlapping": (
+        gguf([ARCHITECTURE], [tensor("a", (64,)), tensor("b", (64,), 0, 32)], data=512),
+        "over another",
+    ),
+    "alignment of zero": (
+        gguf([pair("general.alignment", U32, struct.pack("<I", 0))], ONE, data=32),
+        "alignment",
+    ),
+    "no architecture": (gguf([], ONE, data=32), "architecture"),
+    "no tensors": (gguf([ARCHITECTURE]), "no tensors"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_file_is_refused_quickly_and_clearly(kind: str, tmp_path: Path) -> None:
+    """Whatever a header claims, it is refused with what is wrong, and soon."""
+    content, reason = HOSTILE[kind]
+    file = tmp_path / "bad.gguf"
+    file.write_bytes(content)
+    begun = time.monotonic()
+    with pytest.raises(InvalidModelFile, match=r"bad\.gguf") as caught:
+        validate(file, "bad.gguf")
+    assert reason in caught.value.message
+    assert caught.value.exit_code == 11
+    assert time.monotonic() - begun < 60
+
+
+@pytest.mark.parametrize("cut", [3, 24, 100, 5_000, 100_000, -1])
+def test_a_truncated_model_is_refused_wherever_it_ends(
+    tiny: Path, tmp_path: Path, cut: int
+) -> None:
+    """In the magic, the header, the vocabulary or the weights."""
+    file = tmp_path / "cut.gguf"
+    file.write_bytes(tiny.read_bytes()[:cut])
+    with pytest.raises(InvalidModelFile):
+        validate(file, "cut.gguf")
+
+
+def test_the_facts_of_a_sound_model_are_read(tiny: Path) -> None:
+    """What later steps and people ask about is in the header."""
+    facts = validate(tiny, "tiny-f16.gguf", licence="mit")
+    assert (facts.format, facts.architecture) == (Format.GGUF, "llama")
+    assert (facts.quantization, facts.context_length) == ("F16", 2048)
+    assert facts.licence == "mit"
+    assert facts.chat_template
+    assert facts.parameters
+    assert facts.details["layers"] == 1
+    assert facts.details["vocabulary"] == 512
+    assert (facts.details["heads"], facts.details["kv_heads"]) == (4, 2)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_a_pickle_is_refused_whatever_it_is_called(protocol: int, tmp_path: Path) -> None:
+    """The name says GGUF; the first bytes say pickle."""
+    file = tmp_path / "model.gguf"
+    file.write_bytes(pickle.dumps({"a": 1}, protocol=protocol))
+    with pytest.raises(ModelRefused, match="pickle"):
+        validate(file, "model.gguf")
+
+
+def test_a_torch_archive_is_refused(tmp_path: Path) -> None:
+    """torch.save writes a zip around a pickle."""
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"PK\x03\x04rest")
+    with pytest.raises(ModelRefused, match="pickle"):
+        inspect(file, "model.safetensors")
+
+
+def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
+    """Only formats with a reader of ours are ever opened."""
+    file = tmp_path / "model.h5"
+    file.write_bytes(b"\x89HDF")
+    with pytest.raises(ModelRefused, match="no format"):
+        inspect(file, "model.h5")
+
+
+def safetensors(header: bytes, data: int = 0) -> bytes:
+    return struct.pack("<Q", len(header)) + header + bytes(data)
+
+
+def entry(name: str, start: int, end: int, shape: str = "[2]", dtype: str = "F32") -> str:
+    return f'"{name}":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{start},{end}]}}'
+
+
+BROKEN = {
+    "no header": (b"\x01", "a header of"),
+    "absurd header": (struct.pack("<Q", 2**60), "a header of"),
+    "no JSON": (safetensors(b"{nonsense"), "no JSON"),
+    "a list": (safetensors(b"[]"), "no JSON object"),
+    "a key twice": (safetensors(f"{{{entry('a', 0, 8)},{entry('a', 0, 8)}}}".encode(), 8), "twice"),
+    "a gap": (safetensors(f"{{{entry('a', 4, 12)}}}".encode(), 12), "gap"),
+    "beyond the end": (safetensors(f"{{{entry('a', 0, 8)}}}".encode(), 4), "do not fill"),
+    "bytes left over": (safetensors(f"{{{entry('a', 0, 8)}}}".encode(), 9), "do not fill"),
+    "wrong size": (safetensors(f"{{{entry('a', 0, 12)}}}".encode(), 12), "wrong size"),
+    "unknown type": (safetensors(f"{{{entry('a', 0, 8, dtype='X')}}}".encode(), 8), "known type"),
+    "negative side": (safetensors(f"{{{entry('a', 0, 8, '[-2]')}}}".encode(), 8), "impossible"),
+    "no offsets": (safetensors(b'{"a":{}}'), "where it lies"),
+    "deep": (safetensors(b"[" * 100_000), "no JSON"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_safetensors_file_is_refused(kind: str, tmp_path: Path) -> None:
+    """Header size, duplicate keys, gaps, overlaps and sizes are all looked at."""
+    content, reason = BROKEN[kind]
+    file = tmp_path / "bad.safetensors"
+    file.write_bytes(content)
+    with pytest.raises(InvalidModelFile) as caught:
+        inspect(file, "bad.safetensors")
+    assert reason in caught.value.message
+
+
+def test_a_sound_safetensors_file_is_accepted(tmp_path: Path) -> None:
+    """Two tensors, back to back, with metadata."""
+    both = f'{{"__metadata__":{{"format":"pt"}},{entry("b", 8, 16)},{entry("a", 0, 8)}}}'
+    file = tmp_path / "good.safetensors"
+    file.write_bytes(safetensors(both.encode(), 16))
+    assert inspect(file, "good.safetensors") == {"tensors": 2}
+
+
+def test_the_child_sees_none_of_our_secrets(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The reader's environment is empty, and it works so."""
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert validate(tiny, "tiny.gguf").architecture == "llama"
+
+
+def test_a_reader_that_dies_says_by_what(tmp_path: Path) -> None:
+    """The limit that it met has a name."""
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF")
+    with pytest.raises(InvalidModelFile, match=r"ended by SIGXCPU .*processor time"):
+        read_in_child("tests.flows.dying", file, "model.gguf")
