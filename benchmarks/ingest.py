@@ -38,10 +38,14 @@ sys.exit(llama_cpp.llama_model_quantize(source, target, ctypes.pointer(params)))
 OURS = """
 import json, sys, time
 from pathlib import Path
-from modelyard.flows.steps import choose, download, quantize, validate
-from modelyard.flows.steps.hub.hub import Hub
+from modelyard.flows.steps.build import quantize
+from modelyard.flows.steps.choose import choose
+from modelyard.flows.steps.choose.candidate import SelectionRequest
+from modelyard.flows.steps.hub import download
+from modelyard.flows.steps.hub.hub import HubClient
 from modelyard.flows.steps.hub.resolve import resolve
-from modelyard.registry.catalog.catalog import Catalog
+from modelyard.flows.steps.validate import validate
+from modelyard.registry.catalog.builds import BuildRecords
 from modelyard.registry.database import Database
 from modelyard.registry.store import Store
 def peak():
@@ -50,17 +54,17 @@ def peak():
     return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM"))
 url, folder, threads = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 database = Database.connect(f"sqlite:///{folder}/bench.db")
-hub, store, catalog = Hub(url), Store(folder / "store", 10**12), Catalog(database)
+hub, store, records = HubClient(url), Store(folder / "store", 10**12), BuildRecords(database)
 begun = time.monotonic()
 snapshot = resolve(hub, "bench/model-GGUF", "main")
-choice = choose.choose(snapshot, choose.Wish())
+choice = choose.choose(snapshot, SelectionRequest())
 idle = peak()
 with download.client(hub) as client:
-    downloader = download.Downloader(hub, store, catalog, client, snapshot)
+    downloader = download.Downloader(hub, store, records, client, snapshot)
     source = downloader.fetch(choice.model.parts[0], lambda _: None)
 after = peak()
 validate.validate(store.path(source.sha256), source.path)
-maker = quantize.Quantizer(store, catalog, threads)
+maker = quantize.Quantizer(store, records, threads)
 made = maker.quantize(source, "F16", "Q8_0", lambda _done, _total: None)
 validate.validate(store.path(made.sha256), made.path)
 seconds = time.monotonic() - begun

@@ -30,16 +30,16 @@ MODELYARD = Path(sys.executable).with_name("modelyard")
 
 _DYING = """
 import os, signal, sys
-from modelyard.registry.runs.recorder import Run
+from modelyard.registry.runs.recorder import RunRecorder
 from modelyard.serving.cli.main import run
-point, left, step = sys.argv.pop(1), int(sys.argv.pop(1)), Run.step
+point, left, step = sys.argv.pop(1), int(sys.argv.pop(1)), RunRecorder.step
 def dying(self, name, *facts, **more):
     global left
     step(self, name, *facts, **more)
     left -= name.startswith(point)
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)
-Run.step = dying
+RunRecorder.step = dying
 run()
 """
 

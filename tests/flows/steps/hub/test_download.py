@@ -237,19 +237,19 @@ def test_the_token_stays_with_the_hub(hub: HubClient) -> None:
 CHILD = """
 import sys
 from pathlib import Path
-from modelyard.flows.steps import download
-from modelyard.flows.steps.hub.hub import Hub
+from modelyard.flows.steps.hub import download
+from modelyard.flows.steps.hub.hub import HubClient
 from modelyard.flows.steps.hub.resolve import resolve
 from modelyard.registry.database import Database
-from modelyard.registry.catalog.builds import Results
+from modelyard.registry.catalog.builds import BuildRecords
 from modelyard.registry.store import Store
 url, root, database = sys.argv[1:]
-hub, store = Hub(url), Store(Path(root), 10**9)
+hub, store = HubClient(url), Store(Path(root), 10**9)
 snapshot = resolve(hub, "ada/m", "main")
 file = next(f for f in snapshot.files if f.path == "m.gguf")
 with download.client(hub) as client:
-    results = Results(Database.connect(database))
-    download.Downloader(hub, store, results, client, snapshot).fetch(file, lambda _: None)
+    records = BuildRecords(Database.connect(database))
+    download.Downloader(hub, store, records, client, snapshot).fetch(file, lambda _: None)
 """
 
 
