@@ -40,4 +40,4 @@ def test_the_process_becomes_streamlit(commands: Commands, monkeypatch: pytest.M
     argv, gateway = started[0]
     assert argv[2:6] == ["-m", "modelyard.dashboard.server", "--host", "127.0.0.1"]
     assert gateway == "http://gpu1:8080"
-    assert Path.cwd() == HOME  # whose settings Streamlit reads
+    assert Path.cwd() == HOME.resolve()  # whose settings Streamlit reads

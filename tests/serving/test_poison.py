@@ -259,5 +259,9 @@ async def test_streams_of_another_engine_never_break(place: Installed) -> None:
             talks.append(group.create_task(talk(client, f"Say {len(talks)}", late, words=40)))
     assert is_refused(poison.result())
     broken = [n for n, task in enumerate(talks) if not task.result()]
-    assert broken in ([0], [1])  # which shared the first of its engines with it
+    assert broken in (
+        [],
+        [0],
+        [1],
+    )  # which shared the first of its engines with it, if it still did
     assert place.ended() == before + 2

@@ -3,28 +3,10 @@
 from collections.abc import Generator
 
 import pytest
-from redis import Redis
 
 from modelyard.registry.database import Database
-from tests.servers.redis import RedisServer, running_redis
+from tests.servers.redis import RedisServer
 from tests.serving.admission.gates import GateHarness
-
-
-@pytest.fixture(scope="session")
-def redis_server() -> Generator[RedisServer]:
-    """A Redis of our own; a machine that has none fails."""
-    with running_redis() as server:
-        yield server
-
-
-@pytest.fixture
-def redis(redis_server: RedisServer) -> RedisServer:
-    """Running and empty, whatever the last test did to it."""
-    if not redis_server.answers():
-        redis_server.start()
-    with Redis.from_url(redis_server.url) as client:
-        client.flushall()
-    return redis_server
 
 
 @pytest.fixture
