@@ -16,6 +16,7 @@ from benchmarks.gateway.litellm import LiteLLM
 from modelyard.registry.ports import choose_port
 
 GATEWAY_CORE, LOAD_CORE = "0", "1"
+ROOT = Path(__file__).parents[2]
 PATH = "/v1/chat/completions"
 STARTS_WITHIN_S = 180.0
 
@@ -92,7 +93,8 @@ class Field:
         """One of the floors, with the `modules` that ours has."""
         port = choose_port(0, "")
         floor = ["benchmarks.gateway.floor", kind, str(port), self.backend]
-        environment = {"PYTHONPATH": str(modules or "")}
+        found_in = [str(folder) for folder in (modules, ROOT) if folder]
+        environment = {"PYTHONPATH": os.pathsep.join(found_in)}
         return self._start(name, [sys.executable, "-P", "-m", *floor], port, environment, "")
 
     def litellm(self, program: LiteLLM, name: str, redis: str = "") -> Contestant:

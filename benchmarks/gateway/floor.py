@@ -18,6 +18,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from modelyard.serving.transport.listening.connections import Connections
+from modelyard.serving.transport.listening.serve import bounded
 from modelyard.serving.transport.protocol import GatewayProtocol
 from modelyard.serving.upstream.client import Upstream
 from modelyard.serving.upstream.stream import begin
@@ -111,7 +113,10 @@ def bare_proxy(upstream: str) -> ASGIApp:
 if __name__ == "__main__":
     name, port, upstream = sys.argv[1:]
     chosen = {"fastapi": fastapi_proxy, "bare": bare_proxy}[name](upstream)
-    http = GatewayProtocol if name == "bare" else "auto"
-    uvicorn.run(
-        chosen, port=int(port), http=http, log_level="error", access_log=False, backlog=4096
-    )
+    if name == "bare":
+        config = bounded(chosen, Connections(), GatewayProtocol, port=int(port))
+    else:
+        config = uvicorn.Config(
+            chosen, port=int(port), log_level="error", access_log=False, backlog=4096
+        )
+    uvicorn.Server(config).run()
