@@ -4,5 +4,5 @@ set -euo pipefail
 out=$(realpath -m "${1:-dist}")
 cd "$(dirname "$0")/.."
 # By way of the source distribution: what is compiled is a copy, and this tree stays as it is.
-HATCH_BUILD_HOOK_ENABLE_MYPYC=1 .venv/bin/uv build --quiet \
+HATCH_BUILD_HOOK_ENABLE_CUSTOM=1 .venv/bin/uv build --quiet \
   --build-constraint constraints.txt --out-dir "$out" .

@@ -43,17 +43,19 @@ class Exchange:
     async def body(self, announced: bytes) -> bytes:
         """All of it; raises RequestTooLarge before too much was read, and ClientDisconnect."""
         check_size(int(announced) if announced.isdigit() else 0)
-        services, size, is_more = list[bytes](), 0, True
+        parts = list[bytes]()
+        size = 0
+        is_more = True
         while is_more:
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
             part: bytes = message.get("body", b"")
             is_more = message.get("more_body", False)
-            services.append(part)
+            parts.append(part)
             size += len(part)
             check_size(size)
-        return b"".join(services)
+        return b"".join(parts)
 
     async def whole(self, version: str, reply: Reply) -> None:
         answer = reply.first
