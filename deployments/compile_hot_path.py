@@ -15,7 +15,7 @@ class CompileHook(BuildHookInterface[Any]):
     """Compiles a copy of the package; the wheel holds what came of it beside the sources."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile the `modules` of pyproject.toml; raises CalledProcessError where mypyc refuses."""
+        """Compile the `modules` of pyproject.toml; raises CalledProcessError if mypyc refuses."""
         if version == "editable":
             return
         self._folder = Path(tempfile.mkdtemp(prefix="modelyard-mypyc-"))
@@ -23,7 +23,7 @@ class CompileHook(BuildHookInterface[Any]):
         modules = [str(Path(path).relative_to("src")) for path in self.config["modules"]]
         levels = {"MYPYC_OPT_LEVEL": "3", "MYPYC_DEBUG_LEVEL": "0"}
         subprocess.run(
-            [sys.executable, "-m", "mypyc", *modules],
+            [sys.executable, "-P", "-m", "mypyc", *modules],
             cwd=self._folder,
             env={**os.environ, **levels},
             check=True,

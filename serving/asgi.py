@@ -27,6 +27,7 @@ from modelyard.serving.api.app import build_app
 from modelyard.serving.api.services import Services
 from modelyard.serving.background_task import background_task
 from modelyard.serving.cache import SingleFlightCache
+from modelyard.serving.gateway.attempt import Attempts
 from modelyard.serving.gateway.blame import Blame
 from modelyard.serving.gateway.model_versions import VisibleVersions
 from modelyard.serving.gateway.pipeline import Gateway
@@ -80,7 +81,8 @@ def create_app(
                 hedge = Hedge(router, settings.hedge_after_s) if settings.hedge_after_s else None
                 versions = VisibleVersions(queries.catalog)
                 blame = Blame(router, upstream)
-                gateway = Gateway(gate, versions, router, upstream, ledger, blame, hedge)
+                attempts = Attempts(upstream, router.running, ledger, blame, hedge)
+                gateway = Gateway(gate, versions, router, blame, attempts)
                 app.state.services = _join(settings, authenticator, gateway, queries, metrics)
                 promotions = Promotions(database)
                 prewarmer = Prewarmer(router.snapshots, promotions, upstream, router.load_timeout_s)

@@ -10,7 +10,9 @@ from modelyard.registry.catalog.model import ModelVersion
 from modelyard.registry.fleet.fleet import WorkerView
 from modelyard.registry.logs import logger
 from modelyard.serving.errors import RequestEndsEngines, WorkerUnreachable
+from modelyard.serving.gateway.request import GatewayRequest
 from modelyard.serving.routing.policy.request import RoutedRequest
+from modelyard.serving.routing.reservation import Reservation
 from modelyard.serving.routing.router import Router
 from modelyard.serving.routing.suspicion.suspects import Case, Stage, Suspects
 from modelyard.serving.upstream.client import Upstream
@@ -64,15 +66,24 @@ class Blame:
         return self.router.suspects
 
     def recall(
-        self, version: ModelVersion, work: RoutedRequest, path: str, body: bytes
+        self, request: GatewayRequest, version: ModelVersion, work: RoutedRequest
     ) -> Case | None:
         """The case of a request whose like is suspected; raises RequestEndsEngines."""
-        case = self.suspects.case(version, work, path, body)
+        case = self.suspects.case(version, work, request.path, request.body)
         known = self.suspects.recall(case.digest, time.monotonic())
         if known is None:
             return None
         case.stage, case.age_s, case.began = Stage.WAITING, known.age_s, known.began
         return case
+
+    def lost(self, request: GatewayRequest, held: Reservation, *, began: bool) -> Death | None:
+        """The engine of `held` ended while it had the request; `began`: it had answered a part."""
+        pending = held.pending
+        case = request.case
+        if case is None:
+            case = self.suspects.case(held.version, pending.work, request.path, request.body)
+            request.case = case
+        return self.met(case, held.target, time.monotonic() - pending.sent_at, began=began)
 
     def met(self, case: Case, target: Target, age_s: float, *, began: bool) -> Death | None:
         """An engine has ended that had a request for so long: whoever repeats it is suspected.
@@ -115,8 +126,12 @@ class Blame:
             return not case.was_tried
         return True
 
-    def broke(self, case: Case, death: Death) -> None:
-        """Of one whose client has had a part of the answer: only its like can be tried again."""
+    def broke(self, request: GatewayRequest, held: Reservation) -> None:
+        """Its client has had a part of the answer: only an equal request can be tried again."""
+        death = self.lost(request, held, began=True)
+        case = request.case
+        if case is None or death is None:
+            return
         task = asyncio.ensure_future(_quietly(self.judge(case, death)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,5 +1,7 @@
 """Which version a request means by the name it gives."""
 
+from dataclasses import dataclass
+
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.catalog.model import ModelRef, ModelVersion
 from modelyard.registry.identity.caller import Caller
@@ -12,6 +14,15 @@ Question = tuple[str, Caller]
 """The name that a request gives, and whose request it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """What a name means: a version, and the file of the adapter in `base+adapter`, or none."""
+
+    name: str
+    version: ModelVersion
+    adapter_sha256: str = ""
+
+
 class VisibleVersions:
     """The catalog as one caller sees it, remembered for a moment."""
 
@@ -21,10 +32,13 @@ class VisibleVersions:
         self.known = self._found.known
         """The same as `find` where it was found a moment ago, without waiting."""
 
-    async def find(self, question: Question) -> ModelVersion:
+    async def find(self, question: Question) -> ResolvedModel:
         """Raises InvalidName, or UnknownModel where the caller may see none of that name."""
         return await self._found.get(question)
 
-    def _look_up(self, question: Question) -> ModelVersion:
+    def _look_up(self, question: Question) -> ResolvedModel:
         name, caller = question
-        return self._catalog.find(ModelRef.parse(name), caller)
+        ref = ModelRef.parse(name)
+        version = self._catalog.find(ref, caller)
+        adapter = version.adapter(ref.adapter) if ref.adapter else None
+        return ResolvedModel(name, version, adapter.file.sha256 if adapter else "")

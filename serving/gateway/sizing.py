@@ -1,7 +1,9 @@
 """How much work a body is, guessed from its bytes: no tokenizer runs in the gateway."""
 
 from modelyard.registry.billing.quotas import Quota
+from modelyard.serving.gateway.request import GatewayRequest
 from modelyard.serving.routing.policy.request import RoutedRequest
+from modelyard.serving.routing.priority import granted
 from modelyard.serving.wire.openai.request_head import RequestHead, prompt_tokens
 
 BLOCK_BYTES = 1024
@@ -14,14 +16,17 @@ MOST_OUTPUT = 1_000_000
 """Tokens reserved for an answer whose request sets no bound, and at most."""
 
 
-def work_of(
-    request_id: str, body: bytes, head: RequestHead, quota: Quota, priority: int
-) -> RoutedRequest:
-    """`head` was read from the body; the quota is the asker's."""
-    user_id, gpus = quota.user_id, quota.gpu_limit
-    prompt = max(1, prompt_tokens(body))
-    blocks = _blocks(user_id, body)
-    return RoutedRequest(request_id, user_id, priority, prompt, _output(head), blocks, gpus)
+def work_of(request: GatewayRequest, head: RequestHead, quota: Quota) -> RoutedRequest:
+    """`head` was read from the request's body; the quota is its caller's."""
+    return RoutedRequest(
+        request.record.request_id,
+        quota.user_id,
+        granted(request.priority, quota),
+        max(1, prompt_tokens(request.body)),
+        _output(head),
+        _blocks(quota.user_id, request.body),
+        quota.gpu_limit,
+    )
 
 
 def _output(head: RequestHead) -> int:
@@ -38,7 +43,8 @@ def _blocks(user_id: str, body: bytes) -> tuple[int, ...]:
     """Hashes of whole blocks, each of all before it too; within this process only."""
     if len(body) < BLOCK_BYTES:
         return ()
-    found, last = list[int](), hash(user_id)
+    found = list[int]()
+    last = hash(user_id)
     whole = min(len(body) // BLOCK_BYTES, MOST_BLOCKS)
     for start in range(0, whole * BLOCK_BYTES, BLOCK_BYTES):
         last = hash((last, body[start : start + BLOCK_BYTES]))

@@ -19,7 +19,7 @@ from modelyard.serving.api.middleware.request_id import begun
 from modelyard.serving.api.problems import database_away, refusal, unexpected
 from modelyard.serving.api.services import services_at
 from modelyard.serving.engines.endpoints import ENDPOINTS
-from modelyard.serving.gateway.pipeline import CLIENT_GONE, GatewayRequest
+from modelyard.serving.gateway.request import CLIENT_GONE, GatewayRequest
 from modelyard.serving.observability.request_record import RequestRecord, RequestStats
 from modelyard.serving.wire.priority import read_priority
 
@@ -88,8 +88,8 @@ class InferenceEndpoint:
         body = await exchange.body(given.get(b"content-length", b""))
         exchange.watcher.watch()
         priority = read_priority(given.get(b"x-modelyard-priority"))
-        ask = GatewayRequest(caller, body, record, explain=explain, priority=priority)
-        await services.gateway.answer(ask, exchange)
+        request = GatewayRequest(caller, body, record, explain=explain, priority=priority)
+        await services.gateway.answer(request, exchange)
 
 
 def asks_why(query: bytes) -> bool:

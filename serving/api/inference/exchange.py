@@ -14,7 +14,7 @@ _UNBUFFERED = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
 
 class Exchange:
-    """The client of a completion, as `modelyard.serving.gateway.pipeline.ResponseSink` knows it."""
+    """The client of a completion, as `modelyard.serving.gateway.request.ResponseSink` knows it."""
 
     __slots__ = ("began", "explained", "post", "receive", "request_id", "room", "scope", "watcher")
 

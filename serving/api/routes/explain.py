@@ -24,11 +24,11 @@ async def explain_route(  # noqa: PLR0913, PLR0917  its parameters are the query
     priority: Priority = DEFAULT_PRIORITY,
 ) -> ExplanationShape:
     """Every worker with its terms in seconds; nothing is reserved. `output_tokens` 0: no limit."""
-    version = await services.gateway.versions.find((model, caller))
+    meant = await services.gateway.versions.find((model, caller))
     quota = await services.gateway.gate.quota(caller.user_id)
     gpus = quota.in_force().gpu_limit
     work = RoutedRequest(
         "explain", caller.user_id, priority, prompt_tokens, output_tokens, (), gpus
     )
-    told = await services.gateway.router.explain(version, work)
+    told = await services.gateway.router.explain(meant.version, work)
     return ExplanationShape.model_validate(told)

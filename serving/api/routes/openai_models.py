@@ -5,7 +5,7 @@ from itertools import groupby
 import msgspec
 from fastapi import APIRouter, Response
 
-from modelyard.registry.catalog.model import CHAMPION, ModelRef, ModelVersion
+from modelyard.registry.catalog.model import CHAMPION, ModelVersion
 from modelyard.serving.api.services import TheCaller, TheServices
 from modelyard.serving.wire.openai.models import ModelCard, ModelList
 
@@ -23,9 +23,9 @@ async def list_models(services: TheServices, caller: TheCaller) -> Response:
 @router.get("/models/{model:path}")
 async def show_model(model: str, services: TheServices, caller: TheCaller) -> Response:
     """One model, by name, name@alias or name@version."""
-    version = await services.gateway.versions.find((model, caller))
-    card = _card([version])
-    parent = card.id if ModelRef.parse(model).adapter else None
+    meant = await services.gateway.versions.find((model, caller))
+    card = _card([meant.version])
+    parent = card.id if meant.adapter_sha256 else None
     return _json(msgspec.structs.replace(card, id=model, parent=parent))
 
 

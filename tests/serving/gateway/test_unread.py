@@ -15,7 +15,7 @@ from sqlalchemy import select
 from modelyard.registry.billing.tables import UsageRow
 from modelyard.registry.catalog.model import ModelVersion
 from modelyard.registry.identity.caller import Role
-from modelyard.serving.gateway.pipeline import CLIENT_UNREAD
+from modelyard.serving.gateway.request import CLIENT_UNREAD
 from tests.models.tiny import Tiny
 from tests.serving.engines.processes import StartedEngine, engine_process
 from tests.serving.installation import METRICS_TOKEN, TOKEN, Installation, open_installation, state

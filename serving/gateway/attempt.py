@@ -1,0 +1,159 @@
+"""One attempt to have a request answered: by the engine of one reservation, booked once."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+
+from modelyard.registry.billing.usage import LOST, UsageRecord
+from modelyard.serving.gateway.blame import Blame
+from modelyard.serving.gateway.model_versions import ResolvedModel
+from modelyard.serving.gateway.request import (
+    CLIENT_GONE,
+    CLIENT_UNREAD,
+    GatewayRequest,
+    ResponseSink,
+)
+from modelyard.serving.metering.open_requests import OpenRequests
+from modelyard.serving.routing.hedge import Hedge
+from modelyard.serving.routing.reservation import Reservation
+from modelyard.serving.routing.running import RunningRequest, RunningRequests
+from modelyard.serving.upstream.client import Headers, Upstream
+from modelyard.serving.upstream.response import EngineGone
+from modelyard.serving.upstream.stream import Reply, begin
+from modelyard.serving.upstream.target import Target
+from modelyard.serving.wire import headers
+from modelyard.serving.wire.openai.request_head import prompt_tokens
+from modelyard.serving.wire.openai.usage import NOTHING, TokenCounts
+
+ENGINE_BROKE = 502
+"""Recorded where an answer began with 200 and its engine ended before it was complete."""
+
+FAILURES = (500, 502)
+"""What an engine answers that is broken; 503 it answers when it is busy or about to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Passes requests on to engines. Each attempt is booked, or released where nothing was sent."""
+
+    upstream: Upstream
+    running: RunningRequests
+    ledger: OpenRequests
+    blame: Blame
+    hedge: Hedge | None = None
+
+    async def run(
+        self, request: GatewayRequest, model: ResolvedModel, held: Reservation, client: ResponseSink
+    ) -> None:
+        """Raises EngineGone where nothing was sent yet: another attempt may follow."""
+        reply: Reply | None = None
+        is_booked = True
+        record = request.record
+        now = time.time()
+        ref = held.version.ref
+        running = RunningRequest(record.request_id, request.caller, ref, held.target, now)
+        booking = self.ledger.reserve(_reserved(request, held, now))
+        told = _told(request, model)
+        self.running.begin(running)
+        try:
+            reply = await self._first(request, held, told)
+            running.target = held.target
+            held.begun(streamed=reply.streamed)
+            if request.case is not None:
+                await self.blame.proved(request.case, reply)
+            record.answers()
+            if reply.streamed:
+                await self._stream(request, held, reply, client)
+            self._free(held, running, reply)
+            await (client.end() if reply.streamed else client.whole(ref, reply))
+            record.status = ENGINE_BROKE if reply.broken else reply.status
+            if client.is_unread:
+                record.status = CLIENT_UNREAD
+        except EngineGone:
+            is_booked = False
+            raise
+        except asyncio.CancelledError:
+            record.status = CLIENT_UNREAD if client.is_unread else CLIENT_GONE
+            raise
+        finally:
+            self.running.end(running)
+            if reply is not None:
+                reply.close()
+            if is_booked:
+                booking.enter(record, _counts(request, reply), held.target.device_id)
+                request.used = True
+            else:
+                booking.release()
+
+    def _first(
+        self, request: GatewayRequest, held: Reservation, told: Headers
+    ) -> Coroutine[object, object, Reply]:
+        """The answer once its first bytes are here; hedged, `held` may be another place then."""
+
+        async def send(target: Target) -> Reply:
+            return await begin(await self.upstream.post(target, request.path, request.body, told))
+
+        if self.hedge is None or request.case is not None:
+            return send(held.target)
+        return self.hedge.first(held, send)
+
+    async def _stream(
+        self, request: GatewayRequest, held: Reservation, reply: Reply, client: ResponseSink
+    ) -> None:
+        """All but the end. The engine is read as it writes, within what may be kept here."""
+        await client.begin(held.version.ref, reply)
+        while events := await reply.next():
+            if reply.in_hand:
+                self.blame.broke(request, held)
+            await client.send(events)
+
+    def _free(self, held: Reservation, running: RunningRequest, reply: Reply) -> None:
+        """The engine is done, whether the client has read its answer or not: others may begin."""
+        reply.ended()
+        if reply.broken or reply.status in FAILURES:
+            held.failed()
+        elif reply.counts is not NOTHING:
+            held.answered(reply.counts.completion_tokens)
+        held.end()
+        self.running.end(running)
+
+
+def _reserved(request: GatewayRequest, held: Reservation, now: float) -> UsageRecord:
+    """What is booked if this process ends before the request does; `now`: seconds since 1970."""
+    record = request.record
+    version = held.version
+    work = held.pending.work
+    return UsageRecord(
+        id=record.id,
+        request_id=record.request_id,
+        at=int(now * 1000 - record.total_ms),
+        user_id=request.caller.user_id,
+        model=version.model,
+        version_id=version.id,
+        device_id=held.target.device_id,
+        route=request.path,
+        status=LOST,
+        prompt_tokens=work.prompt_tokens,
+        cached_tokens=0,
+        output_tokens=work.output_tokens,
+        first_byte_ms=None,
+        total_ms=0.0,
+    )
+
+
+def _told(request: GatewayRequest, model: ResolvedModel) -> Headers:
+    """What the engine is told besides the body."""
+    return (
+        (headers.MODEL, model.name),
+        (headers.ADAPTER, model.adapter_sha256),
+        (headers.TENANT, request.caller.user_id),
+        (headers.COUNT, "1"),
+    )
+
+
+def _counts(request: GatewayRequest, reply: Reply | None) -> TokenCounts:
+    """What the engine counted; of an answer that broke off, an event for a token."""
+    if reply is None or (reply.streamed and reply.counts is NOTHING):
+        return TokenCounts(prompt_tokens(request.body), reply.events if reply else 0)
+    return reply.counts
