@@ -54,10 +54,9 @@ class Attempts:
         ref = held.version.ref
         running = RunningRequest(record.request_id, request.caller, ref, held.target, now)
         booking = self.ledger.reserve(_reserved(request, held, now))
-        told = _told(request, model)
         self.running.begin(running)
         try:
-            reply = await self._first(request, held, told)
+            reply = await self._first(request, model, held)
             running.target = held.target
             held.begun(streamed=reply.streamed)
             if request.case is not None:
@@ -67,9 +66,7 @@ class Attempts:
                 await self._stream(request, held, reply, client)
             self._free(held, running, reply)
             await (client.end() if reply.streamed else client.whole(ref, reply))
-            record.status = ENGINE_BROKE if reply.broken else reply.status
-            if client.is_unread:
-                record.status = CLIENT_UNREAD
+            record.status = CLIENT_UNREAD if client.is_unread else _status(reply)
         except EngineGone:
             is_booked = False
             raise
@@ -87,9 +84,10 @@ class Attempts:
                 booking.release()
 
     def _first(
-        self, request: GatewayRequest, held: Reservation, told: Headers
+        self, request: GatewayRequest, model: ResolvedModel, held: Reservation
     ) -> Coroutine[object, object, Reply]:
         """The answer once its first bytes are here; hedged, `held` may be another place then."""
+        told = _told(request, model)
 
         async def send(target: Target) -> Reply:
             return await begin(await self.upstream.post(target, request.path, request.body, told))
@@ -150,6 +148,11 @@ def _told(request: GatewayRequest, model: ResolvedModel) -> Headers:
         (headers.TENANT, request.caller.user_id),
         (headers.COUNT, "1"),
     )
+
+
+def _status(reply: Reply) -> int:
+    """What is recorded of an answer that its client has read."""
+    return ENGINE_BROKE if reply.broken else reply.status
 
 
 def _counts(request: GatewayRequest, reply: Reply | None) -> TokenCounts:
