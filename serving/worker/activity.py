@@ -1,10 +1,12 @@
 """How much an engine has to do, as it says itself."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import msgspec
+
+from modelyard.registry.fleet.report import Speeds
 
 ANSWER = aiohttp.ClientTimeout(total=2.0)
 
@@ -20,7 +22,7 @@ class Activity:
     queued: int = 0
     tokens: int = 0
     slots: int = 0
-    paces: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
+    paces: Speeds = field(default_factory=dict[str, tuple[int, float]])
 
     @property
     def is_idle(self) -> bool:
@@ -58,6 +60,10 @@ class ActivityReader:
         except (aiohttp.ClientError, TimeoutError):
             return None  # also in the moment between an engine's death and its notice
         tokens = int(state.get("prompt_tokens", 0)) + int(state.get("generated_tokens", 0))
-        slots = int(state.get("slots", 0))
-        active, queued, paces = int(state["active"]), int(state["queued"]), state.get("paces", {})
-        return Activity(active, queued, tokens, slots, paces)
+        return Activity(
+            active=int(state["active"]),
+            queued=int(state["queued"]),
+            tokens=tokens,
+            slots=int(state.get("slots", 0)),
+            paces=msgspec.convert(state.get("paces", {}), dict[str, tuple[int, float]]),
+        )

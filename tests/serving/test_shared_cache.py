@@ -12,6 +12,7 @@ from modelyard.registry.catalog.adapters import AdapterCatalog
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.catalog.model import ModelRef
 from modelyard.registry.fleet.fleet import Fleet, WorkerView
+from modelyard.registry.fleet.report import DeviceReport
 from modelyard.registry.identity.caller import Caller, Role
 from modelyard.registry.installation import open_database, open_store
 from modelyard.registry.settings import RegistrySettings
@@ -110,11 +111,11 @@ async def test_heartbeats_are_seen_at_once(
 ) -> None:
     """Statements without rows in the session, such as a heartbeat's, count as changes too."""
     fleet, reader = Fleet(shelf.catalog.db), queries()
-    fleet.register_worker("cpu-0", "http://127.0.0.1:9", 1, {"temperature": 1})
+    fleet.register_worker("cpu-0", "http://127.0.0.1:9", 1, DeviceReport(temperature=1))
     before: list[WorkerView] = await reader.workers()
-    fleet.heartbeat("cpu-0", {"temperature": 2})
+    fleet.heartbeat("cpu-0", DeviceReport(temperature=2))
     (after,) = await reader.workers()
-    assert (before[0].device, after.device) == ({"temperature": 1}, {"temperature": 2})
+    assert (before[0].device.temperature, after.device.temperature) == (1, 2)
 
 
 async def test_an_answer_overtaken_by_a_commit_is_not_kept(

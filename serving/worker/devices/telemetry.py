@@ -4,8 +4,9 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
+from modelyard.registry.fleet.device_facts import DeviceFacts, DeviceStatus
 from modelyard.registry.fleet.device_orders import DeviceOrder
-from modelyard.serving.worker.devices.device import Device, DeviceFacts, DeviceStatus
+from modelyard.serving.worker.devices.device import Device
 from modelyard.serving.worker.devices.health import judged
 
 ANSWER_S = 1.0

@@ -2,18 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from modelyard.registry.catalog.model import ModelVersion
 from modelyard.registry.errors import ErrorKind
+from modelyard.registry.fleet.device_facts import DeviceFacts
 from modelyard.registry.fleet.fleet import EngineState, EngineView
+from modelyard.registry.fleet.report import Speeds
 from modelyard.serving.engines.config import EngineConfig
 from modelyard.serving.errors import EngineDraining, ServingError
 from modelyard.serving.worker.activity import Activity, ActivityReader
 from modelyard.serving.worker.devices import machine
-from modelyard.serving.worker.devices.device import DeviceFacts, DeviceStatus
 from modelyard.serving.worker.devices.telemetry import Telemetry
 from modelyard.serving.worker.llama_trial import Computable, Everything
 from modelyard.serving.worker.residency.draft_model import with_draft
@@ -118,7 +119,7 @@ class Residency:
         )
 
     @property
-    def paces(self) -> dict[str, Mapping[str, Sequence[float]]]:
+    def paces(self) -> dict[str, Speeds]:
         """How fast each version that has worked goes here, by its id."""
         return {
             version_id: resident.activity.paces
@@ -194,7 +195,7 @@ class Residency:
 
     async def _measure(self) -> MemoryBudget:
         facts = await self.telemetry.sample()
-        if facts.status in (DeviceStatus.ERROR, DeviceStatus.MAINTENANCE):
+        if not facts.takes_work:
             raise DeviceFailed(
                 f"{facts.gpu_id} ({facts.name}) takes no work: {facts.reason}.",
                 fix="Ask another worker, or see to the device; `modelyard gpus` lets it work "

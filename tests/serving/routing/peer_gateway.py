@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from modelyard.registry.fleet.fleet import EngineState, EngineView, Fleet, WorkerView
+from modelyard.registry.fleet.report import DeviceReport
 from modelyard.serving.admission.redis_gate import RedisGate
 from modelyard.serving.routing import peer_exchange
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshot, FleetSnapshotCache
@@ -37,8 +38,8 @@ def fleet(**busy: int) -> FleetSnapshot:
     return FleetSnapshot(workers, engines)
 
 
-def _device(busy: int) -> dict[str, object]:
-    return {"name": "card", "slots": 4, "active_requests": busy}
+def _device(busy: int) -> DeviceReport:
+    return DeviceReport(name="card", slots=4, active_requests=busy)
 
 
 @dataclass(slots=True)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import aiohttp
 import psutil
 
+from modelyard.registry.fleet.device_facts import DeviceFacts, DeviceStatus
 from modelyard.registry.fleet.memory_observations import MemoryObservations
 from modelyard.serving.worker.activity import ActivityReader
-from modelyard.serving.worker.devices.device import DeviceFacts, DeviceStatus
 from modelyard.serving.worker.devices.telemetry import Telemetry
 from modelyard.serving.worker.llama_trial import Computable, Everything
 from modelyard.serving.worker.residency.engine_process import COMMAND, EngineStarter

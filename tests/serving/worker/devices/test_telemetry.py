@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from modelyard.registry.fleet.device_facts import DeviceFacts, DeviceStatus
 from modelyard.serving.worker.devices import telemetry
-from modelyard.serving.worker.devices.device import DeviceFacts, DeviceStatus
 from modelyard.serving.worker.devices.telemetry import Telemetry
 from tests.serving.worker.residency_harness import PaperDevice
 
