@@ -36,6 +36,7 @@ class Reporter:
     """Keeps one worker's rows true; a database that is away for a while is caught up with."""
 
     fleet: Fleet
+    orders: DeviceOrders
     url: str
     pid: int
     telemetry: Telemetry
@@ -94,7 +95,7 @@ class Reporter:
             _log.warning("registry_unreachable", reason=str(error).splitlines()[0])
 
     def _take_orders(self) -> None:
-        self.telemetry.obey(DeviceOrders(self.fleet.db).of(self.device_id))
+        self.telemetry.obey(self.orders.of(self.device_id))
 
     def _remove(self) -> None:
         holder = self.fleet.worker(self.device_id)

@@ -14,6 +14,7 @@ from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.catalog.model import ModelRef
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.fleet.device_history import DeviceHistory
+from modelyard.registry.fleet.device_orders import DeviceOrders
 from modelyard.registry.fleet.fleet import Fleet
 from modelyard.registry.fleet.memory_observations import MemoryObservations
 from modelyard.registry.installation import open_database, open_store
@@ -49,6 +50,8 @@ class Registry:
     """The rooms of the registry that a worker needs."""
 
     fleet: Fleet
+    orders: DeviceOrders
+    history: DeviceHistory
     catalog: Catalog
     versions: RegisteredVersions
     observations: MemoryObservations
@@ -60,11 +63,17 @@ class Registry:
     def open(cls, settings: RegistrySettings) -> "Registry":
         database = open_database(settings)
         catalog = Catalog(database)
-        versions = RegisteredVersions(catalog, open_store(settings))
-        token = internal_token(secret_key(settings))
-        observations, data = MemoryObservations(database), settings.data_dir
-        fleet, measures = Fleet(database), metrics_token(settings)
-        return cls(fleet, catalog, versions, observations, token, measures, data)
+        return cls(
+            fleet=Fleet(database),
+            orders=DeviceOrders(database),
+            history=DeviceHistory(database),
+            catalog=catalog,
+            versions=RegisteredVersions(catalog, open_store(settings)),
+            observations=MemoryObservations(database),
+            token=internal_token(secret_key(settings)),
+            metrics_token=metrics_token(settings),
+            data=settings.data_dir,
+        )
 
 
 def run(
@@ -144,10 +153,15 @@ class WorkerProcess:
             await serving
 
     def _reporter(self, url: str) -> Reporter:
-        fleet = self.registry.fleet
-        sampler = TelemetrySampler(DeviceHistory(fleet.db), self.settings.device_sample_s)
         return Reporter(
-            fleet, url, os.getpid(), self.telemetry, self.residency, self.changed, sampler
+            fleet=self.registry.fleet,
+            orders=self.registry.orders,
+            url=url,
+            pid=os.getpid(),
+            telemetry=self.telemetry,
+            residency=self.residency,
+            changed=self.changed,
+            sampler=TelemetrySampler(self.registry.history, self.settings.device_sample_s),
         )
 
     async def _preload(self, models: Sequence[str]) -> None:

@@ -53,26 +53,26 @@ def maintenance(
     reason: Annotated[str, typer.Option(help="Why, for those who look at it.")] = "",
 ) -> None:
     """Take a device out of work: nothing new is sent there, what runs may finish."""
-    from modelyard.registry.fleet.device_orders import DeviceOrders
     from modelyard.serving.cli.context import installation
 
     with installation() as registry:
         worker = _worker(registry.fleet, device)
-        orders = DeviceOrders(registry.fleet.db)
-        orders.set_maintenance(worker.device_id, on=not off, reason=reason, by="command line")
+        registry.device_orders.set_maintenance(
+            worker.device_id, on=not off, reason=reason, by="command line"
+        )
     state = "back to work" if off else "in maintenance"
     out.print(f"{worker.device_id} is {state} within a heartbeat.", highlight=False)
 
 
 def clear(device: Device) -> None:
     """Let a device work again after XID or memory errors that somebody has seen to."""
-    from modelyard.registry.fleet.device_orders import DeviceOrders
     from modelyard.serving.cli.context import installation
 
     with installation() as registry:
         worker = _worker(registry.fleet, device)
-        orders = DeviceOrders(registry.fleet.db)
-        orders.clear(worker.device_id, ecc_errors=worker.device.ecc_errors, by="command line")
+        registry.device_orders.clear(
+            worker.device_id, ecc_errors=worker.device.ecc_errors, by="command line"
+        )
     out.print(f"The faults of {worker.device_id} are cleared.", highlight=False)
 
 

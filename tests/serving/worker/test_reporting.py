@@ -31,6 +31,7 @@ async def test_a_database_that_fails_does_not_stop_the_worker(catalog_files: Fil
         harness.residency.changed = changed.set
         reporter = Reporter(
             Fleet(database),
+            DeviceOrders(database),
             "http://127.0.0.1:1",
             1,
             harness.residency.telemetry,
@@ -73,6 +74,7 @@ async def test_a_heartbeat_says_how_fast_each_version_goes(
                 assert said.status == 200
         reporter = Reporter(
             Fleet(catalog_files.catalog.db),
+            DeviceOrders(catalog_files.catalog.db),
             "http://127.0.0.1:1",
             1,
             residency.telemetry,
@@ -107,6 +109,7 @@ async def test_maintenance_keeps_loads_away_and_what_runs_stays(
         residency = harness.residency
         reporter = Reporter(
             Fleet(database),
+            DeviceOrders(database),
             "http://127.0.0.1:1",
             1,
             residency.telemetry,
