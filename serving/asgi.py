@@ -100,8 +100,8 @@ def _sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContext
 def _ledger(
     settings: ServingSettings, registry: RegistrySettings, database: Database
 ) -> AbstractAsyncContextManager[OpenRequests]:
-    journal = Journal(registry.data_dir / "usage")
-    return Bookkeeper.at_work(UsageBook(database), journal, AccessLog(settings.access_log))
+    ledger = OpenRequests(Journal(registry.data_dir / "usage"))
+    return Bookkeeper.at_work(UsageBook(database), ledger, AccessLog(settings.access_log))
 
 
 def _router(settings: ServingSettings, queries: Queries, upstream: Upstream) -> Router:

@@ -8,7 +8,7 @@ import msgspec
 
 from modelyard.registry.fleet.report import Speeds
 
-ANSWER = aiohttp.ClientTimeout(total=2.0)
+ANSWER_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,22 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class ActivityReader:
-    """Asks engines over one HTTP session that carries the internal token."""
+    """Asks engines over one HTTP session that carries the internal token.
+
+    An answer is waited for `answer_s` seconds.
+    """
 
     session: aiohttp.ClientSession
+    answer_s: float = ANSWER_S
+
+    @property
+    def _timeout(self) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(total=self.answer_s)
 
     async def answers(self, url: str) -> bool:
         """Whether a worker or an engine of ours lives there."""
         try:
-            async with self.session.get(f"{url}/health", timeout=ANSWER) as answer:
+            async with self.session.get(f"{url}/health", timeout=self._timeout) as answer:
                 return answer.status == 200
         except (aiohttp.ClientError, TimeoutError):
             return False
@@ -46,7 +54,7 @@ class ActivityReader:
     async def metrics(self, url: str) -> str:
         """An engine's measures in Prometheus' text form; empty where it does not answer."""
         try:
-            async with self.session.get(f"{url}/metrics", timeout=ANSWER) as answer:
+            async with self.session.get(f"{url}/metrics", timeout=self._timeout) as answer:
                 return await answer.text() if answer.ok else ""
         except (aiohttp.ClientError, TimeoutError):
             return ""
@@ -54,7 +62,7 @@ class ActivityReader:
     async def read(self, url: str) -> Activity | None:
         """None where the engine does not answer: it counts as busy until it is known dead."""
         try:
-            async with self.session.get(f"{url}/state", timeout=ANSWER) as answer:
+            async with self.session.get(f"{url}/state", timeout=self._timeout) as answer:
                 answer.raise_for_status()
                 state: dict[str, Any] = await answer.json()
         except (aiohttp.ClientError, TimeoutError):

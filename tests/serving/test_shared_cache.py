@@ -7,16 +7,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from modelyard.registry import changes
 from modelyard.registry.catalog.adapters import AdapterCatalog
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.catalog.model import ModelRef
+from modelyard.registry.changes import Changes
 from modelyard.registry.fleet.fleet import Fleet, WorkerView
 from modelyard.registry.fleet.report import DeviceReport
 from modelyard.registry.identity.caller import Caller, Role
 from modelyard.registry.installation import open_database, open_store
 from modelyard.registry.settings import RegistrySettings
-from modelyard.serving import shared_cache
 from modelyard.serving.gateway.queries import Queries
 from modelyard.serving.shared_cache import SharedCache
 from tests.servers.redis import RedisServer, running_redis
@@ -25,12 +24,8 @@ from tests.serving.worker.filled_catalog import FilledCatalog
 ADMIN = Caller("1", "root", Role.ADMIN)
 
 
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other work on the machine makes no Redis look dead, and no answer old."""
-    monkeypatch.setattr(changes, "ANSWER_S", 30.0)
-    monkeypatch.setattr(shared_cache, "ANSWER_S", 30.0)
-    monkeypatch.setattr(shared_cache, "KEEP_S", 600)
+PATIENCE_S = 30.0
+"""Other work on the machine makes no Redis look dead, and no answer old."""
 
 
 @pytest.fixture
@@ -49,7 +44,9 @@ def settings(database_url: str, redis: RedisServer, tmp_path: Path) -> RegistryS
 @pytest.fixture
 def shelf(settings: RegistrySettings) -> Generator[FilledCatalog]:
     """What writes to the catalog: another process, for all that the readers know."""
-    database = open_database(settings)
+    database = open_database(settings.model_copy(update={"redis_url": SecretStr("")}))
+    url = settings.redis_url.get_secret_value()
+    Changes.to(url, answer_s=PATIENCE_S).follow(database)
     yield FilledCatalog(Catalog(database), open_store(settings))
     database.close()
 
@@ -59,9 +56,10 @@ async def queries(settings: RegistrySettings) -> AsyncGenerator[Callable[[], Que
     """Makes gateways' readers, each with connections of its own."""
     database = open_database(settings)
     made: list[SharedCache] = []
+    url = settings.redis_url.get_secret_value()
 
     def make() -> Queries:
-        made.append(SharedCache.at(settings.redis_url.get_secret_value()))
+        made.append(SharedCache.at(url, answer_s=PATIENCE_S, keep_s=600))
         return Queries(made[-1], Catalog(database), Fleet(database))
 
     yield make

@@ -19,7 +19,12 @@ from modelyard.serving.worker.devices.telemetry import Telemetry
 from modelyard.serving.worker.llama_trial import Computable, Everything
 from modelyard.serving.worker.residency.draft_model import with_draft
 from modelyard.serving.worker.residency.engine_process import EngineStarter
-from modelyard.serving.worker.residency.eviction import DeviceFull, MemoryBudget, choose_victims
+from modelyard.serving.worker.residency.eviction import (
+    DeviceFull,
+    MemoryBudget,
+    choose_victims,
+    restart_delay,
+)
 from modelyard.serving.worker.residency.fit import fitted
 from modelyard.serving.worker.residency.forecast import Forecaster
 from modelyard.serving.worker.residency.launch import Launch
@@ -51,6 +56,7 @@ class Residency:
     changed: Callable[[], None]
     patience_s: float = PATIENCE_S
     computable: Computable = field(default_factory=Everything)
+    restart_delay: Callable[[int, float], float] = restart_delay
     _residents: dict[str, Resident] = field(default_factory=dict[str, Resident])
     _admitting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _draining: bool = False
@@ -160,7 +166,14 @@ class Residency:
             config = await self._fit(config, version)
             forecast = await asyncio.to_thread(self.forecaster.predict, config, version)
             await self._make_room(version.ref, forecast.expected.total)
-            resident = Resident(config, forecast, self.starter, held.pop_all().close, self.changed)
+            resident = Resident(
+                config=config,
+                forecast=forecast,
+                starter=self.starter,
+                release=held.pop_all().close,
+                changed=self.changed,
+                restart_delay=self.restart_delay,
+            )
         before = self._residents.get(version_id)
         if before is not None:
             resident.failures = before.failures.as_of(time.monotonic())
