@@ -42,7 +42,7 @@ from modelyard.serving.routing.hedge import Hedge
 from modelyard.serving.routing.peer_exchange import PeerExchange
 from modelyard.serving.routing.router import Router
 from modelyard.serving.routing.running import RunningRequests
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.settings import GatewaySettings
 from modelyard.serving.shared_cache import SharedCache
 from modelyard.serving.upstream.client import Upstream
 
@@ -54,10 +54,10 @@ LOAD_SLACK_S = 30.0
 
 
 def create_app(
-    settings: ServingSettings | None = None, registry: RegistrySettings | None = None
+    settings: GatewaySettings | None = None, registry: RegistrySettings | None = None
 ) -> FastAPI:
     """The application; settings that are not given come from the environment and the file."""
-    settings = settings or load(ServingSettings)
+    settings = settings or load(GatewaySettings)
     registry = registry or load(RegistrySettings)
     metrics = Metrics()
 
@@ -98,20 +98,20 @@ def _sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContext
 
 
 def _ledger(
-    settings: ServingSettings, registry: RegistrySettings, database: Database
+    settings: GatewaySettings, registry: RegistrySettings, database: Database
 ) -> AbstractAsyncContextManager[OpenRequests]:
     ledger = OpenRequests(Journal(registry.data_dir / "usage"))
     return Bookkeeper.at_work(UsageBook(database), ledger, AccessLog(settings.access_log))
 
 
-def _router(settings: ServingSettings, queries: Queries, upstream: Upstream) -> Router:
+def _router(settings: GatewaySettings, queries: Queries, upstream: Upstream) -> Router:
     snapshots = FleetSnapshotCache(queries.fleet, settings.worker_alive_s)
     timeout_s = settings.engine_start_timeout_s + LOAD_SLACK_S
     return Router(snapshots, upstream, RunningRequests(), timeout_s)
 
 
 def _join(
-    settings: ServingSettings,
+    settings: GatewaySettings,
     authenticator: Authenticator,
     gateway: Gateway,
     queries: Queries,

@@ -15,7 +15,7 @@ from modelyard.serving.admission.memory import LIFE_S, MemoryGate
 from modelyard.serving.admission.quota_book import QuotaBook
 from modelyard.serving.admission.timings import SharedTimings
 from modelyard.serving.background_task import background_task
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.settings import GatewaySettings
 
 FIRST_JOIN_S = 1.0
 """Seconds the start waits for Redis; without it the gateway lets in what it may by itself."""
@@ -29,7 +29,7 @@ def _nobody_listens() -> None: ...
 
 @asynccontextmanager
 async def open_gate(
-    settings: ServingSettings,
+    settings: GatewaySettings,
     db: Database,
     redis_url: str = "",
     changed: Callable[[], None] = _nobody_listens,
@@ -61,7 +61,7 @@ async def _own(limits: Limits, book: QuotaBook) -> AsyncGenerator[Gate]:
 
 @asynccontextmanager
 async def _shared(
-    settings: ServingSettings,
+    settings: GatewaySettings,
     book: QuotaBook,
     url: str,
     changed: Callable[[], None],

@@ -21,7 +21,6 @@ from modelyard.registry.installation import open_database, open_store
 from modelyard.registry.logs import logger
 from modelyard.registry.secrets import internal_token, metrics_token, secret_key
 from modelyard.registry.settings import RegistrySettings
-from modelyard.serving.settings import ServingSettings
 from modelyard.serving.worker.activity import ActivityReader
 from modelyard.serving.worker.control import Control
 from modelyard.serving.worker.devices import machine
@@ -38,6 +37,7 @@ from modelyard.serving.worker.residency.launch import Launch, SpillRoom
 from modelyard.serving.worker.residency.residency import Residency
 from modelyard.serving.worker.residency.versions import RegisteredVersions
 from modelyard.serving.worker.server import ControlServer, listen
+from modelyard.serving.worker.settings import WorkerSettings
 
 DRAIN_S = 5.0
 """Seconds that requests under way get to finish when the worker ends; `up` gives it 8 in all."""
@@ -77,7 +77,7 @@ class Registry:
 
 
 def run(
-    settings: ServingSettings,
+    settings: WorkerSettings,
     registry: RegistrySettings,
     *,
     port: int = 0,
@@ -89,7 +89,7 @@ def run(
 
 
 async def _work(
-    settings: ServingSettings, registry: Registry, device: Device, port: int, preload: Sequence[str]
+    settings: WorkerSettings, registry: Registry, device: Device, port: int, preload: Sequence[str]
 ) -> None:
     ending = _ending()
     headers = {"authorization": f"Bearer {registry.token}"}
@@ -102,7 +102,7 @@ async def _work(
 class WorkerProcess:
     """The parts of one worker."""
 
-    settings: ServingSettings
+    settings: WorkerSettings
     registry: Registry
     telemetry: Telemetry
     residency: Residency
@@ -111,7 +111,7 @@ class WorkerProcess:
 
     @classmethod
     async def open(
-        cls, settings: ServingSettings, registry: Registry, device: Device, reader: ActivityReader
+        cls, settings: WorkerSettings, registry: Registry, device: Device, reader: ActivityReader
     ) -> "WorkerProcess":
         telemetry, changed = await Telemetry.open(device), asyncio.Event()
         llama_trial = LlamaTrial(registry.data, on_gpu=device.is_gpu)
@@ -174,7 +174,7 @@ class WorkerProcess:
         await asyncio.Event().wait()  # like the other parts it ends with the worker, or by a fault
 
 
-def _launch(settings: ServingSettings, registry: Registry, device: Device) -> Launch:
+def _launch(settings: WorkerSettings, registry: Registry, device: Device) -> Launch:
     return Launch(
         host=settings.worker_host,
         internal_token=registry.token,

@@ -30,7 +30,7 @@ from modelyard.registry.secrets import metrics_token
 from modelyard.registry.settings import RegistrySettings
 from modelyard.serving.api.services import Services
 from modelyard.serving.asgi import create_app
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.settings import GatewaySettings
 from tests.serving.engines.processes import StartedEngine, engine_process
 from tests.serving.worker.filled_catalog import FilledCatalog
 
@@ -85,7 +85,7 @@ class Installation:
 
     def app(self, **serving: object) -> FastAPI:
         told = {"worker_alive_s": ALIVE_S} | serving
-        return create_app(ServingSettings(**told), self.settings)  # type: ignore[arg-type]
+        return create_app(GatewaySettings(**told), self.settings)  # type: ignore[arg-type]
 
     @asynccontextmanager
     async def client(self, key: str = "", **serving: object) -> AsyncGenerator[httpx.AsyncClient]:

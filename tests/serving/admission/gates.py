@@ -16,7 +16,7 @@ from modelyard.serving.admission.open import open_gate
 from modelyard.serving.admission.redis_gate import RedisGate
 from modelyard.serving.admission.timings import SharedTimings
 from modelyard.serving.errors import Limited
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.settings import GatewaySettings
 
 SECRET = "s" * 40
 WITHIN_S = 60.0
@@ -40,7 +40,7 @@ class GateHarness:
     async def gate(self, **limits: Any) -> AsyncGenerator[Gate]:
         """Once it has joined Redis, unless `joins` is False: then there is none to join."""
         joins = limits.pop("joins", True)
-        settings = ServingSettings(**(PATIENT | limits))
+        settings = GatewaySettings(**(PATIENT | limits))
         async with open_gate(settings, self.db, self.redis_url, timings=self.timings) as gate:
             if self.redis_url and joins:
                 await until(lambda: is_up(gate))
