@@ -81,7 +81,7 @@ def create_app(
                 versions = VisibleVersions(queries.catalog)
                 blame = Blame(router, upstream)
                 gateway = Gateway(gate, versions, router, upstream, ledger, blame, hedge)
-                app.state.services = _join(settings, authenticator, gateway, queries, metrics)
+                app.state.services = _join(database, authenticator, gateway, queries, metrics)
                 promotions = Promotions(database)
                 prewarmer = Prewarmer(router.snapshots, promotions, upstream, router.load_timeout_s)
                 async with background_task(prewarmer.run()), _sharing(router, gate, redis_url):
@@ -111,26 +111,24 @@ def _router(settings: GatewaySettings, queries: Queries, upstream: Upstream) -> 
 
 
 def _join(
-    settings: GatewaySettings,
+    database: Database,
     authenticator: Authenticator,
     gateway: Gateway,
     queries: Queries,
     metrics: Metrics,
 ) -> Services:
-    identity = authenticator.identity
-    usage = UsageBook(identity.db)
+    usage = UsageBook(database)
     return Services(
         gateway=gateway,
         authenticator=authenticator,
-        logins=Logins(identity),
-        quotas=Quotas(identity.db),
+        logins=Logins(authenticator.identity),
+        quotas=Quotas(database),
         queries=queries,
-        orders=DeviceOrders(identity.db),
-        history=DeviceHistory(identity.db),
-        runs=RunBoard(identity.db),
+        orders=DeviceOrders(database),
+        history=DeviceHistory(database),
+        runs=RunBoard(database),
         usage=usage,
         failures=SingleFlightCache(lambda _: usage.failure_rates(FAILURES_S), seconds=1.0),
         snapshots=gateway.router.snapshots,
         metrics=metrics,
-        alive_s=settings.worker_alive_s,
     )

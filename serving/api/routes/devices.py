@@ -57,7 +57,7 @@ async def show_gpu(gpu_id: str, services: TheServices, caller: TheCaller) -> Dev
 
 
 def _living(workers: Sequence[WorkerView], services: Services) -> list[WorkerView]:
-    return [worker for worker in workers if _silent_s(worker) <= services.alive_s]
+    return [worker for worker in workers if _silent_s(worker) <= services.snapshots.alive_s]
 
 
 def _silent_s(worker: WorkerView) -> float:
@@ -73,7 +73,8 @@ def _summary(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> D
 def _base(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> dict[str, Any]:
     """What the worker reports, as it has the same names on the wire, and what is known beyond."""
     silent_s = _silent_s(worker)
-    report = worker.device if silent_s <= services.alive_s else worker.device.silent(silent_s)
+    is_alive = silent_s <= services.snapshots.alive_s
+    report = worker.device if is_alive else worker.device.silent(silent_s)
     performance = seen.performance.get(worker.device_id, UNMEASURED)
     return report.as_json() | {
         "gpu_id": worker.device_id,

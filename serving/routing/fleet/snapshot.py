@@ -51,7 +51,8 @@ class FleetSnapshotCache:
 
     def __init__(self, fleet: Fleet, alive_s: float, *, remember_s: float = REMEMBER_S) -> None:
         self._fleet = fleet
-        self._alive_s = alive_s
+        self.alive_s = alive_s
+        """Seconds without a report until a worker counts as gone."""
         self._looks = SingleFlightCache(self._look, seconds=remember_s)
         self.known = partial(self._looks.known, None)
         """The same as `now` where it is fresh, without waiting; else None."""
@@ -64,5 +65,6 @@ class FleetSnapshotCache:
         self._looks.forget(None)
 
     def _look(self, _: None) -> FleetSnapshot:
-        workers, engines = self._fleet.workers(self._alive_s), self._fleet.engines(self._alive_s)
+        workers = self._fleet.workers(self.alive_s)
+        engines = self._fleet.engines(self.alive_s)
         return FleetSnapshot(tuple(workers), tuple(engines))
