@@ -25,7 +25,10 @@ class FleetSettings(Section):
         default=2.0, ge=0.1, le=60, description="Seconds between a worker's signs of life."
     )
     worker_alive_s: float = Field(
-        default=15.0, ge=1, le=600, description="Seconds without one until a worker counts as gone."
+        default=15.0,
+        ge=1,
+        le=600,
+        description="Seconds without a sign of life until a worker counts as gone.",
     )
     engine_start_timeout_s: float = Field(
         default=300.0, ge=1, le=7200, description="Seconds a version may take to load."
@@ -94,7 +97,9 @@ class GatewaySettings(FleetSettings):
         description="Requests a minute that all users together may send; 0: no limit.",
     )
     rph: Requests = Field(
-        default=0, validation_alias=_either("rph"), description="The same for an hour."
+        default=0,
+        validation_alias=_either("rph"),
+        description="Requests an hour that all users together may send; 0: no limit.",
     )
     user_rpm: Requests = Field(
         default=0,
@@ -102,7 +107,9 @@ class GatewaySettings(FleetSettings):
         description="Requests a minute that each user may send; 0: no limit.",
     )
     user_rph: Requests = Field(
-        default=0, validation_alias=_either("user_rph"), description="The same for an hour."
+        default=0,
+        validation_alias=_either("user_rph"),
+        description="Requests an hour that each user may send; 0: no limit.",
     )
     max_concurrency: Requests = Field(
         default=0, description="Requests that may be answered at the same time; 0: no limit."
