@@ -30,14 +30,15 @@ from modelyard.serving.access.authentication import Authenticator
 from modelyard.serving.admission.gate import Gate
 from modelyard.serving.admission.limits import HOUR_US, MINUTE_US
 from modelyard.serving.admission.open import open_gate
-from modelyard.serving.admission.redis_gate import ADMIT, LEASE_US
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.admission.redis_gate import ADMIT
+from modelyard.serving.admission.timings import SharedTimings
+from modelyard.serving.settings import GatewaySettings
 from tests.servers.redis import running_redis
 
 MANY = 1_000_000
 REQUESTS = 6400
 BARS = {"memory": 25.0, "redis": 40.0}
-SETTINGS = ServingSettings(
+SETTINGS = GatewaySettings(
     rpm=MANY,
     rph=MANY,
     user_rpm=MANY,
@@ -77,7 +78,7 @@ async def over_redis_py(url: str, user_id: str) -> AsyncGenerator[Way]:
         sha = await client.script_load(ADMIT.text)
 
         async def once() -> None:
-            given = ["1", "id", LEASE_US, MANY, MANY, MANY, 0, *numbers]
+            given = ["1", "id", SharedTimings().lease_us, MANY, MANY, MANY, 0, *numbers]
             await client.evalsha(sha, len(names), *names, *given)
             await client.zrem("peer:live", "id")
 

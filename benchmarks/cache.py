@@ -23,6 +23,7 @@ from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
 from modelyard.registry.database import Database
 from modelyard.registry.fleet.fleet import Fleet
+from modelyard.registry.fleet.report import DeviceReport
 from modelyard.registry.identity.caller import Caller, Role
 from modelyard.registry.migrate import migrate
 from modelyard.serving.gateway.queries import Queries
@@ -33,7 +34,7 @@ from tests.servers.redis import running_redis
 BAR = 2.0
 ASKS = 64
 ADMIN, USER = Caller("0", "root", Role.ADMIN), Caller("1", "ada", Role.USER)
-DEVICE = {"name": "Processor", "status": "available", "memory_total": 8e9, "memory_free": 5e9}
+DEVICE = DeviceReport(name="Processor", memory_total=8_000_000_000, memory_free=5_000_000_000)
 QUESTIONS: dict[str, Callable[[Queries], Awaitable[object]]] = {
     "models, as admin": lambda reads: reads.versions(ADMIN),
     "models, as user": lambda reads: reads.versions(USER),

@@ -72,7 +72,7 @@ class FlowContext:
         """Bytes of the largest device that could serve: set, asked of the workers, or our own."""
         if self.settings.device_memory_gb:
             return int(self.settings.device_memory_gb * 1e9)
-        totals = [worker.device.get("memory_total") for worker in Fleet(self.db).workers()]
+        totals = [worker.device.memory_total for worker in Fleet(self.db).workers()]
         return max((total for total in totals if total), default=psutil.virtual_memory().total)
 
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from redis import Redis
 
 ANSWER_S = 0.2
-"""Seconds Redis is waited for after a commit."""
-
 PAUSE_S = 1.0
 """Seconds a Redis that did not answer is left alone."""
 
@@ -43,13 +41,16 @@ class Changes:
     _silent_until: float = 0.0
 
     @classmethod
-    def to(cls, url: str) -> "Changes":
-        """Announce to the Redis at `url`, which need not be there yet."""
+    def to(cls, url: str, *, answer_s: float = ANSWER_S) -> "Changes":
+        """Announce to the Redis at `url`, which need not be there yet.
+
+        Redis is waited for `answer_s` seconds after a commit.
+        """
         from redis import Redis
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
-        patience = {"socket_timeout": ANSWER_S, "socket_connect_timeout": ANSWER_S}
+        patience = {"socket_timeout": answer_s, "socket_connect_timeout": answer_s}
         return cls(Redis.from_url(url, retry=Retry(NoBackoff(), 0), **patience))
 
     def follow(self, db: Database) -> None:

@@ -225,21 +225,22 @@ def sections() -> Iterator[tuple[str, type[Section]]]:
 
 
 def show_all() -> list[Shown]:
-    """Every setting with its value, where it came from and what it means."""
+    """Every setting with its value, where it came from and what it means.
+
+    What several processes read in the same sense is there once.
+    """
     file = config_file()
     in_file = tomllib.loads(file.read_text()) if file.is_file() else {}
-    rows: list[Shown] = []
+    rows: dict[tuple[str, str], Shown] = {}
     for title, section in sections():
         values = load(section)
-        for name, field in type(values).model_fields.items():
+        for name, field in section.model_fields.items():
             variable = variable_of(name, field)
+            meaning = field.description or ""
             origin = _origin((variable, *_aliases(field)), name, in_file)
-            rows.append(
-                Shown(
-                    title, variable, _shown(getattr(values, name)), origin, field.description or ""
-                )
-            )
-    return rows
+            shown = Shown(title, variable, _shown(getattr(values, name)), origin, meaning)
+            rows.setdefault((variable, meaning), shown)
+    return [*rows.values()]
 
 
 def _origin(variables: Iterable[str], name: str, in_file: dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ from modelyard.serving.routing.hedge import Hedge
 from modelyard.serving.routing.peer_exchange import PeerExchange
 from modelyard.serving.routing.router import Router
 from modelyard.serving.routing.running import RunningRequests
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.settings import GatewaySettings
 from modelyard.serving.shared_cache import SharedCache
 from modelyard.serving.upstream.client import Upstream
 
@@ -55,10 +55,10 @@ LOAD_SLACK_S = 30.0
 
 
 def create_app(
-    settings: ServingSettings | None = None, registry: RegistrySettings | None = None
+    settings: GatewaySettings | None = None, registry: RegistrySettings | None = None
 ) -> FastAPI:
     """The application; settings that are not given come from the environment and the file."""
-    settings = settings or load(ServingSettings)
+    settings = settings or load(GatewaySettings)
     registry = registry or load(RegistrySettings)
     metrics = Metrics()
 
@@ -83,7 +83,7 @@ def create_app(
                 blame = Blame(router, upstream)
                 attempts = Attempts(upstream, router.running, ledger, blame, hedge)
                 gateway = Gateway(gate, versions, router, blame, attempts)
-                app.state.services = _join(settings, authenticator, gateway, queries, metrics)
+                app.state.services = _join(database, authenticator, gateway, queries, metrics)
                 promotions = Promotions(database)
                 prewarmer = Prewarmer(router.snapshots, promotions, upstream, router.load_timeout_s)
                 async with background_task(prewarmer.run()), _sharing(router, gate, redis_url):
@@ -100,39 +100,37 @@ def _sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContext
 
 
 def _ledger(
-    settings: ServingSettings, registry: RegistrySettings, database: Database
+    settings: GatewaySettings, registry: RegistrySettings, database: Database
 ) -> AbstractAsyncContextManager[OpenRequests]:
-    journal = Journal(registry.data_dir / "usage")
-    return Bookkeeper.at_work(UsageBook(database), journal, AccessLog(settings.access_log))
+    ledger = OpenRequests(Journal(registry.data_dir / "usage"))
+    return Bookkeeper.at_work(UsageBook(database), ledger, AccessLog(settings.access_log))
 
 
-def _router(settings: ServingSettings, queries: Queries, upstream: Upstream) -> Router:
+def _router(settings: GatewaySettings, queries: Queries, upstream: Upstream) -> Router:
     snapshots = FleetSnapshotCache(queries.fleet, settings.worker_alive_s)
     timeout_s = settings.engine_start_timeout_s + LOAD_SLACK_S
     return Router(snapshots, upstream, RunningRequests(), timeout_s)
 
 
 def _join(
-    settings: ServingSettings,
+    database: Database,
     authenticator: Authenticator,
     gateway: Gateway,
     queries: Queries,
     metrics: Metrics,
 ) -> Services:
-    identity = authenticator.identity
-    usage = UsageBook(identity.db)
+    usage = UsageBook(database)
     return Services(
         gateway=gateway,
         authenticator=authenticator,
-        logins=Logins(identity),
-        quotas=Quotas(identity.db),
+        logins=Logins(authenticator.identity),
+        quotas=Quotas(database),
         queries=queries,
-        orders=DeviceOrders(identity.db),
-        history=DeviceHistory(identity.db),
-        runs=RunBoard(identity.db),
+        orders=DeviceOrders(database),
+        history=DeviceHistory(database),
+        runs=RunBoard(database),
         usage=usage,
         failures=SingleFlightCache(lambda _: usage.failure_rates(FAILURES_S), seconds=1.0),
         snapshots=gateway.router.snapshots,
         metrics=metrics,
-        alive_s=settings.worker_alive_s,
     )

@@ -52,17 +52,18 @@ class SharedCache:
     """One round trip finds an answer and whether it holds; without Redis the database answers.
 
     The counts are read before the database is: an answer that was overtaken by a commit is kept
-    under counts that nobody will see again.
+    under counts that nobody will see again. An answer is kept for `keep_s` seconds at most.
     """
 
     client: "Redis | None" = None
+    keep_s: int = KEEP_S
     _asked: dict[str, asyncio.Task[Any]] = field(default_factory=dict[str, asyncio.Task[Any]])
     _looking: dict[Any, asyncio.Task[Any]] = field(default_factory=dict[Any, asyncio.Task[Any]])
     _silent_until: float = 0.0
 
     @classmethod
-    def at(cls, url: str) -> Self:
-        """Share through the Redis at `url`; empty: do not share."""
+    def at(cls, url: str, *, answer_s: float = ANSWER_S, keep_s: int = KEEP_S) -> Self:
+        """Share through the Redis at `url`, which is waited for `answer_s`; empty: do not share."""
         if not url:
             return cls()
         from redis.asyncio import BlockingConnectionPool, Redis
@@ -73,11 +74,11 @@ class SharedCache:
             url,
             max_connections=CONNECTIONS,
             timeout=None,
-            socket_timeout=ANSWER_S,
-            socket_connect_timeout=ANSWER_S,
+            socket_timeout=answer_s,
+            socket_connect_timeout=answer_s,
             retry=Retry(NoBackoff(), 0),
         )
-        return cls(Redis.from_pool(pool))
+        return cls(Redis.from_pool(pool), keep_s)
 
     async def ask(self, question: CachedQuery[T]) -> T:
         """The answer as of the last announced change; raises what `look_up` raises."""
@@ -141,7 +142,7 @@ class SharedCache:
         answer = await asyncio.to_thread(question.look_up)
         kept = _Kept(counts, msgspec.Raw(msgspec.msgpack.encode(answer)))
         try:
-            await client.set(_key(question), msgspec.msgpack.encode(kept), ex=KEEP_S)
+            await client.set(_key(question), msgspec.msgpack.encode(kept), ex=self.keep_s)
         except RedisError as error:
             self._lost(error)
         return answer

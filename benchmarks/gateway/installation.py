@@ -9,13 +9,14 @@ from pydantic import SecretStr
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile, Visibility
 from modelyard.registry.fleet.fleet import EngineState, EngineView, Fleet
+from modelyard.registry.fleet.report import DeviceReport
 from modelyard.registry.identity.identity import Identity
 from modelyard.registry.installation import open_database
 from modelyard.registry.settings import RegistrySettings
 
 MODELS = ("mock", "mock-c32", "mock-c100-d50", "mock-w500")
 _SECRET = "benchmark" * 5
-_DEVICE = {"status": "available", "memory_free": 1, "slots": 4096}
+_DEVICE = DeviceReport(memory_free=1, slots=4096)
 """The stand-in takes as many requests at a time as come."""
 
 _PLENTY = str(1_000_000)

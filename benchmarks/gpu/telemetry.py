@@ -1,8 +1,8 @@
 """Everything that the devices tell, and by name what they do not."""
 
 from benchmarks.gpu.report import GpuReport
+from modelyard.registry.fleet.device_facts import DeviceFacts, DeviceStatus
 from modelyard.serving.worker.devices.detect import discover
-from modelyard.serving.worker.devices.device import DeviceFacts, DeviceStatus
 
 
 def check(report: GpuReport) -> None:

@@ -1,14 +1,13 @@
 """Which workers live, on which devices, and what they have loaded."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import delete, select, update
 
 from modelyard.registry.database import Database, utc_now
+from modelyard.registry.fleet.report import DeviceReport
 from modelyard.registry.fleet.tables import EngineRow, WorkerRow
 
 
@@ -30,14 +29,9 @@ class WorkerView:
     device_id: str
     url: str
     pid: int
-    device: dict[str, Any]
+    device: DeviceReport
     started_at: datetime
     heartbeat_at: datetime
-
-    @property
-    def ecc_errors(self) -> int:
-        """Uncorrected memory errors since the device's last reset; 0 where it does not tell."""
-        return int((self.device.get("ecc") or {}).get("uncorrected") or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +55,14 @@ class Fleet:
 
     db: Database
 
-    def register_worker(
-        self, device_id: str, url: str, pid: int, device: Mapping[str, Any]
-    ) -> None:
+    def register_worker(self, device_id: str, url: str, pid: int, device: DeviceReport) -> None:
         """A worker begins: it takes its device over, with nothing loaded."""
         now = utc_now()
         row = WorkerRow(
             device_id=device_id,
             url=url,
             pid=pid,
-            device=dict(device),
+            device=device.as_json(),
             started_at=now,
             heartbeat_at=now,
         )
@@ -78,16 +70,16 @@ class Fleet:
             session.execute(delete(EngineRow).where(EngineRow.device_id == device_id))
             session.merge(row)
 
-    def heartbeat(self, device_id: str, device: Mapping[str, Any]) -> bool:
+    def heartbeat(self, device_id: str, device: DeviceReport) -> bool:
         """A sign of life with fresh measures; False where the worker must register again."""
-        sign = update(WorkerRow).where(WorkerRow.device_id == device_id)
+        sign = (
+            update(WorkerRow)
+            .where(WorkerRow.device_id == device_id)
+            .values(device=device.as_json(), heartbeat_at=utc_now())
+            .returning(WorkerRow.device_id)
+        )
         with self.db.begin() as session:
-            found = session.scalar(
-                sign.values(device=dict(device), heartbeat_at=utc_now()).returning(
-                    WorkerRow.device_id
-                )
-            )
-            return found is not None
+            return session.scalar(sign) is not None
 
     def worker(self, device_id: str) -> WorkerView | None:
         """Who has a device, living or not."""
@@ -146,7 +138,12 @@ def _since(seconds: float) -> datetime:
 
 def _worker(row: WorkerRow) -> WorkerView:
     return WorkerView(
-        row.device_id, row.url, row.pid, dict(row.device), row.started_at, row.heartbeat_at
+        device_id=row.device_id,
+        url=row.url,
+        pid=row.pid,
+        device=DeviceReport.from_json(row.device),
+        started_at=row.started_at,
+        heartbeat_at=row.heartbeat_at,
     )
 
 

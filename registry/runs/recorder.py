@@ -28,11 +28,15 @@ WRITE_EVERY_S, BEAT_EVERY_S = 0.5, 15.0
 
 
 class RunRecorder:
-    """A run on the board; as a context it ends as failed where nobody ended it."""
+    """A run on the board; as a context it ends as failed where nobody ended it.
 
-    def __init__(self, db: Database, run_id: str) -> None:
+    It gives a sign of life every `beat_s` seconds.
+    """
+
+    def __init__(self, db: Database, run_id: str, beat_s: float = BEAT_EVERY_S) -> None:
         self.id = run_id
         self._db = db
+        self._beat_s = beat_s
         self._written_at = 0.0
         self._ended = threading.Event()
         threading.Thread(target=self._beat, name=f"run-{run_id}", daemon=True).start()
@@ -73,6 +77,6 @@ class RunRecorder:
             session.execute(mine.values(updated_at=utc_now(), **values))
 
     def _beat(self) -> None:
-        while not self._ended.wait(BEAT_EVERY_S):
+        while not self._ended.wait(self._beat_s):
             with suppress(SQLAlchemyError):  # the next beat tries again; silence is what shows
                 self._write()

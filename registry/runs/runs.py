@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from modelyard.registry.database import Database, utc_now
-from modelyard.registry.runs.recorder import RunRecorder, RunState
+from modelyard.registry.runs.recorder import BEAT_EVERY_S, RunRecorder, RunState
 from modelyard.registry.runs.tables import RunRow
 
 SILENT_AFTER = timedelta(seconds=60)
@@ -32,9 +32,10 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class RunBoard:
-    """The board that runs write themselves on."""
+    """The board that runs write themselves on, with a sign of life every `beat_s` seconds."""
 
     db: Database
+    beat_s: float = BEAT_EVERY_S
 
     def start(self, flow: str, subject: str, prefect_run_id: str | None = None) -> RunRecorder:
         """Put a run on the board, or back on it where Prefect starts the same run again."""
@@ -48,7 +49,7 @@ class RunBoard:
             row.flow, row.subject, row.state = flow, subject[:300], RunState.RUNNING
             row.message, row.updated_at = "", now
             session.add(row)
-        return RunRecorder(self.db, row.id)
+        return RunRecorder(self.db, row.id, self.beat_s)
 
     def list(self, limit: int = 50) -> list[RunView]:
         """The latest runs, the newest first."""

@@ -25,10 +25,11 @@ class Lease:
 
     file: Path
     descriptor: int
+    refresh_s: float
     ended: threading.Event = field(default_factory=threading.Event)
 
     def keep(self) -> None:
-        while not self.ended.wait(REFRESH_EVERY_S):
+        while not self.ended.wait(self.refresh_s):
             with suppress(FileNotFoundError):
                 os.utime(self.file)
 
@@ -40,16 +41,20 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Leases:
-    """The leases in one folder; callers take and read them under the store's lock."""
+    """The leases in one folder; callers take and read them under the store's lock.
+
+    Holders touch their files every `refresh_s` seconds.
+    """
 
     folder: Path
+    refresh_s: float = REFRESH_EVERY_S
 
     def take(self, subject: str) -> Lease:
         """Hold `subject` (a word without dots) until the lease is ended."""
         file = self.folder / f"{subject}.{machine()}.{secrets.token_hex(8)}"
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        lease = Lease(file, descriptor)
+        lease = Lease(file, descriptor, self.refresh_s)
         threading.Thread(target=lease.keep, name="store-lease", daemon=True).start()
         return lease
 

@@ -14,24 +14,28 @@ CONNECT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a URL says, read by the library so that every form it knows will do."""
+    """What a URL says, read by the library so that every form it knows will do.
+
+    A connection may take `connect_s` seconds to come about.
+    """
 
     parts: dict[str, Any]
     tls: ssl.SSLContext | None
+    connect_s: float = CONNECT_S
 
     @classmethod
-    def of(cls, url: str) -> "Address":
+    def of(cls, url: str, connect_s: float = CONNECT_S) -> "Address":
         from redis.asyncio.connection import SSLConnection, parse_url
 
         parts: dict[str, Any] = dict(parse_url(url))
         if parts.get("connection_class") is not SSLConnection:
-            return cls(parts, None)
+            return cls(parts, None, connect_s)
         options = {name: value for name, value in parts.items() if name != "connection_class"}
-        return cls(parts, SSLConnection(**options).ssl_context.get())
+        return cls(parts, SSLConnection(**options).ssl_context.get(), connect_s)
 
     async def connect(self, lost: Callable[[], None]) -> Pipe:
         """A connection that has been let in; raises OSError, TimeoutError or RedisGone."""
-        async with asyncio.timeout(CONNECT_S):
+        async with asyncio.timeout(self.connect_s):
             pipe = await self._open(lost)
         try:
             for command in self._greeting():
@@ -44,11 +48,11 @@ class Address:
     async def _open(self, lost: Callable[[], None]) -> Pipe:
         loop = asyncio.get_running_loop()
         if path := self.parts.get("path"):
-            return (await loop.create_unix_connection(lambda: Pipe(lost, CONNECT_S), path))[1]
+            return (await loop.create_unix_connection(lambda: Pipe(lost, self.connect_s), path))[1]
         host, port = self.parts.get("host", "localhost"), self.parts.get("port", 6379)
         name = host if self.tls else None
         _, pipe = await loop.create_connection(
-            lambda: Pipe(lost, CONNECT_S), host, port, ssl=self.tls, server_hostname=name
+            lambda: Pipe(lost, self.connect_s), host, port, ssl=self.tls, server_hostname=name
         )
         return pipe
 

@@ -23,13 +23,10 @@ from modelyard.registry.logs import logger
 from modelyard.serving.admission import keys
 from modelyard.serving.admission.address import Address
 from modelyard.serving.admission.pipe import Argument, Pipe, RedisGone, Script
-from modelyard.serving.admission.redis_gate import ADMIT, LEASE_US, RAISE, SETTLE, SHARE, RedisGate
+from modelyard.serving.admission.redis_gate import ADMIT, RAISE, SETTLE, SHARE, RedisGate
 
 BEAT_S = 0.5
 """Seconds between signs of life; what other processes changed is heard of with each."""
-
-ALIVE_US = 3_000_000
-"""Without one for so long a gateway no longer counts as living."""
 
 PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4)
 """Pauses between tries to come back; the last one again and again."""
@@ -121,7 +118,7 @@ class Membership:
         gate.out_of_sync.clear()
         names = (keys.ERA, keys.GATEWAYS)
         epoch, now, gateways = await pipe.run(
-            JOIN, 2, *names, run, uuid.uuid4().hex, gate.name, ALIVE_US
+            JOIN, 2, *names, run, uuid.uuid4().hex, gate.name, gate.timings.alive_us
         )
         self.clock.set(now)
         gate.counts.share(gateways)
@@ -188,13 +185,15 @@ class Membership:
 
     def _renew(self, pipe: Pipe) -> None:
         """Every place is held for another lease."""
-        limits, until = self.gate.limits, self.clock() + LEASE_US
+        limits = self.gate.limits
+        lease_us = self.gate.timings.lease_us
+        until = self.clock() + lease_us
         for key, (user_id, _) in self.gate.counts.places.items():
             if limits.live:
                 pipe.tell("ZADD", keys.LIVE, until, key)
             if limits.user_live:
                 pipe.tell("ZADD", keys.live_of(user_id), until, key)
-                pipe.tell("PEXPIRE", keys.live_of(user_id), LEASE_US // 1000)
+                pipe.tell("PEXPIRE", keys.live_of(user_id), lease_us // 1000)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -13,13 +13,15 @@ from modelyard.serving.admission.gate import Gate
 from modelyard.serving.admission.limits import Limits
 from modelyard.serving.admission.memory import LIFE_S, MemoryGate
 from modelyard.serving.admission.quota_book import QuotaBook
+from modelyard.serving.admission.timings import SharedTimings
 from modelyard.serving.background_task import background_task
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.settings import GatewaySettings
 
 FIRST_JOIN_S = 1.0
 """Seconds the start waits for Redis; without it the gateway lets in what it may by itself."""
 
 PRUNE_EVERY_S = 60.0
+_TIMINGS = SharedTimings()
 
 
 def _nobody_listens() -> None: ...
@@ -27,18 +29,21 @@ def _nobody_listens() -> None: ...
 
 @asynccontextmanager
 async def open_gate(
-    settings: ServingSettings,
+    settings: GatewaySettings,
     db: Database,
     redis_url: str = "",
     changed: Callable[[], None] = _nobody_listens,
+    timings: SharedTimings = _TIMINGS,
 ) -> AsyncGenerator[Gate]:
     """A gate in Redis, or in memory where there is no URL.
 
     `changed` is called when another process has changed users or keys; only Redis can tell.
     """
-    limits, book = Limits.of(settings), QuotaBook.over(Quotas(db))
+    book = QuotaBook.over(Quotas(db))
     opened = (
-        _shared(settings, limits, book, redis_url, changed) if redis_url else _own(limits, book)
+        _shared(settings, book, redis_url, changed, timings)
+        if redis_url
+        else _own(Limits.of(settings), book)
     )
     async with opened as gate, background_task(book.keep()):
         try:
@@ -56,20 +61,19 @@ async def _own(limits: Limits, book: QuotaBook) -> AsyncGenerator[Gate]:
 
 @asynccontextmanager
 async def _shared(
-    settings: ServingSettings,
-    limits: Limits,
+    settings: GatewaySettings,
     book: QuotaBook,
     url: str,
     changed: Callable[[], None],
+    timings: SharedTimings,
 ) -> AsyncGenerator[Gate]:
     from modelyard.serving.admission.address import Address
     from modelyard.serving.admission.membership import Membership, SharedClock
     from modelyard.serving.admission.redis_gate import RedisGate
 
-    clock = SharedClock()
-    gate = RedisGate(
-        limits, RequestCounts.of(limits, clock, int(LIFE_S * 1e6)), book, uuid.uuid4().hex[:12]
-    )
+    limits, clock = Limits.of(settings), SharedClock()
+    counts = RequestCounts.of(limits, clock, int(LIFE_S * 1e6))
+    gate = RedisGate(limits, counts, book, uuid.uuid4().hex[:12], timings)
     membership = Membership(gate, Address.of(url), clock, changed, settings.redis_patience_s)
     async with background_task(membership.keep()):
         with contextlib.suppress(TimeoutError):

@@ -16,19 +16,13 @@ from modelyard.serving.admission.limits import Limits
 from modelyard.serving.admission.pipe import Argument, Pipe, RedisGone, Script
 from modelyard.serving.admission.quota_book import REMEMBERED, QuotaBook
 from modelyard.serving.admission.refusals import quota_exceeded, rate_limited, too_busy
+from modelyard.serving.admission.timings import SharedTimings
 from modelyard.serving.errors import Limited
 from modelyard.serving.wire.rate_headers import RateLimitStatus
-
-LEASE_S = 30.0
-"""Seconds after which the places of a gateway that died are free again."""
-
-LOAD_LEASE_MS = 3000
-"""Milliseconds for which the load that a gateway told is believed without another word."""
 
 ADMIT, SETTLE, RAISE = Script.named("admit"), Script.named("settle"), Script.named("raise")
 SHARE = Script.named("share")
 LET_IN, REFUSED, UNCOUNTED = 1, 0, -2
-LEASE_US = int(LEASE_S * 1e6)
 
 
 @dataclass(slots=True)
@@ -39,6 +33,7 @@ class RedisGate:
     counts: RequestCounts
     book: QuotaBook
     name: str
+    timings: SharedTimings = field(default_factory=SharedTimings)
     pipe: Pipe | None = None
     epoch: bytes = b""
     owed: list[tuple[Argument, ...]] = field(default_factory=list[tuple[Argument, ...]])
@@ -71,7 +66,8 @@ class RedisGate:
         if self.pipe is None:
             return None
         try:
-            return await self.pipe.run(SHARE, 1, keys.LOADS, self.name, load, LOAD_LEASE_MS)
+            lease_ms = self.timings.load_lease_ms
+            return await self.pipe.run(SHARE, 1, keys.LOADS, self.name, load, lease_ms)
         except RedisGone:
             return None
 
@@ -107,7 +103,8 @@ class RedisGate:
     def _question(self, key: str, quota: Quota) -> list[Argument]:
         limits, most = self.limits, quota.request_limit or -1
         names = self._names.get((quota.user_id, quota.period)) or self._name(quota)
-        asked = (self.epoch, key, LEASE_US, limits.live, limits.user_live, most)
+        lease_us = self.timings.lease_us
+        asked = (self.epoch, key, lease_us, limits.live, limits.user_live, most)
         return [*names, *asked, *self._rates]
 
     def _name(self, quota: Quota) -> list[Argument]:

@@ -44,10 +44,10 @@ def performances(workers: Iterable[WorkerView]) -> dict[str, Performance]:
 
 
 def _paces(worker: WorkerView) -> Iterator[_Pace]:
-    for version_id, by_size in worker.device.get("paces", {}).items():
+    for version_id, by_size in worker.device.paces.items():
         for size, (steps, tokens_per_s) in by_size.items():
             if steps >= LEAST_STEPS:
-                yield _Pace((version_id, size), int(steps), tokens_per_s)
+                yield _Pace((version_id, size), steps, tokens_per_s)
 
 
 def _performance(paces: list[_Pace], best: dict[tuple[str, str], float]) -> Performance:

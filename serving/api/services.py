@@ -25,7 +25,7 @@ from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The rooms behind the routes; `alive_s` is how long a silent worker counts as living.
+    """The rooms behind the routes.
 
     `failures` tells the failed share of each device's requests of the last minutes.
     """
@@ -42,7 +42,6 @@ class Services:
     failures: SingleFlightCache[None, dict[str, float]]
     snapshots: FleetSnapshotCache
     metrics: Metrics
-    alive_s: float
 
 
 def services_at(state: State) -> Services:

@@ -14,7 +14,7 @@ from modelyard.registry.errors import (
 )
 from modelyard.registry.running import RunningUp, read_running
 from modelyard.registry.settings import RegistrySettings, load
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.cli.settings import ClientSettings
 
 if TYPE_CHECKING:
     import httpx
@@ -62,7 +62,7 @@ class GatewayConnection:
 
 def find() -> GatewayConnection:
     """From the settings, else from the running `up`; raises SettingsInvalid where neither says."""
-    settings = load(ServingSettings)
+    settings = load(ClientSettings)
     running = read_running(load(RegistrySettings).data_dir) or RunningUp()
     url = settings.gateway_url or running.gateway_url
     if not url:

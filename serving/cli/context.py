@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.database import Database
+from modelyard.registry.fleet.device_orders import DeviceOrders
 from modelyard.registry.fleet.fleet import Fleet
 from modelyard.registry.identity.identity import Identity, secret_key
 from modelyard.registry.installation import open_database
@@ -26,6 +27,10 @@ class InstallationContext:
     @property
     def fleet(self) -> Fleet:
         return Fleet(self.database)
+
+    @property
+    def device_orders(self) -> DeviceOrders:
+        return DeviceOrders(self.database)
 
     @property
     def identity(self) -> Identity:

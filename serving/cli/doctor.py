@@ -49,9 +49,12 @@ def _findings() -> "Iterator[Finding]":
     """Each as soon as it is known: a server that hangs takes seconds."""
     from modelyard.registry.settings import RegistrySettings, load
     from modelyard.serving.cli.checks import engines, machine, servers
-    from modelyard.serving.settings import ServingSettings
+    from modelyard.serving.settings import GatewaySettings
+    from modelyard.serving.worker.settings import WorkerSettings
 
-    registry, serving = load(RegistrySettings), load(ServingSettings)
+    registry = load(RegistrySettings)
+    gateway = load(GatewaySettings)
+    load(WorkerSettings)  # a wrong value is told here as well
     yield machine.python()
     yield machine.gpus()
     yield engines.gguf_engine(registry.data_dir)
@@ -59,7 +62,7 @@ def _findings() -> "Iterator[Finding]":
     yield machine.free_memory()
     yield machine.disk(registry)
     yield machine.data_folder(registry)
-    yield machine.gateway_port(serving)
+    yield machine.gateway_port(gateway)
     yield servers.database(registry)
     yield servers.mlflow(registry)
     yield servers.qdrant(registry)

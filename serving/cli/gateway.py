@@ -15,7 +15,7 @@ from modelyard.registry.ports import listen
 if TYPE_CHECKING:
     import socket
 
-    from modelyard.serving.settings import ServingSettings
+    from modelyard.serving.settings import GatewaySettings
     from modelyard.serving.transport.listening.connections import Connections
 
 EXAMPLES = """
@@ -48,10 +48,10 @@ def gateway(
 ) -> None:
     """Serve the API: OpenAI's under /v1, Modelyard's own under /api/v1."""
     from modelyard.registry.settings import load
-    from modelyard.serving.settings import ServingSettings
+    from modelyard.serving.settings import GatewaySettings
 
     given = {"host": host, "port": port}
-    settings = load(ServingSettings, **{k: v for k, v in given.items() if v is not None})
+    settings = load(GatewaySettings, **{k: v for k, v in given.items() if v is not None})
     listener = listen(settings.port, "--port", settings.host)
     _first_start()
     _serve(settings, listener, ready_file)
@@ -68,7 +68,7 @@ def _first_start() -> None:
         err.print(key, highlight=False, soft_wrap=True)
 
 
-def _serve(settings: "ServingSettings", listener: "socket.socket", ready_file: Path | None) -> None:
+def _serve(settings: "GatewaySettings", listener: "socket.socket", ready_file: Path | None) -> None:
     from modelyard.serving.asgi import create_app
     from modelyard.serving.transport.announcing import GatewayServer
     from modelyard.serving.transport.listening.serve import bounded
@@ -100,7 +100,7 @@ def _serve(settings: "ServingSettings", listener: "socket.socket", ready_file: P
     GatewayServer(config, ready, unread).run(sockets=[listener])
 
 
-def _connections(settings: "ServingSettings") -> "Connections":
+def _connections(settings: "GatewaySettings") -> "Connections":
     from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
     from modelyard.serving.transport.listening.connections import Connections

@@ -31,9 +31,9 @@ def worker(
 ) -> None:
     """Load versions on one device when they are asked for, and keep their engines running."""
     from modelyard.registry.settings import RegistrySettings, load
-    from modelyard.serving.settings import ServingSettings
+    from modelyard.serving.worker.settings import WorkerSettings
     from modelyard.serving.worker.supervisor import run
 
     given = {"device": device, "worker_host": host}
-    settings = load(ServingSettings, **{name: value for name, value in given.items() if value})
+    settings = load(WorkerSettings, **{name: value for name, value in given.items() if value})
     run(settings, load(RegistrySettings), port=port, preload=preload or ())

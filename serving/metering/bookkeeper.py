@@ -10,8 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.logs import logger
 from modelyard.serving.metering.access_log import AccessLog
-from modelyard.serving.metering.journal import Journal
-from modelyard.serving.metering.open_requests import AT_MOST, Entry, OpenRequests
+from modelyard.serving.metering.open_requests import Entry, OpenRequests
 
 EVERY_S = 0.5
 
@@ -26,32 +25,33 @@ _log = logger("modelyard.gateway")
 
 @dataclass(slots=True)
 class Bookkeeper:
-    """What could not be written yet is `_late`."""
+    """What could not be written yet is `_late`; it is tried again after `retry_s` seconds."""
 
     ledger: OpenRequests
     book: UsageBook
     log: AccessLog
+    retry_s: float = RETRY_S
     _late: list[Entry] = field(default_factory=list[Entry], init=False)
     _open: bool = field(default=True, init=False)
 
     @classmethod
     @asynccontextmanager
     async def at_work(
-        cls, book: UsageBook, journal: Journal, log: AccessLog
+        cls, book: UsageBook, ledger: OpenRequests, log: AccessLog, *, retry_s: float = RETRY_S
     ) -> AsyncGenerator[OpenRequests]:
         """Rows are written while the block runs, and the last of them when it ends."""
-        keeper = cls(OpenRequests(journal), book, log)
+        keeper = cls(ledger, book, log, retry_s)
         writing = asyncio.create_task(keeper._write_while_open())
         recovering = asyncio.create_task(keeper._recover_for_ever())
         try:
-            yield keeper.ledger
+            yield ledger
         finally:
             recovering.cancel()
             keeper._open = False
-            keeper.ledger.wake.set()
+            ledger.wake.set()
             await asyncio.gather(writing, recovering, return_exceptions=True)
             await keeper._write()
-            journal.close()
+            ledger.journal.close()
 
     async def _write_while_open(self) -> None:
         wake = self.ledger.wake
@@ -61,7 +61,7 @@ class Bookkeeper:
                     await wake.wait()
             wake.clear()
             if not await self._write() and self._open:
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(self.retry_s)
 
     async def _write(self) -> bool:
         """Book all there is; False where the database is away and rows are kept for later."""
@@ -70,7 +70,7 @@ class Bookkeeper:
         if not late:
             return True
         if not await asyncio.to_thread(self._booked, late, len(new)):
-            if len(late) >= AT_MOST or not self._open:
+            if len(late) >= self.ledger.at_most or not self._open:
                 self.ledger.spill(late)
                 self._late = []
             return False

@@ -20,7 +20,7 @@ from modelyard.registry.billing.usage import UsageBook, UsageRecord
 from modelyard.registry.logs import logger
 
 BYTES = 4 * 1024 * 1024
-"""Size of one file, about ten thousand requests; then the next one begins."""
+"""Size of one file: about ten thousand requests."""
 
 _log = logger("modelyard.gateway")
 _encode, _encode_lines = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_lines
@@ -68,9 +68,13 @@ class Segment:
 
 @dataclass(slots=True)
 class Journal:
-    """What this process has at work, in files of a folder it may share with others."""
+    """What this process has at work, in files of a folder it may share with others.
+
+    A file has `segment_bytes`; then the next one begins.
+    """
 
     folder: Path
+    segment_bytes: int = BYTES
     _segment: Segment | None = field(default=None, init=False)
     _spare: Segment | None = field(default=None, init=False)
 
@@ -78,7 +82,7 @@ class Journal:
         """Write what is booked if nothing more is heard of it; say `settle` once it is booked."""
         line = _encode(row) + b"\n"
         segment = self._segment
-        if segment is None or segment.end + len(line) > BYTES:
+        if segment is None or segment.end + len(line) > self.segment_bytes:
             segment = self._next(segment)
         segment.write(line)
         segment.open += 1
@@ -123,7 +127,7 @@ class Journal:
         spare, self._spare = self._spare, None
         if spare is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            spare = Segment.create(self.folder, "open", BYTES)
+            spare = Segment.create(self.folder, "open", self.segment_bytes)
         self._segment = spare
         return spare
 

@@ -19,9 +19,13 @@ Entry = tuple[UsageRecord, Segment]
 
 @dataclass(slots=True)
 class OpenRequests:
-    """`reserve` before the work, `enter` after it: then a request is booked exactly once."""
+    """`reserve` before the work, `enter` after it: then a request is booked exactly once.
+
+    `at_most` rows wait in memory; more go to disk.
+    """
 
     journal: Journal
+    at_most: int = AT_MOST
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _new: list[Entry] = field(default_factory=list[Entry], init=False)
 
@@ -35,7 +39,7 @@ class OpenRequests:
         waiting = len(self._new)
         if waiting == BATCH:
             self.wake.set()
-        elif waiting >= AT_MOST:
+        elif waiting >= self.at_most:
             self.spill(self._new)
             self._new = []
 

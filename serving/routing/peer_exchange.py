@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from modelyard.serving.admission.gate import Gate
@@ -14,17 +15,21 @@ PACE_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class PeerExchange:
-    """Goes on beside the requests; without a word from Redis it keeps trying."""
+    """Goes on beside the requests; without a word from Redis it keeps trying.
+
+    `clock` tells seconds, as the router's do.
+    """
 
     router: Router
     gate: Gate
+    clock: Callable[[], float] = time.monotonic
 
     async def exchange(self) -> None:
         """Once, to the answer."""
-        load = told(self.router.core.cluster.workers, time.monotonic())
+        load = told(self.router.core.cluster.workers, self.clock())
         loads = await self.gate.exchange(load)
         if loads is not None:
-            self.router.fleet_sync.hear(loads, time.monotonic())
+            self.router.fleet_sync.hear(loads, self.clock())
             self.router.act()
 
     async def run(self) -> None:

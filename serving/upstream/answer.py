@@ -9,6 +9,7 @@ MOST_BUFFERED = 256 * 1024
 """Bytes that wait to be taken; with more, the engine has to wait."""
 
 MOST_WHOLE = 256 * 1024 * 1024
+"""Bytes of an answer that is read as a whole."""
 
 
 class FlowControl(Protocol):
@@ -77,16 +78,16 @@ class HttpAnswer:
         self._buffered = 0
         return taken
 
-    async def read(self) -> bytes:
+    async def read(self, most: int = MOST_WHOLE) -> bytes:
         if self._done and len(self._chunks) == 1 and self.error is None:
             return self._chunks.pop()
         parts, size = list[bytes](), 0
         while part := await self.next():
             parts.append(part)
             size += len(part)
-            if size > MOST_WHOLE:
+            if size > most:
                 self.close()
-                raise EngineGone(f"it answered with more than {MOST_WHOLE} bytes")
+                raise EngineGone(f"it answered with more than {most} bytes")
         return b"".join(parts)
 
     def close(self) -> None:

@@ -1,12 +1,14 @@
 """How much an engine has to do, as it says itself."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import msgspec
 
-ANSWER = aiohttp.ClientTimeout(total=2.0)
+from modelyard.registry.fleet.report import Speeds
+
+ANSWER_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Activity:
     queued: int = 0
     tokens: int = 0
     slots: int = 0
-    paces: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
+    paces: Speeds = field(default_factory=dict[str, tuple[int, float]])
 
     @property
     def is_idle(self) -> bool:
@@ -29,14 +31,22 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class ActivityReader:
-    """Asks engines over one HTTP session that carries the internal token."""
+    """Asks engines over one HTTP session that carries the internal token.
+
+    An answer is waited for `answer_s` seconds.
+    """
 
     session: aiohttp.ClientSession
+    answer_s: float = ANSWER_S
+
+    @property
+    def _timeout(self) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(total=self.answer_s)
 
     async def answers(self, url: str) -> bool:
         """Whether a worker or an engine of ours lives there."""
         try:
-            async with self.session.get(f"{url}/health", timeout=ANSWER) as answer:
+            async with self.session.get(f"{url}/health", timeout=self._timeout) as answer:
                 return answer.status == 200
         except (aiohttp.ClientError, TimeoutError):
             return False
@@ -44,7 +54,7 @@ class ActivityReader:
     async def metrics(self, url: str) -> str:
         """An engine's measures in Prometheus' text form; empty where it does not answer."""
         try:
-            async with self.session.get(f"{url}/metrics", timeout=ANSWER) as answer:
+            async with self.session.get(f"{url}/metrics", timeout=self._timeout) as answer:
                 return await answer.text() if answer.ok else ""
         except (aiohttp.ClientError, TimeoutError):
             return ""
@@ -52,12 +62,16 @@ class ActivityReader:
     async def read(self, url: str) -> Activity | None:
         """None where the engine does not answer: it counts as busy until it is known dead."""
         try:
-            async with self.session.get(f"{url}/state", timeout=ANSWER) as answer:
+            async with self.session.get(f"{url}/state", timeout=self._timeout) as answer:
                 answer.raise_for_status()
                 state: dict[str, Any] = await answer.json()
         except (aiohttp.ClientError, TimeoutError):
             return None  # also in the moment between an engine's death and its notice
         tokens = int(state.get("prompt_tokens", 0)) + int(state.get("generated_tokens", 0))
-        slots = int(state.get("slots", 0))
-        active, queued, paces = int(state["active"]), int(state["queued"]), state.get("paces", {})
-        return Activity(active, queued, tokens, slots, paces)
+        return Activity(
+            active=int(state["active"]),
+            queued=int(state["queued"]),
+            tokens=tokens,
+            slots=int(state.get("slots", 0)),
+            paces=msgspec.convert(state.get("paces", {}), dict[str, tuple[int, float]]),
+        )

@@ -1,19 +1,20 @@
 """Tells the registry, again and again, what this device is like and what it has loaded."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from modelyard.registry.errors import ErrorKind
+from modelyard.registry.fleet.device_facts import DeviceFacts, DeviceStatus
 from modelyard.registry.fleet.device_orders import DeviceOrders
 from modelyard.registry.fleet.fleet import EngineView, Fleet
+from modelyard.registry.fleet.report import DeviceReport
 from modelyard.registry.logs import logger
 from modelyard.serving.errors import ServingError
-from modelyard.serving.worker.activity import Activity, ActivityReader
-from modelyard.serving.worker.devices.device import DeviceFacts, DeviceStatus
+from modelyard.serving.worker.activity import ActivityReader
 from modelyard.serving.worker.devices.sampling import TelemetrySampler
 from modelyard.serving.worker.devices.telemetry import Telemetry
 from modelyard.serving.worker.residency.residency import Residency
@@ -35,6 +36,7 @@ class Reporter:
     """Keeps one worker's rows true; a database that is away for a while is caught up with."""
 
     fleet: Fleet
+    orders: DeviceOrders
     url: str
     pid: int
     telemetry: Telemetry
@@ -56,7 +58,7 @@ class Reporter:
                 fix="End that one first, or give this one another --device.",
             )
         await self._safely(self._take_orders)
-        device = _report(await self.telemetry.sample(), Activity(), {}, {})
+        device = _report(await self.telemetry.sample(), self.residency)
         await asyncio.to_thread(
             self.fleet.register_worker, self.device_id, self.url, self.pid, device
         )
@@ -68,10 +70,7 @@ class Reporter:
             await self._safely(self._take_orders)
             facts = await self.telemetry.sample()
             await self.residency.refresh(facts)
-            residency = self.residency
-            slots = residency.engine_slots
-            device = _report(facts, residency.activity, residency.paces, slots)
-            await self._safely(self._sign, device)
+            await self._safely(self._sign, _report(facts, self.residency))
             await self._safely(self.residency.learn)
             self.sampler.take(facts, self.residency.activity)
             await self._safely(self.sampler.write)
@@ -96,14 +95,14 @@ class Reporter:
             _log.warning("registry_unreachable", reason=str(error).splitlines()[0])
 
     def _take_orders(self) -> None:
-        self.telemetry.obey(DeviceOrders(self.fleet.db).of(self.device_id))
+        self.telemetry.obey(self.orders.of(self.device_id))
 
     def _remove(self) -> None:
         holder = self.fleet.worker(self.device_id)
         if holder is not None and holder.url == self.url:
             self.fleet.remove_worker(self.device_id)
 
-    def _sign(self, device: dict[str, Any]) -> None:
+    def _sign(self, device: DeviceReport) -> None:
         holder = self.fleet.worker(self.device_id)
         if holder is not None and holder.url != self.url:
             raise DeviceTaken(f"{self.device_id} was taken over by process {holder.pid}.")
@@ -121,17 +120,17 @@ class Reporter:
                 self._written[view.version_id] = view
 
 
-def _report(
-    facts: DeviceFacts, activity: Activity, paces: Mapping[str, Any], slots: Mapping[str, int]
-) -> dict[str, Any]:
-    """The device, what it has to do and how fast it goes, as the fleet's table keeps it."""
+def _report(facts: DeviceFacts, residency: Residency) -> DeviceReport:
+    """The device, what its engines had to do at their last refresh, and how fast it goes."""
+    activity = residency.activity
+    measured = {one.name: getattr(facts, one.name) for one in fields(DeviceFacts)}
     if facts.status is DeviceStatus.AVAILABLE and not activity.is_idle:
-        facts = replace(facts, status=DeviceStatus.BUSY)
-    counts = {
-        "active_requests": activity.active,
-        "queued_requests": activity.queued,
-        "slots": activity.slots,
-        "engine_slots": slots,
-        "paces": paces,
-    }
-    return facts.as_json() | counts
+        measured["status"] = DeviceStatus.BUSY
+    return DeviceReport(
+        **measured,
+        active_requests=activity.active,
+        queued_requests=activity.queued,
+        slots=activity.slots,
+        engine_slots=residency.engine_slots,
+        paces=residency.paces,
+    )

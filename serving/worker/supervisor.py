@@ -14,13 +14,13 @@ from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.catalog.model import ModelRef
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.fleet.device_history import DeviceHistory
+from modelyard.registry.fleet.device_orders import DeviceOrders
 from modelyard.registry.fleet.fleet import Fleet
 from modelyard.registry.fleet.memory_observations import MemoryObservations
 from modelyard.registry.installation import open_database, open_store
 from modelyard.registry.logs import logger
 from modelyard.registry.secrets import internal_token, metrics_token, secret_key
 from modelyard.registry.settings import RegistrySettings
-from modelyard.serving.settings import ServingSettings
 from modelyard.serving.worker.activity import ActivityReader
 from modelyard.serving.worker.control import Control
 from modelyard.serving.worker.devices import machine
@@ -37,6 +37,7 @@ from modelyard.serving.worker.residency.launch import Launch, SpillRoom
 from modelyard.serving.worker.residency.residency import Residency
 from modelyard.serving.worker.residency.versions import RegisteredVersions
 from modelyard.serving.worker.server import ControlServer, listen
+from modelyard.serving.worker.settings import WorkerSettings
 
 DRAIN_S = 5.0
 """Seconds that requests under way get to finish when the worker ends; `up` gives it 8 in all."""
@@ -49,6 +50,8 @@ class Registry:
     """The rooms of the registry that a worker needs."""
 
     fleet: Fleet
+    orders: DeviceOrders
+    history: DeviceHistory
     catalog: Catalog
     versions: RegisteredVersions
     observations: MemoryObservations
@@ -60,15 +63,21 @@ class Registry:
     def open(cls, settings: RegistrySettings) -> "Registry":
         database = open_database(settings)
         catalog = Catalog(database)
-        versions = RegisteredVersions(catalog, open_store(settings))
-        token = internal_token(secret_key(settings))
-        observations, data = MemoryObservations(database), settings.data_dir
-        fleet, measures = Fleet(database), metrics_token(settings)
-        return cls(fleet, catalog, versions, observations, token, measures, data)
+        return cls(
+            fleet=Fleet(database),
+            orders=DeviceOrders(database),
+            history=DeviceHistory(database),
+            catalog=catalog,
+            versions=RegisteredVersions(catalog, open_store(settings)),
+            observations=MemoryObservations(database),
+            token=internal_token(secret_key(settings)),
+            metrics_token=metrics_token(settings),
+            data=settings.data_dir,
+        )
 
 
 def run(
-    settings: ServingSettings,
+    settings: WorkerSettings,
     registry: RegistrySettings,
     *,
     port: int = 0,
@@ -80,7 +89,7 @@ def run(
 
 
 async def _work(
-    settings: ServingSettings, registry: Registry, device: Device, port: int, preload: Sequence[str]
+    settings: WorkerSettings, registry: Registry, device: Device, port: int, preload: Sequence[str]
 ) -> None:
     ending = _ending()
     headers = {"authorization": f"Bearer {registry.token}"}
@@ -93,7 +102,7 @@ async def _work(
 class WorkerProcess:
     """The parts of one worker."""
 
-    settings: ServingSettings
+    settings: WorkerSettings
     registry: Registry
     telemetry: Telemetry
     residency: Residency
@@ -102,7 +111,7 @@ class WorkerProcess:
 
     @classmethod
     async def open(
-        cls, settings: ServingSettings, registry: Registry, device: Device, reader: ActivityReader
+        cls, settings: WorkerSettings, registry: Registry, device: Device, reader: ActivityReader
     ) -> "WorkerProcess":
         telemetry, changed = await Telemetry.open(device), asyncio.Event()
         llama_trial = LlamaTrial(registry.data, on_gpu=device.is_gpu)
@@ -144,10 +153,15 @@ class WorkerProcess:
             await serving
 
     def _reporter(self, url: str) -> Reporter:
-        fleet = self.registry.fleet
-        sampler = TelemetrySampler(DeviceHistory(fleet.db), self.settings.device_sample_s)
         return Reporter(
-            fleet, url, os.getpid(), self.telemetry, self.residency, self.changed, sampler
+            fleet=self.registry.fleet,
+            orders=self.registry.orders,
+            url=url,
+            pid=os.getpid(),
+            telemetry=self.telemetry,
+            residency=self.residency,
+            changed=self.changed,
+            sampler=TelemetrySampler(self.registry.history, self.settings.device_sample_s),
         )
 
     async def _preload(self, models: Sequence[str]) -> None:
@@ -160,7 +174,7 @@ class WorkerProcess:
         await asyncio.Event().wait()  # like the other parts it ends with the worker, or by a fault
 
 
-def _launch(settings: ServingSettings, registry: Registry, device: Device) -> Launch:
+def _launch(settings: WorkerSettings, registry: Registry, device: Device) -> Launch:
     return Launch(
         host=settings.worker_host,
         internal_token=registry.token,

@@ -22,7 +22,7 @@ from modelyard.registry.web.authorization import basic, bearer
 from modelyard.serving.asgi import create_app
 from modelyard.serving.engines.config import EngineConfig
 from modelyard.serving.engines.process.application import EngineApplication
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.settings import GatewaySettings
 from modelyard.serving.worker.control import Control
 from tests.acceptance.conftest import RunningInstance
 from tests.servers.listening import ListeningSocket, listeners
@@ -115,7 +115,7 @@ def doors(up: RunningInstance) -> dict[str, OpenPort]:
 
 
 def _gateway_paths(data: Path) -> Iterable[str]:
-    app = create_app(ServingSettings(), RegistrySettings(data_dir=data))
+    app = create_app(GatewaySettings(), RegistrySettings(data_dir=data))
     return [_filled(str(context.path)) for context in iter_route_contexts(app.routes)]
 
 

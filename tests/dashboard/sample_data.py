@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelyard.registry.catalog.catalog import Catalog
@@ -9,6 +10,7 @@ from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
 from modelyard.registry.database import Database
 from modelyard.registry.fleet.device_history import DeviceHistory, Sample
 from modelyard.registry.fleet.fleet import EngineState, EngineView, Fleet
+from modelyard.registry.fleet.report import DeviceReport
 from modelyard.registry.identity.caller import Role
 from modelyard.registry.identity.identity import Identity
 from modelyard.registry.runs.recorder import RunState
@@ -60,7 +62,7 @@ class Scenery:
     def beat(self) -> None:
         """Signs of life of the devices, whose worker does not run."""
         for device in (DEVICE, BROKEN):
-            Fleet(self.identity.db).heartbeat(str(device["gpu_id"]), device)
+            Fleet(self.identity.db).heartbeat(str(device["gpu_id"]), DeviceReport.from_json(device))
 
 
 def put_up(db: Database, secret: str) -> Scenery:
@@ -75,12 +77,17 @@ def put_up(db: Database, secret: str) -> Scenery:
 def _device(db: Database) -> None:
     first, second = (_version(Catalog(db), quantization) for quantization in ("F16", "Q4_K_M"))
     fleet = Fleet(db)
-    fleet.register_worker("cpu-0", "http://127.0.0.1:9", os.getpid(), DEVICE)
+    _worker(fleet, DEVICE)
     fleet.put_engine(EngineView("cpu-0", first, EngineState.READY, "http://127.0.0.1:9"))
     DeviceHistory(db).add(_last_hour())
-    fleet.register_worker("gpu-1", "http://127.0.0.1:9", os.getpid(), BROKEN)
+    _worker(fleet, BROKEN)
     failed = EngineView("gpu-1", second, EngineState.FAILED, error="It needs 9 GB, 2 are free.")
     fleet.put_engine(failed)
+
+
+def _worker(fleet: Fleet, device: Mapping[str, object]) -> None:
+    report = DeviceReport.from_json(device)
+    fleet.register_worker(report.gpu_id, "http://127.0.0.1:9", os.getpid(), report)
 
 
 def _last_hour() -> list[Sample]:

@@ -22,6 +22,7 @@ from modelyard.registry.catalog.model import (
 )
 from modelyard.registry.database import Database
 from modelyard.registry.fleet.fleet import EngineState, EngineView, Fleet
+from modelyard.registry.fleet.report import DeviceReport
 from modelyard.registry.identity.caller import Role
 from modelyard.registry.identity.identity import Identity, internal_token
 from modelyard.registry.installation import open_store
@@ -29,7 +30,7 @@ from modelyard.registry.secrets import metrics_token
 from modelyard.registry.settings import RegistrySettings
 from modelyard.serving.api.services import Services
 from modelyard.serving.asgi import create_app
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.settings import GatewaySettings
 from tests.serving.engines.processes import StartedEngine, engine_process
 from tests.serving.worker.filled_catalog import FilledCatalog
 
@@ -59,6 +60,11 @@ ALIVE_S = 600.0
 """A worker's row lives that long: a slow machine makes no worker look gone."""
 
 
+def device_report(**facts: object) -> DeviceReport:
+    """What a worker reports of `DEVICE`; `facts` as they are in JSON."""
+    return DeviceReport.from_json(DEVICE | facts)
+
+
 @dataclass(frozen=True, slots=True)
 class Installation:
     """One installation; `admin` and `ada` are keys."""
@@ -79,7 +85,7 @@ class Installation:
 
     def app(self, **serving: object) -> FastAPI:
         told = {"worker_alive_s": ALIVE_S} | serving
-        return create_app(ServingSettings(**told), self.settings)  # type: ignore[arg-type]
+        return create_app(GatewaySettings(**told), self.settings)  # type: ignore[arg-type]
 
     @asynccontextmanager
     async def client(self, key: str = "", **serving: object) -> AsyncGenerator[httpx.AsyncClient]:
@@ -117,7 +123,7 @@ class Installation:
 
     def worker(self, device_id: str = "cpu-0", url: str = NOBODY, **facts: object) -> None:
         """A worker's row, as fresh as a heartbeat."""
-        self.fleet.register_worker(device_id, url, 1, {**DEVICE, "gpu_id": device_id, **facts})
+        self.fleet.register_worker(device_id, url, 1, device_report(gpu_id=device_id, **facts))
 
     def ready(self, version: ModelVersion, url: str, device_id: str = "cpu-0") -> None:
         """An engine's row: this version answers there."""

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from modelyard.registry import changes
 from modelyard.registry.catalog.adapters import AdapterCatalog
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.catalog.model import ModelRef
+from modelyard.registry.changes import Changes
 from modelyard.registry.fleet.fleet import Fleet, WorkerView
+from modelyard.registry.fleet.report import DeviceReport
 from modelyard.registry.identity.caller import Caller, Role
 from modelyard.registry.installation import open_database, open_store
 from modelyard.registry.settings import RegistrySettings
-from modelyard.serving import shared_cache
 from modelyard.serving.gateway.queries import Queries
 from modelyard.serving.shared_cache import SharedCache
 from tests.servers.redis import RedisServer, running_redis
@@ -24,12 +24,8 @@ from tests.serving.worker.filled_catalog import FilledCatalog
 ADMIN = Caller("1", "root", Role.ADMIN)
 
 
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other work on the machine makes no Redis look dead, and no answer old."""
-    monkeypatch.setattr(changes, "ANSWER_S", 30.0)
-    monkeypatch.setattr(shared_cache, "ANSWER_S", 30.0)
-    monkeypatch.setattr(shared_cache, "KEEP_S", 600)
+PATIENCE_S = 30.0
+"""Other work on the machine makes no Redis look dead, and no answer old."""
 
 
 @pytest.fixture
@@ -48,7 +44,9 @@ def settings(database_url: str, redis: RedisServer, tmp_path: Path) -> RegistryS
 @pytest.fixture
 def shelf(settings: RegistrySettings) -> Generator[FilledCatalog]:
     """What writes to the catalog: another process, for all that the readers know."""
-    database = open_database(settings)
+    database = open_database(settings.model_copy(update={"redis_url": SecretStr("")}))
+    url = settings.redis_url.get_secret_value()
+    Changes.to(url, answer_s=PATIENCE_S).follow(database)
     yield FilledCatalog(Catalog(database), open_store(settings))
     database.close()
 
@@ -58,9 +56,10 @@ async def queries(settings: RegistrySettings) -> AsyncGenerator[Callable[[], Que
     """Makes gateways' readers, each with connections of its own."""
     database = open_database(settings)
     made: list[SharedCache] = []
+    url = settings.redis_url.get_secret_value()
 
     def make() -> Queries:
-        made.append(SharedCache.at(settings.redis_url.get_secret_value()))
+        made.append(SharedCache.at(url, answer_s=PATIENCE_S, keep_s=600))
         return Queries(made[-1], Catalog(database), Fleet(database))
 
     yield make
@@ -110,11 +109,11 @@ async def test_heartbeats_are_seen_at_once(
 ) -> None:
     """Statements without rows in the session, such as a heartbeat's, count as changes too."""
     fleet, reader = Fleet(shelf.catalog.db), queries()
-    fleet.register_worker("cpu-0", "http://127.0.0.1:9", 1, {"temperature": 1})
+    fleet.register_worker("cpu-0", "http://127.0.0.1:9", 1, DeviceReport(temperature=1))
     before: list[WorkerView] = await reader.workers()
-    fleet.heartbeat("cpu-0", {"temperature": 2})
+    fleet.heartbeat("cpu-0", DeviceReport(temperature=2))
     (after,) = await reader.workers()
-    assert (before[0].device, after.device) == ({"temperature": 1}, {"temperature": 2})
+    assert (before[0].device.temperature, after.device.temperature) == (1, 2)
 
 
 async def test_an_answer_overtaken_by_a_commit_is_not_kept(

@@ -27,11 +27,15 @@ AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Recarder:
-    """Brings the index up to date with the embedder that the settings mean."""
+    """Brings the index up to date with the embedder that the settings mean.
+
+    It writes `at_once` cards together.
+    """
 
     settings: RegistrySettings
     catalog: Catalog
     store: Store
+    at_once: int = AT_ONCE
 
     def stale(self, versions: list[ModelVersion]) -> list[ModelVersion]:
         """Those of the versions whose cards are not as the settings want them.
@@ -75,8 +79,8 @@ class Recarder:
 
     def _embed(self, index: CardIndex, versions: list[ModelVersion], told: Told) -> None:
         kept = index.payloads([version.id for version in versions])
-        for start in range(0, len(versions), AT_ONCE):
-            some = versions[start : start + AT_ONCE]
+        for start in range(0, len(versions), self.at_once):
+            some = versions[start : start + self.at_once]
             index.upsert(*(self._card(version, kept.get(version.id, {})) for version in some))
             told(start + len(some), len(versions))
 

@@ -36,7 +36,7 @@ async def clear(gpu_id: str, services: TheServices, caller: TheCaller) -> Device
     """Let a device work again after XID or memory errors that somebody has seen to."""
     worker = await _worker(gpu_id, services, caller)
     order = await asyncio.to_thread(
-        services.orders.clear, worker.device_id, ecc_errors=worker.ecc_errors, by=caller.name
+        services.orders.clear, worker.device_id, ecc_errors=worker.device.ecc_errors, by=caller.name
     )
     return _reply(order)
 

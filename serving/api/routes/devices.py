@@ -22,8 +22,6 @@ from modelyard.serving.wire.admin.devices import (
 
 router = APIRouter(prefix="/api/v1", tags=["devices"])
 
-_MEASURED_NOW = ("utilization", "temperature", "power_usage")
-
 
 @dataclass(frozen=True, slots=True)
 class DeviceKnowledge:
@@ -53,15 +51,13 @@ async def show_gpu(gpu_id: str, services: TheServices, caller: TheCaller) -> Dev
     seen = DeviceKnowledge(
         await services.failures.get(None), performances(_living(workers, services))
     )
-    facts = _facts(worker, services, seen)
-    facts["active_requests"] = [
-        _active(r) for r in services.gateway.router.running.on(gpu_id) if _may_see(caller, r)
-    ]
-    return DeviceDetail.model_validate(facts)
+    here = services.gateway.router.running.on(gpu_id)
+    running = {"active_requests": [_active(r) for r in here if _may_see(caller, r)]}
+    return DeviceDetail.model_validate(_base(worker, services, seen) | running)
 
 
 def _living(workers: Sequence[WorkerView], services: Services) -> list[WorkerView]:
-    return [worker for worker in workers if _silent_s(worker) <= services.alive_s]
+    return [worker for worker in workers if _silent_s(worker) <= services.snapshots.alive_s]
 
 
 def _silent_s(worker: WorkerView) -> float:
@@ -69,37 +65,23 @@ def _silent_s(worker: WorkerView) -> float:
 
 
 def _summary(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> DeviceSummary:
-    facts = _facts(worker, services, seen)
     here = len(services.gateway.router.running.on(worker.device_id))
-    reported = facts.get("active_requests")
-    facts["active_requests"] = here if reported is None else max(here, int(reported))
-    return DeviceSummary.model_validate(facts)
+    running = {"active_requests": max(here, worker.device.active_requests)}
+    return DeviceSummary.model_validate(_base(worker, services, seen) | running)
 
 
-def _facts(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> dict[str, Any]:
-    """The worker's own measures, and what is not measured yet as what it is: unknown."""
+def _base(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> dict[str, Any]:
+    """What the worker reports, as it has the same names on the wire, and what is known beyond."""
     silent_s = _silent_s(worker)
+    is_alive = silent_s <= services.snapshots.alive_s
+    report = worker.device if is_alive else worker.device.silent(silent_s)
     performance = seen.performance.get(worker.device_id, UNMEASURED)
-    facts: dict[str, Any] = {
-        "queued_requests": 0,
+    return report.as_json() | {
+        "gpu_id": worker.device_id,
         "performance_index": performance.index,
         "performance_samples": performance.samples,
         "error_rate": seen.error_rates.get(worker.device_id),
-        "processes": [],
-        **{name: None for name in DeviceSummary.model_fields if name not in _KNOWN},
-        **worker.device,
-        "gpu_id": worker.device_id,
     }
-    return facts if silent_s <= services.alive_s else facts | _silent(silent_s)
-
-
-_KNOWN = frozenset({"queued_requests", "performance_index", "performance_samples", "error_rate"})
-
-
-def _silent(silent_s: float) -> dict[str, Any]:
-    reason = f"its worker has given no sign of life for {silent_s:.0f} s"
-    gone = dict.fromkeys((*_MEASURED_NOW, "uptime"))
-    return {**gone, "status": "error", "reason": reason, "queued_requests": 0, "processes": []}
 
 
 def _may_see(caller: Caller, request: RunningRequest) -> bool:

@@ -11,7 +11,7 @@ from modelyard.registry.running import running_file
 from modelyard.registry.settings import RegistrySettings
 from modelyard.registry.store.capacity import size_text
 from modelyard.serving.cli.checks.finding import Finding, fail, ok, warn
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.settings import GatewaySettings
 from modelyard.serving.worker.devices.machine import memory
 
 LEAST_PYTHON = (3, 11)
@@ -86,7 +86,7 @@ def _nearest(folder: Path) -> Path:
     return next(p for p in (folder, *folder.parents) if p.exists())
 
 
-def gateway_port(settings: ServingSettings) -> Finding:
+def gateway_port(settings: GatewaySettings) -> Finding:
     if settings.port == 0:
         return ok("Port", "any free one is taken")
     with socket.socket() as probe:
@@ -98,7 +98,7 @@ def gateway_port(settings: ServingSettings) -> Finding:
     return ok("Port", f"{settings.port} is free on {settings.host}")
 
 
-def _taken(settings: ServingSettings, error: OSError) -> Finding:
+def _taken(settings: GatewaySettings, error: OSError) -> Finding:
     import httpx
 
     url = f"http://{settings.host}:{settings.port}/health/live"

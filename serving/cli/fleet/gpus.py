@@ -41,12 +41,9 @@ def list_gpus(as_json: AsJson = False) -> None:
     with installation() as registry:
         workers = registry.fleet.workers(SHOWN_S)
     if as_json:
-        print_json([worker.device | {"gpu_id": worker.device_id} for worker in workers])
+        print_json([worker.device.as_json() | {"gpu_id": worker.device_id} for worker in workers])
         return
-    rows = [
-        (w.device_id, w.device.get("name"), w.device.get("status"), w.device.get("reason"))
-        for w in workers
-    ]
+    rows = [(w.device_id, w.device.name, w.device.status, w.device.reason) for w in workers]
     print_table(("Device", "Name", "Status", "Why"), rows, empty="No worker is running.")
 
 
@@ -56,26 +53,26 @@ def maintenance(
     reason: Annotated[str, typer.Option(help="Why, for those who look at it.")] = "",
 ) -> None:
     """Take a device out of work: nothing new is sent there, what runs may finish."""
-    from modelyard.registry.fleet.device_orders import DeviceOrders
     from modelyard.serving.cli.context import installation
 
     with installation() as registry:
         worker = _worker(registry.fleet, device)
-        orders = DeviceOrders(registry.fleet.db)
-        orders.set_maintenance(worker.device_id, on=not off, reason=reason, by="command line")
+        registry.device_orders.set_maintenance(
+            worker.device_id, on=not off, reason=reason, by="command line"
+        )
     state = "back to work" if off else "in maintenance"
     out.print(f"{worker.device_id} is {state} within a heartbeat.", highlight=False)
 
 
 def clear(device: Device) -> None:
     """Let a device work again after XID or memory errors that somebody has seen to."""
-    from modelyard.registry.fleet.device_orders import DeviceOrders
     from modelyard.serving.cli.context import installation
 
     with installation() as registry:
         worker = _worker(registry.fleet, device)
-        orders = DeviceOrders(registry.fleet.db)
-        orders.clear(worker.device_id, ecc_errors=worker.ecc_errors, by="command line")
+        registry.device_orders.clear(
+            worker.device_id, ecc_errors=worker.device.ecc_errors, by="command line"
+        )
     out.print(f"The faults of {worker.device_id} are cleared.", highlight=False)
 
 

@@ -17,8 +17,9 @@ from modelyard.serving.cli.up.instance_lock import admin_key, alone_on
 from modelyard.serving.cli.up.pinned import pinned
 from modelyard.serving.cli.up.services import Keys, LocalServices, Ports
 from modelyard.serving.cli.up.supervise import Service, Supervisor
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.settings import GatewaySettings
 from modelyard.serving.worker.devices.detect import discover
+from modelyard.serving.worker.settings import WorkerSettings
 
 START_S = 180.0
 """Seconds until a service must answer; Prefect's first start migrates its database."""
@@ -100,7 +101,8 @@ def _services(settings: RegistrySettings, admin: str, wish: UpOptions) -> LocalS
         metrics=metrics_token(settings),
         hub=secrets.token_urlsafe(32),
     )
-    ports, shared = wish.ports(), pinned(settings, load(ServingSettings))
+    load(WorkerSettings)  # a wrong value is refused before anything starts
+    ports, shared = wish.ports(), pinned(settings, load(GatewaySettings))
     if wish.demo:
         shared |= {"HF_ENDPOINT": ports.hub_url, "HF_TOKEN": keys.hub}
     return LocalServices(settings.data_dir, ports, keys, shared)

@@ -1,10 +1,10 @@
 """The settings that name files, for children that stand in another folder than we do."""
 
 from modelyard.registry.settings import RegistrySettings, config_file
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.settings import GatewaySettings
 
 
-def pinned(registry: RegistrySettings, serving: ServingSettings) -> dict[str, str]:
+def pinned(registry: RegistrySettings, serving: GatewaySettings) -> dict[str, str]:
     """Our own settings' file and the files that settings name, by their whole paths."""
     named = {
         "MODELYARD_CONFIG": config_file().absolute(),

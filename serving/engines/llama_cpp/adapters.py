@@ -23,11 +23,15 @@ Longer turns gave at most a tenth more tokens a second, and streams that halt fo
 
 @dataclass(slots=True)
 class LoadedAdapters:
-    """By the sha256 of their files in `store`; only the thread that owns the context comes here."""
+    """By the sha256 of their files in `store`; only the thread that owns the context comes here.
+
+    `most_loaded` are in memory at a time, and those at work.
+    """
 
     model: LlamaModel
     context: LlamaContext
     store: Path | None = None
+    most_loaded: int = MOST_LOADED
     on: str = ""
     _loaded: dict[str, Any] = field(default_factory=dict[str, Any])  # the least used first
 
@@ -42,7 +46,7 @@ class LoadedAdapters:
         handle = self._loaded.pop(sha256, None) or self._open(sha256)
         self._loaded[sha256] = handle
         idle = [name for name in self._loaded if name not in {self.on, sha256}]
-        for name in idle[: max(len(self._loaded) - MOST_LOADED, 0)]:
+        for name in idle[: max(len(self._loaded) - self.most_loaded, 0)]:
             self.model.free_adapter(self._loaded.pop(name))
         return handle
 
@@ -60,8 +64,12 @@ class LoadedAdapters:
 
 @dataclass(slots=True)
 class AdapterSchedule:
-    """One decode runs under one adapter: those who want the same go together, by turns."""
+    """One decode runs under one adapter: those who want the same go together, by turns.
 
+    A turn is `turn_s` seconds.
+    """
+
+    turn_s: float = TURN_S
     adapter: str = ""
     _until: float = 0.0
     _last: dict[str, float] = field(default_factory=dict[str, float])
@@ -75,5 +83,5 @@ class AdapterSchedule:
         if groups and (self.adapter not in groups or (len(groups) > 1 and now >= self._until)):
             self._last[self.adapter] = now
             self.adapter = min(groups, key=lambda adapter: self._last.get(adapter, 0.0))
-            self._until = now + TURN_S
+            self._until = now + self.turn_s
         return groups.get(self.adapter, [])

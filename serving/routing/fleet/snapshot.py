@@ -20,7 +20,7 @@ class FleetSnapshot:
 
     def ready(self, version_id: str) -> list[Target]:
         """Where a version answers now, on devices that take work."""
-        fit = {worker.device_id for worker in self.workers if _takes_work(worker)}
+        fit = {worker.device_id for worker in self.workers if worker.device.takes_work}
         return [
             Target(e.version_id, e.device_id, e.url)
             for e in self.engines
@@ -33,25 +33,17 @@ class FleetSnapshot:
     def able(self, version_id: str) -> list[WorkerView]:
         """Workers to ask for a version: those that load it already, then by free memory."""
         loading = {e.device_id for e in self.engines if e.version_id == version_id and _coming(e)}
-        fit = [worker for worker in self.workers if _takes_work(worker)]
-        return sorted(fit, key=lambda w: (w.device_id not in loading, -_free(w)))
+        fit = [worker for worker in self.workers if worker.device.takes_work]
+        return sorted(fit, key=lambda w: (w.device_id not in loading, -(w.device.memory_free or 0)))
 
     def reported(self, device_id: str) -> int:
         """Requests on a device when its worker last spoke."""
         worker = next((w for w in self.workers if w.device_id == device_id), None)
-        return int((worker.device.get("active_requests") if worker else 0) or 0)
-
-
-def _takes_work(worker: WorkerView) -> bool:
-    return worker.device.get("status") not in ("error", "maintenance")
+        return worker.device.active_requests if worker else 0
 
 
 def _coming(engine: EngineView) -> bool:
     return engine.state is EngineState.LOADING
-
-
-def _free(worker: WorkerView) -> int:
-    return int(worker.device.get("memory_free") or 0)
 
 
 class FleetSnapshotCache:
@@ -59,7 +51,8 @@ class FleetSnapshotCache:
 
     def __init__(self, fleet: Fleet, alive_s: float, *, remember_s: float = REMEMBER_S) -> None:
         self._fleet = fleet
-        self._alive_s = alive_s
+        self.alive_s = alive_s
+        """Seconds without a report until a worker counts as gone."""
         self._looks = SingleFlightCache(self._look, seconds=remember_s)
         self.known = partial(self._looks.known, None)
         """The same as `now` where it is fresh, without waiting; else None."""
@@ -72,5 +65,6 @@ class FleetSnapshotCache:
         self._looks.forget(None)
 
     def _look(self, _: None) -> FleetSnapshot:
-        workers, engines = self._fleet.workers(self._alive_s), self._fleet.engines(self._alive_s)
+        workers = self._fleet.workers(self.alive_s)
+        engines = self._fleet.engines(self.alive_s)
         return FleetSnapshot(tuple(workers), tuple(engines))

@@ -26,15 +26,10 @@ STALE_S, FADE_S = 5.0, 5.0
 DEPARTED_S = 600.0
 """Seconds after which nothing is remembered of a device that has left."""
 
-_UNFIT = ("error", "maintenance")
-
 STRAIN = 1.5
 """How much slower a device counts that throttles itself, until it is measured to be slower yet."""
 
 _HERE = (ReplicaState.READY, ReplicaState.KEPT)
-
-_STRAINED = frozenset({"thermal", "hardware_thermal", "hardware_slowdown", "power_brake"})
-"""Throttle reasons that say the hardware suffers; a power cap is a card's everyday."""
 
 
 @dataclass(slots=True)
@@ -131,16 +126,13 @@ class FleetSync:
     def _meet(self, view: WorkerView, engines: list[EngineView], now: float) -> None:
         worker = self._by_device.get(view.device_id)
         if worker is None:
-            name = str(view.device.get("name"))
-            worker = self.core.cluster.add_worker(view.device_id, name, SLOTS)
+            worker = self.core.cluster.add_worker(view.device_id, view.device.name, SLOTS)
             self._by_device[view.device_id] = worker
         self._views[view.device_id] = view
         worker.memory = _memory(view, engines)
-        worker.slots = int(view.device.get("slots") or SLOTS)
-        unfit = view.device.get("status") in _UNFIT
-        strained = not _STRAINED.isdisjoint(view.device.get("throttle_reasons") or ())
-        worker.strain = STRAIN if strained else 0.0
-        worker.is_fit = not unfit and not self.ejection.is_out(view.device_id, now)
+        worker.slots = view.device.slots or SLOTS
+        worker.strain = STRAIN if view.device.is_throttled else 0.0
+        worker.is_fit = view.device.takes_work and not self.ejection.is_out(view.device_id, now)
         if not worker.is_fit:
             self.core.unfit(worker, now)
         self._others(worker, view, now)
@@ -154,9 +146,7 @@ class FleetSync:
         seen = self._seen.setdefault(worker.device_id, _LastReport())
         seen.most_sent = max(seen.most_sent, worker.sent)
         if seen.heartbeat != view.heartbeat_at:
-            there = int(view.device.get("active_requests") or 0)
-            there += int(view.device.get("queued_requests") or 0)
-            seen.others = float(max(0, there - seen.most_sent))
+            seen.others = float(max(0, view.device.requests - seen.most_sent))
             seen.heartbeat, seen.at, seen.most_sent = view.heartbeat_at, now, worker.sent
         self._reckon(worker, self.peer_loads.of(worker.device_id, now) or seen.guess(now), now)
 
@@ -192,8 +182,8 @@ class FleetSync:
         if replica is None:
             replica = self.core.cluster.add_replica(worker, engine.version_id, now)
         replica.memory = float(engine.memory_bytes)
-        told = self._views[worker.device_id].device.get("engine_slots") or {}
-        self.opened(replica, engine.url, int(told.get(engine.version_id, replica.slots)), now)
+        told = self._views[worker.device_id].device.engine_slots
+        self.opened(replica, engine.url, told.get(engine.version_id, replica.slots), now)
 
     def opened(self, replica: Replica, url: str, slots: int, now: float) -> None:
         """An engine answers at this address, and works on so many requests at a time."""
@@ -208,7 +198,7 @@ class FleetSync:
 
 def _memory(view: WorkerView, engines: list[EngineView]) -> float:
     """Bytes that versions may fill: what they hold and what is free, or all that is unknown."""
-    total, free = view.device.get("memory_total"), view.device.get("memory_free")
+    total, free = view.device.memory_total, view.device.memory_free
     if total is None and free is None:
         return float("inf")
     held = sum(e.memory_bytes for e in engines)

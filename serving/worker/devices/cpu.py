@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from modelyard.registry.fleet.device_facts import DeviceFacts, DeviceProcess, DeviceStatus
 from modelyard.serving.worker.devices import machine
-from modelyard.serving.worker.devices.device import DeviceFacts, DeviceProcess, DeviceStatus
 
 _SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from modelyard.registry.fleet.device_facts import DeviceFacts, DeviceStatus
 from modelyard.registry.fleet.device_orders import DeviceOrder
-from modelyard.serving.worker.devices.device import DeviceFacts, DeviceStatus
 
 
 def judged(facts: DeviceFacts, order: DeviceOrder) -> DeviceFacts:
@@ -31,7 +31,7 @@ def _xid(facts: DeviceFacts, order: DeviceOrder) -> str:
 
 
 def _memory(facts: DeviceFacts, order: DeviceOrder) -> str:
-    errors = (facts.ecc and facts.ecc.uncorrected) or 0
+    errors = facts.ecc_errors
     # A reset sets the counter back: then what was cleared counts no more.
     new = errors - order.cleared_ecc if errors >= order.cleared_ecc else errors
     return f"{new} uncorrected memory (ECC) errors" if new else ""

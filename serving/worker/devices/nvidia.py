@@ -9,13 +9,13 @@ from typing import Any
 import psutil
 import pynvml as nvml
 
-from modelyard.registry.logs import logger
-from modelyard.serving.worker.devices.device import (
+from modelyard.registry.fleet.device_facts import (
     DeviceFacts,
     DeviceProcess,
     DeviceStatus,
     EccCounts,
 )
+from modelyard.registry.logs import logger
 from modelyard.serving.worker.devices.nvml import throttle_reasons, told, watts
 from modelyard.serving.worker.devices.xid import XidWatch
 

@@ -4,9 +4,9 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from modelyard.registry.fleet.device_facts import DeviceFacts
 from modelyard.registry.fleet.device_history import DeviceHistory, Sample
 from modelyard.serving.worker.activity import Activity
-from modelyard.serving.worker.devices.device import DeviceFacts
 
 BATCH = 3
 MOST_WAITING = 360

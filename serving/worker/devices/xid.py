@@ -10,8 +10,8 @@ from typing import Any
 import pynvml as nvml
 
 from modelyard.registry.database import utc_now
+from modelyard.registry.fleet.device_facts import XidEvent
 from modelyard.registry.logs import logger
-from modelyard.serving.worker.devices.device import XidEvent
 
 WAIT_MS = 1000
 RETRY_S = 5.0

@@ -2,23 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from modelyard.registry.catalog.model import ModelVersion
 from modelyard.registry.errors import ErrorKind
+from modelyard.registry.fleet.device_facts import DeviceFacts
 from modelyard.registry.fleet.fleet import EngineState, EngineView
+from modelyard.registry.fleet.report import Speeds
 from modelyard.serving.engines.config import EngineConfig
 from modelyard.serving.errors import EngineDraining, ServingError
 from modelyard.serving.worker.activity import Activity, ActivityReader
 from modelyard.serving.worker.devices import machine
-from modelyard.serving.worker.devices.device import DeviceFacts, DeviceStatus
 from modelyard.serving.worker.devices.telemetry import Telemetry
 from modelyard.serving.worker.llama_trial import Computable, Everything
 from modelyard.serving.worker.residency.draft_model import with_draft
 from modelyard.serving.worker.residency.engine_process import EngineStarter
-from modelyard.serving.worker.residency.eviction import DeviceFull, MemoryBudget, choose_victims
+from modelyard.serving.worker.residency.eviction import (
+    DeviceFull,
+    MemoryBudget,
+    choose_victims,
+    restart_delay,
+)
 from modelyard.serving.worker.residency.fit import fitted
 from modelyard.serving.worker.residency.forecast import Forecaster
 from modelyard.serving.worker.residency.launch import Launch
@@ -50,6 +56,7 @@ class Residency:
     changed: Callable[[], None]
     patience_s: float = PATIENCE_S
     computable: Computable = field(default_factory=Everything)
+    restart_delay: Callable[[int, float], float] = restart_delay
     _residents: dict[str, Resident] = field(default_factory=dict[str, Resident])
     _admitting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _draining: bool = False
@@ -118,7 +125,7 @@ class Residency:
         )
 
     @property
-    def paces(self) -> dict[str, Mapping[str, Sequence[float]]]:
+    def paces(self) -> dict[str, Speeds]:
         """How fast each version that has worked goes here, by its id."""
         return {
             version_id: resident.activity.paces
@@ -159,7 +166,14 @@ class Residency:
             config = await self._fit(config, version)
             forecast = await asyncio.to_thread(self.forecaster.predict, config, version)
             await self._make_room(version.ref, forecast.expected.total)
-            resident = Resident(config, forecast, self.starter, held.pop_all().close, self.changed)
+            resident = Resident(
+                config=config,
+                forecast=forecast,
+                starter=self.starter,
+                release=held.pop_all().close,
+                changed=self.changed,
+                restart_delay=self.restart_delay,
+            )
         before = self._residents.get(version_id)
         if before is not None:
             resident.failures = before.failures.as_of(time.monotonic())
@@ -194,7 +208,7 @@ class Residency:
 
     async def _measure(self) -> MemoryBudget:
         facts = await self.telemetry.sample()
-        if facts.status in (DeviceStatus.ERROR, DeviceStatus.MAINTENANCE):
+        if not facts.takes_work:
             raise DeviceFailed(
                 f"{facts.gpu_id} ({facts.name}) takes no work: {facts.reason}.",
                 fix="Ask another worker, or see to the device; `modelyard gpus` lets it work "

@@ -57,13 +57,17 @@ class Unloaded(ServingError):
 
 @dataclass(slots=True, eq=False)
 class Resident:
-    """Keeps one engine process; `release` gives its files back, `changed` tells who reports."""
+    """Keeps one engine process; `release` gives its files back, `changed` tells who reports.
+
+    `restart_delay` is seconds before the next start, by failures in a row and a chance of 0..1.
+    """
 
     config: EngineConfig
     forecast: Forecast
     starter: EngineStarter
     release: Callable[[], None]
     changed: Callable[[], None]
+    restart_delay: Callable[[int, float], float] = restart_delay
     failures: LoadFailures = field(default_factory=LoadFailures)
     state: EngineState = EngineState.LOADING
     process: EngineProcess | None = None
@@ -201,4 +205,4 @@ class Resident:
             _log.error("engine_given_up", model=self.name, reason=str(error))
 
     async def _pause(self, failures: int) -> None:
-        await asyncio.sleep(restart_delay(failures, random.random()))  # noqa: S311  jitter
+        await asyncio.sleep(self.restart_delay(failures, random.random()))  # noqa: S311  jitter

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import event, update
 
 from modelyard.registry.database import Database, utc_now
-from modelyard.registry.runs import recorder as run_module
 from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
 from modelyard.registry.runs.tables import RunRow
@@ -59,11 +58,9 @@ def test_a_finished_run_stays_as_it_was_finished(board: RunBoard) -> None:
     assert [(v.state, v.message) for v in board.list()] == [(RunState.CANCELLED, "by ada")]
 
 
-def test_a_silent_run_shows_as_interrupted(
-    board: RunBoard, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_silent_run_shows_as_interrupted(db: Database) -> None:
     """A minute without a sign of life; a finished run may be as old as it likes."""
-    monkeypatch.setattr(run_module, "BEAT_EVERY_S", 3600.0)
+    board = RunBoard(db, beat_s=3600.0)
     running, done = board.start("ingest", "a"), board.start("ingest", "b")
     done.finish(RunState.COMPLETED)
     with board.db.begin() as session:
@@ -73,11 +70,9 @@ def test_a_silent_run_shows_as_interrupted(
     running.finish(RunState.FAILED)
 
 
-def test_a_working_run_gives_signs_of_life(
-    board: RunBoard, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_working_run_gives_signs_of_life(db: Database) -> None:
     """Even while a long step reports nothing; not after its end."""
-    monkeypatch.setattr(run_module, "BEAT_EVERY_S", 0.02)
+    board = RunBoard(db, beat_s=0.02)
     beat = threading.Event()
     with board.start("ingest", "m") as run:
         run.step("quantize")

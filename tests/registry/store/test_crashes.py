@@ -14,7 +14,7 @@ import pytest
 
 from modelyard.registry.errors import FileMissing
 from modelyard.registry.store import Store
-from modelyard.registry.store import leases as leases_module
+from modelyard.registry.store.leases import FOREIGN_LIFE_S, Leases
 
 _WRITE = """
 import random, sys
@@ -134,25 +134,31 @@ def test_another_machines_lease_counts_while_it_is_fresh(tmp_path: Path) -> None
     lease = tmp_path / "leases" / f"{sha}.another-machine.00"
     lease.touch()
     assert not store.remove(sha)
-    old = time.time() - leases_module.FOREIGN_LIFE_S - 5
+    old = time.time() - FOREIGN_LIFE_S - 5
     os.utime(lease, (old, old))
     assert store.remove(sha)
     assert not lease.exists()
 
 
-def test_a_held_lease_is_kept_fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_held_lease_is_kept_fresh(tmp_path: Path) -> None:
     """For the machines that only see its age."""
-    monkeypatch.setattr(leases_module, "REFRESH_EVERY_S", 0.01)
+    lease = Leases(tmp_path, refresh_s=0.01).take("subject")
+    os.utime(lease.file, (0, 0))
+    until = time.monotonic() + 60
+    while lease.file.stat().st_mtime < 1:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    lease.end()
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_file_in_use_is_leased_until_its_use_ends(tmp_path: Path) -> None:
+    """What nobody holds may leave the store."""
     store = Store(tmp_path, 1000)
     sha = store.put([b"x"]).sha256
     with store.use(sha):
-        (lease,) = (tmp_path / "leases").glob(f"{sha}.*")
-        os.utime(lease, (0, 0))
-        until = time.monotonic() + 60
-        while lease.stat().st_mtime < 1:
-            assert time.monotonic() < until
-            time.sleep(0.01)
-    assert list((tmp_path / "leases").glob(f"{sha}.*")) == []
+        assert len([*(tmp_path / "leases").glob(f"{sha}.*")]) == 1
+    assert [*(tmp_path / "leases").glob(f"{sha}.*")] == []
 
 
 def test_use_of_an_evicted_file_says_so(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from modelyard.registry.identity.identity import Identity
 from modelyard.registry.installation import open_database
 from modelyard.serving.access.authentication import Authenticator
 from modelyard.serving.admission.open import open_gate
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.settings import GatewaySettings
 from tests.servers.redis import RedisServer
 from tests.serving.admission.gates import PATIENT, is_up, until
 from tests.serving.installation import METRICS_TOKEN, SECRET, Installation, open_installation
@@ -74,7 +74,7 @@ async def test_gateways_on_one_redis_hear_of_a_revocation(
         Authenticator(installation.identity, METRICS_TOKEN, remember_s=600),
         f"Bearer {installation.ada}",
     )
-    patient = ServingSettings(**PATIENT)
+    patient = GatewaySettings(**PATIENT)
     async with open_gate(patient, installation.database, redis.url, door.forget) as gate:
         await until(lambda: is_up(gate))
         await asyncio.sleep(0.6)

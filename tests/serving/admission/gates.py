@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from modelyard.registry.billing.quotas import QuotaChange, Quotas
@@ -14,13 +14,16 @@ from modelyard.registry.identity.identity import Identity
 from modelyard.serving.admission.gate import Admission, Gate
 from modelyard.serving.admission.open import open_gate
 from modelyard.serving.admission.redis_gate import RedisGate
+from modelyard.serving.admission.timings import SharedTimings
 from modelyard.serving.errors import Limited
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.settings import GatewaySettings
 
 SECRET = "s" * 40
 WITHIN_S = 60.0
 PATIENT: dict[str, Any] = {"redis_patience_s": 10.0}
 """Other work on the machine must not make a test's Redis look dead."""
+
+HOUR_US = 3_600_000_000
 
 OpenGate = Callable[..., AbstractAsyncContextManager[Gate]]
 
@@ -31,13 +34,14 @@ class GateHarness:
 
     db: Database
     redis_url: str
+    timings: SharedTimings = field(default_factory=SharedTimings)
 
     @asynccontextmanager
     async def gate(self, **limits: Any) -> AsyncGenerator[Gate]:
         """Once it has joined Redis, unless `joins` is False: then there is none to join."""
         joins = limits.pop("joins", True)
-        settings = ServingSettings(**(PATIENT | limits))
-        async with open_gate(settings, self.db, self.redis_url) as gate:
+        settings = GatewaySettings(**(PATIENT | limits))
+        async with open_gate(settings, self.db, self.redis_url, timings=self.timings) as gate:
             if self.redis_url and joins:
                 await until(lambda: is_up(gate))
             yield gate

@@ -16,7 +16,6 @@ import pytest
 from redis import Redis
 
 from modelyard.registry.ports import choose_port
-from modelyard.serving.admission import address
 from modelyard.serving.admission.address import Address
 from modelyard.serving.admission.pipe import Pipe, RedisGone, Script
 from tests.servers.redis import RedisServer
@@ -33,15 +32,14 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
     return "asyncio", {"use_uvloop": True}
 
 
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine it takes its time to come in."""
-    monkeypatch.setattr(address, "CONNECT_S", 60.0)
+PATIENCE_S = 60.0
+"""On a busy machine it takes its time to come in."""
 
 
 @asynccontextmanager
 async def piped(url: str, lost: list[str] | None = None) -> AsyncGenerator[Pipe]:
-    pipe = await Address.of(url).connect(lambda: lost.append("lost") if lost is not None else None)
+    address = Address.of(url, PATIENCE_S)
+    pipe = await address.connect(lambda: lost.append("lost") if lost is not None else None)
     yield pipe
     pipe.end("the test is over")
 
@@ -167,6 +165,6 @@ async def test_password_database_and_tls_are_in_the_url(tmp_path: Path) -> None:
                 assert await pipe.ask("SET", "here", "1") == b"OK"
                 assert b"db=3" in await pipe.ask("CLIENT", "INFO")
         with pytest.raises(RedisGone, match="WRONGPASS"):
-            await Address.of(f"redis://:guess@127.0.0.1:{plain}").connect(lambda: None)
+            await Address.of(f"redis://:guess@127.0.0.1:{plain}", PATIENCE_S).connect(lambda: None)
         with pytest.raises(ssl.SSLError):
-            await Address.of(f"rediss://localhost:{encrypted}").connect(lambda: None)
+            await Address.of(f"rediss://localhost:{encrypted}", PATIENCE_S).connect(lambda: None)

@@ -4,24 +4,26 @@ import asyncio
 import os
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 from redis import Redis
 
 from modelyard.registry.billing.quotas import Quotas
-from modelyard.serving.admission import keys, membership
+from modelyard.serving.admission import keys
 from modelyard.serving.admission.gate import Gate
 from modelyard.serving.admission.redis_gate import RedisGate
+from modelyard.serving.admission.timings import SharedTimings
 from tests.servers.redis import RedisServer
-from tests.serving.admission.gates import GateHarness, is_up, let_in, until
+from tests.serving.admission.gates import HOUR_US, GateHarness, is_up, let_in, until
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def shared(shared: GateHarness) -> GateHarness:
     """A gateway that a slow machine keeps from speaking still counts as living."""
-    monkeypatch.setattr(membership, "ALIVE_US", 3_600_000_000)
+    return replace(shared, timings=SharedTimings(alive_us=HOUR_US))
 
 
 async def know_each_other(gates: list[Gate]) -> None:

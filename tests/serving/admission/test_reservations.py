@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -24,14 +23,15 @@ from redis import Redis
 
 from modelyard.registry.billing.quotas import Quota
 from modelyard.registry.database import Database
-from modelyard.serving.admission import keys, membership, redis_gate
+from modelyard.serving.admission import keys
 from modelyard.serving.admission.counts import RequestCounts
 from modelyard.serving.admission.gate import Admission, Gate
 from modelyard.serving.admission.limits import Limits, Rate
 from modelyard.serving.admission.redis_gate import RedisGate
+from modelyard.serving.admission.timings import SharedTimings
 from modelyard.serving.errors import Limited
 from tests.servers.redis import RedisServer
-from tests.serving.admission.gates import GateHarness, tried
+from tests.serving.admission.gates import HOUR_US, GateHarness, tried
 
 T = TypeVar("T")
 USERS = st.sampled_from(["ada", "bob"])
@@ -111,7 +111,8 @@ class SharedMachine(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.folder = tempfile.mkdtemp()
         file = shutil.copy(self.template, self.folder)
-        self.place = GateHarness(Database.connect(f"sqlite:///{file}"), self.redis.url)
+        patient = SharedTimings(lease_us=HOUR_US)  # the test itself lets leases run out
+        self.place = GateHarness(Database.connect(f"sqlite:///{file}"), self.redis.url, patient)
         self.ids = {name: self.place.user(name) for name in ("ada", "bob")}
         for user_id in self.ids.values():
             self.place.limit(user_id, REQUESTS)
@@ -278,10 +279,8 @@ def test_counts_agree_with_a_plain_model(full_length: int) -> None:
 
 
 def test_nothing_leaks_whatever_dies(
-    redis: RedisServer, sqlite_template: Path, full_length: int, monkeypatch: pytest.MonkeyPatch
+    redis: RedisServer, sqlite_template: Path, full_length: int
 ) -> None:
     """In flight is what is live; a quota is what was used and what is live; nothing is below 0."""
-    for module in (redis_gate, membership):  # the test itself lets leases run out
-        monkeypatch.setattr(module, "LEASE_US", 3_600_000_000)
     SharedMachine.redis, SharedMachine.template = redis, sqlite_template
     run_state_machine_as_test(SharedMachine, settings=_sized(4 * full_length, 12))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving.installation import NOBODY, SCRAPING, Installation, once_it_speaks
+from tests.serving.installation import NOBODY, SCRAPING, Installation, device_report, once_it_speaks
 
 pytestmark = pytest.mark.anyio
 
@@ -166,7 +166,7 @@ async def test_a_dead_engine_costs_one_more_try_elsewhere(lite: Installation) ->
     with lite.engine(version):
         lite.worker("cpu-1")
         lite.ready(version, NOBODY, "cpu-1")
-        lite.fleet.heartbeat("cpu-0", {"status": "busy", "active_requests": 9})
+        lite.fleet.heartbeat("cpu-0", device_report(status="busy", active_requests=9))
         async with lite.client(lite.ada) as client:
             answer = await client.post(CHAT, json=ask("talker", max_tokens=1))
     assert answer.status_code == 200

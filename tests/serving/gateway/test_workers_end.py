@@ -70,7 +70,7 @@ class ThreeWorkers:
         (worker,) = [
             w for w in self.installation.fleet.workers(ALIVE_S) if w.device_id == device_id
         ]
-        return int(worker.device["active_requests"]) + int(worker.device["queued_requests"])
+        return worker.device.requests
 
     def kill(self, node: str) -> None:
         """End a worker by SIGKILL; returns once its engines have followed it."""

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.database import Database
-from modelyard.serving.metering import journal as journals
 from modelyard.serving.metering.journal import Journal
 from tests.serving.metering.rows import lost
 
@@ -91,10 +90,9 @@ def test_a_torn_line_costs_only_itself(book: UsageBook, tmp_path: Path) -> None:
     assert journal.recover(book) == 1
 
 
-def test_files_go_with_their_last_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_go_with_their_last_request(tmp_path: Path) -> None:
     """A full file stays until all in it is settled, one is kept; an empty journal leaves none."""
-    monkeypatch.setattr(journals, "BYTES", 1000)
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, segment_bytes=1000)
     segments = [journal.reserve(lost()) for _ in range(10)]
     assert len(files(tmp_path)) > 2
     journal.settle(segments)
@@ -103,13 +101,10 @@ def test_files_go_with_their_last_request(tmp_path: Path, monkeypatch: pytest.Mo
     assert files(tmp_path) == []
 
 
-def test_a_file_that_is_used_again_has_forgotten(
-    book: UsageBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_is_used_again_has_forgotten(book: UsageBook, tmp_path: Path) -> None:
     """What was in it is settled: a process that dies later leaves only what came since."""
     reserved = lost()
-    monkeypatch.setattr(journals, "BYTES", 3 * (len(msgspec.json.encode(reserved)) + 1))
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, segment_bytes=3 * (len(msgspec.json.encode(reserved)) + 1))
     journal.settle([journal.reserve(reserved) for _ in range(9)])
     before = set(files(tmp_path))
     last = [journal.reserve(lost()) for _ in range(2)]

@@ -11,12 +11,10 @@ from sqlalchemy import text
 
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.database import Database
-from modelyard.serving.metering import bookkeeper
-from modelyard.serving.metering import open_requests as ledgers
 from modelyard.serving.metering.access_log import AccessLog
-from modelyard.serving.metering.bookkeeper import Bookkeeper
+from modelyard.serving.metering.bookkeeper import EVERY_S, Bookkeeper
 from modelyard.serving.metering.journal import Journal
-from modelyard.serving.metering.open_requests import OpenRequests
+from modelyard.serving.metering.open_requests import AT_MOST, OpenRequests
 from modelyard.serving.observability.request_record import RequestRecord
 from modelyard.serving.wire.openai.usage import TokenCounts
 from tests.serving.metering.rows import lost
@@ -30,8 +28,11 @@ def book(sqlite_url: str) -> UsageBook:
 
 
 @asynccontextmanager
-async def running(book: UsageBook, folder: Path, log: str = "") -> AsyncGenerator[OpenRequests]:
-    async with Bookkeeper.at_work(book, Journal(folder / "usage"), AccessLog(log)) as ledger:
+async def running(
+    book: UsageBook, folder: Path, log: str = "", at_most: int = AT_MOST
+) -> AsyncGenerator[OpenRequests]:
+    ledger = OpenRequests(Journal(folder / "usage"), at_most)
+    async with Bookkeeper.at_work(book, ledger, AccessLog(log), retry_s=0.1):
         yield ledger
 
 
@@ -73,16 +74,13 @@ async def test_the_last_rows_are_written_at_the_end(book: UsageBook, tmp_path: P
     assert list((tmp_path / "usage").glob("*")) == []
 
 
-async def test_rows_wait_for_the_database(
-    book: UsageBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_rows_wait_for_the_database(book: UsageBook, tmp_path: Path) -> None:
     """While it is away they are kept; when it is back each is in it once."""
-    monkeypatch.setattr(bookkeeper, "RETRY_S", 0.1)
     rename(book, "usage", "away")
     async with running(book, tmp_path) as ledger:
         for _ in range(3):
             answer(ledger)
-        await asyncio.sleep(bookkeeper.EVERY_S + 0.2)
+        await asyncio.sleep(EVERY_S + 0.2)
         answer(ledger)
         rename(book, "away", "usage")
         await until(book, 4)
@@ -90,12 +88,11 @@ async def test_rows_wait_for_the_database(
 
 
 async def test_rows_that_cannot_be_kept_in_memory_go_to_disk(
-    book: UsageBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    book: UsageBook, tmp_path: Path
 ) -> None:
     """And from there into the ledger, even where the process ended meanwhile."""
-    monkeypatch.setattr(ledgers, "AT_MOST", 5)
     rename(book, "usage", "away")
-    async with running(book, tmp_path) as ledger:
+    async with running(book, tmp_path, at_most=5) as ledger:
         for _ in range(12):
             answer(ledger)
     rename(book, "away", "usage")

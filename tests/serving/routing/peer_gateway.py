@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from modelyard.registry.fleet.fleet import EngineState, EngineView, Fleet, WorkerView
+from modelyard.registry.fleet.report import DeviceReport
 from modelyard.serving.admission.redis_gate import RedisGate
-from modelyard.serving.routing import peer_exchange
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshot, FleetSnapshotCache
 from modelyard.serving.routing.peer_exchange import PeerExchange
 from modelyard.serving.routing.policy.fleet_state import PendingRequest, WorkerState
@@ -37,8 +37,8 @@ def fleet(**busy: int) -> FleetSnapshot:
     return FleetSnapshot(workers, engines)
 
 
-def _device(busy: int) -> dict[str, object]:
-    return {"name": "card", "slots": 4, "active_requests": busy}
+def _device(busy: int) -> DeviceReport:
+    return DeviceReport(name="card", slots=4, active_requests=busy)
 
 
 @dataclass(slots=True)
@@ -48,35 +48,38 @@ class PeerGateway:
     gate: RedisGate
     router: Router
     stack: AsyncExitStack
+    clock: Callable[[], float]
     pending_requests: list[PendingRequest] = field(default_factory=list[PendingRequest])
 
     @classmethod
-    async def join(cls, place: GateHarness) -> "PeerGateway":
+    async def join(
+        cls, place: GateHarness, clock: Callable[[], float] = time.monotonic
+    ) -> "PeerGateway":
         stack = AsyncExitStack()
         gate = await stack.enter_async_context(place.gate())
         assert isinstance(gate, RedisGate)
         upstream = await stack.enter_async_context(Upstream.open(TOKEN, silent_s=60))
         router = Router(FleetSnapshotCache(Fleet(place.db), 15), upstream, RunningRequests(), 5)
-        router.fleet_sync.update(fleet(), peer_exchange.time.monotonic())
-        return cls(gate, router, stack)
+        router.fleet_sync.update(fleet(), clock())
+        return cls(gate, router, stack, clock)
 
     @property
     def workers(self) -> dict[str, WorkerState]:
         return {worker.device_id: worker for worker in self.router.core.cluster.workers}
 
     async def speak(self) -> None:
-        await PeerExchange(self.router, self.gate).exchange()
+        await PeerExchange(self.router, self.gate, self.clock).exchange()
 
     def submit(self, tokens: int) -> PendingRequest:
         work = RoutedRequest("r", "ada", prompt_tokens=tokens)
-        pending = self.router.core.submit(work, "a", peer_exchange.time.monotonic())
+        pending = self.router.core.submit(work, "a", self.clock())
         self.pending_requests.append(pending)
         self.router.act()
         return pending
 
     def finish(self, pending: PendingRequest) -> None:
         self.pending_requests.remove(pending)
-        self.router.core.finished(pending, peer_exchange.time.monotonic())
+        self.router.core.finished(pending, self.clock())
 
 
 async def until(is_so: Callable[[], bool], within_s: float = 60.0) -> None:

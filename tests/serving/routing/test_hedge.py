@@ -14,7 +14,7 @@ from modelyard.registry.billing.tables import UsageRow
 from modelyard.registry.catalog.model import ModelVersion
 from modelyard.serving.routing.retries import FLOOR, SHARE
 from modelyard.serving.routing.router import Router
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.settings import GatewaySettings
 from tests.serving.engines.processes import StartedEngine, engine_process
 from tests.serving.installation import TOKEN, Installation, state
 from tests.serving.routing.stand_in import StandIn
@@ -127,7 +127,7 @@ async def test_it_is_off_unless_it_is_asked_for(
     installation: Installation, version: ModelVersion
 ) -> None:
     """Nobody is sent a request twice, however long the first takes."""
-    assert ServingSettings.model_fields["hedge_after_s"].default == 0
+    assert GatewaySettings.model_fields["hedge_after_s"].default == 0
     with ExitStack() as stack:
         engines(stack, installation, version, 0.6, 0.0)
         async with door(installation, hedge_after_s=0.0) as gateway:

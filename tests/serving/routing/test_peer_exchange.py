@@ -4,10 +4,9 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
 import pytest
@@ -23,15 +22,18 @@ from hypothesis.stateful import (
 from redis import Redis
 
 from modelyard.registry.database import Database
-from modelyard.serving.admission import keys, redis_gate
+from modelyard.serving.admission import keys
 from modelyard.serving.admission.redis_gate import RedisGate
-from modelyard.serving.routing import peer_exchange
+from modelyard.serving.admission.timings import SharedTimings
 from modelyard.serving.routing.fleet.peer_loads import FRESH_S
 from tests.servers.redis import RedisServer, running_redis
 from tests.serving.admission.gates import GateHarness
 from tests.serving.routing.peer_gateway import DEVICES, PeerGateway, fleet, until
 
 T = TypeVar("T")
+PATIENT = SharedTimings(load_lease_ms=3_600_000)
+"""What was told holds however slow the machine is; the dead are let expire by hand."""
+
 GATEWAYS = 3
 
 
@@ -46,7 +48,7 @@ class Fellowship(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.folder = tempfile.mkdtemp()
         file = shutil.copy(self.template, self.folder)
-        self.place = GateHarness(Database.connect(f"sqlite:///{file}"), self.redis.url)
+        self.place = GateHarness(Database.connect(f"sqlite:///{file}"), self.redis.url, PATIENT)
         self.client = Redis.from_url(self.redis.url)
         self.client.flushall()
         self.members = [self.run(PeerGateway.join(self.place)) for _ in range(GATEWAYS)]
@@ -144,12 +146,6 @@ class Fellowship(RuleBasedStateMachine):
                 assert min(worker.others, worker.others_s, worker.sent) >= 0
 
 
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was told holds however slow the machine is; the dead are let expire by hand."""
-    monkeypatch.setattr(redis_gate, "LOAD_LEASE_MS", 3_600_000)
-
-
 @pytest.fixture(scope="module")
 def redis() -> Generator[RedisServer]:
     with running_redis() as server:
@@ -166,9 +162,11 @@ def test_no_share_leaks_whatever_dies(
 
 
 @contextmanager
-def two(place: GateHarness) -> Generator[tuple[asyncio.Runner, PeerGateway, PeerGateway]]:
+def two(
+    place: GateHarness, clock: Callable[[], float] = time.monotonic
+) -> Generator[tuple[asyncio.Runner, PeerGateway, PeerGateway]]:
     with asyncio.Runner() as runner:
-        first, second = (runner.run(PeerGateway.join(place)) for _ in range(2))
+        first, second = (runner.run(PeerGateway.join(place, clock)) for _ in range(2))
         runner.run(until(lambda: None not in {first.gate.pipe, second.gate.pipe}))
         yield runner, first, second
         for peer in (first, second):
@@ -182,17 +180,14 @@ def place(sqlite_url: str, redis: RedisServer) -> Generator[GateHarness]:
     with Redis.from_url(redis.url) as client:
         client.flushall()
     database = Database.connect(sqlite_url)
-    yield GateHarness(database, redis.url)
+    yield GateHarness(database, redis.url, PATIENT)
     database.close()
 
 
-def test_a_prompt_is_sent_where_no_other_gateway_has_one(
-    place: GateHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_prompt_is_sent_where_no_other_gateway_has_one(place: GateHarness) -> None:
     """Its seconds count, not its being one request: long ones are avoided, short ones are not."""
     at = time.monotonic()
-    monkeypatch.setattr(peer_exchange, "time", SimpleNamespace(monotonic=lambda: at))
-    with two(place) as (runner, first, second):
+    with two(place, lambda: at) as (runner, first, second):
         (long, *_), (other, *_) = [first.submit(8000) for _ in range(2)], [first.submit(4000)]
         runner.run(first.speak())
         runner.run(second.speak())

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from modelyard.serving.upstream import answer as answers
 from modelyard.serving.upstream.answer import HttpAnswer
 from modelyard.serving.upstream.connection import MOST_HEAD
 from modelyard.serving.upstream.pool import Pool
@@ -216,9 +215,8 @@ async def test_an_engine_waits_for_a_reader_that_does_not_read() -> None:
     assert server.connections == 1
 
 
-async def test_an_answer_beyond_all_bounds_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_beyond_all_bounds_is_given_up() -> None:
     """Whole answers are held in memory: there is a most."""
-    monkeypatch.setattr(answers, "MOST_WHOLE", 10_000)
 
     async def much(_server: ScriptedServer, _reader: object, writer: asyncio.StreamWriter) -> None:
         writer.write(CHUNKED)
@@ -229,7 +227,7 @@ async def test_an_answer_beyond_all_bounds_is_given_up(monkeypatch: pytest.Monke
     async with both(much) as (pool, server):
         answer = await ask(pool, server)
         with pytest.raises(EngineGone, match="more than"):
-            await answer.read()
+            await answer.read(most=10_000)
 
 
 @pytest.mark.parametrize(

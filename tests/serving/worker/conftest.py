@@ -3,14 +3,11 @@
 from collections.abc import Generator
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.database import Database
 from modelyard.registry.store import Store
-from modelyard.serving.worker import activity
-from modelyard.serving.worker.devices import telemetry
 from tests.serving.worker.filled_catalog import FilledCatalog
 
 
@@ -18,13 +15,6 @@ from tests.serving.worker.filled_catalog import FilledCatalog
 def anyio_backend() -> str:
     """The product runs on asyncio alone."""
     return "asyncio"
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Engines and devices have time to answer: a machine that stands still is not a dead one."""
-    monkeypatch.setattr(activity, "ANSWER", aiohttp.ClientTimeout(total=60))
-    monkeypatch.setattr(telemetry, "ANSWER_S", 60.0)
 
 
 @pytest.fixture

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 import aiohttp
 import psutil
 
+from modelyard.registry.fleet.device_facts import DeviceFacts, DeviceStatus
 from modelyard.registry.fleet.memory_observations import MemoryObservations
 from modelyard.serving.worker.activity import ActivityReader
-from modelyard.serving.worker.devices.device import DeviceFacts, DeviceStatus
 from modelyard.serving.worker.devices.telemetry import Telemetry
 from modelyard.serving.worker.llama_trial import Computable, Everything
 from modelyard.serving.worker.residency.engine_process import COMMAND, EngineStarter
+from modelyard.serving.worker.residency.eviction import restart_delay
 from modelyard.serving.worker.residency.forecast import Forecaster
 from modelyard.serving.worker.residency.launch import Launch
 from modelyard.serving.worker.residency.residency import Residency
@@ -102,7 +103,10 @@ async def open_harness(
     command: tuple[str, ...] = COMMAND,
     patience_s: float = 60.0,
     computable: Computable | None = None,
+    answer_s: float = 60.0,
+    delay: Callable[[int, float], float] = restart_delay,
 ) -> AsyncGenerator[ResidencyHarness]:
+    """Engines and devices have time to answer: a machine that stands still is not a dead one."""
     device = PaperDevice(memory)
     others = frozenset(child.pid for child in psutil.Process().children())
     async with aiohttp.ClientSession(headers={"authorization": f"Bearer {TOKEN}"}) as session:
@@ -111,12 +115,13 @@ async def open_harness(
             forecaster=Forecaster(MemoryObservations(catalog_files.catalog.db), "paper"),
             launch=Launch("127.0.0.1", TOKEN, 0, 2, 1, 0, drain_s=60.0),
             starter=EngineStarter(120.0, command=command),
-            telemetry=await Telemetry.open(device),
-            reader=ActivityReader(session),
+            telemetry=await Telemetry.open(device, answer_s=60.0),
+            reader=ActivityReader(session, answer_s),
             memory_fraction=0.9,
             changed=lambda: None,
             patience_s=patience_s,
             computable=computable or Everything(),
+            restart_delay=delay,
         )
         try:
             yield ResidencyHarness(residency, device, session, others)

@@ -31,6 +31,7 @@ async def test_a_database_that_fails_does_not_stop_the_worker(catalog_files: Fil
         harness.residency.changed = changed.set
         reporter = Reporter(
             Fleet(database),
+            DeviceOrders(database),
             "http://127.0.0.1:1",
             1,
             harness.residency.telemetry,
@@ -73,6 +74,7 @@ async def test_a_heartbeat_says_how_fast_each_version_goes(
                 assert said.status == 200
         reporter = Reporter(
             Fleet(catalog_files.catalog.db),
+            DeviceOrders(catalog_files.catalog.db),
             "http://127.0.0.1:1",
             1,
             residency.telemetry,
@@ -85,7 +87,7 @@ async def test_a_heartbeat_says_how_fast_each_version_goes(
         await harness.until(lambda: _steps(reporter, version.id) == 3)
         task.cancel()
         await asyncio.wait([task])
-        told = reporter.fleet.workers()[0].device["paces"]
+        told = reporter.fleet.workers()[0].device.paces
         assert told.keys() == {version.id}
         ((size, (steps, tokens_per_s)),) = told[version.id].items()
         assert (size, steps) == ("8", 3)
@@ -93,7 +95,7 @@ async def test_a_heartbeat_says_how_fast_each_version_goes(
 
 
 def _steps(reporter: Reporter, version_id: str) -> int:
-    paces = reporter.fleet.workers()[0].device["paces"].get(version_id, {})
+    paces = reporter.fleet.workers()[0].device.paces.get(version_id, {})
     return sum(steps for steps, _ in paces.values())
 
 
@@ -107,6 +109,7 @@ async def test_maintenance_keeps_loads_away_and_what_runs_stays(
         residency = harness.residency
         reporter = Reporter(
             Fleet(database),
+            DeviceOrders(database),
             "http://127.0.0.1:1",
             1,
             residency.telemetry,
@@ -119,13 +122,13 @@ async def test_maintenance_keeps_loads_away_and_what_runs_stays(
         await reporter.register(residency.reader)
         task = asyncio.create_task(reporter.beat(0.05))
         (row,) = reporter.fleet.workers()
-        assert (row.device["status"], row.device["reason"]) == ("maintenance", "new fan")
+        assert (row.device.status, row.device.reason) == ("maintenance", "new fan")
         other = catalog_files.add("a/two")
         with pytest.raises(DeviceFailed, match="new fan"):
             await residency.ensure(other.id)
         assert await residency.ensure(running.config.version_id) is running
         orders.set_maintenance("paper-0", on=False, reason="", by="ada")
-        await harness.until(lambda: reporter.fleet.workers()[0].device["status"] == "available")
+        await harness.until(lambda: reporter.fleet.workers()[0].device.status == "available")
         await residency.ensure(other.id)
         history = DeviceHistory(database)
         start = utc_now() - timedelta(minutes=1)

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from modelyard.registry.fleet.fleet import Fleet, WorkerView
+from modelyard.registry.fleet.report import DeviceReport
 from modelyard.registry.secrets import internal_token
 from tests.serving.worker.filled_catalog import FilledCatalog
 
@@ -110,7 +111,7 @@ async def test_a_worker_says_what_it_is_and_what_it_has_loaded(installation: Wor
         first = installation.row()
         assert first is not None
         assert (first.device_id, first.pid) == ("cpu-0", process.pid)
-        assert first.device["memory_total"] > 0
+        assert first.device.memory_total
         url = await installation.load(version.id)
         await installation.until(
             lambda: [e for e in installation.fleet.engines() if e.state == "ready"]
@@ -164,7 +165,7 @@ async def test_sigterm_lets_streams_finish_and_removes_the_rows(
         body = {"prompt": "Say", "max_tokens": 240}
         whole = asyncio.create_task(_said(session, url, body))
         await installation.until(
-            lambda: (row := installation.row()) and row.device["active_requests"] == 1
+            lambda: (row := installation.row()) and row.device.active_requests == 1
         )
         process.send_signal(signal.SIGTERM)
         await installation.until(lambda: installation.row() is None)
@@ -217,7 +218,7 @@ async def test_a_worker_that_was_replaced_ends_and_leaves_the_row_alone(
 ) -> None:
     """Frozen for a while and taken for dead: it sees its successor, and goes."""
     async with working(installation) as process:
-        installation.fleet.register_worker("cpu-0", "http://127.0.0.1:9", 1, {})
+        installation.fleet.register_worker("cpu-0", "http://127.0.0.1:9", 1, DeviceReport())
         assert await asyncio.to_thread(process.wait, 60) != 0
         assert "was taken over" in installation.log()
         row = installation.row()

@@ -1,6 +1,7 @@
 """Cards follow the embedder: embedded when one appears or changes, and where a run was stopped."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,12 +105,9 @@ class Stopped(BaseException):
 
 
 def test_a_run_that_is_stopped_is_continued(
-    recarder: Recarder,
-    encoder: Callable[[str, int], ModelVersion],
-    monkeypatch: pytest.MonkeyPatch,
+    recarder: Recarder, encoder: Callable[[str, int], ModelVersion]
 ) -> None:
     """What was embedded is not embedded again."""
-    monkeypatch.setattr("modelyard.flows.steps.publish.recard.AT_ONCE", 2)
     version, heard = encoder("ada/encoder", 0), list[int]()
 
     def stop(done: int, total: int) -> None:
@@ -117,7 +115,7 @@ def test_a_run_that_is_stopped_is_continued(
             raise Stopped
 
     with pytest.raises(Stopped):
-        recarder.renew(stop)
+        replace(recarder, at_once=2).renew(stop)
     assert makers(recarder).count(version.id) == 2
     recarder.renew(lambda _, total: heard.append(total))
     assert heard == [2]

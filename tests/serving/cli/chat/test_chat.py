@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.serving.installation import DEVICE, Installation, open_installation
+from tests.serving.installation import Installation, device_report, open_installation
 from tests.serving.processes import MODELYARD, GatewayProcess, environment, gateway_process
 
 pytestmark = pytest.mark.slow
@@ -45,9 +45,8 @@ def gateway(installation: Installation) -> Generator[GatewayProcess]:
 
 @pytest.fixture
 def env(installation: Installation, gateway: GatewayProcess) -> dict[str, str]:
-    installation.fleet.heartbeat(
-        "cpu-0", DEVICE
-    )  # no worker runs that would give its signs of life
+    # No worker runs that would give its signs of life.
+    installation.fleet.heartbeat("cpu-0", device_report())
     return environment(installation.settings.data_dir, installation.settings.database_url) | {
         "MODELYARD_GATEWAY_URL": gateway.url,
         "MODELYARD_API_KEY": installation.ada,

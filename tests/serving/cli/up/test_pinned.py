@@ -6,7 +6,7 @@ import pytest
 
 from modelyard.registry.settings import RegistrySettings, load
 from modelyard.serving.cli.up.pinned import pinned
-from modelyard.serving.settings import ServingSettings
+from modelyard.serving.settings import GatewaySettings
 
 FILES = (
     "MODELYARD_CONFIG",
@@ -29,7 +29,7 @@ def test_every_file_is_named_by_its_whole_path(
     for name in FILES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    told = pinned(load(RegistrySettings), load(ServingSettings))
+    told = pinned(load(RegistrySettings), load(GatewaySettings))
     assert told == {
         "MODELYARD_CONFIG": f"{tmp_path}/modelyard.toml",
         "MODELYARD_DATA_DIR": f"{tmp_path}/kept",
@@ -42,11 +42,11 @@ def test_every_file_is_named_by_its_whole_path(
     monkeypatch.chdir(tmp_path / "elsewhere")
     for name, value in told.items():
         monkeypatch.setenv(name, value)
-    assert pinned(load(RegistrySettings), load(ServingSettings)) == told
+    assert pinned(load(RegistrySettings), load(GatewaySettings)) == told
 
 
 def test_what_is_not_set_stays_so(tmp_path: Path) -> None:
     """A child takes the usual place, and standard output is no file."""
-    told = pinned(RegistrySettings(data_dir=tmp_path), ServingSettings(access_log="-"))
+    told = pinned(RegistrySettings(data_dir=tmp_path), GatewaySettings(access_log="-"))
     assert set(told) == {"MODELYARD_CONFIG", "MODELYARD_DATA_DIR", "MODELYARD_ACCESS_LOG"}
     assert told["MODELYARD_ACCESS_LOG"] == "-"

@@ -156,17 +156,15 @@ async def test_an_adapter_of_another_model_is_refused(
             await engine.prepare(GenerationRequest("hello", adapter=model))
 
 
-def test_the_least_used_adapter_leaves_and_comes_back(
-    adapter_files: AdapterFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_least_used_adapter_leaves_and_comes_back(adapter_files: AdapterFixture) -> None:
     """With room for one, two take turns all the same."""
-    monkeypatch.setattr("modelyard.serving.engines.llama_cpp.adapters.MOST_LOADED", 1)
-    monkeypatch.setattr("modelyard.serving.engines.llama_cpp.adapters.TURN_S", 0.0)
     parts = [
         PlayedRequest(_prompt(9, n), limit=30, adapter=adapter_files.adapters[n % 3])
         for n in range(6)
     ]
     with adapter_files.engine() as engine:
+        engine.scheduler.adapters.most_loaded = 1
+        engine.scheduler.turns.turn_s = 0.0
         adapter_files.check(parts, play(engine, parts))
 
 

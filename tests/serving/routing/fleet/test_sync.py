@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from modelyard.registry.fleet.device_facts import DeviceStatus
 from modelyard.registry.fleet.fleet import EngineState, EngineView, WorkerView
+from modelyard.registry.fleet.report import DeviceReport
 from modelyard.serving.routing.fleet.ejection import Ejection
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshot
 from modelyard.serving.routing.fleet.sync import (
@@ -25,8 +28,8 @@ from modelyard.serving.upstream.target import Target
 BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def worker(device_id: str, beat: int = 0, **facts: object) -> WorkerView:
-    device = {"name": "card", "slots": 8, **facts}
+def worker(device_id: str, beat: int = 0, **facts: Any) -> WorkerView:
+    device = replace(DeviceReport(name="card", slots=8), **facts)
     at = BEGIN + timedelta(seconds=beat)
     return WorkerView(device_id, f"http://{device_id}", 1, device, BEGIN, at)
 
@@ -123,7 +126,7 @@ def test_what_is_held_for_a_worker_in_error_goes_elsewhere() -> None:
     pending_requests = [seen.core.submit(RoutedRequest("r", "ada"), "a", 0.0) for _ in range(6)]
     held = seen.core.cluster.workers[0].held
     assert held
-    failed = replace(one, device={**one.device, "status": "error"})
+    failed = replace(one, device=replace(one.device, status=DeviceStatus.ERROR))
     seen.update(look(failed, two), 1.0)
     assert not seen.core.cluster.workers[0].held
     assert len(seen.core.cluster.workers[1].held) == 4

@@ -4,8 +4,8 @@ import time
 
 import psutil
 
+from modelyard.registry.fleet.device_facts import DeviceStatus
 from modelyard.serving.worker.devices.cpu import Cpu
-from modelyard.serving.worker.devices.device import DeviceStatus
 
 
 def test_the_processor_has_a_name_and_the_machines_memory() -> None:

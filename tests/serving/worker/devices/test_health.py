@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from modelyard.registry.database import utc_now
+from modelyard.registry.fleet.device_facts import DeviceFacts, DeviceStatus, EccCounts, XidEvent
 from modelyard.registry.fleet.device_orders import DeviceOrder
-from modelyard.serving.worker.devices.device import DeviceFacts, DeviceStatus, EccCounts, XidEvent
 from modelyard.serving.worker.devices.health import judged
 
 NOW = utc_now()

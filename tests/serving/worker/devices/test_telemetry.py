@@ -5,10 +5,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-import pytest
-
-from modelyard.serving.worker.devices import telemetry
-from modelyard.serving.worker.devices.device import DeviceFacts, DeviceStatus
+from modelyard.registry.fleet.device_facts import DeviceFacts, DeviceStatus
 from modelyard.serving.worker.devices.telemetry import Telemetry
 from tests.serving.worker.residency_harness import PaperDevice
 
@@ -24,22 +21,20 @@ class HangingDevice(PaperDevice):
         return PaperDevice.facts(self)
 
 
-async def test_a_hanging_driver_never_stops_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hanging_driver_never_stops_the_worker() -> None:
     """Sampling returns in time; the facts go stale, become an error, and recover."""
-    monkeypatch.setattr(telemetry, "ANSWER_S", 0.05)
-    monkeypatch.setattr(telemetry, "STALE_S", 600.0)
     device = HangingDevice()
     device.gate.set()
-    watched = await Telemetry.open(device)
+    watched = await Telemetry.open(device, answer_s=0.05, stale_s=600.0)
     device.gate.clear()
     begun = time.monotonic()
     assert (await watched.sample()).status is DeviceStatus.AVAILABLE
     assert time.monotonic() - begun < 60
-    monkeypatch.setattr(telemetry, "STALE_S", 0.01)
+    watched.stale_s = 0.01
     stale = await watched.sample()
     assert (stale.status, "no answer" in stale.reason) == (DeviceStatus.ERROR, True)
     device.gate.set()
-    monkeypatch.setattr(telemetry, "ANSWER_S", 60.0)
+    watched.answer_s = 60.0
     assert (await watched.sample()).status is DeviceStatus.AVAILABLE
 
 
@@ -47,7 +42,7 @@ async def test_two_who_ask_at_once_share_one_measurement() -> None:
     """The heartbeat and a load may sample together; both get the facts."""
     device = HangingDevice()
     device.gate.set()
-    watched = await Telemetry.open(device)
+    watched = await Telemetry.open(device, answer_s=60.0)
     device.gate.clear()
     both = asyncio.gather(watched.sample(), watched.sample())
     await asyncio.sleep(0.01)

@@ -14,7 +14,6 @@ from modelyard.registry.errors import FileMissing, StorageFull, UnknownModel
 from modelyard.registry.fleet.fleet import EngineState
 from modelyard.registry.store import Store
 from modelyard.serving.errors import EngineDraining
-from modelyard.serving.worker import activity
 from modelyard.serving.worker.residency.engine_process import EngineCrashed
 from modelyard.serving.worker.residency.eviction import (
     ATTEMPTS,
@@ -72,7 +71,7 @@ async def test_a_killed_engine_comes_back_and_the_others_stream_on(
 
 
 async def test_an_engine_that_dies_again_and_again_is_restarted_ever_more_slowly(
-    catalog_files: FilledCatalog, monkeypatch: pytest.MonkeyPatch
+    catalog_files: FilledCatalog,
 ) -> None:
     """Each death soon after the last doubles the delay; no death is a quarantine."""
     delays = list[float]()
@@ -81,9 +80,8 @@ async def test_an_engine_that_dies_again_and_again_is_restarted_ever_more_slowly
         delays.append(restart_delay(failures, chance))
         return delays[-1]
 
-    monkeypatch.setattr("modelyard.serving.worker.residency.resident.restart_delay", noted)
     version = catalog_files.add("a/fragile")
-    async with open_harness(catalog_files) as harness:
+    async with open_harness(catalog_files, delay=noted) as harness:
         resident = await harness.residency.ensure(version.id)
         for _ in range(3):
             begun = time.monotonic()
@@ -269,11 +267,10 @@ async def test_closing_lets_what_is_under_way_finish_and_takes_nothing_new(
 
 
 async def test_an_engine_without_an_answer_counts_as_busy(
-    catalog_files: FilledCatalog, monkeypatch: pytest.MonkeyPatch
+    catalog_files: FilledCatalog,
 ) -> None:
     """A stopped process is not evicted for its silence."""
-    monkeypatch.setattr(activity, "ANSWER", aiohttp.ClientTimeout(total=1))
-    async with open_harness(catalog_files, patience_s=0.0) as harness:
+    async with open_harness(catalog_files, patience_s=0.0, answer_s=1.0) as harness:
         first, second = await fill(harness, catalog_files)
         for resident in (first, second):
             os.kill(pid_of(resident), signal.SIGSTOP)

@@ -1,0 +1,31 @@
+"""Settings of a worker: its device, and how it starts engines there."""
+
+from pydantic import Field
+
+from modelyard.serving.engines.settings import EngineSettings
+from modelyard.serving.settings import FleetSettings
+
+
+class WorkerSettings(FleetSettings, EngineSettings):
+    """Which device a worker has, where it listens, and how much of the device versions may fill."""
+
+    worker_host: str = Field(
+        default="127.0.0.1", description="Address the worker and its engines listen on."
+    )
+    device: str = Field(
+        default="",
+        description="Device of this worker: cpu-0, gpu-0 or a GPU's UUID; empty: the first GPU, "
+        "else the CPU.",
+    )
+    node: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9_.-]{0,60}$",
+        description="Prefix of the CPU's device id, where several machines without a GPU share "
+        "one database.",
+    )
+    device_sample_s: float = Field(
+        default=10.0, ge=1, le=3600, description="Seconds between samples of a device's history."
+    )
+    memory_fraction: float = Field(
+        default=0.9, gt=0, le=1, description="Share of a device's memory that versions may fill."
+    )
