@@ -1,4 +1,4 @@
-"""`python -m benchmarks.gateway [--quick] [--json FILE]`: the load table, and the bars.
+"""`python -m benchmarks.gateway [--quick] [--against WHEEL]`: the load table, and the bars.
 
 The gateway that is measured runs on one core, backend and clients on another. All contestants
 run at the same time and are loaded in turn, so that what else the machine does meets all alike;
@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.gateway.client import Found, GatewayLoad
-from benchmarks.gateway.compiled import compiled
+from benchmarks.gateway.compiled import compiled, unpacked
 from benchmarks.gateway.contestants import LOAD_CORE, Contestant, Field, backend
 from benchmarks.gateway.litellm import LiteLLM
-from benchmarks.gateway.report import GatewayReport
+from benchmarks.gateway.report import BEFORE, BEFORE_REDIS, GatewayReport
 
 CACHE = Path("~/.cache/modelyard-benchmarks").expanduser()
 
@@ -97,6 +97,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one short round: does it run?")
     parser.add_argument("--json", type=Path, help="write everything that was found")
     parser.add_argument("--without-litellm", action="store_true", help="install nothing")
+    parser.add_argument("--against", type=Path, metavar="WHEEL", help="an older one")
     parser.add_argument("--litellm", type=Path, default=CACHE / "litellm", help="its environment")
     given = parser.parse_args()
     litellm = None if given.without_litellm else LiteLLM.install(given.litellm)
@@ -113,6 +114,10 @@ def main() -> int:
             field.proxy("bare", "ours without policy", modules=modules),
             field.proxy("fastapi", "FastAPI + aiohttp"),
         ]
+        if given.against:
+            before = unpacked(given.against, folder / "before")
+            everybody.append(field.ours(BEFORE, modules=before))
+            everybody.append(field.ours(BEFORE_REDIS, redis, modules=before))
         if litellm:
             everybody.append(field.litellm(litellm, "LiteLLM"))
             everybody.append(field.litellm(litellm, "LiteLLM + Redis", redis))

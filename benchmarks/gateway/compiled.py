@@ -12,7 +12,11 @@ def compiled(folder: Path) -> Path:
     print("compiling the hot path …", file=sys.stderr)
     subprocess.run([ROOT / "deployments" / "wheel.sh", folder / "dist"], check=True)
     (wheel,) = (folder / "dist").glob("*.whl")
-    modules = folder / "modules"
+    return unpacked(wheel, folder / "modules")
+
+
+def unpacked(wheel: Path, modules: Path) -> Path:
+    """The modules of a wheel, without what it depends on, in a folder of their own."""
     uv = Path(sys.executable).with_name("uv")
     install = [uv, "pip", "install", "--quiet", "--no-deps", "--target", modules, wheel]
     subprocess.run(install, check=True)

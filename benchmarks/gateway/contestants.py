@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import msgspec
 
-from benchmarks.gateway.installation import prepare
+from benchmarks.gateway.installation import GatewaySite
 from benchmarks.gateway.litellm import LiteLLM
 from modelyard.registry.ports import choose_port
 
@@ -75,7 +76,7 @@ class Field:
 
     def ours(self, name: str, redis: str = "", *, modules: Path | None = None) -> Contestant:
         """The gateway of the checkout, or of other `modules`."""
-        installation = prepare(self.folder / name, self.backend, redis)
+        site = self._prepared(name, redis, modules)
         port = choose_port(0, "")
         argv = [
             sys.executable,
@@ -86,15 +87,25 @@ class Field:
             "--port",
             str(port),
         ]
-        environment = {**installation.environment, "PYTHONPATH": str(modules or "")}
-        return self._start(name, argv, port, environment, installation.key)
+        environment = {**site.environment, "PYTHONPATH": str(modules or "")}
+        return self._start(name, argv, port, environment, site.key)
+
+    def _prepared(self, name: str, redis: str, modules: Path | None) -> GatewaySite:
+        module = [sys.executable, "-P", "-m", "benchmarks.gateway.installation"]
+        environment = {**os.environ, "PYTHONPATH": _found_in(modules)}
+        site = subprocess.run(
+            [*module, self.folder / name, self.backend, redis],
+            env=environment,
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        return msgspec.json.decode(site.stdout, type=GatewaySite)
 
     def proxy(self, kind: str, name: str, *, modules: Path | None = None) -> Contestant:
         """One of the floors, with the `modules` that ours has."""
         port = choose_port(0, "")
         floor = ["benchmarks.gateway.floor", kind, str(port), self.backend]
-        found_in = [str(folder) for folder in (modules, ROOT) if folder]
-        environment = {"PYTHONPATH": os.pathsep.join(found_in)}
+        environment = {"PYTHONPATH": _found_in(modules)}
         return self._start(name, [sys.executable, "-P", "-m", *floor], port, environment, "")
 
     def litellm(self, program: LiteLLM, name: str, redis: str = "") -> Contestant:
@@ -120,6 +131,11 @@ class Field:
         url = f"http://127.0.0.1:{port}"
         pid = self.stack.enter_context(running(argv, GATEWAY_CORE, f"{url}/health/live", env))
         return Contestant(name, url + PATH, pid, key)
+
+
+def _found_in(modules: Path | None) -> str:
+    """Where children look for ours, in the given modules first, and for the benchmarks."""
+    return os.pathsep.join(str(folder) for folder in (modules, ROOT) if folder)
 
 
 @contextmanager

@@ -1,9 +1,14 @@
-"""An installation of ours over the stand-in: a user with a key, versions, an engine for each."""
+"""An installation of ours over the stand-in: a user with a key, versions, an engine for each.
 
+`python -m benchmarks.gateway.installation FOLDER BACKEND [REDIS]` makes one with the modules that
+it finds, as an older wheel knows older tables, and prints a `GatewaySite`.
+"""
+
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from pydantic import SecretStr
 
 from modelyard.registry.catalog.catalog import Catalog
@@ -22,15 +27,14 @@ _DEVICE = DeviceReport(memory_free=1, slots=4096)
 _PLENTY = str(1_000_000)
 
 
-@dataclass(frozen=True, slots=True)
-class GatewaySite:
+class GatewaySite(msgspec.Struct, frozen=True):
     """What a gateway needs to know to serve it, and a key for the load."""
 
     environment: Mapping[str, str]
     key: str
 
 
-def prepare(folder: Path, backend: str, redis: str) -> GatewaySite:
+def prepare(folder: Path, backend: str, redis: str = "") -> GatewaySite:
     """The limits are on and never reached: counting is what they cost."""
     settings = RegistrySettings(data_dir=folder, secret_key=SecretStr(_SECRET))
     database = open_database(settings)
@@ -59,3 +63,9 @@ def prepare(folder: Path, backend: str, redis: str) -> GatewaySite:
         **limits,
     }
     return GatewaySite(environment, key or "")
+
+
+if __name__ == "__main__":
+    where, backend, *redis = sys.argv[1:]
+    site = prepare(Path(where), backend, *redis)
+    sys.stdout.buffer.write(msgspec.json.encode(site))

@@ -9,6 +9,7 @@ from benchmarks.gateway.client import Found
 
 OURS, REDIS, BARE, FLOOR = "ours", "ours + Redis", "ours without policy", "FastAPI + aiohttp"
 PEER, PEER_REDIS = "LiteLLM", "LiteLLM + Redis"
+BEFORE, BEFORE_REDIS = "before", "before + Redis"
 ENGINE_MS = 500.0
 
 Rounds = Mapping[str, list[Found]]
@@ -91,6 +92,14 @@ class GatewayReport:
             yield Bar("CPU a chunk, LiteLLM against ours", _ratio(events, PEER, OURS, _chunk), 15)
         yield Bar("requests/s against FastAPI + aiohttp", _ratio(whole, OURS, FLOOR, _rate), 1.3)
         yield Bar("requests/s against ours without policy", _ratio(whole, OURS, BARE, _rate), 0.5)
+        for now, before in ((OURS, BEFORE), (REDIS, BEFORE_REDIS)):
+            if before in whole:
+                yield Bar(
+                    f"CPU a request, {now} against {before}",
+                    _ratio(whole, now, before, _cpu),
+                    1.03,
+                    at_most=True,
+                )
         for name, bar in ((OURS, 25), (REDIS, 40)):
             policy = _median(whole[name], _cpu) - _median(whole[BARE], _cpu)
             yield Bar(f"policy, CPU us a request: {name}", policy, bar, at_most=True)
