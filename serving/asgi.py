@@ -41,7 +41,6 @@ from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
 from modelyard.serving.routing.hedge import Hedge
 from modelyard.serving.routing.peer_exchange import PeerExchange
 from modelyard.serving.routing.router import Router
-from modelyard.serving.routing.running import RunningRequests
 from modelyard.serving.settings import ServingSettings
 from modelyard.serving.shared_cache import SharedCache
 from modelyard.serving.upstream.client import Upstream
@@ -76,14 +75,21 @@ def create_app(
                 _ledger(settings, registry, database) as ledger,
             ):
                 queries = Queries(cache, Catalog(database), Fleet(database))
-                router = _router(settings, queries, upstream)
-                hedge = Hedge(router, settings.hedge_after_s) if settings.hedge_after_s else None
-                versions = VisibleVersions(queries.catalog)
-                blame = Blame(router, upstream)
-                gateway = Gateway(gate, versions, router, upstream, ledger, blame, hedge)
+                snapshots = FleetSnapshotCache(queries.fleet, settings.worker_alive_s)
+                load_timeout_s = settings.engine_start_timeout_s + LOAD_SLACK_S
+                router = Router(snapshots, upstream, load_timeout_s)
+                gateway = Gateway(
+                    gate=gate,
+                    versions=VisibleVersions(queries.catalog),
+                    router=router,
+                    upstream=upstream,
+                    ledger=ledger,
+                    blame=Blame(router, upstream),
+                    hedge=_hedge(settings, router),
+                )
                 app.state.services = _join(settings, authenticator, gateway, queries, metrics)
                 promotions = Promotions(database)
-                prewarmer = Prewarmer(router.snapshots, promotions, upstream, router.load_timeout_s)
+                prewarmer = Prewarmer(snapshots, promotions, upstream, load_timeout_s)
                 async with background_task(prewarmer.run()), _sharing(router, gate, redis_url):
                     yield
         finally:
@@ -97,17 +103,15 @@ def _sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContext
     return background_task(PeerExchange(router, gate).run()) if redis_url else nullcontext()
 
 
+def _hedge(settings: ServingSettings, router: Router) -> Hedge | None:
+    return Hedge(router, settings.hedge_after_s) if settings.hedge_after_s else None
+
+
 def _ledger(
     settings: ServingSettings, registry: RegistrySettings, database: Database
 ) -> AbstractAsyncContextManager[OpenRequests]:
     journal = Journal(registry.data_dir / "usage")
     return Bookkeeper.at_work(UsageBook(database), journal, AccessLog(settings.access_log))
-
-
-def _router(settings: ServingSettings, queries: Queries, upstream: Upstream) -> Router:
-    snapshots = FleetSnapshotCache(queries.fleet, settings.worker_alive_s)
-    timeout_s = settings.engine_start_timeout_s + LOAD_SLACK_S
-    return Router(snapshots, upstream, RunningRequests(), timeout_s)
 
 
 def _join(
@@ -130,6 +134,7 @@ def _join(
         runs=RunBoard(identity.db),
         usage=usage,
         failures=SingleFlightCache(lambda _: usage.failure_rates(FAILURES_S), seconds=1.0),
+        running=gateway.running,
         snapshots=gateway.router.snapshots,
         metrics=metrics,
         alive_s=settings.worker_alive_s,

@@ -7,7 +7,7 @@ Who asks is known before: nothing passes the door without a credential
 import asyncio
 import time
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -27,7 +27,7 @@ from modelyard.serving.routing.policy.request import RoutedRequest
 from modelyard.serving.routing.priority import granted
 from modelyard.serving.routing.reservation import Reservation
 from modelyard.serving.routing.router import Router
-from modelyard.serving.routing.running import RunningRequest
+from modelyard.serving.routing.running import RunningRequest, RunningRequests
 from modelyard.serving.routing.suspicion.suspects import Case, Stage
 from modelyard.serving.upstream.client import Headers, Upstream
 from modelyard.serving.upstream.response import EngineGone
@@ -108,6 +108,7 @@ class Gateway:
     ledger: OpenRequests
     blame: Blame
     hedge: Hedge | None = None
+    running: RunningRequests = field(default_factory=RunningRequests)
 
     async def answer(self, ask: GatewayRequest, client: ResponseSink) -> None:
         """Give the client its answer; ending this, in whatever way, ends the engine's work.
@@ -141,9 +142,9 @@ class Gateway:
             client.explained = msgspec.json.encode(await self.router.explain(version, work))
         if self.blame.suspects:
             ask.case = self.blame.recall(version, work, ask.path, ask.body)
-        self.router.budget.asked()
+        self.router.arrived()
         for attempt in range(TRIES):
-            if attempt and not self.router.budget.spend():
+            if attempt and not self.router.may_retry():
                 break
             held = await self._place(version, work, ask.case)
             try:
@@ -190,7 +191,7 @@ class Gateway:
         booking = self.ledger.reserve(_reserved(ask, held, now))
         running = RunningRequest(ask.record.request_id, ask.caller, version.ref, target, now)
         told = _told(ask, head, version)
-        self.router.running.begin(running)
+        self.running.begin(running)
         try:
             if self.hedge is None or ask.case is not None:
                 reply = await begin(await self.upstream.post(target, ask.path, ask.body, told))
@@ -215,7 +216,7 @@ class Gateway:
             ask.record.status = CLIENT_UNREAD if client.is_unread else CLIENT_GONE
             raise
         finally:
-            self.router.running.end(running)
+            self.running.end(running)
             if reply is not None:
                 reply.close()
             counts = _counts(ask, reply)
@@ -238,7 +239,7 @@ class Gateway:
         reply.ended()
         _judge(held, reply)
         held.end()
-        self.router.running.end(running)
+        self.running.end(running)
 
     def _asking(self, ask: GatewayRequest, told: Headers) -> Asking:
         async def asking(target: Target) -> Reply:

@@ -67,10 +67,9 @@ class Hedge:
         """A place besides `held`, paid for by the budget of retries; None where there is none."""
         core, now = self.router.core, time.monotonic()
         choice = _free(core, held.pending, now)
-        if choice.replica is None or not self.router.budget.spend():
+        if choice.replica is None or not self.router.may_retry():
             return None
         pending = core.also(held.pending, choice.replica, choice.cached, now)
-        self.router.act()
         return Reservation(self.router, held.version, pending)
 
 

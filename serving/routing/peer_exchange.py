@@ -25,7 +25,6 @@ class PeerExchange:
         loads = await self.gate.exchange(load)
         if loads is not None:
             self.router.fleet_sync.hear(loads, time.monotonic())
-            self.router.act()
 
     async def run(self) -> None:
         """Without end."""

@@ -55,7 +55,7 @@ async def show_gpu(gpu_id: str, services: TheServices, caller: TheCaller) -> Dev
     )
     facts = _facts(worker, services, seen)
     facts["active_requests"] = [
-        _active(r) for r in services.gateway.router.running.on(gpu_id) if _may_see(caller, r)
+        _active(r) for r in services.running.on(gpu_id) if _may_see(caller, r)
     ]
     return DeviceDetail.model_validate(facts)
 
@@ -70,7 +70,7 @@ def _silent_s(worker: WorkerView) -> float:
 
 def _summary(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> DeviceSummary:
     facts = _facts(worker, services, seen)
-    here = len(services.gateway.router.running.on(worker.device_id))
+    here = len(services.running.on(worker.device_id))
     reported = facts.get("active_requests")
     facts["active_requests"] = here if reported is None else max(here, int(reported))
     return DeviceSummary.model_validate(facts)

@@ -135,16 +135,17 @@ class FleetSync:
             worker = self.core.cluster.add_worker(view.device_id, name, SLOTS)
             self._by_device[view.device_id] = worker
         self._views[view.device_id] = view
-        worker.memory = _memory(view, engines)
-        worker.slots = int(view.device.get("slots") or SLOTS)
         unfit = view.device.get("status") in _UNFIT
         strained = not _STRAINED.isdisjoint(view.device.get("throttle_reasons") or ())
-        worker.strain = STRAIN if strained else 0.0
+        worker.reported(
+            memory=_memory(view, engines),
+            slots=int(view.device.get("slots") or SLOTS),
+            strain=STRAIN if strained else 0.0,
+        )
         worker.is_fit = not unfit and not self.ejection.is_out(view.device_id, now)
         if not worker.is_fit:
             self.core.unfit(worker, now)
         self._others(worker, view, now)
-        worker.settled()
 
     def _others(self, worker: WorkerState, view: WorkerView, now: float) -> None:
         """What other gateways have there: as they say, else the report less the most that we had.
@@ -168,9 +169,7 @@ class FleetSync:
 
     def _reckon(self, worker: WorkerState, others: Share, now: float) -> None:
         before = worker.others
-        worker.others, worker.others_s = others
-        if before != worker.others:
-            worker.settled()
+        worker.others_have(*others)
         if before > worker.others and worker.held:
             self.core.freed(worker, now)
 
@@ -197,11 +196,9 @@ class FleetSync:
 
     def opened(self, replica: Replica, url: str, slots: int, now: float) -> None:
         """An engine answers at this address, and works on so many requests at a time."""
-        replica.url, replica.slots = url, slots
-        known = sum(other.slots for other in replica.worker.replicas.values())
-        replica.worker.slots = max(
-            replica.worker.slots, known
-        )  # its report may be from before the load
+        replica.url = url
+        replica.slots = slots
+        replica.worker.takes_at_least(sum(x.slots for x in replica.worker.replicas.values()))
         if replica.state is ReplicaState.LOADING:
             self.core.loaded(replica, now)
 

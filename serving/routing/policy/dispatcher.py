@@ -1,6 +1,7 @@
 """Decides where work goes and when it is sent: pure, on the clock it is given."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from modelyard.serving.routing.policy.cluster_state import EVICT_S, ClusterState
@@ -21,13 +22,17 @@ from modelyard.serving.routing.policy.stealing import LOOKAHEAD_S, best_steal, e
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Reservations are made here, at once; what is to be done is left in `sends` and `orders`."""
+    """Reservations are made here, at once; each decision goes out as it is made.
+
+    `on_send` is told each request that its worker begins now, `on_load` each version that is to be
+    loaded now. Both are called in the middle of a change: they take note and never call back.
+    """
 
     cluster: ClusterState
+    on_send: Callable[[PendingRequest], None]
+    on_load: Callable[[LoadOrder], None]
     rebalancer: Rebalancer = field(init=False)
     users: Users = field(default_factory=Users)
-    sends: list[PendingRequest] = field(default_factory=list[PendingRequest])
-    orders: list[LoadOrder] = field(default_factory=list[LoadOrder])
     _moves: dict[int, tuple[Replica, tuple[Replica, ...]]] = field(
         default_factory=dict[int, tuple[Replica, tuple[Replica, ...]]]
     )
@@ -73,7 +78,6 @@ class Dispatcher:
         self.cluster.demands.of(pending.version).computed(tokens)
         if took is not None:
             learn_prompt(pending, replica, tokens, took)
-        worker.settled()
         pending.concurrency = worker.concurrency
         self._go_on(worker, now)
 
@@ -103,7 +107,6 @@ class Dispatcher:
         self.users.ended(pending, replica, now)
         replica.busy -= 1
         replica.used_at = now
-        replica.worker.settled()
         self._go_on(replica.worker, now)
 
     def _bind(self, pending: PendingRequest, now: float) -> bool:
@@ -177,9 +180,8 @@ class Dispatcher:
 
     def _send(self, pending: PendingRequest, replica: Replica, now: float) -> None:
         replica.worker.send(pending, now)
-        replica.worker.settled()
         self.users.began(pending.work, replica)
-        self.sends.append(pending)
+        self.on_send(pending)
 
     def _steal(self, worker: WorkerState, now: float) -> None:
         """One that is free takes what others hold, begins sooner here, and is before its own."""
@@ -296,4 +298,4 @@ class Dispatcher:
         for victim in victims:
             self.cluster.drop_replica(victim)
         replica.ready_at = now + self.cluster.load_s(replica.version) + EVICT_S * len(victims)
-        self.orders.append(LoadOrder(replica, tuple(v.version for v in victims)))
+        self.on_load(LoadOrder(replica, tuple(v.version for v in victims)))

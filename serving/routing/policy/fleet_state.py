@@ -176,7 +176,7 @@ class WorkerState:
     @is_fit.setter
     def is_fit(self, is_fit: bool) -> None:
         self._is_fit = is_fit
-        self.settled()
+        self._changed()
 
     @property
     def slowness(self) -> float:
@@ -207,6 +207,25 @@ class WorkerState:
     @property
     def free_memory(self) -> float:
         return self.memory - sum((replica.memory for replica in self.replicas.values()), 0.0)
+
+    def reported(self, *, memory: float, slots: int, strain: float) -> None:
+        """By its own report: bytes that versions may fill, and requests at a time."""
+        self.memory = memory
+        self.slots = slots
+        self.strain = strain
+        self._changed()
+
+    def takes_at_least(self, slots: int) -> None:
+        """Its engines work on so many requests at a time: a report from before may say less."""
+        self.slots = max(self.slots, slots)
+        self._changed()
+
+    def others_have(self, requests: float, prefill_s: float) -> None:
+        """What other gateways have there, and the seconds of it that are still to be computed."""
+        self.others_s = prefill_s
+        if requests != self.others:
+            self.others = requests
+            self._changed()
 
     def wait_s(self, now: float) -> float:
         """Seconds until the prompts that were sent are computed."""
@@ -249,6 +268,7 @@ class WorkerState:
         self._due_s += pending.prefill_s
         pending.concurrency = self.sent + self.others
         self._count()
+        self._changed()
 
     def computed(self, pending: PendingRequest, now: float) -> float | None:
         """A prompt is done; returns the seconds it took alone, None where others overtook it."""
@@ -262,19 +282,21 @@ class WorkerState:
         self._head_at = now
         self.prompts += pending.uncached
         self._count()
+        self._changed()
         return now - begun if was_next else None
 
     def leave(self, pending: PendingRequest, now: float) -> None:
         """The request is over, however."""
         self.computed(pending, now)
         self.sent -= 1
+        self._changed()
 
     def stayed(self, seconds: float) -> None:
         """A request has been here for so long: that is how often a place comes free."""
         self.turn_s += TURN_SHARE * (seconds / self.slots - self.turn_s)
 
-    def settled(self) -> None:
-        """Something has changed here: replicas' speeds become those of the concurrency now.
+    def _changed(self) -> None:
+        """Every method that changes a worker ends here: replicas' speeds are to be read anew.
 
         What the hot loop asks of a worker is kept as one flag: free, fit, nothing held.
         """
@@ -284,7 +306,7 @@ class WorkerState:
     def _held_changed(self) -> None:
         self._ranks = [t.rank for t in self.held]
         self._ahead = list(accumulate(t.prefill_s for t in self.held))
-        self.settled()
+        self._changed()
 
     def _count(self) -> None:
         """A running sum: a thousand prompts at a time must not be added up for each of them."""

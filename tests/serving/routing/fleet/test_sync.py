@@ -17,10 +17,10 @@ from modelyard.serving.routing.fleet.sync import (
     FleetSync,
 )
 from modelyard.serving.routing.policy.cluster_state import MOST_VERSIONS, ClusterState
-from modelyard.serving.routing.policy.dispatcher import Dispatcher
 from modelyard.serving.routing.policy.explain import explain
 from modelyard.serving.routing.policy.request import RoutedRequest
 from modelyard.serving.upstream.target import Target
+from tests.serving.routing.decided import Decided
 
 BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -41,7 +41,7 @@ def look(*workers: WorkerView) -> FleetSnapshot:
 
 
 def fleet_sync() -> FleetSync:
-    return FleetSync(Dispatcher(ClusterState(256)), Ejection())
+    return FleetSync(Decided().dispatcher(ClusterState(256)), Ejection())
 
 
 def test_devices_that_come_and_go_for_months_leave_nothing() -> None:
