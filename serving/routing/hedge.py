@@ -75,16 +75,16 @@ class Hedge:
 
 def _free(core: Dispatcher, first: PendingRequest, now: float) -> ReplicaChoice:
     """The best of the workers that have the version and could begin with it at this moment."""
-    free = frozenset(
-        replica.worker.index
+    free = [
+        replica
         for replica in core.cluster.replicas.get(first.version, ())
         if replica is not first.replica
         and replica.worker.is_plain
         and replica.worker.wait_s(now) <= LOOKAHEAD_S
         and core.users.may_have(first.work, replica.worker.index)
         and core.users.may_begin(first.work, replica, now)
-    )
-    return cheapest(core.cluster, PendingRequest(first.work, first.version, now), now, free)
+    ]
+    return cheapest(core.cluster, PendingRequest(first.work, first.version, now), now, among=free)
 
 
 async def _first(own: _Asked, theirs: _Asked) -> _Asked:

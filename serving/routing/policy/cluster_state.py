@@ -99,11 +99,29 @@ class ClusterState:
         ready_at: float = 0.0,
     ) -> Replica:
         """A version on a worker, ready or from `ready_at` on."""
+        replica = self._replica(worker, version, now, state=state, ready_at=ready_at)
+        worker.replicas[version] = replica
+        self.replicas.setdefault(version, []).append(replica)
+        return replica
+
+    def coming_replica(self, worker: WorkerState, version: str, now: float) -> Replica:
+        """A version on a worker as if it were loaded there from now on: nothing is changed."""
+        ready_at = now + self.load_s(version)
+        loading = ReplicaState.LOADING
+        return self._replica(worker, version, now, state=loading, ready_at=ready_at)
+
+    def _replica(
+        self,
+        worker: WorkerState,
+        version: str,
+        now: float,
+        *,
+        state: ReplicaState,
+        ready_at: float,
+    ) -> Replica:
         pace = self.speeds.pace(worker.gpu, version)
         replica = Replica(worker, version, self.needs.get(version, 0.0), pace, state, ready_at, now)
         replica.learned()
-        worker.replicas[version] = replica
-        self.replicas.setdefault(version, []).append(replica)
         return replica
 
     def drop_replica(self, replica: Replica) -> None:

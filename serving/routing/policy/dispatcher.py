@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from modelyard.serving.routing.policy.cluster_state import EVICT_S, ClusterState
+from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.cost import ReplicaChoice, cheapest, expected_output
 from modelyard.serving.routing.policy.fair_share import Users
 from modelyard.serving.routing.policy.fleet_state import (
@@ -14,6 +14,7 @@ from modelyard.serving.routing.policy.fleet_state import (
     WorkerState,
 )
 from modelyard.serving.routing.policy.learning import learn_answer, learn_prompt
+from modelyard.serving.routing.policy.migrations import Migrations
 from modelyard.serving.routing.policy.placement import LoadOrder, Migration
 from modelyard.serving.routing.policy.rebalancing import Rebalancer
 from modelyard.serving.routing.policy.request import RoutedRequest
@@ -32,14 +33,13 @@ class Dispatcher:
     on_send: Callable[[PendingRequest], None]
     on_load: Callable[[LoadOrder], None]
     rebalancer: Rebalancer = field(init=False)
+    migrations: Migrations = field(init=False)
     users: Users = field(default_factory=Users)
-    _moves: dict[int, tuple[Replica, tuple[Replica, ...]]] = field(
-        default_factory=dict[int, tuple[Replica, tuple[Replica, ...]]]
-    )
     _held: int = 0  # by all workers
 
     def __post_init__(self) -> None:
         self.rebalancer = Rebalancer(self.cluster)
+        self.migrations = Migrations(self.cluster)
 
     # Requests
 
@@ -110,11 +110,11 @@ class Dispatcher:
         self._go_on(replica.worker, now)
 
     def _bind(self, pending: PendingRequest, now: float) -> bool:
-        only = self.users.bound(pending.work) if pending.work.gpu_limit else None
+        among = self.users.allowed(pending, self.cluster) if pending.work.gpu_limit else None
         shut = self.users.shut(pending.work, now)
-        choice = cheapest(self.cluster, pending, now, only, shut)
-        is_short = choice.cost > self.cluster.load_s(pending.version)
-        if is_short and only is None and not self.cluster.is_everywhere(pending.version):
+        choice = cheapest(self.cluster, pending, now, among=among, shut=shut)
+        is_short = choice.own_s > self.cluster.load_s(pending.version)
+        if is_short and among is None and not self.cluster.is_everywhere(pending.version):
             move = self._move_for(pending, choice, now)
             if move is not None:
                 self.begin(move, now)
@@ -130,7 +130,7 @@ class Dispatcher:
         if choice.replica is None:
             return self.rebalancer.swap_in(pending.version, now)
         more = self.rebalancer.scale_out(
-            pending.version, pending.work.prompt_tokens, choice.cost, now
+            pending.version, pending.work.prompt_tokens, choice.own_s, now
         )
         return more or self.rebalancer.rebalance(pending.version, now)
 
@@ -200,10 +200,7 @@ class Dispatcher:
 
     def tick(self, now: float) -> None:
         """Time has passed: what waits may go on, and versions may be wanted in more places."""
-        for replica, _ in self._moves.values():
-            replica.ready_at = max(
-                replica.ready_at, now + self.cluster.load_s(replica.version) + 1.0
-            )
+        self.migrations.passed(now)
         for worker in self.cluster.workers:
             worker.recent.passed(now)
             self._go_on(worker, now)
@@ -222,10 +219,7 @@ class Dispatcher:
 
     def lost(self, replica: Replica, now: float) -> None:
         """A version is no longer there: what was held for it goes elsewhere."""
-        pending = self._moves.get(replica.worker.index)
-        if pending is not None and pending[0] is replica:
-            del self._moves[replica.worker.index]
-            replica.worker.is_moving = False
+        self.migrations.lost(replica)
         self.cluster.drop_replica(replica)
         self._rebind([t for t in replica.worker.held if t.replica is replica], now)
 
@@ -243,7 +237,7 @@ class Dispatcher:
         return forgotten
 
     def _go_on(self, worker: WorkerState, now: float) -> None:
-        if self._moves:
+        if self.migrations:
             self._load_if_idle(worker, now)
         if worker.held:
             self._steal(worker, now)
@@ -276,26 +270,11 @@ class Dispatcher:
         """Its victims get nothing new from now on; the load begins once they are idle."""
         if move is None:
             return
-        worker, version = move.worker, move.version
-        for victim in move.victims:
-            victim.state = ReplicaState.LEAVING
-        drain_s = worker.turn_s * worker.slots / 2 if any(v.busy for v in move.victims) else 0.0
-        ready = now + drain_s + self.cluster.load_s(version) + EVICT_S * len(move.victims)
-        replica = self.cluster.add_replica(
-            worker, version, now, state=ReplicaState.LOADING, ready_at=ready
-        )
-        worker.is_moving = True
-        self._moves[worker.index] = (replica, move.victims)
-        self._rebind([t for t in worker.held if t.replica in move.victims], now)
-        self._load_if_idle(worker, now)
+        self.migrations.begin(move, now)
+        self._rebind([t for t in move.worker.held if t.replica in move.victims], now)
+        self._load_if_idle(move.worker, now)
 
     def _load_if_idle(self, worker: WorkerState, now: float) -> None:
-        replica, victims = self._moves.get(worker.index, (None, ()))
-        if replica is None or any(v.busy for v in victims):
-            return
-        del self._moves[worker.index]
-        worker.is_moving = False
-        for victim in victims:
-            self.cluster.drop_replica(victim)
-        replica.ready_at = now + self.cluster.load_s(replica.version) + EVICT_S * len(victims)
-        self.on_load(LoadOrder(replica, tuple(v.version for v in victims)))
+        order = self.migrations.due(worker, now)
+        if order is not None:
+            self.on_load(order)

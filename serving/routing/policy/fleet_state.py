@@ -8,6 +8,7 @@ from itertools import accumulate
 from modelyard.serving.routing.estimates.load_window import LoadWindow
 from modelyard.serving.routing.estimates.speeds import Slowdown, TokenLatency
 from modelyard.serving.routing.policy.overtaking import Overtaking
+from modelyard.serving.routing.policy.prompt_queue import PromptQueue
 from modelyard.serving.routing.policy.request import RoutedRequest
 
 PRIORITY_S = 30.0
@@ -135,10 +136,7 @@ class PendingRequest:
 
 @dataclass(slots=True, eq=False)
 class WorkerState:
-    """One device: what we sent there and what we hold for it, in the order of its beginning.
-
-    `free_at` is when the prompts that were sent will be computed, at least `behind_s` from now.
-    """
+    """One device: what we sent there and what we hold for it, in the order of its beginning."""
 
     index: int
     device_id: str
@@ -156,17 +154,13 @@ class WorkerState:
     others: float = 0.0
     others_s: float = 0.0  # of prompts that other gateways have there
     held: list[PendingRequest] = field(default_factory=list[PendingRequest])
-    free_at: float = 0.0
-    behind_s: float = 0.0
+    queue: PromptQueue = field(default_factory=PromptQueue)
     turn_s: float = 0.1
     is_moving: bool = False
     turn: int = 0
     prompts: float = 0.0  # tokens of prompts computed here since the beginning
     _ranks: list[float] = field(default_factory=list[float])
     _ahead: list[float] = field(default_factory=list[float])
-    _prefills: dict[int, PendingRequest] = field(default_factory=dict[int, PendingRequest])
-    _head_at: float = 0.0
-    _due_s: float = 0.0  # of all in _prefills
 
     @property
     def is_fit(self) -> bool:
@@ -229,7 +223,7 @@ class WorkerState:
 
     def wait_s(self, now: float) -> float:
         """Seconds until the prompts that were sent are computed."""
-        return max(self.behind_s, self.free_at - now, 0.0)
+        return max(self.queue.behind_s, self.queue.free_at - now, 0.0)
 
     def queue_s(self, now: float) -> float:
         """Seconds until one that comes now, behind all others, could begin."""
@@ -262,28 +256,17 @@ class WorkerState:
         self.overtaking.waited(waited_s, pending.whole_s)
         self.recent.add(pending.prefill_s, pending.whole_s, now)
         self.sent += 1
-        if not self._prefills:
-            self._head_at = now
-        self._prefills[id(pending)] = pending
-        self._due_s += pending.prefill_s
+        self.queue.add(pending, pending.prefill_s, now)
         pending.concurrency = self.sent + self.others
-        self._count()
         self._changed()
 
     def computed(self, pending: PendingRequest, now: float) -> float | None:
         """A prompt is done; returns the seconds it took alone, None where others overtook it."""
-        prefills = self._prefills
-        if id(pending) not in prefills:
+        if pending not in self.queue:
             return None
-        begun = max(self._head_at, pending.sent_at)
-        was_next = next(iter(prefills)) == id(pending)
-        del prefills[id(pending)]
-        self._due_s -= pending.prefill_s
-        self._head_at = now
         self.prompts += pending.uncached
-        self._count()
         self._changed()
-        return now - begun if was_next else None
+        return self.queue.computed(pending, now)
 
     def leave(self, pending: PendingRequest, now: float) -> None:
         """The request is over, however."""
@@ -307,11 +290,3 @@ class WorkerState:
         self._ranks = [t.rank for t in self.held]
         self._ahead = list(accumulate(t.prefill_s for t in self.held))
         self._changed()
-
-    def _count(self) -> None:
-        """A running sum: a thousand prompts at a time must not be added up for each of them."""
-        if not self._prefills:
-            self.free_at = self.behind_s = self._due_s = 0.0
-            return
-        self.free_at = self._head_at + self._due_s
-        self.behind_s = max(0.0, self._due_s - next(iter(self._prefills.values())).prefill_s)

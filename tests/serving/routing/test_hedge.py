@@ -44,7 +44,7 @@ class HedgingGateway:
         """Whether nothing is reserved anywhere."""
         cluster = self.router.core.cluster
         replicas = [replica for worker in cluster.workers for replica in worker.replicas.values()]
-        reserved = [w for w in cluster.workers if w.sent or w.held or w.free_at]
+        reserved = [w for w in cluster.workers if w.sent or w.held or w.queue.free_at]
         return (
             not reserved and not any(x.busy for x in replicas) and not any(cluster.orphans.values())
         )

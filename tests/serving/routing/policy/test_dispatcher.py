@@ -66,7 +66,7 @@ def test_no_reservation_leaks_and_none_is_negative(
         core.finished(pending, now + 1)
         core.finished(pending, now + 1)
     for worker in core.cluster.workers:
-        assert (worker.sent, worker.held, worker.free_at) == (0, [], 0.0)
+        assert (worker.sent, worker.held, worker.queue.free_at) == (0, [], 0.0)
         assert all(replica.busy == 0 for replica in worker.replicas.values())
     assert not any(core.cluster.orphans.values())
     assert core.users.waiting == 0
@@ -230,8 +230,8 @@ def test_many_at_work_are_reckoned_as_one_by_one() -> None:
     left = [*pending_requests[:5], *pending_requests[20:]]
     due = sum(pending.prefill_s for pending in left)
     worker = core.cluster.workers[0]
-    assert worker.free_at == pytest.approx(due)
-    assert worker.behind_s == pytest.approx(due - left[0].prefill_s)
+    assert worker.queue.free_at == pytest.approx(due)
+    assert worker.queue.behind_s == pytest.approx(due - left[0].prefill_s)
 
 
 def test_a_known_prefix_is_worth_its_seconds_and_no_more() -> None:
@@ -277,7 +277,7 @@ def test_a_prompt_behind_which_many_will_wait_goes_where_few_come() -> None:
     assert choice.replica is spared.replicas["a"]
     told = explain(core.cluster, core.users, work(20_000), "a", 61.0)
     assert told.candidates[0].toll_s < told.candidates[1].toll_s
-    assert choice.cost == pytest.approx(
+    assert choice.own_s == pytest.approx(
         told.candidates[0].cost_s - told.toll_weight * told.candidates[0].toll_s
     )
 
