@@ -78,15 +78,10 @@ def create_app(
                 snapshots = FleetSnapshotCache(queries.fleet, settings.worker_alive_s)
                 load_timeout_s = settings.engine_start_timeout_s + LOAD_SLACK_S
                 router = Router(snapshots, upstream, load_timeout_s)
-                gateway = Gateway(
-                    gate=gate,
-                    versions=VisibleVersions(queries.catalog),
-                    router=router,
-                    upstream=upstream,
-                    ledger=ledger,
-                    blame=Blame(router, upstream),
-                    hedge=_hedge(settings, router),
-                )
+                versions = VisibleVersions(queries.catalog)
+                blame = Blame(router, upstream)
+                hedge = _hedge(settings, router)
+                gateway = Gateway(gate, versions, router, upstream, ledger, blame, hedge)
                 app.state.services = _join(settings, authenticator, gateway, queries, metrics)
                 promotions = Promotions(database)
                 prewarmer = Prewarmer(snapshots, promotions, upstream, load_timeout_s)

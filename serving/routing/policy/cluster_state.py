@@ -1,8 +1,10 @@
 """The fleet a dispatcher decides on: workers, what stands where, and what is learned of them."""
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from modelyard.registry.victims import enough_victims
 from modelyard.serving.routing.estimates.demand import Demands
 from modelyard.serving.routing.estimates.prefixes import Prefixes
 from modelyard.serving.routing.estimates.speeds import SpeedEstimates
@@ -142,6 +144,18 @@ class ClusterState:
             return False
         refused_until = self.refused.get((worker.index, version), 0.0)
         return worker.memory >= self.needs[version] and refused_until <= now
+
+    def victims(
+        self, worker: WorkerState, version: str, order: Iterable[Replica]
+    ) -> tuple[Replica, ...] | None:
+        """Of those that may leave, the least missed first, what makes room; None where nothing can.
+
+        The order is the caller's: a search for better places goes by what each version is asked
+        for, a swap by what its own requests would wait, since that one has somebody waiting.
+        """
+        missing = self.needs[version] - worker.free_memory
+        leaving = enough_victims(order, missing, lambda replica: replica.memory)
+        return None if leaving is None else tuple(leaving)
 
     def is_everywhere(self, version: str) -> bool:
         """Whether every worker has it or is about to: there is nowhere left to load it."""

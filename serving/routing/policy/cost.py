@@ -60,8 +60,7 @@ def cheapest(
 ) -> ReplicaChoice:
     """The replica where the work would be done first; written for speed: 64 workers in 50 us.
 
-    `among`: instead of all that have the version; `shut`: where its user has all places that it
-    may have.
+    `among`: instead of all that have the version; `shut`: where its user has all it may have.
     """
     tokens, blocks = pending.work.prompt_tokens, pending.work.prefix
     known = cluster.prefixes(pending.version).match(blocks) if blocks else {}
