@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.cost import ReplicaChoice, cheapest, expected_output
 from modelyard.serving.routing.policy.fair_share import Users
+from modelyard.serving.routing.policy.fleet_changes import FleetChanges
 from modelyard.serving.routing.policy.fleet_state import (
     PendingRequest,
     Replica,
@@ -213,20 +214,28 @@ class Dispatcher:
         replica.state = ReplicaState.KEPT if replica.is_kept else ReplicaState.READY
         self._go_on(replica.worker, now)
 
-    def freed(self, worker: WorkerState, now: float) -> None:
-        """Other gateways have less work there than before."""
-        self._go_on(worker, now)
+    def changed(self, changes: FleetChanges, now: float) -> None:
+        """After a look at the fleet: what was held where it cannot be goes elsewhere, once."""
+        for replica in changes.lost:
+            self.migrations.lost(replica)
+            self.cluster.drop_replica(replica)
+        for worker in changes.unfit:
+            worker.is_fit = False
+        homeless = [t for x in changes.lost for t in x.worker.held if t.replica is x]
+        homeless += [t for w in changes.unfit for t in w.held if t.replica not in changes.lost]
+        self._rebind(homeless, now)
+        for replica in changes.loaded:
+            self.loaded(replica, now)
+        for worker in changes.freed:
+            self._go_on(worker, now)
 
     def lost(self, replica: Replica, now: float) -> None:
         """A version is no longer there: what was held for it goes elsewhere."""
-        self.migrations.lost(replica)
-        self.cluster.drop_replica(replica)
-        self._rebind([t for t in replica.worker.held if t.replica is replica], now)
+        self.changed(FleetChanges(lost=[replica]), now)
 
     def unfit(self, worker: WorkerState, now: float) -> None:
         """A worker gets no work for now: what is held for it goes elsewhere."""
-        worker.is_fit = False
-        self._rebind([*worker.held], now)
+        self.changed(FleetChanges(unfit=[worker]), now)
 
     def prune(self, now: float) -> list[str]:
         """Nothing is remembered for ever; returns the versions that were forgotten."""

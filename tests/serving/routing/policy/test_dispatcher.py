@@ -10,6 +10,7 @@ from modelyard.serving.routing.policy.cost import cheapest
 from modelyard.serving.routing.policy.dispatcher import Dispatcher
 from modelyard.serving.routing.policy.explain import explain
 from modelyard.serving.routing.policy.fair_share import ACTIVE_S
+from modelyard.serving.routing.policy.fleet_changes import FleetChanges
 from modelyard.serving.routing.policy.fleet_state import (
     PendingRequest,
     Replica,
@@ -258,7 +259,7 @@ def test_what_goes_elsewhere_leaves_no_prefix_behind() -> None:
     core.also(PendingRequest(work(20_000), "a", 0.0), first.replicas["a"], 0, 0.0)
     core.also(PendingRequest(work(2000, prefix=(1, 2, 3)), "a", 0.0), first.replicas["a"], 512, 0.0)
     assert known.match((1, 2, 3)) == {first.index: 3 * 512}
-    core.freed(second, 1.0)  # it is free, and takes what waits
+    core.changed(FleetChanges(freed=[second]), 1.0)  # it takes what waits
     assert known.match((1, 2, 3)) == {first.index: 512, second.index: 3 * 512}
 
 
