@@ -77,15 +77,18 @@ def create_app(
                 _ledger(settings, registry, database) as ledger,
             ):
                 queries = Queries(cache, Catalog(database), Fleet(database))
-                router = _router(settings, queries, upstream)
-                hedge = Hedge(router, settings.hedge_after_s) if settings.hedge_after_s else None
+                snapshots = FleetSnapshotCache(queries.fleet, settings.worker_alive_s)
+                load_timeout_s = settings.engine_start_timeout_s + LOAD_SLACK_S
+                router = Router(snapshots, upstream, load_timeout_s)
                 versions = VisibleVersions(queries.catalog)
                 blame = Blame(router, upstream)
-                attempts = Attempts(upstream, router.running, ledger, blame, hedge)
+                attempts = Attempts(
+                    upstream, RunningRequests(), ledger, blame, _hedge(settings, router)
+                )
                 gateway = Gateway(gate, versions, router, blame, attempts)
                 app.state.services = _join(database, authenticator, gateway, queries, metrics)
                 promotions = Promotions(database)
-                prewarmer = Prewarmer(router.snapshots, promotions, upstream, router.load_timeout_s)
+                prewarmer = Prewarmer(snapshots, promotions, upstream, load_timeout_s)
                 async with background_task(prewarmer.run()), _sharing(router, gate, redis_url):
                     yield
         finally:
@@ -99,17 +102,15 @@ def _sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContext
     return background_task(PeerExchange(router, gate).run()) if redis_url else nullcontext()
 
 
+def _hedge(settings: GatewaySettings, router: Router) -> Hedge | None:
+    return Hedge(router, settings.hedge_after_s) if settings.hedge_after_s else None
+
+
 def _ledger(
     settings: GatewaySettings, registry: RegistrySettings, database: Database
 ) -> AbstractAsyncContextManager[OpenRequests]:
     ledger = OpenRequests(Journal(registry.data_dir / "usage"))
     return Bookkeeper.at_work(UsageBook(database), ledger, AccessLog(settings.access_log))
-
-
-def _router(settings: GatewaySettings, queries: Queries, upstream: Upstream) -> Router:
-    snapshots = FleetSnapshotCache(queries.fleet, settings.worker_alive_s)
-    timeout_s = settings.engine_start_timeout_s + LOAD_SLACK_S
-    return Router(snapshots, upstream, RunningRequests(), timeout_s)
 
 
 def _join(
@@ -131,6 +132,7 @@ def _join(
         runs=RunBoard(database),
         usage=usage,
         failures=SingleFlightCache(lambda _: usage.failure_rates(FAILURES_S), seconds=1.0),
+        running=gateway.attempts.running,
         snapshots=gateway.router.snapshots,
         metrics=metrics,
     )

@@ -13,7 +13,7 @@ WORKERS, DECISIONS, BAR_US = 64, 5000, 50.0
 
 
 def main() -> None:
-    core = Dispatcher(ClusterState(512))
+    core = Dispatcher(ClusterState(512), on_send=_nothing, on_load=_nothing)
     core.cluster.needs["m"] = 1.0
     for index in range(WORKERS):
         worker = WorkerState(index, f"gpu-{index}", f"kind-{index % 4}", 64, 100.0)
@@ -27,6 +27,10 @@ def main() -> None:
         for name, prefix in (("no prefix", ()), ("24 known blocks", tuple(range(24)))):
             title = f"{load} requests more, {name}"
             print(f"  {title:34} p50 {_median_us(core, prefix):6.1f} us")
+
+
+def _nothing(_: object) -> None:
+    """No worker is there that could be told."""
 
 
 def _median_us(core: Dispatcher, prefix: tuple[int, ...]) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from modelyard.registry.errors import StorageFull
 from modelyard.registry.sizes import size_text
+from modelyard.registry.victims import enough_victims
 
 
 def free_on_volume(folder: Path) -> int:
@@ -52,14 +53,10 @@ class EvictionPlan:
 
     def choose(self, objects: Collection[StoreEntry], kept: Collection[str]) -> list[StoreEntry]:
         """The least recently used that suffice, none of `kept`; raises StorageFull if none do."""
-        leaving, missing = list[StoreEntry](), self.missing
-        for entry in sorted(objects, key=lambda e: e.used_at):
-            if missing <= 0:
-                break
-            if entry.path.name not in kept:
-                leaving.append(entry)
-                missing -= entry.size
-        if missing > 0:
+        free = (entry for entry in objects if entry.path.name not in kept)
+        order = sorted(free, key=lambda entry: entry.used_at)
+        leaving = enough_victims(order, self.missing, lambda entry: entry.size)
+        if leaving is None:
             raise self.full()
         return leaving
 

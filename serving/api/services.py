@@ -21,6 +21,7 @@ from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
 from modelyard.serving.observability.prometheus import Metrics
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
+from modelyard.serving.routing.running import RunningRequests
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Services:
     runs: RunBoard
     usage: UsageBook
     failures: SingleFlightCache[None, dict[str, float]]
+    running: RunningRequests
     snapshots: FleetSnapshotCache
     metrics: Metrics
 

@@ -72,9 +72,9 @@ class Gateway:
         client: ResponseSink,
     ) -> None:
         """Place and attempt until an engine answers, within the budget of retries."""
-        self.router.budget.asked()
+        self.router.arrived()
         for attempt in range(TRIES):
-            if attempt and not self.router.budget.spend():
+            if attempt and not self.router.may_retry():
                 break
             held = await self._place(model.version, work, request.case)
             try:

@@ -67,25 +67,24 @@ class Hedge:
         """A place besides `held`, paid for by the budget of retries; None where there is none."""
         core, now = self.router.core, time.monotonic()
         choice = _free(core, held.pending, now)
-        if choice.replica is None or not self.router.budget.spend():
+        if choice.replica is None or not self.router.may_retry():
             return None
         pending = core.also(held.pending, choice.replica, choice.cached, now)
-        self.router.act()
         return Reservation(self.router, held.version, pending)
 
 
 def _free(core: Dispatcher, first: PendingRequest, now: float) -> ReplicaChoice:
     """The best of the workers that have the version and could begin with it at this moment."""
-    free = frozenset(
-        replica.worker.index
+    free = [
+        replica
         for replica in core.cluster.replicas.get(first.version, ())
         if replica is not first.replica
         and replica.worker.is_plain
         and replica.worker.wait_s(now) <= LOOKAHEAD_S
         and core.users.may_have(first.work, replica.worker.index)
         and core.users.may_begin(first.work, replica, now)
-    )
-    return cheapest(core.cluster, PendingRequest(first.work, first.version, now), now, free)
+    ]
+    return cheapest(core.cluster, PendingRequest(first.work, first.version, now), now, among=free)
 
 
 async def _first(own: _Asked, theirs: _Asked) -> _Asked:

@@ -30,7 +30,6 @@ class PeerExchange:
         loads = await self.gate.exchange(load)
         if loads is not None:
             self.router.fleet_sync.hear(loads, self.clock())
-            self.router.act()
 
     async def run(self) -> None:
         """Without end."""

@@ -1,11 +1,8 @@
 """One request's hold on a worker, from the decision to the end of its answer."""
 
-import time
 from typing import Protocol
 
 from modelyard.registry.catalog.model import ModelVersion
-from modelyard.serving.routing.fleet.ejection import Ejection
-from modelyard.serving.routing.policy.dispatcher import Dispatcher
 from modelyard.serving.routing.policy.fleet_state import PendingRequest
 from modelyard.serving.upstream.target import Target
 
@@ -13,11 +10,9 @@ from modelyard.serving.upstream.target import Target
 class ReservationListener(Protocol):
     """What a reservation tells of its course."""
 
-    core: Dispatcher
-    ejection: Ejection
-
+    def begun(self, pending: PendingRequest) -> None: ...
+    def answered(self, target: Target) -> None: ...
     def end(self, pending: PendingRequest, output_tokens: int | None) -> None: ...
-    def act(self) -> None: ...
     def failed(self, target: Target) -> None: ...
     def gone(self, target: Target) -> None: ...
 
@@ -35,7 +30,7 @@ class Reservation:
     ) -> None:
         replica = pending.replica
         if replica is None:
-            raise LookupError("what was sent has a lane")
+            raise LookupError("what was sent has a replica")
         self.listener = listener
         self.version = version
         self.pending = pending
@@ -54,14 +49,12 @@ class Reservation:
 
     def begun(self, *, streamed: bool) -> None:
         """The first bytes are here; of a streamed answer they tell that its prompt is computed."""
-        if not streamed:
-            return
-        self.listener.core.first_token(self.pending, time.monotonic())
-        self.listener.act()
+        if streamed:
+            self.listener.begun(self.pending)
 
     def answered(self, output_tokens: int) -> None:
         """The answer is complete; the engine has counted its tokens."""
-        self.listener.ejection.succeeded(self.target.device_id)
+        self.listener.answered(self.target)
         self.output_tokens = output_tokens
 
     def failed(self) -> None:

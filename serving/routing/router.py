@@ -8,7 +8,7 @@ from functools import partial
 from modelyard.registry.catalog.model import ModelVersion
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.fleet.fleet import WorkerView
-from modelyard.serving.errors import FleetBusy, NoWorker
+from modelyard.serving.errors import FleetBusy
 from modelyard.serving.routing.fleet.ejection import Ejection
 from modelyard.serving.routing.fleet.loading import Loading
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshot, FleetSnapshotCache
@@ -16,12 +16,12 @@ from modelyard.serving.routing.fleet.sync import FleetSync
 from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.dispatcher import Dispatcher
 from modelyard.serving.routing.policy.explain import Explanation, explain
-from modelyard.serving.routing.policy.fleet_state import PendingRequest, ReplicaState, WorkerState
+from modelyard.serving.routing.policy.fleet_state import PendingRequest, ReplicaState
 from modelyard.serving.routing.policy.placement import LoadOrder
 from modelyard.serving.routing.policy.request import RoutedRequest
+from modelyard.serving.routing.prospects import check_prospects, estimate_memory
 from modelyard.serving.routing.reservation import Reservation
 from modelyard.serving.routing.retries import RetryBudget
-from modelyard.serving.routing.running import RunningRequests
 from modelyard.serving.routing.suspicion.suspects import Case, Suspects
 from modelyard.serving.routing.suspicion.trials import Place, Trials
 from modelyard.serving.routing.waiting import Waiting
@@ -34,19 +34,19 @@ REFUSED_S = 10.0
 
 TICK_S = 0.25
 
-SIZE_FACTOR = 1.15
-"""Memory of a version that nobody has loaded yet, over the size of its files."""
-
 
 @dataclass(slots=True)
 class Router:
-    """`reserve` is the way in; one event loop, no locks: a decision and its reservation are one."""
+    """`reserve` is the way in; one event loop, no locks: a decision and its reservation are one.
+
+    What the dispatcher decides is carried out where it is made below (`__post_init__`): nobody who
+    changes something has to see to it.
+    """
 
     snapshots: FleetSnapshotCache
     upstream: Upstream
-    running: RunningRequests
     load_timeout_s: float
-    budget: RetryBudget = field(default_factory=RetryBudget)
+    retries: RetryBudget = field(default_factory=RetryBudget)
     ejection: Ejection = field(default_factory=Ejection)
     core: Dispatcher = field(init=False)
     fleet_sync: FleetSync = field(init=False)
@@ -58,8 +58,9 @@ class Router:
     _ticked_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.core = Dispatcher(ClusterState(BLOCK_TOKENS))
-        self.trials = Trials(self.core, self.suspects, self.act)
+        cluster = ClusterState(BLOCK_TOKENS)
+        self.core = Dispatcher(cluster, on_send=self.waiting.wake, on_load=self._load)
+        self.trials = Trials(self.core, self.suspects)
         self.fleet_sync = FleetSync(self.core, self.ejection)
         self.loading = Loading(self.upstream, self.fleet_sync, self.load_timeout_s)
 
@@ -73,13 +74,12 @@ class Router:
         if not self._is_current(version):
             await self._look(version)
         pending = self.core.submit(work, version.id, time.monotonic())
-        try:
-            self.act()
-            if not pending.is_sent:
+        if not pending.is_sent:
+            try:
                 await self._sent(pending, version)
-        except BaseException:
-            self.end(pending, None)
-            raise
+            except BaseException:
+                self.end(pending, None)
+                raise
         return Reservation(self, version, pending)
 
     async def alone(self, case: Case) -> Reservation:
@@ -90,7 +90,8 @@ class Router:
         version = case.version
         await self._look(version)
         now = time.monotonic()
-        nowhere, deadline = PendingRequest(case.work, version.id, now), now + self.load_timeout_s
+        nowhere = PendingRequest(case.work, version.id, now)
+        deadline = now + self.load_timeout_s
         place = self.trials.ask(case)
         try:
             while not place.done():
@@ -106,15 +107,43 @@ class Router:
             return await self.reserve(version, case.work)
         return Reservation(self, version, pending)
 
-    def end(self, pending: PendingRequest, output_tokens: int | None) -> None:
-        """The place is free; of an answer that is complete, the engine has counted its tokens."""
-        self.core.finished(pending, time.monotonic(), output_tokens)
-        self.act()
+    def arrived(self) -> None:
+        """A client's request is here: it earns a share of a retry."""
+        self.retries.asked()
+
+    def may_retry(self) -> bool:
+        """Whether a request may be tried once more, here or elsewhere; if so, that is spent."""
+        return self.retries.spend()
 
     async def explain(self, version: ModelVersion, work: RoutedRequest) -> Explanation:
         """Every candidate with its terms, as a request of this moment would be judged."""
         await self._look(version)
         return explain(self.core.cluster, self.core.users, work, version.id, time.monotonic())
+
+    def worker_of(self, target: Target) -> WorkerView | None:
+        """Whose engine it is, or was; None where that has left for good."""
+        known = self.fleet_sync.worker(target.device_id) is not None
+        return self.fleet_sync.view(target.device_id) if known else None
+
+    # What reservations tell
+
+    def begun(self, pending: PendingRequest) -> None:
+        """Its prompt is computed."""
+        self.core.first_token(pending, time.monotonic())
+
+    def answered(self, target: Target) -> None:
+        """An answer is complete: the device's row of failures is broken."""
+        self.ejection.succeeded(target.device_id)
+
+    def end(self, pending: PendingRequest, output_tokens: int | None) -> None:
+        """The place is free; of an answer that is complete, the engine has counted its tokens."""
+        self.core.finished(pending, time.monotonic(), output_tokens)
+
+    def failed(self, target: Target) -> None:
+        """Something went wrong there; enough of it in a row ejects the device for a while."""
+        now = time.monotonic()
+        self.ejection.failed(target.device_id, self.fleet_sync.devices, now)
+        self._leave_alone(target.device_id, now)
 
     def gone(self, target: Target) -> None:
         """An engine did not answer: send nothing there until its worker has brought it back."""
@@ -122,67 +151,59 @@ class Router:
         worker = self.fleet_sync.lost(target, now)
         replica = worker.replicas.get(target.version_id) if worker else None
         if replica is not None and replica.url == target.url:
-            self.budget.granted(replica.busy)
+            self.retries.granted(replica.busy)
             self.ejection.fell(target.device_id, self.fleet_sync.devices, now)
             self._leave_alone(target.device_id, now)
             self.core.lost(replica, now)
         self.snapshots.outdated()
-        self.act()
-
-    def worker_of(self, target: Target) -> WorkerView | None:
-        """Whose engine it is, or was; None where that has left for good."""
-        known = self.fleet_sync.worker(target.device_id) is not None
-        return self.fleet_sync.view(target.device_id) if known else None
-
-    def failed(self, target: Target) -> None:
-        """Something went wrong there; enough of it in a row ejects the device for a while."""
-        now = time.monotonic()
-        self.ejection.failed(target.device_id, self.fleet_sync.devices, now)
-        self._leave_alone(target.device_id, now)
-        self.act()
-
-    def act(self) -> None:
-        """Carry out what the dispatcher decided."""
-        if not (self.core.orders or self.core.sends):
-            return
-        orders, self.core.orders = self.core.orders, []
-        for order in orders:
-            self.loading.begin(order, partial(self._loaded, order))
-        sends, self.core.sends = self.core.sends, []
-        for pending in sends:
-            self.waiting.wake(pending)
-
-    def _is_current(self, version: ModelVersion) -> bool:
-        """Whether nothing has to be looked at: a fresh view of the fleet, and the version there."""
-        fleet, cluster = self.snapshots.known(), self.core.cluster
-        if fleet is None or fleet is not self._last or self.fleet_sync.gone:
-            return False
-        return bool(cluster.replicas.get(version.id)) and version.id in cluster.needs
 
     def _leave_alone(self, device_id: str, now: float) -> None:
         worker = self.fleet_sync.worker(device_id)
         if worker is not None and self.ejection.is_out(device_id, now):
             self.core.unfit(worker, now)
 
+    # The fleet
+
+    def _is_current(self, version: ModelVersion) -> bool:
+        """Whether nothing has to be looked at: a fresh view of the fleet, and the version there."""
+        fleet = self.snapshots.known()
+        cluster = self.core.cluster
+        if fleet is None or fleet is not self._last or self.fleet_sync.gone:
+            return False
+        return bool(cluster.replicas.get(version.id)) and version.id in cluster.needs
+
     async def _look(self, version: ModelVersion) -> None:
-        fleet, now = await self.snapshots.now(), time.monotonic()
+        fleet = await self.snapshots.now()
+        now = time.monotonic()
         if fleet is not self._last:
             self._last = fleet
             self.fleet_sync.update(fleet, now)
             for forgotten in self.core.prune(now):
                 self.loading.refusals.pop(forgotten, None)
-        self._estimate(version)
-        self.act()
+        estimate_memory(self.core.cluster, version, now)
 
-    def _estimate(self, version: ModelVersion) -> None:
-        """What is not known yet is never held to be more than the largest worker: it shall say."""
-        cluster, now = self.core.cluster, time.monotonic()
-        if not cluster.replicas.get(version.id):
-            fit = [w for w in cluster.workers if w.is_fit]
-            left = [w for w in fit if cluster.refused.get((w.index, version.id), 0.0) <= now]
-            most = max((w.memory for w in left), default=0.0)
-            cluster.needs[version.id] = min(version.size * SIZE_FACTOR, most)
-        cluster.needs.setdefault(version.id, version.size * SIZE_FACTOR)
+    def _tick(self) -> None:
+        """The first of all that wait to come by does it for all."""
+        now = time.monotonic()
+        if now - self._ticked_at >= TICK_S:
+            self._ticked_at = now
+            self.core.tick(now)
+
+    def _load(self, order: LoadOrder) -> None:
+        self.loading.begin(order, partial(self._loaded, order))
+
+    def _loaded(self, order: LoadOrder, error: ModelyardError | None) -> None:
+        replica = order.replica
+        self.snapshots.outdated()
+        if error is None:
+            return
+        if replica.state is ReplicaState.LOADING:
+            now = time.monotonic()
+            self.core.cluster.refused[(replica.worker.index, replica.version)] = now + REFUSED_S
+            self.core.lost(replica, now)
+        self.waiting.wake_all()
+
+    # Waiting
 
     async def _sent(self, pending: PendingRequest, version: ModelVersion) -> None:
         """Wait until the worker can begin with it."""
@@ -198,6 +219,18 @@ class Router:
         finally:
             self.waiting.leave(pending)
 
+    def _check(self, pending: PendingRequest, version: ModelVersion, deadline: float) -> None:
+        """Raise where waiting is in vain."""
+        now = time.monotonic()
+        if now > deadline:
+            raise FleetBusy(
+                f"No worker came free for {version.ref} in {self.load_timeout_s:.0f} s.",
+                fix="Add a worker, or try again later.",
+            )
+        if pending.replica is None:
+            refusal = self.loading.refusals.get(version.id)
+            check_prospects(self.core.cluster, version, refusal, now)
+
     def _leave(self, place: Place) -> None:
         """Who waited for it has gone."""
         if place.cancel() or place.exception() is not None:
@@ -205,44 +238,3 @@ class Router:
         pending = place.result()
         if pending is not None:
             self.end(pending, None)
-
-    def _tick(self) -> None:
-        """One of all that wait does it for all."""
-        now = time.monotonic()
-        if now - self._ticked_at >= TICK_S:
-            self._ticked_at = now
-            self.core.tick(now)
-            self.act()
-
-    def _check(self, pending: PendingRequest, version: ModelVersion, deadline: float) -> None:
-        """Raise where waiting is in vain."""
-        now, cluster = time.monotonic(), self.core.cluster
-        if now > deadline:
-            raise FleetBusy(
-                f"No worker came free for {version.ref} in {self.load_timeout_s:.0f} s.",
-                fix="Add a worker, or try again later.",
-            )
-        fit = [w for w in cluster.workers if w.is_fit]
-        if pending.replica is not None or any(_could(cluster, w, version.id, now) for w in fit):
-            return
-        if fit and version.id in self.loading.refusals:
-            raise self.loading.refusals[version.id]
-        if not fit:
-            raise NoWorker(
-                f"No worker is running that could serve {version.ref}.",
-                fix="Start one with `modelyard worker`, or everything with `modelyard up`.",
-            )
-
-    def _loaded(self, order: LoadOrder, error: ModelyardError | None) -> None:
-        replica, now = order.replica, time.monotonic()
-        self.snapshots.outdated()
-        if error is not None and replica.state is ReplicaState.LOADING:
-            self.core.cluster.refused[(replica.worker.index, replica.version)] = now + REFUSED_S
-            self.core.lost(replica, now)
-        self.act()
-        if error is not None:
-            self.waiting.wake_all()
-
-
-def _could(cluster: ClusterState, worker: WorkerState, version: str, now: float) -> bool:
-    return worker.is_moving or cluster.may_load(worker, version, now)

@@ -9,6 +9,7 @@ from benchmarks.routing.workload import Request
 from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.dispatcher import Dispatcher
 from modelyard.serving.routing.policy.fleet_state import PendingRequest, WorkerState
+from modelyard.serving.routing.policy.placement import LoadOrder
 from modelyard.serving.routing.policy.request import RoutedRequest
 
 GB = 1e9
@@ -23,12 +24,13 @@ class Modelyard:
 
     sim: Simulation = field(init=False)
     core: Dispatcher = field(init=False)
-    _tickets: dict[int, PendingRequest] = field(default_factory=dict[int, PendingRequest])
-    _requests: dict[int, Request] = field(default_factory=dict[int, Request])
+    _pending: dict[int, PendingRequest] = field(default_factory=dict[int, PendingRequest])
+    _requests: dict[str, Request] = field(default_factory=dict[str, Request])
 
     def start(self, sim: Simulation) -> None:
         cluster = ClusterState(BLOCK, memory_unit=GB)
-        self.sim, self.core = sim, Dispatcher(cluster)
+        self.sim = sim
+        self.core = Dispatcher(cluster, on_send=self._send, on_load=self._load)
         cluster.needs = {str(i): m.memory_gb for i, m in enumerate(sim.plan.models)}
         for there in sim.workers:
             gpu = there.gpu
@@ -40,40 +42,34 @@ class Modelyard:
 
     def arrived(self, request: Request) -> None:
         work = RoutedRequest(str(request.number), "", 3, request.prompt, 0, request.blocks)
-        pending = self.core.submit(work, str(request.model), self.sim.now)
-        self._tickets[request.number] = pending
-        self._requests[id(pending)] = request
-        self._act()
+        self._requests[work.request_id] = request
+        self._pending[request.number] = self.core.submit(work, str(request.model), self.sim.now)
 
     def first_token(self, request: Request, worker: int) -> None:
-        self.core.first_token(self._tickets[request.number], self.sim.now, request.cached)
-        self._act()
+        self.core.first_token(self._pending[request.number], self.sim.now, request.cached)
 
     def finished(self, request: Request, worker: int) -> None:
-        pending = self._tickets.pop(request.number)
-        del self._requests[id(pending)]
+        pending = self._pending.pop(request.number)
+        del self._requests[pending.work.request_id]
         self.core.finished(pending, self.sim.now, request.output)
-        self._act()
 
     def loaded(self, worker: int, model: int) -> None:
-        version, cluster = str(model), self.core.cluster
+        version = str(model)
+        cluster = self.core.cluster
         cluster.demands.of(version).load_s = self.sim.plan.models[model].load_s
         self.core.loaded(cluster.workers[worker].replicas[version], self.sim.now)
-        self._act()
 
     def reported(self, reports: Sequence[WorkerReport]) -> None:
         """One gateway knows its own load better than telemetry does."""
 
     def tick(self) -> None:
         self.core.tick(self.sim.now)
-        self._act()
 
-    def _act(self) -> None:
-        orders, self.core.orders = self.core.orders, []
-        for order in orders:
-            victims = tuple(int(v) for v in order.victims)
-            self.sim.load(order.replica.worker.index, int(order.replica.version), victims)
-        sends, self.core.sends = self.core.sends, []
-        for pending in sends:
-            if pending.replica is not None:
-                self.sim.send(self._requests[id(pending)], pending.replica.worker.index)
+    def _load(self, order: LoadOrder) -> None:
+        victims = tuple(int(version) for version in order.victims)
+        self.sim.load(order.replica.worker.index, int(order.replica.version), victims)
+
+    def _send(self, pending: PendingRequest) -> None:
+        if pending.replica is not None:
+            request = self._requests[pending.work.request_id]
+            self.sim.send(request, pending.replica.worker.index)

@@ -51,7 +51,7 @@ async def show_gpu(gpu_id: str, services: TheServices, caller: TheCaller) -> Dev
     seen = DeviceKnowledge(
         await services.failures.get(None), performances(_living(workers, services))
     )
-    here = services.gateway.router.running.on(gpu_id)
+    here = services.running.on(gpu_id)
     running = {"active_requests": [_active(r) for r in here if _may_see(caller, r)]}
     return DeviceDetail.model_validate(_base(worker, services, seen) | running)
 
@@ -65,7 +65,7 @@ def _silent_s(worker: WorkerView) -> float:
 
 
 def _summary(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> DeviceSummary:
-    here = len(services.gateway.router.running.on(worker.device_id))
+    here = len(services.running.on(worker.device_id))
     running = {"active_requests": max(here, worker.device.active_requests)}
     return DeviceSummary.model_validate(_base(worker, services, seen) | running)
 

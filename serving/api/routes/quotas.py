@@ -49,5 +49,5 @@ def _only_admins(caller: Caller) -> None:
 
 
 def _shown(quota: Quota, services: Services) -> UserQuota:
-    devices = services.gateway.router.running.devices_of(quota.user_id)
+    devices = services.running.devices_of(quota.user_id)
     return UserQuota.of(quota, len(devices))

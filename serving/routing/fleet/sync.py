@@ -8,6 +8,7 @@ from modelyard.serving.routing.fleet.ejection import Ejection
 from modelyard.serving.routing.fleet.peer_loads import NONE, PeerLoads, Share
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshot
 from modelyard.serving.routing.policy.dispatcher import Dispatcher
+from modelyard.serving.routing.policy.fleet_changes import FleetChanges
 from modelyard.serving.routing.policy.fleet_state import Replica, ReplicaState, WorkerState
 from modelyard.serving.upstream.target import Target
 
@@ -72,17 +73,19 @@ class FleetSync:
     def update(self, fleet: FleetSnapshot, now: float) -> None:
         """Once for each fresh look at the fleet."""
         alive = {view.device_id: view.heartbeat_at for view in fleet.workers}
+        changes = FleetChanges()
         self._believe(alive, now)
         held = dict[str, list[EngineView]]()
         for engine in fleet.engines:
             held.setdefault(engine.device_id, []).append(engine)
         for view in fleet.workers:
             engines = held.get(view.device_id, [])
-            self._meet(view, engines, now)
-            self._lanes(self._by_device[view.device_id], engines, now)
+            self._meet(view, engines, changes, now)
+            self._engines(self._by_device[view.device_id], engines, changes, now)
         self._departed = {d: t for d, t in self._departed.items() if d not in alive}
         for device_id in self._by_device.keys() - alive.keys():
-            self._leave(device_id, now)
+            self._leave(device_id, changes, now)
+        self.core.changed(changes, now)
 
     def lost(self, target: Target, now: float) -> WorkerState | None:
         """An engine does not answer; returns its worker."""
@@ -98,12 +101,11 @@ class FleetSync:
             if heartbeat is None or (now - gone.since > FORGET_S and heartbeat != gone.heartbeat):
                 del self.gone[url]
 
-    def _leave(self, device_id: str, now: float) -> None:
+    def _leave(self, device_id: str, changes: FleetChanges, now: float) -> None:
         """A device has left: it gets nothing, and after a while it never was."""
         worker = self._by_device[device_id]
         worker.is_fit = False
-        for replica in [*worker.replicas.values()]:
-            self.core.lost(replica, now)
+        changes.lost += worker.replicas.values()
         since = self._departed.setdefault(device_id, now)
         if now - since > DEPARTED_S and not worker.sent:
             self.core.cluster.vacate(worker)
@@ -123,22 +125,27 @@ class FleetSync:
         """Those that live, also where they are ejected."""
         return [device_id for device_id in self._by_device if device_id not in self._departed]
 
-    def _meet(self, view: WorkerView, engines: list[EngineView], now: float) -> None:
+    def _meet(
+        self, view: WorkerView, engines: list[EngineView], changes: FleetChanges, now: float
+    ) -> None:
         worker = self._by_device.get(view.device_id)
         if worker is None:
             worker = self.core.cluster.add_worker(view.device_id, view.device.name, SLOTS)
             self._by_device[view.device_id] = worker
         self._views[view.device_id] = view
-        worker.memory = _memory(view, engines)
-        worker.slots = view.device.slots or SLOTS
-        worker.strain = STRAIN if view.device.is_throttled else 0.0
+        worker.reported(
+            memory=_memory(view, engines),
+            slots=view.device.slots or SLOTS,
+            strain=STRAIN if view.device.is_throttled else 0.0,
+        )
         worker.is_fit = view.device.takes_work and not self.ejection.is_out(view.device_id, now)
         if not worker.is_fit:
-            self.core.unfit(worker, now)
-        self._others(worker, view, now)
-        worker.settled()
+            changes.unfit.append(worker)
+        self._others(worker, view, changes, now)
 
-    def _others(self, worker: WorkerState, view: WorkerView, now: float) -> None:
+    def _others(
+        self, worker: WorkerState, view: WorkerView, changes: FleetChanges, now: float
+    ) -> None:
         """What other gateways have there: as they say, else the report less the most that we had.
 
         Where the next report is late the last one holds, and then counts less and less.
@@ -148,23 +155,26 @@ class FleetSync:
         if seen.heartbeat != view.heartbeat_at:
             seen.others = float(max(0, view.device.requests - seen.most_sent))
             seen.heartbeat, seen.at, seen.most_sent = view.heartbeat_at, now, worker.sent
-        self._reckon(worker, self.peer_loads.of(worker.device_id, now) or seen.guess(now), now)
+        others = self.peer_loads.of(worker.device_id, now) or seen.guess(now)
+        self._reckon(worker, others, changes)
 
     def hear(self, loads: Iterable[bytes], now: float) -> None:
         """The other gateways say what they have reserved."""
         self.peer_loads.hear(loads, now)
+        changes = FleetChanges()
         for device_id, worker in self._by_device.items():
-            self._reckon(worker, self.peer_loads.of(device_id, now) or NONE, now)
+            self._reckon(worker, self.peer_loads.of(device_id, now) or NONE, changes)
+        self.core.changed(changes, now)
 
-    def _reckon(self, worker: WorkerState, others: Share, now: float) -> None:
+    def _reckon(self, worker: WorkerState, others: Share, changes: FleetChanges) -> None:
         before = worker.others
-        worker.others, worker.others_s = others
-        if before != worker.others:
-            worker.settled()
+        worker.others_have(*others)
         if before > worker.others and worker.held:
-            self.core.freed(worker, now)
+            changes.freed.append(worker)
 
-    def _lanes(self, worker: WorkerState, engines: list[EngineView], now: float) -> None:
+    def _engines(
+        self, worker: WorkerState, engines: list[EngineView], changes: FleetChanges, now: float
+    ) -> None:
         cluster, found = self.core.cluster, {e.version_id: e for e in engines}
         for engine in engines:
             if engine.memory_bytes:
@@ -172,28 +182,36 @@ class FleetSync:
             if engine.load_s:
                 cluster.demands.of(engine.version_id).load_s = engine.load_s
             if engine.state is EngineState.READY and engine.url and engine.url not in self.gone:
-                self._ready(worker, engine, now)
-        for version, replica in [*worker.replicas.items()]:
-            if version not in found and replica.state in _HERE:
-                self.core.lost(replica, now)
+                self._ready(worker, engine, changes, now)
+        changes.lost += [
+            replica
+            for version, replica in worker.replicas.items()
+            if version not in found and replica.state in _HERE
+        ]
 
-    def _ready(self, worker: WorkerState, engine: EngineView, now: float) -> None:
+    def _ready(
+        self, worker: WorkerState, engine: EngineView, changes: FleetChanges, now: float
+    ) -> None:
         replica = worker.replicas.get(engine.version_id)
         if replica is None:
             replica = self.core.cluster.add_replica(worker, engine.version_id, now)
         replica.memory = float(engine.memory_bytes)
         told = self._views[worker.device_id].device.engine_slots
-        self.opened(replica, engine.url, told.get(engine.version_id, replica.slots), now)
+        if _opened(replica, engine.url, told.get(engine.version_id, replica.slots)):
+            changes.loaded.append(replica)
 
     def opened(self, replica: Replica, url: str, slots: int, now: float) -> None:
         """An engine answers at this address, and works on so many requests at a time."""
-        replica.url, replica.slots = url, slots
-        known = sum(other.slots for other in replica.worker.replicas.values())
-        replica.worker.slots = max(
-            replica.worker.slots, known
-        )  # its report may be from before the load
-        if replica.state is ReplicaState.LOADING:
+        if _opened(replica, url, slots):
             self.core.loaded(replica, now)
+
+
+def _opened(replica: Replica, url: str, slots: int) -> bool:
+    """Note where its engine answers; returns whether it was still loading."""
+    replica.url = url
+    replica.slots = slots
+    replica.worker.takes_at_least(sum(x.slots for x in replica.worker.replicas.values()))
+    return replica.state is ReplicaState.LOADING
 
 
 def _memory(view: WorkerView, engines: list[EngineView]) -> float:

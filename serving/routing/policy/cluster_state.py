@@ -1,8 +1,10 @@
 """The fleet a dispatcher decides on: workers, what stands where, and what is learned of them."""
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from modelyard.registry.victims import enough_victims
 from modelyard.serving.routing.estimates.demand import Demands
 from modelyard.serving.routing.estimates.prefixes import Prefixes
 from modelyard.serving.routing.estimates.speeds import SpeedEstimates
@@ -99,11 +101,29 @@ class ClusterState:
         ready_at: float = 0.0,
     ) -> Replica:
         """A version on a worker, ready or from `ready_at` on."""
+        replica = self._replica(worker, version, now, state=state, ready_at=ready_at)
+        worker.replicas[version] = replica
+        self.replicas.setdefault(version, []).append(replica)
+        return replica
+
+    def coming_replica(self, worker: WorkerState, version: str, now: float) -> Replica:
+        """A version on a worker as if it were loaded there from now on: nothing is changed."""
+        ready_at = now + self.load_s(version)
+        loading = ReplicaState.LOADING
+        return self._replica(worker, version, now, state=loading, ready_at=ready_at)
+
+    def _replica(
+        self,
+        worker: WorkerState,
+        version: str,
+        now: float,
+        *,
+        state: ReplicaState,
+        ready_at: float,
+    ) -> Replica:
         pace = self.speeds.pace(worker.gpu, version)
         replica = Replica(worker, version, self.needs.get(version, 0.0), pace, state, ready_at, now)
         replica.learned()
-        worker.replicas[version] = replica
-        self.replicas.setdefault(version, []).append(replica)
         return replica
 
     def drop_replica(self, replica: Replica) -> None:
@@ -124,6 +144,18 @@ class ClusterState:
             return False
         refused_until = self.refused.get((worker.index, version), 0.0)
         return worker.memory >= self.needs[version] and refused_until <= now
+
+    def victims(
+        self, worker: WorkerState, version: str, order: Iterable[Replica]
+    ) -> tuple[Replica, ...] | None:
+        """Of those that may leave, the least missed first, what makes room; None where nothing can.
+
+        The order is the caller's: a search for better places goes by what each version is asked
+        for, a swap by what its own requests would wait, since that one has somebody waiting.
+        """
+        missing = self.needs[version] - worker.free_memory
+        leaving = enough_victims(order, missing, lambda replica: replica.memory)
+        return None if leaving is None else tuple(leaving)
 
     def is_everywhere(self, version: str) -> bool:
         """Whether every worker has it or is about to: there is nowhere left to load it."""

@@ -1,11 +1,13 @@
 """Decides where work goes and when it is sent: pure, on the clock it is given."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from modelyard.serving.routing.policy.cluster_state import EVICT_S, ClusterState
+from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.cost import ReplicaChoice, cheapest, expected_output
 from modelyard.serving.routing.policy.fair_share import Users
+from modelyard.serving.routing.policy.fleet_changes import FleetChanges
 from modelyard.serving.routing.policy.fleet_state import (
     PendingRequest,
     Replica,
@@ -13,6 +15,7 @@ from modelyard.serving.routing.policy.fleet_state import (
     WorkerState,
 )
 from modelyard.serving.routing.policy.learning import learn_answer, learn_prompt
+from modelyard.serving.routing.policy.migrations import Migrations
 from modelyard.serving.routing.policy.placement import LoadOrder, Migration
 from modelyard.serving.routing.policy.rebalancing import Rebalancer
 from modelyard.serving.routing.policy.request import RoutedRequest
@@ -21,20 +24,23 @@ from modelyard.serving.routing.policy.stealing import LOOKAHEAD_S, best_steal, e
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Reservations are made here, at once; what is to be done is left in `sends` and `orders`."""
+    """Reservations are made here, at once; each decision goes out as it is made.
+
+    `on_send` is told each request that its worker begins now, `on_load` each version that is to be
+    loaded now. Both are called in the middle of a change: they take note and never call back.
+    """
 
     cluster: ClusterState
+    on_send: Callable[[PendingRequest], None]
+    on_load: Callable[[LoadOrder], None]
     rebalancer: Rebalancer = field(init=False)
+    migrations: Migrations = field(init=False)
     users: Users = field(default_factory=Users)
-    sends: list[PendingRequest] = field(default_factory=list[PendingRequest])
-    orders: list[LoadOrder] = field(default_factory=list[LoadOrder])
-    _moves: dict[int, tuple[Replica, tuple[Replica, ...]]] = field(
-        default_factory=dict[int, tuple[Replica, tuple[Replica, ...]]]
-    )
     _held: int = 0  # by all workers
 
     def __post_init__(self) -> None:
         self.rebalancer = Rebalancer(self.cluster)
+        self.migrations = Migrations(self.cluster)
 
     # Requests
 
@@ -73,7 +79,6 @@ class Dispatcher:
         self.cluster.demands.of(pending.version).computed(tokens)
         if took is not None:
             learn_prompt(pending, replica, tokens, took)
-        worker.settled()
         pending.concurrency = worker.concurrency
         self._go_on(worker, now)
 
@@ -103,15 +108,14 @@ class Dispatcher:
         self.users.ended(pending, replica, now)
         replica.busy -= 1
         replica.used_at = now
-        replica.worker.settled()
         self._go_on(replica.worker, now)
 
     def _bind(self, pending: PendingRequest, now: float) -> bool:
-        only = self.users.bound(pending.work) if pending.work.gpu_limit else None
+        among = self.users.allowed(pending, self.cluster) if pending.work.gpu_limit else None
         shut = self.users.shut(pending.work, now)
-        choice = cheapest(self.cluster, pending, now, only, shut)
-        is_short = choice.cost > self.cluster.load_s(pending.version)
-        if is_short and only is None and not self.cluster.is_everywhere(pending.version):
+        choice = cheapest(self.cluster, pending, now, among=among, shut=shut)
+        is_short = choice.own_s > self.cluster.load_s(pending.version)
+        if is_short and among is None and not self.cluster.is_everywhere(pending.version):
             move = self._move_for(pending, choice, now)
             if move is not None:
                 self.begin(move, now)
@@ -127,7 +131,7 @@ class Dispatcher:
         if choice.replica is None:
             return self.rebalancer.swap_in(pending.version, now)
         more = self.rebalancer.scale_out(
-            pending.version, pending.work.prompt_tokens, choice.cost, now
+            pending.version, pending.work.prompt_tokens, choice.own_s, now
         )
         return more or self.rebalancer.rebalance(pending.version, now)
 
@@ -177,9 +181,8 @@ class Dispatcher:
 
     def _send(self, pending: PendingRequest, replica: Replica, now: float) -> None:
         replica.worker.send(pending, now)
-        replica.worker.settled()
         self.users.began(pending.work, replica)
-        self.sends.append(pending)
+        self.on_send(pending)
 
     def _steal(self, worker: WorkerState, now: float) -> None:
         """One that is free takes what others hold, begins sooner here, and is before its own."""
@@ -198,10 +201,7 @@ class Dispatcher:
 
     def tick(self, now: float) -> None:
         """Time has passed: what waits may go on, and versions may be wanted in more places."""
-        for replica, _ in self._moves.values():
-            replica.ready_at = max(
-                replica.ready_at, now + self.cluster.load_s(replica.version) + 1.0
-            )
+        self.migrations.passed(now)
         for worker in self.cluster.workers:
             worker.recent.passed(now)
             self._go_on(worker, now)
@@ -214,23 +214,28 @@ class Dispatcher:
         replica.state = ReplicaState.KEPT if replica.is_kept else ReplicaState.READY
         self._go_on(replica.worker, now)
 
-    def freed(self, worker: WorkerState, now: float) -> None:
-        """Other gateways have less work there than before."""
-        self._go_on(worker, now)
+    def changed(self, changes: FleetChanges, now: float) -> None:
+        """After a look at the fleet: what was held where it cannot be goes elsewhere, once."""
+        for replica in changes.lost:
+            self.migrations.lost(replica)
+            self.cluster.drop_replica(replica)
+        for worker in changes.unfit:
+            worker.is_fit = False
+        homeless = [t for x in changes.lost for t in x.worker.held if t.replica is x]
+        homeless += [t for w in changes.unfit for t in w.held if t.replica not in changes.lost]
+        self._rebind(homeless, now)
+        for replica in changes.loaded:
+            self.loaded(replica, now)
+        for worker in changes.freed:
+            self._go_on(worker, now)
 
     def lost(self, replica: Replica, now: float) -> None:
         """A version is no longer there: what was held for it goes elsewhere."""
-        pending = self._moves.get(replica.worker.index)
-        if pending is not None and pending[0] is replica:
-            del self._moves[replica.worker.index]
-            replica.worker.is_moving = False
-        self.cluster.drop_replica(replica)
-        self._rebind([t for t in replica.worker.held if t.replica is replica], now)
+        self.changed(FleetChanges(lost=[replica]), now)
 
     def unfit(self, worker: WorkerState, now: float) -> None:
         """A worker gets no work for now: what is held for it goes elsewhere."""
-        worker.is_fit = False
-        self._rebind([*worker.held], now)
+        self.changed(FleetChanges(unfit=[worker]), now)
 
     def prune(self, now: float) -> list[str]:
         """Nothing is remembered for ever; returns the versions that were forgotten."""
@@ -241,7 +246,7 @@ class Dispatcher:
         return forgotten
 
     def _go_on(self, worker: WorkerState, now: float) -> None:
-        if self._moves:
+        if self.migrations:
             self._load_if_idle(worker, now)
         if worker.held:
             self._steal(worker, now)
@@ -274,26 +279,11 @@ class Dispatcher:
         """Its victims get nothing new from now on; the load begins once they are idle."""
         if move is None:
             return
-        worker, version = move.worker, move.version
-        for victim in move.victims:
-            victim.state = ReplicaState.LEAVING
-        drain_s = worker.turn_s * worker.slots / 2 if any(v.busy for v in move.victims) else 0.0
-        ready = now + drain_s + self.cluster.load_s(version) + EVICT_S * len(move.victims)
-        replica = self.cluster.add_replica(
-            worker, version, now, state=ReplicaState.LOADING, ready_at=ready
-        )
-        worker.is_moving = True
-        self._moves[worker.index] = (replica, move.victims)
-        self._rebind([t for t in worker.held if t.replica in move.victims], now)
-        self._load_if_idle(worker, now)
+        self.migrations.begin(move, now)
+        self._rebind([t for t in move.worker.held if t.replica in move.victims], now)
+        self._load_if_idle(move.worker, now)
 
     def _load_if_idle(self, worker: WorkerState, now: float) -> None:
-        replica, victims = self._moves.get(worker.index, (None, ()))
-        if replica is None or any(v.busy for v in victims):
-            return
-        del self._moves[worker.index]
-        worker.is_moving = False
-        for victim in victims:
-            self.cluster.drop_replica(victim)
-        replica.ready_at = now + self.cluster.load_s(replica.version) + EVICT_S * len(victims)
-        self.orders.append(LoadOrder(replica, tuple(v.version for v in victims)))
+        order = self.migrations.due(worker, now)
+        if order is not None:
+            self.on_load(order)

@@ -5,20 +5,14 @@ from dataclasses import dataclass, replace
 from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.cost import (
     DECODE_WEIGHT,
-    LEAST_LOAD_S,
     TOLL_WEIGHT,
-    ahead_s,
     cheapest,
     expected_output,
-    slot_s,
-    toll_s,
 )
 from modelyard.serving.routing.policy.fair_share import Users
 from modelyard.serving.routing.policy.fleet_state import (
-    PRIORITY_S,
     PendingRequest,
     Replica,
-    ReplicaState,
     WorkerState,
 )
 from modelyard.serving.routing.policy.request import RoutedRequest
@@ -65,14 +59,13 @@ def explain(
 ) -> Explanation:
     """The decision of this moment, without making it."""
     pending = PendingRequest(work, version, now)
-    only, shut = users.bound(work), users.shut(work, now)
-    choice = cheapest(cluster, pending, now, only, shut)
+    bound, shut = users.bound(work), users.shut(work, now)
+    among = users.allowed(pending, cluster)
+    choice = cheapest(cluster, pending, now, among=among, shut=shut)
     found = [
         _candidate(cluster, worker, pending, now, shut)
-        if only is None or worker.index in only
-        else RouteCandidate(
-            worker.device_id, feasible=False, reason="the user's work is bound elsewhere"
-        )
+        if bound is None or worker.index in bound
+        else _cannot(worker, "the user's work is bound elsewhere")
         for worker in cluster.workers
         if worker.index not in cluster.vacant
     ]
@@ -92,77 +85,51 @@ def _candidate(
     now: float,
     shut: frozenset[Replica],
 ) -> RouteCandidate:
-    replica = worker.replicas.get(pending.version)
+    version = pending.version
+    replica = worker.replicas.get(version)
     if not worker.is_fit:
-        return RouteCandidate(worker.device_id, feasible=False, reason="in error, ejected or gone")
-    if replica is None:
-        return _cold(cluster, worker, pending, now)
-    if replica.state is ReplicaState.LEAVING:
-        return RouteCandidate(worker.device_id, feasible=False, reason="the version is leaving it")
-    return _warm(cluster, replica, pending, now, is_shut=replica in shut)
+        return _cannot(worker, "in error, ejected or gone")
+    if replica is not None:
+        if not replica.is_staying:
+            return _cannot(worker, "the version is leaving it")
+        return _weighed(cluster, replica, pending, now, shut)
+    if worker.memory < cluster.needs[version]:
+        sizes = f"needs {cluster.needs[version]:.0f} bytes, it can give {worker.memory:.0f}"
+        return _cannot(worker, sizes)
+    if not cluster.may_load(worker, version, now):
+        return _cannot(worker, "refused it, or loads another")
+    coming = cluster.coming_replica(worker, version, now)
+    return replace(_weighed(cluster, coming, pending, now, shut), state="absent")
 
 
-def _warm(
-    cluster: ClusterState, replica: Replica, pending: PendingRequest, now: float, *, is_shut: bool
+def _weighed(
+    cluster: ClusterState,
+    replica: Replica,
+    pending: PendingRequest,
+    now: float,
+    shut: frozenset[Replica],
 ) -> RouteCandidate:
-    work, worker = pending.work, replica.worker
-    cached = cluster.prefixes(pending.version).match(work.prefix).get(worker.index, 0)
-    prefill = max(1, work.prompt_tokens - cached) * replica.prefill_s
-    decode = expected_output(cluster, pending) * replica.decode_s
-    whole = prefill + decode / worker.slots
-    rank = now - work.priority * PRIORITY_S + worker.overtaking.most_s(whole)
-    sent = worker.wait_s(now) + worker.others_s
-    queue, toll = sent + ahead_s(replica, rank), toll_s(worker, sent, prefill)
-    slot = slot_s(replica, is_shut=is_shut)
-    ready = replica.state is ReplicaState.READY
-    load = 0.0 if ready else max(replica.ready_at - now, LEAST_LOAD_S)
-    cost = queue + slot + load + prefill + decode * DECODE_WEIGHT + toll * TOLL_WEIGHT
+    """The terms by which it is chosen or not."""
+    choice = cheapest(cluster, pending, now, among=[replica], shut=shut)
     return RouteCandidate(
-        worker.device_id,
+        replica.worker.device_id,
         feasible=True,
         reason="",
         state=replica.state.value,
-        cached_tokens=cached,
-        queue_s=queue,
-        slot_s=slot,
-        load_s=load,
-        prefill_s=prefill,
-        decode_s=decode,
-        toll_s=toll,
-        cost_s=cost,
-        strain=worker.strain,
+        cached_tokens=choice.cached,
+        queue_s=choice.queue_s,
+        slot_s=choice.slot_s,
+        load_s=choice.load_s,
+        prefill_s=choice.prefill_s,
+        decode_s=choice.decode_s,
+        toll_s=choice.toll_s,
+        cost_s=choice.cost_s,
+        strain=replica.worker.strain,
     )
 
 
-def _cold(
-    cluster: ClusterState, worker: WorkerState, pending: PendingRequest, now: float
-) -> RouteCandidate:
-    version = pending.version
-    if worker.memory < cluster.needs[version]:
-        sizes = f"needs {cluster.needs[version]:.0f} bytes, it can give {worker.memory:.0f}"
-        return RouteCandidate(worker.device_id, feasible=False, reason=sizes)
-    if not cluster.may_load(worker, version, now):
-        return RouteCandidate(
-            worker.device_id, feasible=False, reason="refused it, or loads another"
-        )
-    replica = Replica(worker, version, 0.0, cluster.speeds.pace(worker.gpu, version))
-    replica.learned()
-    queue = worker.wait_s(now) + worker.others_s
-    prefill = pending.work.prompt_tokens * replica.prefill_s
-    decode = expected_output(cluster, pending) * replica.decode_s
-    load = cluster.load_s(version)
-    cost = max(load, queue) + prefill + decode * DECODE_WEIGHT
-    return RouteCandidate(
-        worker.device_id,
-        feasible=True,
-        reason="",
-        queue_s=queue,
-        load_s=load,
-        prefill_s=prefill,
-        decode_s=decode,
-        cost_s=cost,
-        strain=worker.strain,
-    )
+def _cannot(worker: WorkerState, reason: str) -> RouteCandidate:
+    return RouteCandidate(worker.device_id, feasible=False, reason=reason)
 
 
 def _judged(candidate: RouteCandidate, best: str | None, first: RouteCandidate) -> RouteCandidate:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
 
+from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.cost import NOWHERE
 from modelyard.serving.routing.policy.fleet_state import PendingRequest, Replica
 from modelyard.serving.routing.policy.request import RoutedRequest
@@ -68,6 +69,14 @@ class Users:
         if not work.gpu_limit or user is None or len(user.devices) < work.gpu_limit:
             return None
         return frozenset(user.devices)
+
+    def allowed(self, pending: PendingRequest, cluster: ClusterState) -> list[Replica] | None:
+        """Where a version is on the devices that the user's work is bound to; None: anywhere."""
+        bound = self.bound(pending.work)
+        if bound is None:
+            return None
+        replicas = cluster.replicas.get(pending.version, ())
+        return [replica for replica in replicas if replica.worker.index in bound]
 
     def may_have(self, work: RoutedRequest, device: int) -> bool:
         bound = self.bound(work)

@@ -8,6 +8,7 @@ from itertools import accumulate
 from modelyard.serving.routing.estimates.load_window import LoadWindow
 from modelyard.serving.routing.estimates.speeds import Slowdown, TokenLatency
 from modelyard.serving.routing.policy.overtaking import Overtaking
+from modelyard.serving.routing.policy.prompt_queue import PromptQueue
 from modelyard.serving.routing.policy.request import RoutedRequest
 
 PRIORITY_S = 30.0
@@ -135,10 +136,7 @@ class PendingRequest:
 
 @dataclass(slots=True, eq=False)
 class WorkerState:
-    """One device: what we sent there and what we hold for it, in the order of its beginning.
-
-    `free_at` is when the prompts that were sent will be computed, at least `behind_s` from now.
-    """
+    """One device: what we sent there and what we hold for it, in the order of its beginning."""
 
     index: int
     device_id: str
@@ -156,17 +154,13 @@ class WorkerState:
     others: float = 0.0
     others_s: float = 0.0  # of prompts that other gateways have there
     held: list[PendingRequest] = field(default_factory=list[PendingRequest])
-    free_at: float = 0.0
-    behind_s: float = 0.0
+    queue: PromptQueue = field(default_factory=PromptQueue)
     turn_s: float = 0.1
     is_moving: bool = False
     turn: int = 0
     prompts: float = 0.0  # tokens of prompts computed here since the beginning
     _ranks: list[float] = field(default_factory=list[float])
     _ahead: list[float] = field(default_factory=list[float])
-    _prefills: dict[int, PendingRequest] = field(default_factory=dict[int, PendingRequest])
-    _head_at: float = 0.0
-    _due_s: float = 0.0  # of all in _prefills
 
     @property
     def is_fit(self) -> bool:
@@ -176,7 +170,7 @@ class WorkerState:
     @is_fit.setter
     def is_fit(self, is_fit: bool) -> None:
         self._is_fit = is_fit
-        self.settled()
+        self._changed()
 
     @property
     def slowness(self) -> float:
@@ -208,9 +202,28 @@ class WorkerState:
     def free_memory(self) -> float:
         return self.memory - sum((replica.memory for replica in self.replicas.values()), 0.0)
 
+    def reported(self, *, memory: float, slots: int, strain: float) -> None:
+        """By its own report: bytes that versions may fill, and requests at a time."""
+        self.memory = memory
+        self.slots = slots
+        self.strain = strain
+        self._changed()
+
+    def takes_at_least(self, slots: int) -> None:
+        """Its engines work on so many requests at a time: a report from before may say less."""
+        self.slots = max(self.slots, slots)
+        self._changed()
+
+    def others_have(self, requests: float, prefill_s: float) -> None:
+        """What other gateways have there, and the seconds of it that are still to be computed."""
+        self.others_s = prefill_s
+        if requests != self.others:
+            self.others = requests
+            self._changed()
+
     def wait_s(self, now: float) -> float:
         """Seconds until the prompts that were sent are computed."""
-        return max(self.behind_s, self.free_at - now, 0.0)
+        return max(self.queue.behind_s, self.queue.free_at - now, 0.0)
 
     def queue_s(self, now: float) -> float:
         """Seconds until one that comes now, behind all others, could begin."""
@@ -243,38 +256,30 @@ class WorkerState:
         self.overtaking.waited(waited_s, pending.whole_s)
         self.recent.add(pending.prefill_s, pending.whole_s, now)
         self.sent += 1
-        if not self._prefills:
-            self._head_at = now
-        self._prefills[id(pending)] = pending
-        self._due_s += pending.prefill_s
+        self.queue.add(pending, pending.prefill_s, now)
         pending.concurrency = self.sent + self.others
-        self._count()
+        self._changed()
 
     def computed(self, pending: PendingRequest, now: float) -> float | None:
         """A prompt is done; returns the seconds it took alone, None where others overtook it."""
-        prefills = self._prefills
-        if id(pending) not in prefills:
+        if pending not in self.queue:
             return None
-        begun = max(self._head_at, pending.sent_at)
-        was_next = next(iter(prefills)) == id(pending)
-        del prefills[id(pending)]
-        self._due_s -= pending.prefill_s
-        self._head_at = now
         self.prompts += pending.uncached
-        self._count()
-        return now - begun if was_next else None
+        self._changed()
+        return self.queue.computed(pending, now)
 
     def leave(self, pending: PendingRequest, now: float) -> None:
         """The request is over, however."""
         self.computed(pending, now)
         self.sent -= 1
+        self._changed()
 
     def stayed(self, seconds: float) -> None:
         """A request has been here for so long: that is how often a place comes free."""
         self.turn_s += TURN_SHARE * (seconds / self.slots - self.turn_s)
 
-    def settled(self) -> None:
-        """Something has changed here: replicas' speeds become those of the concurrency now.
+    def _changed(self) -> None:
+        """Every method that changes a worker ends here: replicas' speeds are to be read anew.
 
         What the hot loop asks of a worker is kept as one flag: free, fit, nothing held.
         """
@@ -284,12 +289,4 @@ class WorkerState:
     def _held_changed(self) -> None:
         self._ranks = [t.rank for t in self.held]
         self._ahead = list(accumulate(t.prefill_s for t in self.held))
-        self.settled()
-
-    def _count(self) -> None:
-        """A running sum: a thousand prompts at a time must not be added up for each of them."""
-        if not self._prefills:
-            self.free_at = self.behind_s = self._due_s = 0.0
-            return
-        self.free_at = self._head_at + self._due_s
-        self.behind_s = max(0.0, self._due_s - next(iter(self._prefills.values())).prefill_s)
+        self._changed()

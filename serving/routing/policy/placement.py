@@ -149,23 +149,12 @@ class PlacementSearch:
     def _victims(
         self, worker: WorkerState, version: str, asked: Mapping[str, VersionDemand], now: float
     ) -> tuple[Replica, ...] | None:
-        """Those that matter least and suffice; None where there is no room to be had."""
+        """Those that are asked for least and suffice; None where there is no room to be had."""
         if not self.cluster.may_load(worker, version, now):
             return None
-        need, free, chosen = self.cluster.needs[version], worker.free_memory, list[Replica]()
         may_go = [replica for replica in worker.replicas.values() if self._is_settled(replica, now)]
-        by_worth = sorted(may_go, key=lambda replica: self._worth(replica, asked))
-        for replica in by_worth:
-            if free < need:
-                chosen.append(replica)
-                free += replica.memory
-        if free < need:
-            return None
-        for replica in reversed(by_worth):
-            if replica in chosen and free - replica.memory >= need:
-                chosen.remove(replica)
-                free -= replica.memory
-        return tuple(chosen)
+        order = sorted(may_go, key=lambda replica: self._worth(replica, asked))
+        return self.cluster.victims(worker, version, order)
 
     def _is_settled(self, replica: Replica, now: float) -> bool:
         if replica.state is not ReplicaState.READY:

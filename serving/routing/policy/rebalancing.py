@@ -134,7 +134,8 @@ class Rebalancer:
                 for replica in worker.replicas.values()
                 if self._may_leave(replica, version, now, waiting) and not (idle and replica.busy)
             }
-            victims = self._victims(worker, version, losses)
+            order = sorted(losses, key=lambda replica: losses[replica])
+            victims = self.cluster.victims(worker, version, order)
             if victims is None:
                 continue
             load_s = self._drain_s(victims) + self.cluster.load_s(version)
@@ -159,23 +160,6 @@ class Rebalancer:
         most = TURN_LOADS * (self.cluster.load_s(version) + self.cluster.load_s(replica.version))
         turn_s = min(most, waiting * replica.worker.turn_s)
         return not replica.busy or now - replica.ready_at >= turn_s
-
-    def _victims(
-        self, worker: WorkerState, version: str, losses: dict[Replica, float]
-    ) -> tuple[Replica, ...] | None:
-        """Those that are missed least and suffice; None where there is no room to be had."""
-        need, free, chosen = self.cluster.needs[version], worker.free_memory, list[Replica]()
-        for replica in sorted(losses, key=lambda replica: losses[replica]):
-            if free < need:
-                chosen.append(replica)
-                free += replica.memory
-        if free < need:
-            return None
-        for replica in chosen[::-1]:
-            if free - replica.memory >= need:
-                chosen.remove(replica)
-                free -= replica.memory
-        return tuple(chosen)
 
     def _loss(self, replica: Replica, version: str, now: float) -> float:
         """Request-seconds waited because a replica is gone until it could be back.

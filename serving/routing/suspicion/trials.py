@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from modelyard.registry.errors import ModelyardError
@@ -72,7 +71,6 @@ class Trials:
 
     core: Dispatcher
     suspects: Suspects
-    act: Callable[[], None]
     patience_s: float = PATIENCE_S
     withheld_s: float = WITHHELD_S
     _turns: dict[str, _Turns] = field(default_factory=dict[str, _Turns])
@@ -98,7 +96,6 @@ class Trials:
         try:
             while turns.waiting or turns.tried is not None:
                 self._step(turns, time.monotonic())
-                self.act()
                 await asyncio.sleep(STEP_S)
         finally:
             del self._turns[turns.version]
@@ -114,7 +111,6 @@ class Trials:
                 waiting.place.set_result(None)
         if turns.replica is not None:
             self._share(turns.replica)
-            self.act()
 
     def _step(self, turns: _Turns, now: float) -> None:
         self._look_after(turns, now)

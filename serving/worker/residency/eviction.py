@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from modelyard.registry.errors import ErrorKind
+from modelyard.registry.victims import enough_victims
 from modelyard.serving.errors import ServingError
 
 RESTART_FIRST_S, RESTART_MOST_S = 0.25, 30.0
@@ -92,8 +93,8 @@ def choose_victims(
             "a lower MODELYARD_PARALLEL or a larger device.",
         )
     idle = sorted((h for h in holdings if not h.busy), key=lambda h: (h.kept, h.last_used))
-    victims = _enough(need - left, idle)
-    if victims is None:
+    leaving = enough_victims(idle, need - left, lambda holding: holding.memory)
+    if leaving is None:
         raise DeviceFull(
             f"{_numbers(name, need, left, room)} What else is loaded is at work.",
             need=need,
@@ -101,30 +102,7 @@ def choose_victims(
             total=room.total,
             fix="Try again when it is done, or end what else fills the device.",
         )
-    return tuple(v.version_id for v in victims)
-
-
-def _enough(missing: int, idle: list[MemoryShare]) -> list[MemoryShare] | None:
-    chosen, freed = list[MemoryShare](), 0
-    for holding in idle:
-        if freed >= missing:
-            break
-        chosen.append(holding)
-        freed += holding.memory
-    if freed < missing:
-        return None
-    return _needed(missing, freed, chosen)
-
-
-def _needed(missing: int, freed: int, chosen: list[MemoryShare]) -> list[MemoryShare]:
-    """Spare the more recently used ones that an older, larger one made unnecessary."""
-    kept = list[MemoryShare]()
-    for holding in reversed(chosen):
-        if freed - holding.memory >= missing:
-            freed -= holding.memory
-        else:
-            kept.append(holding)
-    return kept[::-1]
+    return tuple(holding.version_id for holding in leaving)
 
 
 def _numbers(name: str, need: int, left: int, room: MemoryBudget) -> str:

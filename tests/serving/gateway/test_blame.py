@@ -14,7 +14,6 @@ from modelyard.serving.gateway.blame import LATEST, Blame, Death
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
 from modelyard.serving.routing.policy.request import RoutedRequest
 from modelyard.serving.routing.router import Router
-from modelyard.serving.routing.running import RunningRequests
 from modelyard.serving.routing.suspicion.suspects import Case, Stage
 from modelyard.serving.upstream.client import Upstream
 from modelyard.serving.upstream.target import Target
@@ -90,7 +89,6 @@ async def bench(
         router = Router(
             FleetSnapshotCache(installation.fleet, ALIVE_S),
             upstream,
-            RunningRequests(),
             load_timeout_s=60,
         )
         await router.explain(version, RoutedRequest("w", "ada"))  # it has seen the fleet

@@ -15,7 +15,6 @@ from modelyard.serving.routing.peer_exchange import PeerExchange
 from modelyard.serving.routing.policy.fleet_state import PendingRequest, WorkerState
 from modelyard.serving.routing.policy.request import RoutedRequest
 from modelyard.serving.routing.router import Router
-from modelyard.serving.routing.running import RunningRequests
 from modelyard.serving.upstream.client import Upstream
 from tests.serving.admission.gates import GateHarness
 from tests.serving.installation import TOKEN
@@ -59,7 +58,7 @@ class PeerGateway:
         gate = await stack.enter_async_context(place.gate())
         assert isinstance(gate, RedisGate)
         upstream = await stack.enter_async_context(Upstream.open(TOKEN, silent_s=60))
-        router = Router(FleetSnapshotCache(Fleet(place.db), 15), upstream, RunningRequests(), 5)
+        router = Router(FleetSnapshotCache(Fleet(place.db), 15), upstream, 5)
         router.fleet_sync.update(fleet(), clock())
         return cls(gate, router, stack, clock)
 
@@ -74,7 +73,6 @@ class PeerGateway:
         work = RoutedRequest("r", "ada", prompt_tokens=tokens)
         pending = self.router.core.submit(work, "a", self.clock())
         self.pending_requests.append(pending)
-        self.router.act()
         return pending
 
     def finish(self, pending: PendingRequest) -> None:

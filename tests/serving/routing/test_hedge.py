@@ -14,6 +14,7 @@ from modelyard.registry.billing.tables import UsageRow
 from modelyard.registry.catalog.model import ModelVersion
 from modelyard.serving.routing.retries import FLOOR, SHARE
 from modelyard.serving.routing.router import Router
+from modelyard.serving.routing.running import RunningRequests
 from modelyard.serving.settings import GatewaySettings
 from tests.serving.engines.processes import StartedEngine, engine_process
 from tests.serving.installation import TOKEN, Installation, state
@@ -33,6 +34,7 @@ class HedgingGateway:
     installation: Installation
     client: httpx.AsyncClient
     router: Router
+    running: RunningRequests
 
     async def ask(self, *, stream: bool = False, words: int = 3) -> httpx.Response:
         body = {"model": "talker", "prompt": "Say", "max_tokens": words, "stream": stream}
@@ -42,7 +44,7 @@ class HedgingGateway:
         """Whether nothing is reserved anywhere."""
         cluster = self.router.core.cluster
         replicas = [replica for worker in cluster.workers for replica in worker.replicas.values()]
-        reserved = [w for w in cluster.workers if w.sent or w.held or w.free_at]
+        reserved = [w for w in cluster.workers if w.sent or w.held or w.queue.free_at]
         return (
             not reserved and not any(x.busy for x in replicas) and not any(cluster.orphans.values())
         )
@@ -64,7 +66,7 @@ async def door(installation: Installation, **settings: float) -> AsyncGenerator[
         client,
         parts,
     ):
-        yield HedgingGateway(installation, client, parts.gateway.router)
+        yield HedgingGateway(installation, client, parts.gateway.router, parts.running)
 
 
 def engines(
@@ -119,7 +121,7 @@ async def test_the_first_byte_wins_and_the_other_is_cut_off(
             assert (own.prompts, own.slowdown.factor) == (0, 1.0)
             assert len(gateway.router.ejection) == 0
             assert cluster.demands.of(version.id).arrivals == 1
-            assert not gateway.router.running.on(OWN) + gateway.router.running.on(OTHER)
+            assert not gateway.running.on(OWN) + gateway.running.on(OTHER)
         assert gateway.rows() == [(OTHER, "200", 3)]
 
 
@@ -195,7 +197,7 @@ async def test_a_spent_budget_hedges_nothing(
     with ExitStack() as stack:
         engines(stack, installation, version, 0.6, 0.0)
         async with door(installation) as gateway:
-            while gateway.router.budget.spend():
+            while gateway.router.may_retry():
                 pass
             assert (await gateway.ask()).status_code == 200
         assert gateway.rows() == [(OWN, "200", 3)]

@@ -13,7 +13,6 @@ from modelyard.serving.errors import NoWorker, WorkerRefused, WorkerUnreachable
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
 from modelyard.serving.routing.policy.request import RoutedRequest
 from modelyard.serving.routing.router import Router
-from modelyard.serving.routing.running import RunningRequests
 from modelyard.serving.upstream.client import Upstream
 from modelyard.serving.upstream.target import Target
 from tests.serving.installation import ALIVE_S, NOBODY, TOKEN, Installation
@@ -65,7 +64,6 @@ async def open_router(installation: Installation) -> AsyncGenerator[Router]:
         yield Router(
             FleetSnapshotCache(installation.fleet, ALIVE_S),
             upstream,
-            RunningRequests(),
             load_timeout_s=60,
         )
 

@@ -20,10 +20,10 @@ from modelyard.serving.routing.fleet.sync import (
     FleetSync,
 )
 from modelyard.serving.routing.policy.cluster_state import MOST_VERSIONS, ClusterState
-from modelyard.serving.routing.policy.dispatcher import Dispatcher
 from modelyard.serving.routing.policy.explain import explain
 from modelyard.serving.routing.policy.request import RoutedRequest
 from modelyard.serving.upstream.target import Target
+from tests.serving.routing.decided import Decided
 
 BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -44,7 +44,7 @@ def look(*workers: WorkerView) -> FleetSnapshot:
 
 
 def fleet_sync() -> FleetSync:
-    return FleetSync(Dispatcher(ClusterState(256)), Ejection())
+    return FleetSync(Decided().dispatcher(ClusterState(256)), Ejection())
 
 
 def test_devices_that_come_and_go_for_months_leave_nothing() -> None:
@@ -173,3 +173,19 @@ def test_a_device_that_throttles_itself_counts_as_slower_at_once() -> None:
     assert by_name["hot"].prefill_s == pytest.approx(STRAIN * by_name["capped"].prefill_s)
     seen.update(look(worker("hot", beat=1), worker("capped", beat=1)), 1.0)
     assert {w.strain for w in seen.core.cluster.workers} == {0.0}
+
+
+def test_what_waits_for_the_dead_goes_to_the_living_alone() -> None:
+    """All of a look is known before anything is decided of it: two may have died together."""
+    seen = FleetSync((decided := Decided()).dispatcher(ClusterState(256)), Ejection())
+    seen.update(look(*map(worker, ("one", "two", "three"))), 0.0)
+    measured = seen.core.submit(RoutedRequest("r", "ada", prompt_tokens=2000), "a", 0.0)
+    seen.core.first_token(measured, 1.0)
+    seen.core.finished(measured, 1.0)
+    for _ in range(9):
+        seen.core.submit(RoutedRequest("r", "ada", prompt_tokens=8000), "a", 2.0)
+    assert [len(w.held) for w in seen.core.cluster.workers] == [2, 2, 2]
+    decided.clear()
+    seen.update(look(worker("three", 2)), 100.0)
+    assert {t.replica.worker.device_id for t in decided.sends if t.replica} == {"three"}
+    assert [len(w.held) for w in seen.core.cluster.workers][:2] == [0, 0]

@@ -10,6 +10,7 @@ from modelyard.serving.routing.policy.cost import cheapest
 from modelyard.serving.routing.policy.dispatcher import Dispatcher
 from modelyard.serving.routing.policy.explain import explain
 from modelyard.serving.routing.policy.fair_share import ACTIVE_S
+from modelyard.serving.routing.policy.fleet_changes import FleetChanges
 from modelyard.serving.routing.policy.fleet_state import (
     PendingRequest,
     Replica,
@@ -18,15 +19,18 @@ from modelyard.serving.routing.policy.fleet_state import (
 )
 from modelyard.serving.routing.policy.overtaking import MOST_OVERTAKEN_S, WORK_POWER
 from modelyard.serving.routing.policy.request import RoutedRequest
+from tests.serving.routing.decided import Decided
 
 MODELS = {"a": 10.0, "b": 20.0, "huge": 1000.0}
 
 
-def dispatcher(workers: int, *, slots: int = 2, memory: float = 25.0) -> Dispatcher:
+def dispatcher(
+    workers: int, *, slots: int = 2, memory: float = 25.0, decided: Decided | None = None
+) -> Dispatcher:
     cluster = ClusterState(512, memory_unit=1e9)
     cluster.needs = dict(MODELS)
     cluster.workers = [WorkerState(i, f"gpu-{i}", "card", slots, memory) for i in range(workers)]
-    return Dispatcher(cluster)
+    return (decided or Decided()).dispatcher(cluster)
 
 
 def work(tokens: int = 100, priority: int = 3, prefix: tuple[int, ...] = ()) -> RoutedRequest:
@@ -63,12 +67,33 @@ def test_no_reservation_leaks_and_none_is_negative(
         core.finished(pending, now + 1)
         core.finished(pending, now + 1)
     for worker in core.cluster.workers:
-        assert (worker.sent, worker.held, worker.free_at) == (0, [], 0.0)
+        assert (worker.sent, worker.held, worker.queue.free_at) == (0, [], 0.0)
         assert all(replica.busy == 0 for replica in worker.replicas.values())
     assert not any(core.cluster.orphans.values())
     assert core.users.waiting == 0
     core.prune(now + 2 * ACTIVE_S)
     assert len(core.users) == 0
+
+
+@given(STEPS, st.integers(1, 5))
+@settings(max_examples=120)
+def test_every_decision_is_told_once_as_it_is_made(
+    steps: list[tuple[str, int]], workers: int
+) -> None:
+    """Whichever change it comes from: what was sent or is being loaded is known outside."""
+    core, now = dispatcher(workers, slots=3, decided=(decided := Decided())), 0.0
+    open_requests, seen = list[PendingRequest](), dict[int, PendingRequest]()
+    for step, number in steps:
+        now += (number % 100) / 50
+        _take(core, open_requests, step, number, now)
+        seen |= {id(pending): pending for pending in open_requests}
+        sent = [key for key, pending in seen.items() if pending.is_sent]
+        assert sorted(id(pending) for pending in decided.sends) == sorted(sent)
+        ordered = [id(order.replica) for order in decided.loads]
+        assert len(set(ordered)) == len(ordered)
+        for replica in [x for w in core.cluster.workers for x in w.replicas.values()]:
+            is_loading = replica.state is ReplicaState.LOADING and not replica.worker.is_moving
+            assert id(replica) in ordered or not is_loading
 
 
 def _take(
@@ -116,10 +141,10 @@ def _check(core: Dispatcher, pending_requests: list[PendingRequest]) -> None:
 
 def test_a_version_that_fits_nowhere_waits_and_is_not_sent() -> None:
     """Memory is a condition, not a cost."""
-    core = dispatcher(3)
+    core = dispatcher(3, decided=(decided := Decided()))
     pending = core.submit(work(), "huge", 0.0)
     assert not pending.is_sent
-    assert core.orders == []
+    assert decided == Decided()
 
 
 def test_more_load_on_a_worker_never_draws_work_to_it() -> None:
@@ -133,7 +158,7 @@ def test_more_load_on_a_worker_never_draws_work_to_it() -> None:
 
 def test_the_urgent_go_first() -> None:
     """Of what waits for one worker the highest priority begins first, then the shortest."""
-    core = warm(dispatcher(1, slots=1))
+    core = warm(dispatcher(1, slots=1, decided=(decided := Decided())))
     first = core.submit(work(), "a", 0.0)
     low, long, short, high = (
         core.submit(work(tokens, priority), "a", 0.0)
@@ -141,9 +166,9 @@ def test_the_urgent_go_first() -> None:
     )
     order = list[PendingRequest]()
     for now in range(1, 5):
-        core.sends.clear()
+        decided.clear()
         core.finished(first, now)
-        first = core.sends[0]
+        first = decided.sends[0]
         order.append(first)
     assert order == [high, short, long, low]
 
@@ -172,17 +197,17 @@ def test_who_asks_for_more_may_wait_longer_than_in_proportion() -> None:
 def test_what_waits_elsewhere_and_comes_first_is_taken_before_ones_own() -> None:
     """One order among devices, but for what its own device knows the beginning of."""
     for known, taken in (((), "first"), ((1,), "own")):
-        core = warm(dispatcher(2, slots=1))
+        core = warm(dispatcher(2, slots=1, decided=(decided := Decided())))
         free, full = core.cluster.workers
         running = {w: core.submit(work(2000), "a", 0.0) for w in (free, full)}
         replicas = {worker: worker.replicas["a"] for worker in (free, full)}
         asked = PendingRequest(work(2000, prefix=known), "a", 0.0)
         first = core.also(asked, replicas[full], 512 * len(known), 1.0)
         own = core.also(asked, replicas[free], 512 * len(known), 5.0)
-        core.sends.clear()
+        decided.clear()
         leaving = next(t for t in running.values() if t.replica is replicas[free])
         core.finished(leaving, 6.0, 10)
-        assert core.sends == [{"first": first, "own": own}[taken]]
+        assert decided.sends == [{"first": first, "own": own}[taken]]
 
 
 def test_work_is_held_back_by_what_was_measured_only() -> None:
@@ -206,8 +231,8 @@ def test_many_at_work_are_reckoned_as_one_by_one() -> None:
     left = [*pending_requests[:5], *pending_requests[20:]]
     due = sum(pending.prefill_s for pending in left)
     worker = core.cluster.workers[0]
-    assert worker.free_at == pytest.approx(due)
-    assert worker.behind_s == pytest.approx(due - left[0].prefill_s)
+    assert worker.queue.free_at == pytest.approx(due)
+    assert worker.queue.behind_s == pytest.approx(due - left[0].prefill_s)
 
 
 def test_a_known_prefix_is_worth_its_seconds_and_no_more() -> None:
@@ -234,7 +259,7 @@ def test_what_goes_elsewhere_leaves_no_prefix_behind() -> None:
     core.also(PendingRequest(work(20_000), "a", 0.0), first.replicas["a"], 0, 0.0)
     core.also(PendingRequest(work(2000, prefix=(1, 2, 3)), "a", 0.0), first.replicas["a"], 512, 0.0)
     assert known.match((1, 2, 3)) == {first.index: 3 * 512}
-    core.freed(second, 1.0)  # it is free, and takes what waits
+    core.changed(FleetChanges(freed=[second]), 1.0)  # it takes what waits
     assert known.match((1, 2, 3)) == {first.index: 512, second.index: 3 * 512}
 
 
@@ -248,12 +273,12 @@ def test_a_prompt_behind_which_many_will_wait_goes_where_few_come() -> None:
         core.first_token(pending, second + 0.05)
         core.finished(pending, second + 0.1)
     asked.slowdown.factor = spared.slowdown.factor
-    asked.settled()
+    asked.is_fit = True  # its speeds are read anew
     choice = cheapest(core.cluster, PendingRequest(work(20_000), "a", 61.0), 61.0)
     assert choice.replica is spared.replicas["a"]
     told = explain(core.cluster, core.users, work(20_000), "a", 61.0)
     assert told.candidates[0].toll_s < told.candidates[1].toll_s
-    assert choice.cost == pytest.approx(
+    assert choice.own_s == pytest.approx(
         told.candidates[0].cost_s - told.toll_weight * told.candidates[0].toll_s
     )
 

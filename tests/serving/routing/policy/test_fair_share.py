@@ -10,9 +10,16 @@ from modelyard.serving.routing.policy.explain import explain
 from modelyard.serving.routing.policy.fair_share import ACTIVE_S
 from modelyard.serving.routing.policy.fleet_state import PendingRequest, WorkerState
 from modelyard.serving.routing.policy.request import RoutedRequest
+from tests.serving.routing.decided import Decided
 
 
-def fleet(workers: int = 1, *, slots: int = 4, versions: Sequence[str] = ("a",)) -> Dispatcher:
+def fleet(
+    workers: int = 1,
+    *,
+    slots: int = 4,
+    versions: Sequence[str] = ("a",),
+    decided: Decided | None = None,
+) -> Dispatcher:
     """Devices with `slots` places for each of their versions."""
     cluster = ClusterState(512, memory_unit=1e9)
     cluster.needs = dict.fromkeys(versions, 1.0)
@@ -21,7 +28,7 @@ def fleet(workers: int = 1, *, slots: int = 4, versions: Sequence[str] = ("a",))
         cluster.workers.append(worker)
         for version in versions:
             cluster.add_replica(worker, version, 0.0).slots = slots
-    return Dispatcher(cluster)
+    return (decided or Decided()).dispatcher(cluster)
 
 
 def ask(
@@ -67,17 +74,17 @@ def test_where_an_engine_batches_all_places_of_the_device_are_its() -> None:
 @pytest.mark.parametrize("slots", [1, 2, 3])
 def test_who_has_had_least_begins_next(slots: int) -> None:
     """However many were there before, and though there are more users than places."""
-    core, begun = fleet(slots=slots), list[str]()
+    core, begun = fleet(slots=slots, decided=(decided := Decided())), list[str]()
     at_work = [ask(core, "zoe") for _ in range(slots)]
     for number in range(60):
         ask(core, "ada" if number < 40 else "bob")
     for number in range(42):
         if number == 12:
             _ = [ask(core, "eve", float(number)) for _ in range(20)]
-        core.sends.clear()
+        decided.clear()
         core.finished(at_work.pop(0), 1.0 + number)
-        at_work += core.sends
-        begun.append(core.sends[0].work.user_id)
+        at_work += decided.sends
+        begun.append(decided.sends[0].work.user_id)
     assert 5 <= begun[:12].count("bob") <= 7
     assert begun[12] == "eve"
     assert min(begun[12:].count(user) for user in ("ada", "bob", "eve")) >= 7

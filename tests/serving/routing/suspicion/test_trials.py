@@ -17,6 +17,7 @@ from modelyard.serving.routing.policy.request import RoutedRequest
 from modelyard.serving.routing.suspicion.suspects import Case, Stage, Suspects
 from modelyard.serving.routing.suspicion.trials import Place, Trials
 from tests.serving.installation import Installation
+from tests.serving.routing.decided import Decided
 
 pytestmark = pytest.mark.anyio
 
@@ -28,12 +29,12 @@ class Court:
     """Two engines of one version, and trials of requests to it."""
 
     version: ModelVersion
-    core: Dispatcher = field(default_factory=lambda: Dispatcher(ClusterState(256)))
+    core: Dispatcher = field(default_factory=lambda: Decided().dispatcher(ClusterState(256)))
     suspects: Suspects = field(default_factory=Suspects)
     trials: Trials = field(init=False)
 
     def __post_init__(self) -> None:
-        self.trials = Trials(self.core, self.suspects, lambda: None)
+        self.trials = Trials(self.core, self.suspects)
         self.core.cluster.needs[self.version.id] = 1.0
         for number in range(ENGINES):
             worker = self.core.cluster.add_worker(f"gpu-{number}", "card", 8)

@@ -1,0 +1,18 @@
+"""What a look at the fleet has found: facts, all known before anything is decided of them."""
+
+from dataclasses import dataclass, field
+
+from modelyard.serving.routing.policy.fleet_state import Replica, WorkerState
+
+
+@dataclass(slots=True)
+class FleetChanges:
+    """Replicas that are gone, workers that get no work for now, replicas that answer from now on.
+
+    On the `freed` workers other gateways have less work than before.
+    """
+
+    lost: list[Replica] = field(default_factory=list[Replica])
+    unfit: list[WorkerState] = field(default_factory=list[WorkerState])
+    loaded: list[Replica] = field(default_factory=list[Replica])
+    freed: list[WorkerState] = field(default_factory=list[WorkerState])
