@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from modelyard.registry.billing.quotas import Quotas
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.catalog.preparations import Preparations
 from modelyard.registry.catalog.promotions import Promotions
 from modelyard.registry.database import Database
 from modelyard.registry.fleet.device_history import DeviceHistory
@@ -37,6 +38,7 @@ from modelyard.serving.metering.journal import Journal
 from modelyard.serving.metering.open_requests import OpenRequests
 from modelyard.serving.observability.prometheus import Metrics
 from modelyard.serving.routing.fleet.prewarm import Prewarmer
+from modelyard.serving.routing.fleet.promoter import Promoter
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
 from modelyard.serving.routing.hedge import Hedge
 from modelyard.serving.routing.peer_exchange import PeerExchange
@@ -48,9 +50,6 @@ from modelyard.serving.upstream.client import Upstream
 
 FAILURES_S = 300.0
 """Seconds of requests that a device's error rate is about."""
-
-LOAD_SLACK_S = 30.0
-"""Seconds a worker may take on top of an engine's start, to make room for it."""
 
 
 def create_app(
@@ -82,14 +81,23 @@ def create_app(
                 blame = Blame(router, upstream)
                 gateway = Gateway(gate, versions, router, upstream, ledger, blame, hedge)
                 app.state.services = _join(settings, authenticator, gateway, queries, metrics)
-                promotions = Promotions(database)
-                prewarmer = Prewarmer(router.snapshots, promotions, upstream, router.load_timeout_s)
-                async with background_task(prewarmer.run()), _sharing(router, gate, redis_url):
+                prewarming = _prewarmer(database, router, upstream).run()
+                async with background_task(prewarming), _sharing(router, gate, redis_url):
                     yield
         finally:
             database.close()
 
     return build_app(lifespan, metrics.counted, settings.origins, settings.host)
+
+
+def _prewarmer(database: Database, router: Router, upstream: Upstream) -> Prewarmer:
+    return Prewarmer(
+        router.snapshots,
+        Promotions(database),
+        Preparations(database),
+        upstream,
+        router.load_timeout_s,
+    )
 
 
 def _sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContextManager[object]:
@@ -106,7 +114,7 @@ def _ledger(
 
 def _router(settings: ServingSettings, queries: Queries, upstream: Upstream) -> Router:
     snapshots = FleetSnapshotCache(queries.fleet, settings.worker_alive_s)
-    timeout_s = settings.engine_start_timeout_s + LOAD_SLACK_S
+    timeout_s = settings.load_timeout_s
     return Router(snapshots, upstream, RunningRequests(), timeout_s)
 
 
@@ -118,6 +126,8 @@ def _join(
     metrics: Metrics,
 ) -> Services:
     identity = authenticator.identity
+    router = gateway.router
+    promoter = Promoter(identity.db, router.snapshots, gateway.upstream, router.load_timeout_s)
     usage = UsageBook(identity.db)
     return Services(
         gateway=gateway,
@@ -132,5 +142,7 @@ def _join(
         failures=SingleFlightCache(lambda _: usage.failure_rates(FAILURES_S), seconds=1.0),
         snapshots=gateway.router.snapshots,
         metrics=metrics,
+        promoter=promoter,
+        promotion_wait_s=settings.promotion_wait_s,
         alive_s=settings.worker_alive_s,
     )

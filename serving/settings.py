@@ -10,6 +10,9 @@ from modelyard.registry.settings import Section
 MOST_REQUESTS = 1_000_000
 """A limit's log has one entry for each request it lets in."""
 
+LOAD_SLACK_S = 30.0
+"""Seconds a worker may take on top of an engine's start, to make room for it."""
+
 Requests = Annotated[int, Field(ge=0, le=MOST_REQUESTS)]
 
 
@@ -130,6 +133,13 @@ class ServingSettings(Section):
     engine_start_timeout_s: float = Field(
         default=300.0, ge=1, le=7200, description="Seconds a version may take to load."
     )
+    promotion_wait_s: float = Field(
+        default=300.0,
+        ge=1,
+        le=7200,
+        description="Seconds a promotion waits until its version answers; then the alias moves "
+        "all the same.",
+    )
     context_length: int = Field(
         default=0,
         ge=0,
@@ -182,6 +192,11 @@ class ServingSettings(Section):
     @classmethod
     def _file_from_anywhere(cls, value: str) -> str:
         return str(Path(value).absolute()) if value not in ("", "-") else value
+
+    @property
+    def load_timeout_s(self) -> float:
+        """Seconds within which a worker says whether it has loaded a version."""
+        return self.engine_start_timeout_s + LOAD_SLACK_S
 
     @property
     def origins(self) -> list[str]:

@@ -20,12 +20,14 @@ from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
 from modelyard.serving.observability.prometheus import Metrics
+from modelyard.serving.routing.fleet.promoter import Promoter
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """The rooms behind the routes; `alive_s` is how long a silent worker counts as living.
+    `promotion_wait_s` is how long a promotion waits where it is not told.
 
     `failures` tells the failed share of each device's requests of the last minutes.
     """
@@ -42,6 +44,8 @@ class Services:
     failures: SingleFlightCache[None, dict[str, float]]
     snapshots: FleetSnapshotCache
     metrics: Metrics
+    promoter: Promoter
+    promotion_wait_s: float
     alive_s: float
 
 
