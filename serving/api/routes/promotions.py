@@ -17,9 +17,7 @@ _log = logger("modelyard.promotion")
 
 
 @router.post("/promotions")
-async def promote(
-    wanted: NewPromotion, services: TheServices, caller: TheCaller
-) -> PromotionReply:
+async def promote(wanted: NewPromotion, services: TheServices, caller: TheCaller) -> PromotionReply:
     """Have a version loaded beside the one of now, and move the alias when it answers."""
     if not caller.is_admin:
         raise NotPermitted("Only an admin may promote a version.")

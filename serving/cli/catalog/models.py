@@ -105,9 +105,7 @@ def _line(name: str, value: Any) -> tuple[str, str]:
     if isinstance(value, dict):
         return name, ", ".join(f"{k} {v:g}" for k, v in value.items())
     if isinstance(value, list):
-        return name, ", ".join(
-            _entry(v) if isinstance(v, dict) else v for v in value
-        )
+        return name, ", ".join(_entry(v) if isinstance(v, dict) else v for v in value)
     return name, "" if value is None else str(value)
 
 

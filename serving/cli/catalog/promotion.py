@@ -1,4 +1,4 @@
-"""`modelyard models promote`: a promotion that this command carries out, against database and workers.
+"""`modelyard models promote`: prepares a version with the workers, then moves the alias.
 
 Ctrl-C leaves the alias where it is; the gateway need not run.
 """
@@ -43,7 +43,7 @@ def promote(
     ] = True,
     wait_s: Annotated[
         float | None,
-        typer.Option(min=1, max=7200, help="That bound in seconds, else MODELYARD_PROMOTION_WAIT_S."),
+        typer.Option(min=1, max=7200, help="That bound in seconds; else as it is set."),
     ] = None,
     force: Annotated[bool, typer.Option(help="Even where it cannot be loaded.")] = False,
 ) -> None:

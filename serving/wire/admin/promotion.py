@@ -52,4 +52,6 @@ class PreparingFor(BaseModel):
     def all_of(cls, preparing: tuple[Preparing, ...]) -> list[Self]:
         """Those that go on: what a dead promoter left is over."""
         now = utc_now()
-        return [cls(alias=p.alias, since=p.since, until=p.until) for p in preparing if p.until > now]
+        return [
+            cls(alias=p.alias, since=p.since, until=p.until) for p in preparing if p.until > now
+        ]
