@@ -27,9 +27,9 @@ from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
 @dataclass(frozen=True, slots=True)
 class Services:
     """The rooms behind the routes; `alive_s` is how long a silent worker counts as living.
-    `promotion_wait_s` is how long a promotion waits where it is not told.
 
-    `failures` tells the failed share of each device's requests of the last minutes.
+    `failures` tells the failed share of each device's requests of the last minutes,
+    `promotion_wait_s` is how long a promotion waits where it is not told.
     """
 
     gateway: Gateway
