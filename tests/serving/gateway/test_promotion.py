@@ -5,7 +5,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +64,7 @@ class Yard:
         return Preparations(self.installation.database).standing()
 
     @contextmanager
-    def promoting(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    def promoting(self, *arguments: str) -> Generator[subprocess.Popen[str]]:
         """`models promote` beside the block, which outlives it no more."""
         command = [*MODELYARD, "models", "promote", *arguments]
         pipe = subprocess.PIPE
