@@ -161,6 +161,14 @@ class StillInUse(ModelyardError):
     exit_code = 5
 
 
+class PromotionSuperseded(ModelyardError):
+    """Another promotion of the same alias came meanwhile, or the version was removed."""
+
+    code = "promotion_superseded"
+    kind = ErrorKind.CONFLICT
+    exit_code = 5
+
+
 class PortInUse(ModelyardError):
     """Nothing can be listened to at an address: the port is taken, or is not ours to take."""
 

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from modelyard.registry.billing.quotas import Quotas
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.catalog.catalog import Catalog
+from modelyard.registry.catalog.preparations import Preparations
 from modelyard.registry.catalog.promotions import Promotions
 from modelyard.registry.database import Database
 from modelyard.registry.fleet.device_history import DeviceHistory
@@ -38,6 +39,7 @@ from modelyard.serving.metering.journal import Journal
 from modelyard.serving.metering.open_requests import OpenRequests
 from modelyard.serving.observability.prometheus import Metrics
 from modelyard.serving.routing.fleet.prewarm import Prewarmer
+from modelyard.serving.routing.fleet.promoter import Promoter
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
 from modelyard.serving.routing.hedge import Hedge
 from modelyard.serving.routing.peer_exchange import PeerExchange
@@ -49,9 +51,6 @@ from modelyard.serving.upstream.client import Upstream
 
 FAILURES_S = 300.0
 """Seconds of requests that a device's error rate is about."""
-
-LOAD_SLACK_S = 30.0
-"""Seconds a worker may take on top of an engine's start, to make room for it."""
 
 
 def create_app(
@@ -77,19 +76,18 @@ def create_app(
                 _ledger(settings, registry, database) as ledger,
             ):
                 queries = Queries(cache, Catalog(database), Fleet(database))
-                snapshots = FleetSnapshotCache(queries.fleet, settings.worker_alive_s)
-                load_timeout_s = settings.engine_start_timeout_s + LOAD_SLACK_S
-                router = Router(snapshots, upstream, load_timeout_s)
-                versions = VisibleVersions(queries.catalog)
-                blame = Blame(router, upstream)
-                attempts = Attempts(
-                    upstream, RunningRequests(), ledger, blame, _hedge(settings, router)
+                gateway = _gateway(settings, gate, queries, upstream=upstream, ledger=ledger)
+                router = gateway.router
+                app.state.services = _join(
+                    settings,
+                    database,
+                    authenticator=authenticator,
+                    gateway=gateway,
+                    queries=queries,
+                    metrics=metrics,
                 )
-                gateway = Gateway(gate, versions, router, blame, attempts)
-                app.state.services = _join(database, authenticator, gateway, queries, metrics)
-                promotions = Promotions(database)
-                prewarmer = Prewarmer(snapshots, promotions, upstream, load_timeout_s)
-                async with background_task(prewarmer.run()), _sharing(router, gate, redis_url):
+                prewarming = _prewarmer(database, router, upstream).run()
+                async with background_task(prewarming), _sharing(router, gate, redis_url):
                     yield
         finally:
             database.close()
@@ -97,13 +95,35 @@ def create_app(
     return build_app(lifespan, metrics.counted, settings.origins, settings.host)
 
 
+def _gateway(
+    settings: GatewaySettings,
+    gate: Gate,
+    queries: Queries,
+    *,
+    upstream: Upstream,
+    ledger: OpenRequests,
+) -> Gateway:
+    snapshots = FleetSnapshotCache(queries.fleet, settings.worker_alive_s)
+    router = Router(snapshots, upstream, settings.load_timeout_s)
+    hedge = Hedge(router, settings.hedge_after_s) if settings.hedge_after_s else None
+    blame = Blame(router, upstream)
+    attempts = Attempts(upstream, RunningRequests(), ledger, blame, hedge)
+    return Gateway(gate, VisibleVersions(queries.catalog), router, blame, attempts)
+
+
+def _prewarmer(database: Database, router: Router, upstream: Upstream) -> Prewarmer:
+    return Prewarmer(
+        router.snapshots,
+        Promotions(database),
+        Preparations(database),
+        upstream,
+        router.load_timeout_s,
+    )
+
+
 def _sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContextManager[object]:
     """Gateways tell one another of their reservations, where there is a Redis to do it by."""
     return background_task(PeerExchange(router, gate).run()) if redis_url else nullcontext()
-
-
-def _hedge(settings: GatewaySettings, router: Router) -> Hedge | None:
-    return Hedge(router, settings.hedge_after_s) if settings.hedge_after_s else None
 
 
 def _ledger(
@@ -113,14 +133,19 @@ def _ledger(
     return Bookkeeper.at_work(UsageBook(database), ledger, AccessLog(settings.access_log))
 
 
-def _join(
+def _join(  # noqa: PLR0913  one of each room
+    settings: GatewaySettings,
     database: Database,
+    *,
     authenticator: Authenticator,
     gateway: Gateway,
     queries: Queries,
     metrics: Metrics,
 ) -> Services:
     usage = UsageBook(database)
+    router = gateway.router
+    upstream = gateway.attempts.upstream
+    promoter = Promoter(database, router.snapshots, upstream, router.load_timeout_s)
     return Services(
         gateway=gateway,
         authenticator=authenticator,
@@ -135,4 +160,6 @@ def _join(
         running=gateway.attempts.running,
         snapshots=gateway.router.snapshots,
         metrics=metrics,
+        promoter=promoter,
+        promotion_wait_s=settings.promotion_wait_s,
     )

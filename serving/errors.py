@@ -175,6 +175,14 @@ class TooManyLogins(Unavailable):
     retry_after = 60
 
 
+class PromotionFailed(ServingError):
+    """The version to promote cannot be loaded anywhere; the alias stays where it was."""
+
+    code = "promotion_failed"
+    kind = ErrorKind.UNPROCESSABLE
+    exit_code = 3
+
+
 class Limited(Unavailable):
     """The caller has had its part for now; in `retry_after` seconds (a float) there is more."""
 

@@ -10,6 +10,9 @@ from modelyard.registry.settings import Section
 MOST_REQUESTS = 1_000_000
 """A limit's log has one entry for each request it lets in."""
 
+LOAD_SLACK_S = 30.0
+"""Seconds a worker may take on top of an engine's start, to make room for it."""
+
 Requests = Annotated[int, Field(ge=0, le=MOST_REQUESTS)]
 
 
@@ -33,6 +36,18 @@ class FleetSettings(Section):
     engine_start_timeout_s: float = Field(
         default=300.0, ge=1, le=7200, description="Seconds a version may take to load."
     )
+    promotion_wait_s: float = Field(
+        default=300.0,
+        ge=1,
+        le=7200,
+        description="Seconds a promotion waits until its version answers; then the alias moves "
+        "all the same.",
+    )
+
+    @property
+    def load_timeout_s(self) -> float:
+        """Seconds within which a worker says whether it has loaded a version."""
+        return self.engine_start_timeout_s + LOAD_SLACK_S
 
     @model_validator(mode="after")
     def _alive_outlasts_heartbeats(self) -> Self:

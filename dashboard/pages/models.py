@@ -53,7 +53,7 @@ def _row(title: str, version: RegisteredVersion) -> dict[str, Any]:
     return {
         "Model": title,
         "Version": version.number,
-        "Aliases": _row_of(badge(alias, "alias") for alias in version.aliases),
+        "Aliases": _row_of(_aliases(version)),
         "Kind": plain(version.kind),
         "Quantisation": plain(version.quantization or UNKNOWN),
         "Size": version.size,
@@ -64,6 +64,12 @@ def _row(title: str, version: RegisteredVersion) -> dict[str, Any]:
         "Loaded on": _row_of(badge(on.device_id, on.state) for on in version.engines),
         "Added": age(version.created_at),
     }
+
+
+def _aliases(version: RegisteredVersion) -> list[str]:
+    """Those that it has, and those that it is made ready for."""
+    coming = [badge(f"preparing {p.alias}", "loading") for p in version.preparing]
+    return [badge(alias, "alias") for alias in version.aliases] + coming
 
 
 def _row_of(badges: Iterable[str]) -> str:

@@ -2,7 +2,6 @@
 
 import builtins
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,13 +18,19 @@ from modelyard.registry.catalog.model import (
     StoredFile,
     Visibility,
 )
-from modelyard.registry.catalog.registration import append, finish, found, lock, own_model, point
+from modelyard.registry.catalog.registration import (
+    append,
+    check_alias,
+    finish,
+    found,
+    lock,
+    own_model,
+    point,
+)
 from modelyard.registry.catalog.tables import AliasRow, ModelRow, VersionRow
 from modelyard.registry.database import Database, utc_now
-from modelyard.registry.errors import InvalidName, UnknownModel
+from modelyard.registry.errors import UnknownModel
 from modelyard.registry.identity.caller import Caller
-
-_RESERVED = re.compile(r"latest|v\d+")  # MLflow's
 
 
 def identity_of(main_sha256: str, revision: str) -> str:
@@ -140,7 +145,7 @@ class Catalog:
 
     def set_alias(self, name: str, alias: str, number: int) -> ModelVersion:
         """Point an alias at a version; a candidate that becomes champion is candidate no more."""
-        _check_alias(name, alias)
+        check_alias(name, alias)
         ref = ModelRef(name, number=number)
         with self.db.begin() as session:
             lock(session, name)
@@ -186,13 +191,6 @@ def _drop(session: Session, model: ModelRow, row: VersionRow) -> None:
         session.delete(model)
 
 
-def _check_alias(name: str, alias: str) -> None:
-    if ModelRef.parse(f"{name}@{alias}").alias != alias or _RESERVED.fullmatch(alias):
-        raise InvalidName(
-            f"'{alias}' cannot be an alias.", fix="MLflow keeps latest, v1, v2 and so on."
-        )
-
-
 def _versions() -> Select[tuple[VersionRow]]:
     """Those that are finished."""
     return _all().where(VersionRow.finished_at.is_not(None))
@@ -206,6 +204,7 @@ def _all() -> Select[tuple[VersionRow]]:
             contains_eager(VersionRow.model).selectinload(ModelRow.adapters),
             selectinload(VersionRow.files),
             selectinload(VersionRow.aliases),
+            selectinload(VersionRow.preparations),
         )
     )
 

@@ -9,6 +9,7 @@ from modelyard.registry.catalog.model import (
     Format,
     ModelFacts,
     ModelVersion,
+    Preparing,
     StoredFile,
     Visibility,
 )
@@ -31,6 +32,7 @@ def version_of(row: VersionRow) -> ModelVersion:
         created_at=row.created_at,
         mlflow_version=row.mlflow_version,
         adapters=tuple(map(adapter_of, row.model.adapters)),
+        preparing=tuple(Preparing(p.alias, p.since, p.until) for p in row.preparations),
     )
 
 

@@ -139,6 +139,15 @@ class Adapter:
 
 
 @dataclass(frozen=True, slots=True)
+class Preparing:
+    """An alias that a version is made ready for; past `until` nobody does it any more."""
+
+    alias: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ModelVersion:
     """A registered version: one build of one Hub commit, with its main file first in `files`."""
 
@@ -156,6 +165,7 @@ class ModelVersion:
     created_at: datetime
     mlflow_version: str | None = None
     adapters: tuple[Adapter, ...] = ()
+    preparing: tuple[Preparing, ...] = ()
     ref: str = field(init=False)
 
     def __post_init__(self) -> None:

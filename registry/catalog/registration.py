@@ -1,17 +1,28 @@
 """How a version comes to be, inside one transaction: its model, its number, its first alias."""
 
+import re
 from typing import TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from modelyard.registry.catalog.model import CANDIDATE, CHAMPION, Visibility
-from modelyard.registry.catalog.tables import AliasRow, ModelRow, VersionRow
+from modelyard.registry.catalog.model import CANDIDATE, CHAMPION, ModelRef, Visibility
+from modelyard.registry.catalog.tables import AliasRow, ModelRow, PreparationRow, VersionRow
 from modelyard.registry.database import utc_now
-from modelyard.registry.errors import AlreadyExists, UnknownModel
+from modelyard.registry.errors import AlreadyExists, InvalidName, UnknownModel
 
 T = TypeVar("T")
+
+_RESERVED = re.compile(r"latest|v\d+")  # MLflow's
+
+
+def check_alias(name: str, alias: str) -> None:
+    """Raises InvalidName for what cannot be an alias of that model."""
+    if ModelRef.parse(f"{name}@{alias}").alias != alias or _RESERVED.fullmatch(alias):
+        raise InvalidName(
+            f"'{alias}' cannot be an alias.", fix="MLflow keeps latest, v1, v2 and so on."
+        )
 
 
 def found(row: T | None, name: object) -> T:
@@ -78,7 +89,12 @@ def finish(session: Session, row: VersionRow, mlflow_version: str | None) -> Non
 
 
 def point(session: Session, row: VersionRow, alias: str) -> None:
-    """Move an alias, which remembers what it pointed at; one that is there already stays as is."""
+    """Move an alias, which remembers what it pointed at; one that is there already stays as is.
+
+    Whatever is being prepared for the alias can take it no more.
+    """
+    mine = PreparationRow.model_id == row.model_id, PreparationRow.alias == alias
+    session.execute(delete(PreparationRow).where(*mine))
     there = session.get(AliasRow, (row.model_id, alias))
     if there is None:
         session.add(AliasRow(model_id=row.model_id, alias=alias, version_id=row.id))
@@ -88,4 +104,4 @@ def point(session: Session, row: VersionRow, alias: str) -> None:
     if alias == CHAMPION and candidate and candidate.version_id == row.id:
         session.delete(candidate)
     session.flush()
-    session.expire(row, ["aliases"])
+    session.expire(row, ["aliases", "preparations"])

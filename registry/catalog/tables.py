@@ -70,6 +70,7 @@ class VersionRow(Base):
     aliases: Mapped[list["AliasRow"]] = relationship(
         cascade="all, delete-orphan", foreign_keys="AliasRow.version_id"
     )
+    preparations: Mapped[list["PreparationRow"]] = relationship(cascade="all, delete-orphan")
 
 
 class VersionFileRow(Base):
@@ -100,6 +101,23 @@ class AliasRow(Base):
     previous_id: Mapped[str | None] = mapped_column(ForeignKey("versions.id", ondelete="SET NULL"))
     recorded_id: Mapped[str | None] = mapped_column(String(36))
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
+
+
+class PreparationRow(Base):
+    """A version that is made ready for an alias; past `until` it counts as nothing.
+
+    Each alias has one: who begins another takes its place, and the `id` says whose it is.
+    """
+
+    __tablename__ = "preparations"
+    model_id: Mapped[str] = mapped_column(
+        ForeignKey("models.id", ondelete="CASCADE"), primary_key=True
+    )
+    alias: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version_id: Mapped[str] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"))
+    id: Mapped[str] = mapped_column(String(36), default=new_id)
+    since: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class BuildRow(Base):

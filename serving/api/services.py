@@ -20,6 +20,7 @@ from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
 from modelyard.serving.observability.prometheus import Metrics
+from modelyard.serving.routing.fleet.promoter import Promoter
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
 from modelyard.serving.routing.running import RunningRequests
 
@@ -28,7 +29,8 @@ from modelyard.serving.routing.running import RunningRequests
 class Services:
     """The rooms behind the routes.
 
-    `failures` tells the failed share of each device's requests of the last minutes.
+    `failures` tells the failed share of each device's requests of the last minutes,
+    `promotion_wait_s` is how long a promotion waits where it is not told.
     """
 
     gateway: Gateway
@@ -44,6 +46,8 @@ class Services:
     running: RunningRequests
     snapshots: FleetSnapshotCache
     metrics: Metrics
+    promoter: Promoter
+    promotion_wait_s: float
 
 
 def services_at(state: State) -> Services:

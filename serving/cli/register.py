@@ -2,7 +2,7 @@
 
 from modelyard.registry.console import Commands
 from modelyard.serving.cli import config, doctor, gateway, worker
-from modelyard.serving.cli.catalog import models
+from modelyard.serving.cli.catalog import models, promotion
 from modelyard.serving.cli.chat import chat
 from modelyard.serving.cli.fleet import gpus, status
 from modelyard.serving.cli.identity import keys, quota, users
@@ -16,6 +16,7 @@ def register(commands: Commands) -> None:
         worker,
         gpus,
         models,
+        promotion,
         users,
         quota,
         keys,

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ _LATER = 5
 
 @dataclass(slots=True)
 class MockEngine:
-    """Says `words` in a circle, one every `delay_s`, after `prefill_s`.
+    """Says `words` in a circle, one every `delay_s`, after `prefill_s`; to load takes `load_s`.
 
     A prompt that contains `[fail]` breaks after the first word, so failures can be tested; one that
     contains `[end]` or `[end-later]` ends the process, in half of `prefill_s` or after some words.
@@ -30,6 +31,7 @@ class MockEngine:
     words: tuple[str, ...] = WORDS
     delay_s: float = 0.005
     prefill_s: float = 0.0
+    load_s: float = 0.0
     parallel: int = 4
     context_length: int = 4096
     measures: Measures = field(default_factory=Measures)
@@ -39,6 +41,7 @@ class MockEngine:
     _said: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
+        time.sleep(self.load_s)
         self._places = asyncio.Semaphore(self.parallel)
 
     async def prepare(self, ask: GenerationRequest) -> Generation:

@@ -8,7 +8,7 @@ from modelyard.registry.fleet.fleet import Fleet, WorkerView
 from modelyard.registry.identity.caller import Caller
 from modelyard.serving.shared_cache import CachedQuery, SharedCache
 
-CATALOG = ("models", "versions", "version_files", "aliases", "adapters")
+CATALOG = ("models", "versions", "version_files", "aliases", "adapters", "preparations")
 FLEET = ("workers",)
 
 SHOWN_S = 86_400.0

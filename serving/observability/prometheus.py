@@ -12,6 +12,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from modelyard.serving.observability.promotion_stats import PromotionStats
 from modelyard.serving.observability.request_record import Histogram, RequestStats
 
 _PREFIX = "modelyard_"
@@ -25,6 +26,7 @@ class Metrics(Collector):
 
     def __init__(self) -> None:
         self.counted = RequestStats()
+        self.promotions = PromotionStats()
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -47,6 +49,16 @@ class Metrics(Collector):
         yield _histogram("first_byte_seconds", about, "model", counted.first_byte)
         about = "Requests being answered."
         yield GaugeMetricFamily(f"{_PREFIX}requests_in_flight", about, counted.active)
+        yield from self._promotions()
+
+    def _promotions(self) -> Iterator[Metric]:
+        about = "Promotions that this gateway was asked for, by what they came to."
+        family = CounterMetricFamily(f"{_PREFIX}promotions", about, labels=["outcome"])
+        for outcome, count in [*self.promotions.outcomes.items()]:
+            family.add_metric([outcome], count)
+        yield family
+        about = "From a promotion's begin until its alias moved, or it failed."
+        yield _histogram("promotion_seconds", about, "outcome", self.promotions.seconds)
 
 
 def _histogram(name: str, about: str, label: str, spreads: Mapping[str, Histogram]) -> Metric:

@@ -79,9 +79,14 @@ class Upstream:
         head = self._heads[url, path, headers] = self._request(url, f"POST {path}", headers)
         return head
 
-    async def load(self, worker: WorkerView, version_id: str, *, timeout_s: float) -> Loaded:
-        """Have a worker load a version and wait; raises WorkerUnreachable or WorkerRefused."""
-        order = f"POST /engines/{version_id}"
+    async def load(
+        self, worker: WorkerView, version_id: str, *, timeout_s: float, beside: str = ""
+    ) -> Loaded:
+        """Have a worker load a version and wait; raises WorkerUnreachable or WorkerRefused.
+
+        The version `beside` which it is loaded, by id, does not have to leave for it.
+        """
+        order = f"POST /engines/{version_id}" + (f"?beside={beside}" if beside else "")
         status, body = await self._order(worker, order, timeout_s=timeout_s)
         answer = _read(body)
         if status >= 400 or not answer.url:
@@ -99,6 +104,16 @@ class Upstream:
         """Tell a worker what leaves last; raises WorkerUnreachable."""
         told = msgspec.json.encode({"version_ids": version_ids})
         await self._order(worker, "PUT /keep", told, timeout_s=timeout_s)
+
+    async def answers(self, url: str, *, timeout_s: float) -> bool:
+        """Whether the engine at `url` says that it is well."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await self.pool.send(url, self._request(url, "GET /health", ()), b"")
+                with closing(response):
+                    return response.status == 200
+        except (EngineGone, TimeoutError):
+            return False
 
     async def engines(self, worker: WorkerView, *, timeout_s: float) -> list[Standing]:
         """The engines of a worker at this moment; raises WorkerUnreachable."""

@@ -54,8 +54,12 @@ class Control:
         )
 
     async def load(self, request: Request) -> Response:
-        """Answer once the version is ready to be asked, or with the reason why it is not."""
-        resident = await self.residency.ensure(request.path_params["version_id"])
+        """Answer once the version is ready to be asked, or with the reason why it is not.
+
+        A version that `beside` names does not leave for it.
+        """
+        beside = request.query_params.get("beside", "")
+        resident = await self.residency.ensure(request.path_params["version_id"], beside)
         process = await resident.ready()
         return JSONResponse(
             {

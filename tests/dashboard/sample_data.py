@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
+from modelyard.registry.catalog.preparations import Preparations
 from modelyard.registry.database import Database
 from modelyard.registry.fleet.device_history import DeviceHistory, Sample
 from modelyard.registry.fleet.fleet import EngineState, EngineView, Fleet
@@ -76,6 +77,7 @@ def put_up(db: Database, secret: str) -> Scenery:
 
 def _device(db: Database) -> None:
     first, second = (_version(Catalog(db), quantization) for quantization in ("F16", "Q4_K_M"))
+    Preparations(db).begin(Catalog(db).by_id(second), "champion", 3600)
     fleet = Fleet(db)
     _worker(fleet, DEVICE)
     fleet.put_engine(EngineView("cpu-0", first, EngineState.READY, "http://127.0.0.1:9"))

@@ -38,7 +38,8 @@ def test_a_key_opens_devices_models_and_runs(
     expect(page.locator("[data-testid=stVegaLiteChart] svg").nth(1)).to_be_visible()
     page.screenshot(path=tmp_path / "devices.png")
     go(page, "Models")
-    for text in (MODEL, "champion", "candidate", "Q4_K_M", "4.38 MiB", "4.46", LICENCE):
+    aliases = ("champion", "candidate", "preparing champion")
+    for text in (MODEL, *aliases, "Q4_K_M", "4.38 MiB", "4.46", LICENCE):
         expect(page.get_by_role("cell", name=text).first).to_be_visible()
     page.screenshot(path=tmp_path / "models.png")
     go(page, "Runs")

@@ -4,9 +4,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from modelyard.registry.console import Commands, err, out, print_json, print_table
+from modelyard.registry.console import Commands, out, print_json, print_table
 from modelyard.registry.errors import StillInUse
 
 if TYPE_CHECKING:
@@ -34,15 +33,6 @@ SEARCH_EXAMPLES = """
 
   modelyard models search shakespeare --limit 3 --json
 """
-PROMOTE_EXAMPLES = """
-[bold]Examples[/bold]
-
-  modelyard models promote owner/model                   the candidate becomes champion
-
-  modelyard models promote owner/model@2                 version 2 becomes champion
-
-  modelyard models promote owner/model@2 --alias stable  any other alias
-"""
 REMOVE_EXAMPLES = """
 [bold]Examples[/bold]
 
@@ -61,7 +51,6 @@ def attach(commands: Commands) -> None:
     commands.models.command("list", epilog=LIST_EXAMPLES)(list_models)
     commands.models.command("show", epilog=SHOW_EXAMPLES)(show)
     commands.models.command("search", epilog=SEARCH_EXAMPLES)(search)
-    commands.models.command("promote", epilog=PROMOTE_EXAMPLES)(promote)
     commands.models.command("remove", epilog=REMOVE_EXAMPLES)(remove)
 
 
@@ -116,10 +105,15 @@ def _line(name: str, value: Any) -> tuple[str, str]:
     if isinstance(value, dict):
         return name, ", ".join(f"{k} {v:g}" for k, v in value.items())
     if isinstance(value, list):
-        return name, ", ".join(
-            f"{v['device_id']}: {v['state']}" if isinstance(v, dict) else v for v in value
-        )
+        return name, ", ".join(_entry(v) if isinstance(v, dict) else v for v in value)
     return name, "" if value is None else str(value)
+
+
+def _entry(value: dict[str, Any]) -> str:
+    """An engine, or an alias that the version is made ready for."""
+    if "alias" in value:
+        return f"{value['alias']} since {value['since']}"
+    return f"{value['device_id']}: {value['state']}"
 
 
 def search(
@@ -150,22 +144,6 @@ def search(
     )
 
 
-def promote(
-    model: Ref,
-    alias: Annotated[str, typer.Option(help="The alias to point at it.")] = "champion",
-) -> None:
-    """Point an alias at a version: `model` alone means its candidate."""
-    from modelyard.registry.catalog.model import CANDIDATE
-    from modelyard.serving.cli.context import installation
-
-    ref = model if "@" in model else f"{model}@{CANDIDATE}"
-    with installation() as registry:
-        chosen = _find(registry, ref)
-        version = registry.catalog.set_alias(chosen.model, alias, chosen.number)
-        out.print(f"[bold]{version.ref}[/bold] is {alias} now.", highlight=False)
-        _tell_mlflow(registry, version.model)
-
-
 def remove(
     model: Ref,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -186,16 +164,6 @@ def remove(
             raise typer.Exit(1)
         going.carry_out()
     out.print(f"Forgot {going.names}.", highlight=False)
-
-
-def _tell_mlflow(registry: "InstallationContext", model: str) -> None:
-    """MLflow keeps the same aliases; where it does not answer it is told later."""
-    from modelyard.registry.mlflow.aliases import MlflowAliases
-    from modelyard.registry.mlflow.mirror import MlflowRegistry
-
-    aliases = MlflowAliases(registry.database, MlflowRegistry(registry.settings.mlflow))
-    if problem := aliases.tell(model):
-        err.print(f"[yellow]Note:[/yellow] {escape(problem)}", highlight=False)
 
 
 def _find(registry: "InstallationContext", model: str) -> "ModelVersion":

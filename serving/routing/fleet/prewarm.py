@@ -5,12 +5,13 @@ started, and saying it twice changes nothing: no gateway has to lead.
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from modelyard.registry.catalog.preparations import Preparations
 from modelyard.registry.catalog.promotions import Promotion, Promotions
 from modelyard.registry.database import utc_now
 from modelyard.registry.fleet.fleet import WorkerView
@@ -36,10 +37,18 @@ class PrewarmPlan:
     missing: tuple[str, ...]
 
 
-def plan(fleet: FleetSnapshot, champions: Sequence[Promotion], since: datetime) -> PrewarmPlan:
-    """`since`: champions that are younger are loaded ahead, and those of before them kept."""
+def plan(
+    fleet: FleetSnapshot,
+    champions: Sequence[Promotion],
+    preparing: Collection[str],
+    since: datetime,
+) -> PrewarmPlan:
+    """`since`: champions that are younger are loaded ahead, and those of before them kept.
+
+    So are the versions that a promotion is `preparing`, by id: it has them loaded itself.
+    """
     fresh = [champion for champion in champions if champion.at > since]
-    wanted = {champion.version_id for champion in champions}
+    wanted = {champion.version_id for champion in champions}.union(preparing)
     wanted |= {champion.previous_id for champion in fresh if champion.previous_id}
     keep: dict[str, list[str]] = {worker.device_id: [] for worker in fleet.workers}
     for engine in fleet.engines:
@@ -56,6 +65,7 @@ class Prewarmer:
 
     snapshots: FleetSnapshotCache
     promotions: Promotions
+    preparations: Preparations
     upstream: Upstream
     load_timeout_s: float
     _told: dict[str, object] = field(default_factory=dict[str, object])
@@ -65,7 +75,8 @@ class Prewarmer:
         fleet = await self.snapshots.now()
         loaded = {engine.version_id for engine in fleet.engines}
         champions = await asyncio.to_thread(self.promotions.around, loaded)
-        wanted = plan(fleet, champions, utc_now() - BACK_WITHIN)
+        preparing = await asyncio.to_thread(self.preparations.standing)
+        wanted = plan(fleet, champions, preparing, utc_now() - BACK_WITHIN)
         self._told = {w.device_id: self._told.get(w.device_id) for w in fleet.workers}
         for worker in fleet.workers:
             await _tried(self._keep(worker, wanted.keep[worker.device_id]))

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from modelyard.registry.catalog.model import ModelVersion
 from modelyard.registry.fleet.fleet import EngineView
+from modelyard.serving.wire.admin.promotion import PreparingFor
 
 
 class LoadedOn(BaseModel):
@@ -55,6 +56,7 @@ class RegisteredVersion(BaseModel):
     mlflow_version: str | None
     created_at: datetime
     engines: list[LoadedOn]
+    preparing: list[PreparingFor] = []
 
     @classmethod
     def of(cls, version: ModelVersion, engines: Iterable[EngineView]) -> Self:
@@ -80,6 +82,7 @@ class RegisteredVersion(BaseModel):
             mlflow_version=version.mlflow_version,
             created_at=version.created_at,
             engines=[LoadedOn.of(e) for e in engines if e.version_id == version.id],
+            preparing=PreparingFor.all_of(version.preparing),
         )
 
 

@@ -61,8 +61,10 @@ class Residency:
     _admitting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _draining: bool = False
 
-    async def ensure(self, version_id: str) -> Resident:
+    async def ensure(self, version_id: str, beside: str = "") -> Resident:
         """The version, loaded; all who ask for it meanwhile wait for the one load.
+
+        The version `beside` which it is to be does not leave for it, idle or not.
 
         Raises UnknownModel, FileMissing, ModelUnloadable, NotComputable, DoesNotFit, DeviceFull,
         DeviceFailed, Quarantined, EngineDraining or Unloaded.
@@ -70,7 +72,7 @@ class Residency:
         resident = self._alive(version_id)
         if resident is None:
             async with self._admitting:
-                resident = self._alive(version_id) or await self._admit(version_id)
+                resident = self._alive(version_id) or await self._admit(version_id, beside)
         resident.touch()
         await resident.ready()
         return resident
@@ -150,7 +152,7 @@ class Residency:
             raise Quarantined(resident.name, resident.error.reason, left_s)
         return None
 
-    async def _admit(self, version_id: str) -> Resident:
+    async def _admit(self, version_id: str, beside: str) -> Resident:
         version = await asyncio.to_thread(self.versions.find, version_id)
         await self.computable.check(version)
         with ExitStack() as held:
@@ -165,7 +167,7 @@ class Residency:
             )
             config = await self._fit(config, version)
             forecast = await asyncio.to_thread(self.forecaster.predict, config, version)
-            await self._make_room(version.ref, forecast.expected.total)
+            await self._make_room(version.ref, forecast.expected.total, beside)
             resident = Resident(
                 config=config,
                 forecast=forecast,
@@ -191,11 +193,11 @@ class Residency:
 
         return await asyncio.to_thread(fitted, config, self.launch.pinned, budget, need)
 
-    async def _make_room(self, name: str, need: int) -> None:
+    async def _make_room(self, name: str, need: int, beside: str) -> None:
         deadline = time.monotonic() + self.patience_s
         while True:
             room = await self._measure()
-            holdings = [r.holding() for r in self._residents.values()]
+            holdings = [r.holding(stays=i == beside) for i, r in self._residents.items()]
             try:
                 victims = choose_victims(name, need, room, holdings)
             except DeviceFull:

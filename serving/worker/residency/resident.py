@@ -117,10 +117,11 @@ class Resident:
         if self.process is not None:
             self.memory = max(self._told(self.process), memory or 0)
 
-    def holding(self) -> MemoryShare:
+    def holding(self, *, stays: bool = False) -> MemoryShare:
+        """Its share of the memory; one that `stays` is not to be evicted, as if at work."""
         loading = self.process is None
         just_asked = time.monotonic() - self._asked < JUST_ASKED_S
-        busy = loading or just_asked or not self.activity.is_idle
+        busy = stays or loading or just_asked or not self.activity.is_idle
         version_id = self.config.version_id
         return MemoryShare(version_id, self.memory, self.last_used, busy, loading, self.kept)
 

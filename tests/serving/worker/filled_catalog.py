@@ -18,9 +18,12 @@ class FilledCatalog:
     store: Store
     made: list[ModelVersion] = field(default_factory=list[ModelVersion])
 
-    def add(self, name: str, **engine_options: Any) -> ModelVersion:
-        """Register a version; the options are the mock engine's (`delay_s`, `prefill_s`)."""
-        stored = self.store.put([name.encode()])
+    def add(self, name: str, build: str = "", **engine_options: Any) -> ModelVersion:
+        """Register a version; the options are the mock engine's (`delay_s`, `load_s`).
+
+        Another `build` of a name is its next version.
+        """
+        stored = self.store.put([name.encode(), build.encode()])
         facts = ModelFacts(
             Format.MOCK, "mock", context_length=256, details={"engine_options": engine_options}
         )

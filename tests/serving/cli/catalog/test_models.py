@@ -6,6 +6,7 @@ import pytest
 
 from modelyard.registry.catalog.adapters import AdapterCatalog
 from modelyard.registry.catalog.model import CANDIDATE, CHAMPION, ModelRef, StoredFile
+from modelyard.registry.catalog.preparations import Preparations
 from tests.serving.cli.shell import Shell, keep_alive
 from tests.serving.installation import NOBODY, Installation
 
@@ -56,6 +57,32 @@ def test_promoting_a_name_makes_its_candidate_champion(
     assert installation.shelf.catalog.find(ModelRef("owner/talker", "stable")).number == 1
     assert shell.run("models", "promote", "owner/talker").code == 4  # no candidate is left
     assert shell.run("models", "promote", "owner/talker@1", "--alias", "NO!").code == 2
+
+
+def test_without_a_worker_the_alias_moves_at_once_and_says_so(
+    shell: Shell, installation: Installation
+) -> None:
+    """And where it is not to be waited for, whoever runs."""
+    _two_versions(installation)
+    said = shell.run("models", "promote", "owner/talker").said
+    assert "owner/talker@2 is champion now." in said
+    assert "No worker is running that could load it." in said
+    installation.worker(url=NOBODY)
+    keep_alive(installation)
+    assert "not waited for" in shell.run("models", "promote", "owner/talker@1", "--no-wait").said
+    assert installation.shelf.catalog.find(ModelRef("owner/talker", CHAMPION)).number == 1
+
+
+def test_what_is_made_ready_for_an_alias_is_shown(shell: Shell, installation: Installation) -> None:
+    """With when that began, as long as it goes on."""
+    _two_versions(installation)
+    version = installation.shelf.catalog.find(ModelRef("owner/talker", CANDIDATE))
+    preparations = Preparations(installation.database)
+    ticket = preparations.begin(version, CHAMPION, 60)
+    assert "champion since 20" in shell.run("models", "show", "owner/talker@2").said
+    preparations.give_up(ticket)
+    preparations.begin(version, CHAMPION, -600)
+    assert shell.run("models", "show", "owner/talker@2", "--json").json()["preparing"] == []
 
 
 def test_a_version_is_forgotten_everywhere(shell: Shell, installation: Installation) -> None:

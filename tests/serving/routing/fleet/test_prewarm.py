@@ -10,6 +10,7 @@ from aiohttp import web
 from sqlalchemy import update
 
 from modelyard.registry.catalog.model import Format, ModelFacts, ModelVersion, StoredFile
+from modelyard.registry.catalog.preparations import Preparations
 from modelyard.registry.catalog.promotions import Promotions
 from modelyard.registry.catalog.tables import AliasRow
 from modelyard.registry.database import utc_now
@@ -70,7 +71,9 @@ def age(installation: Installation, by: timedelta) -> None:
 async def open_warmth(installation: Installation) -> AsyncGenerator[Prewarmer]:
     async with Upstream.open(TOKEN, silent_s=60) as upstream:
         snapshots = FleetSnapshotCache(installation.fleet, ALIVE_S, remember_s=0.0)
-        yield Prewarmer(snapshots, Promotions(installation.database), upstream, load_timeout_s=60)
+        promotions = Promotions(installation.database)
+        preparations = Preparations(installation.database)
+        yield Prewarmer(snapshots, promotions, preparations, upstream, load_timeout_s=60)
 
 
 async def test_a_promotion_loads_the_new_and_keeps_the_old(installation: Installation) -> None:
@@ -97,6 +100,21 @@ async def test_a_promotion_loads_the_new_and_keeps_the_old(installation: Install
         await prewarmer.look()
         assert set(worker.kept[-1]) == {new.id, other.id}
     assert worker.loaded == [new.id]
+
+
+async def test_what_is_being_prepared_leaves_last(installation: Installation) -> None:
+    """As the champion does; once it is given up, it is as any other."""
+    old, new = installation.shelf.add("talker"), later(installation, 1)
+    worker = Listener()
+    async with worker.running() as url, open_warmth(installation) as prewarmer:
+        installation.worker("cpu-0", url)
+        for version in (old, new):
+            installation.ready(version, "http://127.0.0.1:1", "cpu-0")
+        ticket = prewarmer.preparations.begin(new, "champion", 60)
+        await prewarmer.look()
+        prewarmer.preparations.give_up(ticket)
+        await prewarmer.look()
+    assert [set(kept) for kept in worker.kept] == [{old.id, new.id}, {old.id}]
 
 
 async def test_every_gateway_keeps_the_same_way_back(installation: Installation) -> None:

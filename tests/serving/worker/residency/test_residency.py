@@ -174,6 +174,17 @@ async def test_a_version_that_is_kept_warm_stays_while_another_can_leave(
         assert second.config.version_id not in loaded
 
 
+async def test_the_version_that_another_comes_beside_stays(catalog_files: FilledCatalog) -> None:
+    """Idle and longest unused: it is a promotion's present, so the other one makes room."""
+    async with open_harness(catalog_files) as harness:
+        first, second = await fill(harness, catalog_files)
+        beside = first.config.version_id
+        await harness.residency.ensure(catalog_files.add("a/third").id, beside)
+        loaded = {view.version_id for view in harness.residency.views()}
+        assert beside in loaded
+        assert second.config.version_id not in loaded
+
+
 async def test_a_busy_version_is_never_evicted(catalog_files: FilledCatalog) -> None:
     """The least recently used one streams, so the other leaves, and the stream goes on."""
     async with open_harness(catalog_files) as harness:

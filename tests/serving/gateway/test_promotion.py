@@ -1,0 +1,233 @@
+"""Promotions by the real command and API, against real workers whose engines load slowly."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from modelyard.registry.catalog.model import CHAMPION, ModelRef, ModelVersion
+from modelyard.registry.catalog.preparations import Preparations
+from modelyard.registry.fleet.fleet import EngineState
+from tests.serving.installation import ALIVE_S, TOKEN, Installation, open_installation
+from tests.serving.processes import (
+    MODELYARD,
+    PATIENT,
+    GatewayProcess,
+    environment,
+    gateway_process,
+    worker_process,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.anyio]
+
+NODES = ("a", "b")
+LOAD_S = 12.0
+"""An engine of which users would notice that it loads."""
+
+NEVER_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Yard:
+    """Two workers and a gateway, and the command of the same installation."""
+
+    installation: Installation
+    gateway: GatewayProcess
+    env: dict[str, str]
+
+    def load(self, version: ModelVersion) -> None:
+        """On every worker."""
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        for row in self.installation.fleet.workers(ALIVE_S):
+            url = f"{row.url}/engines/{version.id}"
+            httpx.post(url, headers=headers, timeout=120, trust_env=False).raise_for_status()
+        until(lambda: len(self.ready(version)) == len(NODES))
+
+    def ready(self, version: ModelVersion) -> set[str]:
+        engines = self.installation.fleet.engines(ALIVE_S)
+        mine = [e for e in engines if e.version_id == version.id]
+        return {e.device_id for e in mine if e.state is EngineState.READY}
+
+    def champion(self, model: str) -> int:
+        return self.installation.shelf.catalog.find(ModelRef(model, CHAMPION)).number
+
+    @property
+    def preparing(self) -> list[str]:
+        return Preparations(self.installation.database).standing()
+
+    @contextmanager
+    def promoting(self, *arguments: str) -> Generator[subprocess.Popen[str]]:
+        """`models promote` beside the block, which outlives it no more."""
+        command = [*MODELYARD, "models", "promote", *arguments]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, env=self.env, stdout=pipe, stderr=pipe, text=True
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def promote(self, *arguments: str) -> tuple[int, str]:
+        """Exit code, and what people read."""
+        with self.promoting(*arguments) as process:
+            out, err = process.communicate(timeout=240)
+            return process.returncode, " ".join((out + err).split())
+
+
+def until(is_so: Callable[[], bool], within_s: float = 90.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def yard(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Yard]:
+    folder = tmp_path_factory.mktemp("promotions")
+    url = f"sqlite:///{folder / 'modelyard.db'}"
+    (folder / "modelyard.db").write_bytes(sqlite_template.read_bytes())
+    env = environment(folder) | PATIENT | {"MODELYARD_WORKER_HEARTBEAT_S": "0.5"}
+    with ExitStack() as stack:
+        installation = stack.enter_context(open_installation(url, folder))
+        for node in NODES:
+            stack.enter_context(worker_process(env | {"MODELYARD_NODE": node}))
+        gateway = stack.enter_context(gateway_process(env, folder))
+        until(lambda: len(installation.fleet.workers(ALIVE_S)) == len(NODES))
+        gateway.once_ready()
+        yield Yard(installation, gateway, env)
+
+
+@dataclass(frozen=True, slots=True)
+class AliasAnswer:
+    """Of one request: its status, the version that answered, and the seconds that it took."""
+
+    status: int
+    version: str
+    seconds: float
+
+
+async def asked(client: httpx.AsyncClient, model: str, number: int) -> AliasAnswer:
+    begun = time.monotonic()
+    body = {"model": model, "prompt": f"Say {number}", "max_tokens": 5}
+    answer = await client.post("/v1/completions", json=body)
+    version = answer.headers.get("X-Modelyard-Version", "")
+    return AliasAnswer(answer.status_code, version, time.monotonic() - begun)
+
+
+async def test_under_load_nobody_waits_and_the_alias_changes_once(yard: Yard) -> None:
+    """The new version loads for longer than any request takes, on both devices of the old one."""
+    shelf = yard.installation.shelf
+    yard.load(shelf.add("talker"))
+    new = shelf.add("talker", "better", load_s=LOAD_S)
+    headers = {"Authorization": f"Bearer {yard.installation.ada}"}
+    asking = list[asyncio.Task[AliasAnswer]]()
+    async with httpx.AsyncClient(
+        base_url=yard.gateway.url, headers=headers, timeout=240, trust_env=False
+    ) as client:
+        promoting = asyncio.create_task(asyncio.to_thread(yard.promote, "talker@2"))
+        switched = 0
+        while switched < 100:  # what comes with the new champion counts as well
+            asking.append(asyncio.create_task(asked(client, "talker", len(asking))))
+            switched += promoting.done()
+            await asyncio.sleep(0.05)
+        answers = await asyncio.gather(*asking)
+    code, said = await promoting
+    assert (code, "talker@2 is champion now." in said) == (0, True), said
+    assert {a.status for a in answers} == {200}
+    assert max(a.seconds for a in answers) < LOAD_S / 2
+    versions = [a.version for a in answers]
+    assert set(versions) == {"talker@1", "talker@2"}
+    assert versions == sorted(versions)
+    assert len(yard.ready(new)) == len(NODES)
+    assert yard.preparing == []
+
+
+async def test_after_the_bound_the_alias_moves_and_says_so(yard: Yard) -> None:
+    """A version that takes too long is champion all the same."""
+    yard.installation.shelf.add("slow")
+    yard.installation.shelf.add("slow", "better", load_s=LOAD_S)
+    code, said = yard.promote("slow@2", "--wait-s", "1")
+    assert (code, yard.champion("slow")) == (0, 2)
+    assert "did not answer everywhere within 1 s" in said
+
+
+async def test_a_version_that_cannot_be_loaded_stays_what_it_was(yard: Yard) -> None:
+    """The cause is told; who insists gets the alias moved."""
+    yard.installation.shelf.add("broken")
+    yard.installation.shelf.add("broken", "worse", no_such_option=1)
+    code, said = yard.promote("broken@2")
+    assert (code, yard.champion("broken")) == (3, 1)
+    assert "failed to load" in said
+    assert yard.preparing == []
+    assert yard.promote("broken@2", "--force")[0] == 0
+    assert yard.champion("broken") == 2
+
+
+async def test_what_nobody_had_loaded_is_loaded_once_first(yard: Yard) -> None:
+    """On one device, and it answers there when the alias moves; back again it is the same."""
+    old = yard.installation.shelf.add("idle")
+    new = yard.installation.shelf.add("idle", "better")
+    assert yard.promote("idle@2")[0] == 0
+    assert (yard.champion("idle"), len(yard.ready(new))) == (2, 1)
+    assert yard.promote("idle@1")[0] == 0
+    assert (yard.champion("idle"), len(yard.ready(old))) == (1, 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+async def test_a_promoter_that_ends_in_between_leaves_the_alias(
+    yard: Yard, number: signal.Signals
+) -> None:
+    """Nothing has to be cleaned: the next promotion does as if there had been none."""
+    model = f"cut-{number.name}".lower()
+    for build, options in (("", {}), ("2", {"load_s": NEVER_S}), ("3", {})):
+        version = yard.installation.shelf.add(model, build, **options)
+    with yard.promoting(f"{model}@2") as process:
+        until(lambda: bool(yard.preparing))
+        process.send_signal(number)
+        process.wait(60)
+    assert yard.champion(model) == 1
+    assert bool(yard.preparing) == (number is signal.SIGKILL)  # until its time is over
+    assert yard.promote(f"{model}@3")[0] == 0
+    assert yard.champion(model) == version.number
+    assert yard.preparing == []
+
+
+async def test_of_two_promotions_the_later_one_wins(yard: Yard) -> None:
+    """The earlier one ends with a conflict, without waiting for its version."""
+    for build, options in (("", {}), ("2", {"load_s": NEVER_S}), ("3", {})):
+        yard.installation.shelf.add("fought", build, **options)
+    with yard.promoting("fought@2") as earlier:
+        until(lambda: bool(yard.preparing))
+        assert yard.promote("fought@3")[0] == 0
+        assert earlier.wait(60) == 5
+    assert yard.champion("fought") == 3
+
+
+async def test_the_api_promotes_for_admins_shows_it_and_counts(yard: Yard) -> None:
+    """While it prepares, the model's page says for which alias."""
+    yard.installation.shelf.add("asked")
+    yard.installation.shelf.add("asked", "better", load_s=LOAD_S)
+    wanted = {"model": "asked@2"}
+    path = "/api/v1/admin/promotions"
+    with yard.gateway.http(yard.installation.ada) as http:
+        assert http.post(path, json=wanted).status_code == 403
+    with yard.gateway.http(yard.installation.admin) as http:
+        replying = asyncio.create_task(asyncio.to_thread(http.post, path, json=wanted))
+        await asyncio.to_thread(until, lambda: bool(yard.preparing))
+        shown = {m["name"]: m for m in http.get("/api/v1/models").json()["models"]}
+        assert [p["alias"] for p in shown["asked"]["versions"][0]["preparing"]] == [CHAMPION]
+        reply = (await replying).json()
+        assert (reply["outcome"], reply["number"]) == ("prepared", 2), json.dumps(reply)
+        assert reply["seconds"] > LOAD_S
+        metrics = http.get("/metrics").text
+    assert 'modelyard_promotions_total{outcome="prepared"} 1.0' in metrics
+    assert 'modelyard_promotion_seconds_count{outcome="prepared"} 1.0' in metrics
