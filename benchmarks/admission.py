@@ -113,9 +113,11 @@ async def measure(way: Way, at_once: int) -> Cost:
         for _ in range(REQUESTS // at_once):
             await way()
 
-    cpu, began = _cpu_s(), time.perf_counter()
+    cpu = _cpu_s()
+    began = time.perf_counter()
     await asyncio.gather(*(some() for _ in range(at_once)))
-    wall_s, cpu_s = time.perf_counter() - began, _cpu_s() - cpu
+    wall_s = time.perf_counter() - began
+    cpu_s = _cpu_s() - cpu
     return Cost(cpu_s / REQUESTS * 1e6, wall_s / REQUESTS * 1e6)
 
 

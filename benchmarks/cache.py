@@ -33,7 +33,8 @@ from tests.servers.redis import running_redis
 
 BAR = 2.0
 ASKS = 64
-ADMIN, USER = Caller("0", "root", Role.ADMIN), Caller("1", "ada", Role.USER)
+ADMIN = Caller("0", "root", Role.ADMIN)
+USER = Caller("1", "ada", Role.USER)
 DEVICE = DeviceReport(name="Processor", memory_total=8_000_000_000, memory_free=5_000_000_000)
 QUESTIONS: dict[str, Callable[[Queries], Awaitable[object]]] = {
     "models, as admin": lambda reads: reads.versions(ADMIN),
@@ -58,7 +59,8 @@ class CacheCase:
 
 
 def fill(db: Database, models: int) -> None:
-    catalog, fleet = Catalog(db), Fleet(db)
+    catalog = Catalog(db)
+    fleet = Fleet(db)
     for number in range(2 * models):
         catalog.register(
             name=f"owner/model-{number // 2}",
@@ -107,7 +109,8 @@ def run(kind: str, url: str, redis_url: str, models: int, rounds: int) -> bool:
     print(f"\n{kind}, {2 * models} versions{'database ms':>22}{'cached ms':>12}{'ratio':>8}")
     for case in cases:
         label = f"{case.question}, {case.at_once} at once"
-        slow, fast = statistics.median(case.database), statistics.median(case.cached)
+        slow = statistics.median(case.database)
+        fast = statistics.median(case.cached)
         verdict = "" if case.ratio >= BAR else f"  short of {BAR:.0f}"
         print(f"{label:34}{slow:>12.2f}{fast:>12.2f}{case.ratio:>8.1f}{verdict}")
     return all(case.ratio >= BAR for case in cases)

@@ -13,7 +13,8 @@ def environment(
 ) -> Path:
     """The Python of an environment with these packages; `over_ours` sees our own ones as well."""
     folder = cache / name
-    python, ready = folder / "bin" / "python", folder / "ready"
+    python = folder / "bin" / "python"
+    ready = folder / "ready"
     if ready.exists():
         return python
     print(f"making {folder} …", file=sys.stderr)

@@ -22,8 +22,11 @@ from pathlib import Path
 from modelyard.registry.database import Database
 from modelyard.registry.migrate import migrate
 
-REPO, FILE, TYPE = "bench/model-GGUF", "model-f16.gguf", "Q8_0"
-BAR_RATIO, BAR_MEMORY_MB = 1.15, 200
+REPO = "bench/model-GGUF"
+FILE = "model-f16.gguf"
+TYPE = "Q8_0"
+BAR_RATIO = 1.15
+BAR_MEMORY_MB = 200
 
 BY_HAND = """
 import ctypes, sys
@@ -87,7 +90,8 @@ def make_model(path: Path, megabytes: int) -> None:
     """Random weights of about that size, in as many layers as it takes."""
     from tests.models.tiny import Tiny
 
-    width, inner = 1024, 2816
+    width = 1024
+    inner = 2816
     per_layer = 2 * (2 * width * width + width * width // 2 * 2 + 3 * width * inner)
     layers = max(1, megabytes * 1_000_000 // per_layer)
     path.parent.mkdir(parents=True)

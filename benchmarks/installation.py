@@ -58,7 +58,8 @@ def running_installation(
     }
     ready = folder / "ready.json"
     gateway = _start(stack, ["gateway", "--port", "0", "--ready-file", str(ready)], env, "gateway")
-    fleet, deadline = Fleet(database), time.monotonic() + STARTS_WITHIN_S
+    fleet = Fleet(database)
+    deadline = time.monotonic() + STARTS_WITHIN_S
     while not ready.exists() or _ready(fleet) < len(nodes) * len(models):
         if time.monotonic() > deadline:
             sys.exit("gateway and engines do not start")

@@ -45,7 +45,9 @@ from modelyard.serving.worker.residency.resident import Resident
 from modelyard.serving.worker.residency.versions import RegisteredVersions
 
 TOKEN = "t" * 32
-BEFORE, AFTER, RETURNED = 0.15, 0.05, 0.05
+BEFORE = 0.15
+AFTER = 0.05
+RETURNED = 0.05
 SETTINGS = {Format.GGUF: ((512, 2), (2048, 4)), Format.ONNX: ((128, 1), (0, 2))}
 """(context length, requests at once); of an ONNX model: lanes."""
 
@@ -81,7 +83,8 @@ class MemoryBench:
     device: Device
 
     async def residency(self, context_length: int, parallel: int) -> Residency:
-        telemetry, layers = await Telemetry.open(self.device), -1 if self.device.is_gpu else 0
+        telemetry = await Telemetry.open(self.device)
+        layers = -1 if self.device.is_gpu else 0
         return Residency(
             versions=RegisteredVersions(self.catalog, self.store),
             launch=Launch(

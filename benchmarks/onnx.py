@@ -78,7 +78,8 @@ def peers(threads: int) -> list[OnnxPeer]:
 
 def texts(count: int, longest: int) -> list[str]:
     """Pieces of Shakespeare from 2 words on, as many short as long by orders of magnitude."""
-    rng, words = random.Random(0), TEXT.read_text().split()
+    rng = random.Random(0)
+    words = TEXT.read_text().split()
     lengths = [round(2 * (longest / 2) ** rng.random()) for _ in range(count)]
     starts = [rng.randrange(len(words) - 200) for _ in range(count)]
     return [" ".join(words[at : at + length]) for at, length in zip(starts, lengths, strict=True)]
@@ -92,7 +93,8 @@ def serving(peer: OnnxPeer, model: Path, cache: Path, threads: int) -> Generator
         with engine_process(**given) as engine:
             yield engine.url, engine.process.pid
         return
-    port, script = _free_port(), cache / f"serve_{peer.environment}.py"
+    port = _free_port()
+    script = cache / f"serve_{peer.environment}.py"
     script.write_text(peer.program)
     settings = peer.settings | {"model": str(model), "port": port}
     python = cache / peer.environment / "bin" / "python"
@@ -149,7 +151,9 @@ async def measure(url: str, pid: int, sent: list[str], clients: int) -> OnnxFigu
         warm = iter(sent[: 4 * clients])
         await asyncio.gather(*(client(warm) for _ in range(clients)))
         took.clear()
-        share, used, begun = iter(sent), _cpu_seconds(pid), time.perf_counter()
+        share = iter(sent)
+        used = _cpu_seconds(pid)
+        begun = time.perf_counter()
         await asyncio.gather(*(client(share) for _ in range(clients)))
         seconds, used = time.perf_counter() - begun, _cpu_seconds(pid) - used
         vectors = np.array([await _ask(session, url, text) for text in sent[:64]])

@@ -32,7 +32,8 @@ def network_alone(
     texts = TextTokenizer.load(model.with_name("tokenizer.json"), LIMIT).read(sent, truncate=True)
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda text: network.run([text]), texts[:64]))
-        used, begun = time.process_time(), time.perf_counter()
+        used = time.process_time()
+        begun = time.perf_counter()
         took = list(pool.map(lambda text: _seconds(network, text), texts))
         seconds, used = time.perf_counter() - begun, time.process_time() - used
     cut = statistics.quantiles(took, n=100)

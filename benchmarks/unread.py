@@ -28,7 +28,8 @@ MODELS = {
     "talker": {"words": [WORD], "prefill_s": 0.05, "delay_s": 0.0},
     "other": {"prefill_s": 0.05, "delay_s": 0.0},
 }
-WRITTEN, HELD = 200, 1000
+WRITTEN = 200
+HELD = 1000
 """Words of an answer that the gateway takes whole, and of one that it does not."""
 
 SETTLES_S = {WRITTEN: 10.0, HELD: 2.0}

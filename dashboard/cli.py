@@ -46,6 +46,7 @@ def dashboard(
         "gateway_url": gateway_url,
     }
     settings = load(DashboardSettings, **{k: v for k, v in given.items() if v is not None})
-    argv, env = command(settings), os.environ | environment(settings)
+    argv = command(settings)
+    env = os.environ | environment(settings)
     os.chdir(HOME)
     os.execve(argv[0], argv, env)  # noqa: S606 - signals reach it

@@ -9,7 +9,8 @@ from modelyard.dashboard.client import GatewayClient
 from modelyard.registry.errors import NotAuthenticated
 from modelyard.serving.wire.admin.account import Me
 
-_LOGIN, _NOTICE = "login", "notice"
+_LOGIN = "login"
+_NOTICE = "notice"
 
 
 @dataclass(frozen=True, slots=True)

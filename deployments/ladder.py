@@ -35,7 +35,8 @@ class Ladder:
         One that is `installed` (its version; empty: none) without a note is somebody else's, and
         stays as long as it works.
         """
-        known, wanted = read_built(self.environment), self.compiling.cmake_args
+        known = read_built(self.environment)
+        wanted = self.compiling.cmake_args
         if known is None and installed == self.compiling.version and not wanted:
             self.install(None)
         elif known is None or self._other_wanted(known) or known.version != self.compiling.version:

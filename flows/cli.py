@@ -116,7 +116,8 @@ def flows() -> None:
     from modelyard.flows.settings import FlowSettings
     from modelyard.registry.settings import RegistrySettings, load
 
-    settings, data_dir = load(FlowSettings), load(RegistrySettings).data_dir
+    settings = load(FlowSettings)
+    data_dir = load(RegistrySettings).data_dir
     login = settings.prefect_auth.get_secret_value()
     server = address.find(settings.prefect_url, login, data_dir)
     if server is None:
@@ -162,7 +163,8 @@ def _tell(versions: list[ModelVersion], *, new: bool) -> None:
 
 def _measured(version: ModelVersion) -> str:
     """Size and metrics of a version in a line."""
-    facts, metrics = version.facts, version.metrics
+    facts = version.facts
+    metrics = version.metrics
     words = [facts.quantization or facts.format.value, size_text(version.main.size)]
     forms = {
         "perplexity": "perplexity {:.2f}",

@@ -37,7 +37,8 @@ def migrate(db: Database) -> None:
 
 
 def _is_current(db: Database) -> bool:
-    known, stored = revisions(), stored_revision(db)
+    known = revisions()
+    stored = stored_revision(db)
     if stored is not None and stored not in known:
         raise DatabaseNewer(
             f"The database is at revision {stored}; this version knows up to {known[-1]}.",

@@ -14,7 +14,8 @@ def enough_victims(
     `order` are those that may leave, the one that is missed least first. Those are spared again,
     the most missed first, that a later and larger one has made unnecessary.
     """
-    chosen, freed = list[T](), 0.0
+    chosen = list[T]()
+    freed = 0.0
     for candidate in order:
         if freed >= missing:
             break

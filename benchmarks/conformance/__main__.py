@@ -80,7 +80,8 @@ def stream(gateway: GatewayUnderTest) -> bool:
     good = True
     for path in ("/v1/chat/completions", "/v1/completions"):
         found = guidellm(gateway, path=path, streams=4)
-        totals, tokens = found["request_totals"], found["output_token_count"]["successful"]
+        totals = found["request_totals"]
+        tokens = found["output_token_count"]["successful"]
         first = found["time_to_first_token_ms"]["successful"]["median"]
         between = found["inter_token_latency_ms"]["successful"]["median"]
         whole = totals["successful"] == totals["total"] and tokens["min"] == tokens["max"] == 32

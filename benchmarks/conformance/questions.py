@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 TEXT = Path(__file__).parents[2] / "flows/steps/evaluate/evaluation_text.txt"
-MOST, CONTEXT_WORDS, CHOICE_WORDS = 40, 30, 6
+MOST = 40
+CONTEXT_WORDS = 30
+CHOICE_WORDS = 6
 SHAPES = {
     "verse": """output_type: multiple_choice
 doc_to_text: "{{text}}"

@@ -139,7 +139,8 @@ def main() -> int:
     asked = parser.parse_args()
     asked.cache.mkdir(parents=True, exist_ok=True)
     setup = Setup(asked.cache, model(asked.cache), asked.threads)
-    rounds, patience_s = 1 if asked.quick else asked.rounds, asked.patience
+    rounds = 1 if asked.quick else asked.rounds
+    patience_s = asked.patience
     plan = EnginePlan(rounds, whole_words(words()), Quiet(patience_s), asked.cases)
     print(HEAD)
     found = compare(setup, behind_gateway if asked.through == "gateway" else ours, plan)

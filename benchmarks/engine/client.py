@@ -118,14 +118,18 @@ def played(answers: list[TimedAnswer]) -> Played:
     found = Played(0.0, [], [], [], [], [])
     for answer in answers:
         _read(answer, found)
-    begun, ended = min(a.sent for a in answers), max(a.pieces[-1][0] for a in answers)
+    begun = min(a.sent for a in answers)
+    ended = max(a.pieces[-1][0] for a in answers)
     return Played(ended - begun, *list(asdict(found).values())[1:])
 
 
 def _read(answer: TimedAnswer, found: Played) -> None:
     """An answer's texts with their times, and the usage that ends it."""
-    texts, times, usage = list[str](), list[float](), dict[str, Any]()
-    rest, full = b"", False
+    texts = list[str]()
+    times = list[float]()
+    usage = dict[str, Any]()
+    rest = b""
+    full = False
     for at, piece in answer.pieces:
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:

@@ -56,7 +56,8 @@ def _play(load: EngineLoad) -> Played:
 
 
 def _check(server: BenchServer, case: EngineCase, found: Played, limits: list[int]) -> None:
-    written, read = sorted(found.output_tokens), set(found.prompt_tokens)
+    written = sorted(found.output_tokens)
+    read = set(found.prompt_tokens)
     if written not in ([], limits) or not (case.chat or read <= {case.prompt_tokens}):
         raise RuntimeError(f"{server.name}, {case.name}: read {read}, wrote {written} tokens")
 

@@ -101,7 +101,8 @@ class BackendConnection(asyncio.Protocol):
             total = end + 4 + (int(length.group(1)) if length else 0)
             if len(self.received) < total:
                 return
-            head, body = self.received[:end].lower(), self.received[end + 4 : total]
+            head = self.received[:end].lower()
+            body = self.received[end + 4 : total]
             self.received = self.received[total:]
             self._answer(Form.of(body), bool(_STREAMED.search(body)), _COUNT in head)
 

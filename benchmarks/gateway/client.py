@@ -158,7 +158,8 @@ class LoadClient(asyncio.Protocol):
 
 async def run(load: GatewayLoad) -> Found:
     clients = LoadClients(load)
-    used, begun = ProcessUsage.of(load.pid), time.monotonic()
+    used = ProcessUsage.of(load.pid)
+    begun = time.monotonic()
     for number in range(load.clients):
         asyncio.get_running_loop().call_later(load.ramp_s * number / load.clients, _enter, clients)
     if load.once:
@@ -169,9 +170,12 @@ async def run(load: GatewayLoad) -> Found:
             clients.failed += clients.waiting
     else:
         await asyncio.sleep(WARM_UP_S)
-        used, begun, clients.measuring = ProcessUsage.of(load.pid), time.monotonic(), True
+        used = ProcessUsage.of(load.pid)
+        begun = time.monotonic()
+        clients.measuring = True
         await asyncio.sleep(load.seconds)
-    clients.stopped, clients.measuring = True, False
+    clients.stopped = True
+    clients.measuring = False
     return _found(clients, used, ProcessUsage.of(load.pid), time.monotonic() - begun)
 
 

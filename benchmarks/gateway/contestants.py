@@ -16,7 +16,8 @@ from benchmarks.gateway.installation import GatewaySite
 from benchmarks.gateway.litellm import LiteLLM
 from modelyard.registry.ports import choose_port
 
-GATEWAY_CORE, LOAD_CORE = "0", "1"
+GATEWAY_CORE = "0"
+LOAD_CORE = "1"
 ROOT = Path(__file__).parents[2]
 PATH = "/v1/chat/completions"
 STARTS_WITHIN_S = 180.0

@@ -7,9 +7,14 @@ from datetime import UTC, datetime
 
 from benchmarks.gateway.client import Found
 
-OURS, REDIS, BARE, FLOOR = "ours", "ours + Redis", "ours without policy", "FastAPI + aiohttp"
-PEER, PEER_REDIS = "LiteLLM", "LiteLLM + Redis"
-BEFORE, BEFORE_REDIS = "before", "before + Redis"
+OURS = "ours"
+REDIS = "ours + Redis"
+BARE = "ours without policy"
+FLOOR = "FastAPI + aiohttp"
+PEER = "LiteLLM"
+PEER_REDIS = "LiteLLM + Redis"
+BEFORE = "before"
+BEFORE_REDIS = "before + Redis"
 ENGINE_MS = 500.0
 
 Rounds = Mapping[str, list[Found]]
@@ -81,7 +86,8 @@ class GatewayReport:
 
     def bars(self) -> Iterator[Bar]:
         """Ratios are medians of the rounds' own ratios: what disturbs a round disturbs both."""
-        whole, events = self.whole, self.events
+        whole = self.whole
+        events = self.events
         if PEER in whole:
             yield Bar("requests/s against LiteLLM", _ratio(whole, OURS, PEER, _rate), 30)
             yield Bar(

@@ -18,7 +18,9 @@ from modelyard.serving.worker.residency.correction import corrected
 from tests.models.shapes import ModelShape
 
 SETTINGS = ((512, 2), (2048, 4))
-PROMPTS, TOKENS, ALL_LAYERS = 8, 32, 99
+PROMPTS = 8
+TOKENS = 32
+ALL_LAYERS = 99
 RETURNED = 64 << 20
 """Bytes that a card's memory may differ by after an unload: other programs use it, too."""
 
@@ -47,7 +49,8 @@ def check_results(report: GpuReport, device: Device) -> None:
 async def check(report: GpuReport, device: Device) -> None:
     """Memory and its return, then the same greedy answers as the processor's."""
     report.section("Engines: memory")
-    every, mine = kinds(on_gpu=device.is_gpu), dict[str, list[str]]()
+    every = kinds(on_gpu=device.is_gpu)
+    mine = dict[str, list[str]]()
     async with memory_bench(device) as (made, folder):
         for kind in every:
             version = made.register(kind, kind.write(folder))

@@ -20,7 +20,9 @@ from benchmarks.memory import memory_bench
 from modelyard.registry.ports import choose_port
 from modelyard.serving.worker.devices.device import Device
 
-AT_ONCE, TOKENS, ROUNDS = (1, 4, 8, 16), 64, 3
+AT_ONCE = (1, 4, 8, 16)
+TOKENS = 64
+ROUNDS = 3
 CONTEXT = 256
 SERIAL = """
 import json, sys, time
@@ -84,7 +86,8 @@ async def _against_server(
 
 @contextmanager
 def _server(program: str, path: Path, layers: int) -> Generator[str]:
-    port, slots = choose_port(0, ""), max(AT_ONCE)
+    port = choose_port(0, "")
+    slots = max(AT_ONCE)
     wanted = {"-m": path, "--port": port, "-np": slots, "-c": CONTEXT * slots, "-ngl": layers}
     flags = [str(part) for pair in wanted.items() for part in pair]
     with subprocess.Popen([program, *flags], stderr=subprocess.DEVNULL) as process:

@@ -23,5 +23,7 @@ def _short(value: object) -> str:
 
 
 def _adds_up(facts: DeviceFacts) -> bool:
-    total, used, free = facts.memory_total, facts.memory_used, facts.memory_free
+    total = facts.memory_total
+    used = facts.memory_used
+    free = facts.memory_free
     return total is None or used is None or free is None or used + free <= total

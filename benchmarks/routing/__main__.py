@@ -25,7 +25,8 @@ def main() -> int:
 
         return calibrate()
     try:
-        trace, plan = read_trace(asked.trace, asked.format), read_fleet(asked.fleet)
+        trace = read_trace(asked.trace, asked.format)
+        plan = read_fleet(asked.fleet)
     except BadInput as wrong:
         print(f"error: {wrong}", file=sys.stderr)
         return 2

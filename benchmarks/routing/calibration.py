@@ -17,11 +17,14 @@ from benchmarks.routing.traces import Recorded
 from benchmarks.routing.workload import Request
 
 PARALLEL = 4
-ROUNDS, REPEATS = 5, 3
+ROUNDS = 5
+REPEATS = 3
 REQUESTS = 32
 LOAD = 0.5
 BAR = 0.15
-LONGEST, MEAN, ANSWER = 480, 256, 64
+LONGEST = 480
+MEAN = 256
+ANSWER = 64
 """Tokens of the longest prompt, of the mean one, and of the mean answer."""
 
 FIGURES: Mapping[str, Callable[[Sequence[float]], float]] = {
@@ -57,7 +60,8 @@ class MeasuredSpeeds:
 
 def calibrate() -> int:
     """Prints both sides; 1 where an error is above the bar."""
-    speeds, rounds = MeasuredSpeeds(), list[list[Timing]]()
+    speeds = MeasuredSpeeds()
+    rounds = list[list[Timing]]()
     with tempfile.TemporaryDirectory() as folder, live_engine(Path(folder), PARALLEL) as engine:
         for _ in range(REPEATS):
             speeds.measure(engine)
@@ -74,7 +78,9 @@ def calibrate() -> int:
 
 def _trace(gpu: Gpu, seed: int) -> list[Recorded]:
     """Arrivals at random at LOAD; short and long prompts and answers."""
-    chance, found, at = random.Random(seed), list[Recorded](), 0.0
+    chance = random.Random(seed)
+    found = list[Recorded]()
+    at = 0.0
     sizes = [
         (chance.randint(32, LONGEST), chance.randint(8, 2 * ANSWER - 8)) for _ in range(REQUESTS)
     ]
@@ -121,7 +127,8 @@ def _compare(real: Sequence[Timing], simulated: Sequence[Timing]) -> int:
 def _errors(name: str, real: Sequence[float], simulated: Sequence[float]) -> Iterator[float]:
     """One line for each figure; gives how far off it is, as a share of what was measured."""
     for what, figure in FIGURES.items():
-        measured, modelled = figure(real), figure(simulated)
+        measured = figure(real)
+        modelled = figure(simulated)
         error = modelled / measured - 1
         print(f"{f'{name} {what}':20} {measured:10.3f} {modelled:11.3f} {error:+7.1%}")
         yield abs(error)

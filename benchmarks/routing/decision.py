@@ -9,7 +9,9 @@ from modelyard.serving.routing.policy.dispatcher import Dispatcher
 from modelyard.serving.routing.policy.fleet_state import PendingRequest, WorkerState
 from modelyard.serving.routing.policy.request import RoutedRequest
 
-WORKERS, DECISIONS, BAR_US = 64, 5000, 50.0
+WORKERS = 64
+DECISIONS = 5000
+BAR_US = 50.0
 
 
 def main() -> None:

@@ -47,14 +47,17 @@ def _worker(kind: tuple[str, int, int, int, int], count: int, chance: random.Ran
 
 def bursts(seed: int, count: int = 8000) -> list[Recorded]:
     """Arrivals four times as dense for 20 s of every 80; conversations grow; long tails."""
-    chance, found, at = random.Random(seed), list[Recorded](), 0.0
+    chance = random.Random(seed)
+    found = list[Recorded]()
+    at = 0.0
     talks = [(0, 0)] * 200
     for _ in range(count):
         at += chance.expovariate(4.0 if at % 80 < 20 else 1.0)
         slot = chance.randrange(len(talks))
         talk, turn = talks[slot]
         if not turn or chance.random() < 0.15:
-            talk, turn = len(found) + 1, 0
+            talk = len(found) + 1
+            turn = 0
         talks[slot] = (talk, turn + 1)
         prompt = min(40_000, int(chance.lognormvariate(6.3, 0.9)) + 1 + 600 * turn)
         blocks = tuple(talk * 1000 + i for i in range(min(prompt // 512, 2 * turn + 1)))

@@ -14,7 +14,8 @@ from benchmarks.routing.traces import Recorded
 from tests.models.tiny import Tiny
 from tests.serving.engines.processes import TOKEN, engine_process
 
-VOCABULARY, PLAIN = 1024, 900
+VOCABULARY = 1024
+PLAIN = 900
 SHAPE = Tiny(VOCABULARY, 512, 4, 8, 4, 1536, half=True, endless=True)
 CONTEXT = 1024
 

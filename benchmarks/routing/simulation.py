@@ -170,7 +170,8 @@ class Simulation:
 
     def _place(self) -> None:
         """The same start for all: models in turn on worker after worker while they fit."""
-        models, turn = self.plan.models, 0
+        models = self.plan.models
+        turn = 0
         for worker in self.workers:
             for model in [(turn + i) % len(models) for i in range(len(models))]:
                 if worker.free_gb >= models[model].memory_gb:

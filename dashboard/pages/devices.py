@@ -31,7 +31,8 @@ def show(login: DashboardSession, refresh_s: float) -> None:
 
 
 def _draw(gateway: GatewayClient) -> None:
-    gpus, models = gateway.gpus(), gateway.models()
+    gpus = gateway.gpus()
+    models = gateway.models()
     if not gpus:
         st.info("No worker is running. `modelyard worker --device cpu-0` starts one.")
     history = _history()
@@ -86,12 +87,14 @@ def _bar(label: str, text: str, filled: float | None) -> None:
 
 
 def _memory(gpu: DeviceSummary) -> str:
-    used, total = gpu.memory_used, gpu.memory_total
+    used = gpu.memory_used
+    total = gpu.memory_total
     return size(used) if used is None or total is None else f"{size(used)} of {size(total)}"
 
 
 def _power(gpu: DeviceSummary) -> str:
-    used, limit = gpu.power_usage, gpu.power_limit
+    used = gpu.power_usage
+    limit = gpu.power_limit
     if used is None or limit is None:
         return measure(used, "W")
     return f"{count(used)} of {measure(limit, 'W')}"

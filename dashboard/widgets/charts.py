@@ -10,7 +10,8 @@ import pandas as pd
 from modelyard.dashboard.widgets.units import of
 from modelyard.serving.wire.admin.devices import DeviceHistoryReply, DeviceSummary
 
-MEMORY, LOAD = "Memory", "Load"
+MEMORY = "Memory"
+LOAD = "Load"
 COLOURS = ("#4f6bed", "#e3873c")
 KEPT = 300
 """Points a series: ten minutes at the usual two seconds."""

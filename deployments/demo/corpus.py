@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TEXT = Path(__file__).with_name("tinyshakespeare.txt.gz")
-BOS, EOT = "<|begin_of_text|>", "<|eot|>"
+BOS = "<|begin_of_text|>"
+EOT = "<|eot|>"
 SPECIALS = (BOS, EOT)
 SPEECH_GAP = "\n\n"
 # The pre-tokenizer llama.cpp knows as "llama-bpe"; ours must cut words exactly as it does.

@@ -11,7 +11,8 @@ Json = dict[str, Any]
 
 def model(repository: Repository, *, blobs: bool = False) -> Json:
     """A `ModelInfo`; `blobs` adds each file's size and hashes."""
-    card, commit = repository.card, repository.commit
+    card = repository.card
+    commit = repository.commit
     return {
         "_id": commit[:24],
         "id": repository.id,

@@ -84,7 +84,8 @@ class Faults:
     async def order(self, request: Request) -> Response:
         """POST a Fault's fields with `times` (1) and `path` (any); no field clears all orders."""
         wanted: dict[str, Any] = json.loads(await request.body() or b"{}")
-        times, path = int(wanted.pop("times", 1)), str(wanted.pop("path", "*"))
+        times = int(wanted.pop("times", 1))
+        path = str(wanted.pop("path", "*"))
         if not wanted:
             self.orders = []
         else:

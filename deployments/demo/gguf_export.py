@@ -92,7 +92,8 @@ def _add_sizes(writer: gguf.GGUFWriter, sizes: Sizes) -> None:
 def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: "Tokenizer") -> None:
     ids = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
     tokens = [token for token, _ in ids]
-    control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
+    control = gguf.TokenType.CONTROL
+    normal = gguf.TokenType.NORMAL
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("llama-bpe")
     writer.add_token_list(tokens)

@@ -38,7 +38,8 @@ def make_app(root: Path, tokens: AbstractSet[str], *, faults: bool, members: str
 
     With a token for `members` it is closed to everybody else.
     """
-    access, weather = Access(HubRepositories(root), frozenset(tokens) | {members} - {""}), Faults()
+    access = Access(HubRepositories(root), frozenset(tokens) | {members} - {""})
+    weather = Faults()
     doors = weather.routes if faults else []
     return Starlette(
         routes=[*doors, *Metadata(access).routes, *Files(access, weather).routes],

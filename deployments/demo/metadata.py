@@ -47,7 +47,8 @@ class Metadata:
 
     async def models(self, request: Request) -> Response:
         """Those the caller may see, most downloads first (or by `sort`), at most `limit`."""
-        token, query = self.access.token(request), request.query_params
+        token = self.access.token(request)
+        query = request.query_params
         shelf = await run_in_threadpool(lambda: list(self.access.shelf.all()))
         seen = [descriptions.model(repo) for repo in shelf if self.access.visible(repo, token)]
         wanted = [model for model in seen if _wanted(model, request)]

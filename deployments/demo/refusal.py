@@ -9,7 +9,10 @@ class Refusal(Exception):
 
     def __init__(self, status: int, message: str, code: str = "", commit: str = "") -> None:
         super().__init__(message)
-        self.status, self.message, self.code, self.commit = status, message, code, commit
+        self.status = status
+        self.message = message
+        self.code = code
+        self.commit = commit
 
     @property
     def headers(self) -> dict[str, str]:

@@ -35,7 +35,9 @@ HELDOUT = (
 )  # what builds are measured on
 BATCH_TOKENS = 4096
 WINDOWS = (256, 512, 256, 1024)  # in turn: rotary positions that were never seen read badly
-TIMED_STEPS, CHECK_EVERY, SAY_EVERY = 8, 100, 20
+TIMED_STEPS = 8
+CHECK_EVERY = 100
+SAY_EVERY = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +123,23 @@ class TrainingRun:
         self, plan: TrainingPlan, shape: NetworkShape, texts: TrainingTexts, checkpoint: Path
     ) -> None:
         torch.manual_seed(plan.seed)
-        self.plan, self.texts, self.checkpoint = plan, texts, checkpoint
+        self.plan = plan
+        self.texts = texts
+        self.checkpoint = checkpoint
         self.model = Llama(shape, plan.dropout)
         self.optimizer = torch.optim.AdamW(_groups(self.model, plan.decay), betas=(0.9, 0.95))
-        self.step, self.best_loss, self.best = 0, math.inf, self.model.state_dict()
+        self.step = 0
+        self.best_loss = math.inf
+        self.best = self.model.state_dict()
         if checkpoint.exists():
             self._resume()
 
     def _resume(self) -> None:
         saved = torch.load(self.checkpoint, weights_only=True)
         self.plan = TrainingPlan(**saved["plan"])
-        self.step, self.best_loss, self.best = saved["step"], saved["best_loss"], saved["best"]
+        self.step = saved["step"]
+        self.best_loss = saved["best_loss"]
+        self.best = saved["best"]
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         print(f"resumed at step {self.step} of {self.plan.steps}", flush=True)
@@ -174,7 +182,8 @@ class TrainingRun:
 
     def train(self) -> None:
         """Run to the end, saying how it goes and keeping the best checkpoint by validation."""
-        begun, first = time.monotonic(), self.step
+        begun = time.monotonic()
+        first = self.step
         while self.step < self.plan.steps:
             loss = self.advance()
             if self.step % SAY_EVERY == 0:

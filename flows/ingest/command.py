@@ -65,7 +65,8 @@ def _run_flow(context: FlowContext, request: IngestRequest) -> list[str]:
 
 def _find_prefect(context: FlowContext) -> None:
     """Have Prefect in this process speak to a server: to one of our own where there is no other."""
-    data_dir, settings = context.registry.data_dir, context.settings
+    data_dir = context.registry.data_dir
+    settings = context.settings
     login = settings.prefect_auth.get_secret_value()
     server = address.find(settings.prefect_url, login, data_dir)
     if server is not None:

@@ -33,7 +33,8 @@ class Fetched:
 
 def fetch(run: IngestRun, snapshot: HubSnapshot, choice: FileSelection) -> Fetched:
     """Every chosen file in the store, resumed where an earlier run was stopped."""
-    hub, context = run.context.settings.hub, run.context
+    hub = run.context.settings.hub
+    context = run.context
     wanted = (*choice.companion_files, *choice.model.parts)
     run.note_parts(wanted)
     run.run.step("download", sum(file.size for file in wanted), "bytes")
@@ -61,7 +62,8 @@ def build(run: IngestRun, fetched: Fetched, snapshot: HubSnapshot) -> list[Built
     """The files to serve, each validated: the model as it is, or in every asked type."""
     if fetched.format is Format.ONNX:
         return [_graph(run, fetched, snapshot)]
-    context, request = run.context, run.request
+    context = run.context
+    request = run.request
     _validate_all(run, fetched)
     maker = quantize.Quantizer(context.store, context.results, context.threads)
     original = _in_one_piece(run, fetched, maker)
@@ -126,7 +128,8 @@ def _counted(run: IngestRun, step: str, unit: str = "tensors") -> Callable[[int,
 
 def evaluate(run: IngestRun, built: BuiltModel) -> dict[str, float]:
     """What the engine measures on a build; raises GateFailed where it lost too much."""
-    settings, context = run.context.settings, run.context
+    settings = run.context.settings
+    context = run.context
     step = f"evaluate {built.facts.quantization or ''}".strip()
     run.run.step(step)
     text = read_text(Path(run.request.eval_text) if run.request.eval_text else None)
@@ -150,7 +153,8 @@ def register(
     metrics: dict[str, float],
 ) -> ModelVersion:
     """The build as a version that serving finds, once index and MLflow have it."""
-    context, request = run.context, run.request
+    context = run.context
+    request = run.request
     run.run.step("register")
     registrar = Registrar(context.catalog, context.store, context.mlflow)
     entry = Registration(request.model, request.visibility, request.owner_id)

@@ -14,7 +14,8 @@ from modelyard.registry.web.origins import (
     refuse,
 )
 
-API, HEALTH = "/api", "/api/health"
+API = "/api"
+HEALTH = "/api/health"
 _ABOUT_THE_API = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json", "/redoc"})
 # Its pages would tell a company that counts visitors of every visit.
 _POLICY = UNFRAMED + b"; connect-src 'self' ws: wss:"

@@ -15,7 +15,8 @@ from modelyard.registry.ports import LOOPBACK, listen
 from modelyard.registry.process.python import python_module
 from modelyard.serving.parent_death import die_with_parent
 
-START_S, END_S = 120.0, 5.0
+START_S = 120.0
+END_S = 5.0
 """Seconds it may take until it answers, and to end in good order."""
 
 
@@ -26,7 +27,8 @@ def start_temporary_prefect(home: Path) -> Prefect:
     of what Prefect's threads have to tell it, which they do at the interpreter's exit.
     """
     home.mkdir(parents=True, exist_ok=True)  # Prefect makes no parents
-    login, log = f"modelyard:{secrets.token_urlsafe(32)}", home / "server.log"
+    login = f"modelyard:{secrets.token_urlsafe(32)}"
+    log = home / "server.log"
     with listen(0, "", LOOPBACK) as listener:
         server = Prefect(f"http://{LOOPBACK}:{listener.getsockname()[1]}/api", login)
         child = _start(listener.fileno(), home, log, login)

@@ -97,7 +97,8 @@ def _create(folder: Path) -> None:
 
 
 def _request(search: Search) -> edge.QueryRequest:
-    where, vectors = _filter(search), _vectors(search.vectors)
+    where = _filter(search)
+    vectors = _vectors(search.vectors)
     nearest: list[Any] = [edge.Query.Nearest(v, using=name) for name, v in vectors.items()]
     fused: Any = edge.Fusion.Rrf(k=RANK_CONSTANT)
     if len(nearest) == 1:

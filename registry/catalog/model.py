@@ -15,7 +15,8 @@ _ADAPTER = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
 MOST_NUMBER = 2**31 - 1
 """The databases' whole numbers end here, and so do those of versions."""
 
-CHAMPION, CANDIDATE = "champion", "candidate"
+CHAMPION = "champion"
+CANDIDATE = "candidate"
 
 
 class Format(StrEnum):

@@ -88,7 +88,8 @@ def _held(session: Session, ticket: PromotionTicket) -> VersionRow:
     mine = select(VersionRow).join(VersionRow.preparations)
     row = session.scalar(mine.where(PreparationRow.id == ticket.id))
     if row is None:
-        ref, alias = ticket.version.ref, ticket.alias
+        ref = ticket.version.ref
+        alias = ticket.alias
         raise PromotionSuperseded(
             f"The promotion of {ref} to {alias} was superseded: somebody moves {alias} elsewhere, "
             "or removed the version.",

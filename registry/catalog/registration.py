@@ -56,7 +56,8 @@ def own_model(
         return model
     if not any(version.finished_at for version in model.versions):
         model.versions.clear()
-        model.visibility, model.owner_id = visibility, owner_id
+        model.visibility = visibility
+        model.owner_id = owner_id
         session.flush()
     elif owner_id not in {None, model.owner_id}:
         raise AlreadyExists(f"The model name '{name}' is taken.", fix="Choose another with --name.")

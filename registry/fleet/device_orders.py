@@ -36,8 +36,10 @@ class DeviceOrders:
         """Take a device out of work, or give it back; what runs on it may finish."""
         with self.db.begin() as session:
             row = session.get(DeviceOrderRow, device_id) or _blank(device_id)
-            row.maintenance, row.reason = on, reason[:500] if on else ""
-            row.changed_by, row.changed_at = by, utc_now()
+            row.maintenance = on
+            row.reason = reason[:500] if on else ""
+            row.changed_by = by
+            row.changed_at = utc_now()
             session.add(row)
             return _order(row)
 
@@ -45,8 +47,10 @@ class DeviceOrders:
         """Let a device work again after faults that somebody has seen to."""
         with self.db.begin() as session:
             row = session.get(DeviceOrderRow, device_id) or _blank(device_id)
-            row.cleared_at, row.cleared_ecc = utc_now(), ecc_errors
-            row.changed_by, row.changed_at = by, utc_now()
+            row.cleared_at = utc_now()
+            row.cleared_ecc = ecc_errors
+            row.changed_by = by
+            row.changed_at = utc_now()
             session.add(row)
             return _order(row)
 

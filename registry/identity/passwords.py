@@ -7,7 +7,8 @@ from argon2.exceptions import VerificationError
 
 from modelyard.registry.errors import InvalidPassword
 
-SHORTEST, LONGEST = 10, 256
+SHORTEST = 10
+LONGEST = 256
 _HASHER = PasswordHasher()  # argon2id with the parameters of RFC 9106's low-memory profile
 
 

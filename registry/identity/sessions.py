@@ -7,7 +7,9 @@ import jwt
 
 from modelyard.registry.database import new_id, utc_now
 
-ALGORITHM, ISSUER, AUDIENCE = "HS256", "modelyard", "modelyard"
+ALGORITHM = "HS256"
+ISSUER = "modelyard"
+AUDIENCE = "modelyard"
 LIFE = timedelta(hours=1)
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub", "jti"]
 

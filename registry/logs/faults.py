@@ -9,9 +9,11 @@ from itertools import islice
 from pathlib import Path
 from types import CodeType, TracebackType
 
-MOST_PLACES, MOST_CAUSES = 6, 3
+MOST_PLACES = 6
+MOST_CAUSES = 3
 OWN = frozenset(("benchmarks", "modelyard"))
-MESSAGE_CHARACTERS, QUOTED_CHARACTERS = 300, 40
+MESSAGE_CHARACTERS = 300
+QUOTED_CHARACTERS = 40
 
 Place = tuple[CodeType, int]
 
@@ -31,7 +33,8 @@ def told(error: BaseException) -> dict[str, str]:
 
 def places(trace: TracebackType | None, most: int = MOST_PLACES) -> str:
     """file:line function, innermost first: where it broke, then the way through our own rooms."""
-    own, inner = deque[Place](maxlen=most), deque[Place](maxlen=most)
+    own = deque[Place](maxlen=most)
+    inner = deque[Place](maxlen=most)
     while trace is not None:
         place = trace.tb_frame.f_code, trace.tb_lineno
         if str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] in OWN:

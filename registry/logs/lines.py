@@ -17,8 +17,10 @@ Form = Literal["auto", "json", "console"]
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
 SEVERITY = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-MOST_VALUES, MOST_ITEMS = 30, 20
-VALUE_CHARACTERS, LOOKED_AT_CHARACTERS = 500, 8_000
+MOST_VALUES = 30
+MOST_ITEMS = 20
+VALUE_CHARACTERS = 500
+LOOKED_AT_CHARACTERS = 8_000
 
 _NO_MARK_OF_A_KIND = ("exc_info", "request_id")
 """Lines that differ in these, or in numbers alone, are alike."""

@@ -35,7 +35,8 @@ class Repeats:
         with self._lock:
             seen = self._kind(kind, now)
             if now - seen.since >= self.window_s:
-                seen.since, seen.written = now, 0
+                seen.since = now
+                seen.written = 0
             if seen.written >= self.burst:
                 seen.left_out += 1
                 return None

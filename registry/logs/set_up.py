@@ -22,7 +22,8 @@ def set_up(form: Form = "auto", level: Level = "info") -> None:
 
     Of libraries what is a warning or worse, or with `debug` all but their own `debug`.
     """
-    LINES.form, LINES.level = form, level
+    LINES.form = form
+    LINES.level = level
     root = logging.getLogger()
     root.handlers[:] = [LineHandler()]
     root.setLevel(logging.INFO if level == "debug" else max(logging.WARNING, SEVERITY[level]))

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 EXPERIMENT = "modelyard"
 _IDENTITY = "modelyard.identity"
 _MODEL = "modelyard.model"
-_LONGEST_PARAM, _LONGEST_TAG = 6000, 100_000
+_LONGEST_PARAM = 6000
+_LONGEST_TAG = 100_000
 
 
 def mlflow_name(model: str) -> str:
@@ -47,7 +48,8 @@ class MlflowRegistry:
 
         The version itself is made last, with all that belongs to it, in one request.
         """
-        name, tags = mlflow_name(version.model), _tags(version, lineage)
+        name = mlflow_name(version.model)
+        tags = _tags(version, lineage)
         with mlflow_client(self.uri) as client:
             number = next(iter(_numbers(client, name, version)), None)
             if number is None:

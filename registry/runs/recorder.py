@@ -24,7 +24,8 @@ class RunState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-WRITE_EVERY_S, BEAT_EVERY_S = 0.5, 15.0
+WRITE_EVERY_S = 0.5
+BEAT_EVERY_S = 15.0
 
 
 class RunRecorder:

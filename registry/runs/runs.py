@@ -46,8 +46,11 @@ class RunBoard:
                     RunRow.prefect_run_id == prefect_run_id, RunRow.prefect_run_id.is_not(None)
                 )
             ) or RunRow(prefect_run_id=prefect_run_id, started_at=now)
-            row.flow, row.subject, row.state = flow, subject[:300], RunState.RUNNING
-            row.message, row.updated_at = "", now
+            row.flow = flow
+            row.subject = subject[:300]
+            row.state = RunState.RUNNING
+            row.message = ""
+            row.updated_at = now
             session.add(row)
         return RunRecorder(self.db, row.id, self.beat_s)
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from modelyard.registry.locks import is_free
 
-REFRESH_EVERY_S, FOREIGN_LIFE_S = 30.0, 300.0
+REFRESH_EVERY_S = 30.0
+FOREIGN_LIFE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Leases:
 
     def held(self) -> set[str]:
         """The subjects held by the living; what the dead left is removed on the way."""
-        now, held = self.now(), set[str]()
+        now = self.now()
+        held = set[str]()
         for file in self.folder.glob("*.*.*"):
             if self._lives(file, now):
                 held.add(file.name.split(".")[0])

@@ -26,7 +26,8 @@ def chunks(source: Path) -> Iterator[bytes]:
 
 def write(source: Iterable[bytes], target: Path, most: int) -> StoredObject:
     """Write to a new file, flushed to the disk; stops with OSError EFBIG past `most` bytes."""
-    digest, size = hashlib.sha256(), 0
+    digest = hashlib.sha256()
+    size = 0
     with target.open("xb") as file:
         for chunk in source:
             size += len(chunk)

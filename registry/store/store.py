@@ -35,12 +35,18 @@ class Store:
     def __init__(
         self, root: Path, max_bytes: int, free_bytes: Callable[[Path], int] = free_on_volume
     ) -> None:
-        self.root, self.max_bytes, self._free_bytes = root, max_bytes, free_bytes
-        self._objects, self._incoming = root / "objects", root / "incoming"
-        self._scratch, pins, leases = root / "scratch", root / "pins", root / "leases"
+        self.root = root
+        self.max_bytes = max_bytes
+        self._free_bytes = free_bytes
+        self._objects = root / "objects"
+        self._incoming = root / "incoming"
+        self._scratch = root / "scratch"
+        pins = root / "pins"
+        leases = root / "leases"
         for folder in (self._objects, self._incoming, self._scratch, pins, leases):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._pins, self._leases = Pins(pins), Leases(leases)
+        self._pins = Pins(pins)
+        self._leases = Leases(leases)
 
     # what is there
 

@@ -49,7 +49,8 @@ class Address:
         loop = asyncio.get_running_loop()
         if path := self.parts.get("path"):
             return (await loop.create_unix_connection(lambda: Pipe(lost, self.connect_s), path))[1]
-        host, port = self.parts.get("host", "localhost"), self.parts.get("port", 6379)
+        host = self.parts.get("host", "localhost")
+        port = self.parts.get("port", 6379)
         name = host if self.tls else None
         _, pipe = await loop.create_connection(
             lambda: Pipe(lost, self.connect_s), host, port, ssl=self.tls, server_hostname=name
@@ -57,7 +58,8 @@ class Address:
         return pipe
 
     def _greeting(self) -> list[tuple[str, ...]]:
-        user, password = self.parts.get("username"), self.parts.get("password")
+        user = self.parts.get("username")
+        password = self.parts.get("password")
         credential = [part for part in (user, password) if part]
         login: list[tuple[str, ...]] = [("AUTH", *credential)] if password else []
         database = self.parts.get("db")

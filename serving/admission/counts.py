@@ -66,7 +66,8 @@ class RequestCounts:
 
     def admit(self, key: str, quota: Quota) -> RateLimitStatus | None:
         """Take a place under `key`; raises RateLimited, QuotaExceeded or TooBusy, taking none."""
-        user_id, now = quota.user_id, self.clock()
+        user_id = quota.user_id
+        now = self.clock()
         self.expire(now)
         user = self.user(user_id)
         self._check_live(user)
@@ -103,7 +104,8 @@ class RequestCounts:
 
     def _check_rates(self, user: UserCounts, now: int) -> RateLimitStatus | None:
         """The room of the tightest rate; where several are full, the last to open tells when."""
-        tightest, least = None, 0
+        tightest = None
+        least = 0
         refused: RateLimited | None = None
         for rate, log in zip(self.enforced.rates, user.logs, strict=True):
             until = now - rate.period_us
@@ -114,7 +116,8 @@ class RequestCounts:
                 refusal = _refusal(rate, log, now)
                 refused = max(refused or refusal, refusal, key=lambda r: r.retry_after)
             elif tightest is None or left <= least:
-                tightest, least = rate, left
+                tightest = rate
+                least = left
         if refused is not None:
             raise refused
         if tightest is None:

@@ -3,7 +3,9 @@
 from modelyard.serving.admission.limits import Rate
 
 _GATE = "{modelyard:gate}"
-ERA, LIVE, GATEWAYS = f"{_GATE}:era", f"{_GATE}:live", f"{_GATE}:gateways"
+ERA = f"{_GATE}:era"
+LIVE = f"{_GATE}:live"
+GATEWAYS = f"{_GATE}:gateways"
 LOADS = f"{_GATE}:loads"
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-MINUTE_US, HOUR_US = 60_000_000, 3_600_000_000
+MINUTE_US = 60_000_000
+HOUR_US = 3_600_000_000
 
 
 class Configured(Protocol):

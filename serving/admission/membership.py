@@ -41,7 +41,8 @@ CATCH_UP_S = 5.0
 SLACK_US = 1_000_000
 """How far the clocks of this gateway and of Redis may have been apart when Redis was lost."""
 
-JOIN, FOLD = Script.named("join"), Script.named("fold")
+JOIN = Script.named("join")
+FOLD = Script.named("fold")
 WATCHED = (changes_key("users"), changes_key("api_keys"))
 
 _log = logger("modelyard.admission")
@@ -132,7 +133,8 @@ class Membership:
 
     async def _come_in(self, pipe: Pipe, epoch: bytes) -> None:
         """Fold: the most of it first, then the rest and the opening without a pause between."""
-        gate, begun = self.gate, self.clock()
+        gate = self.gate
+        begun = self.clock()
         is_known = epoch == gate.epoch
         pipe.wait_at_most(CATCH_UP_S)
         for number, fold in enumerate(self._folds(self._lost_at - SLACK_US if is_known else 0)):
@@ -153,7 +155,8 @@ class Membership:
         if pipe.ended:
             raise RedisGone(pipe.ended)
         gate.owed.clear()
-        gate.epoch, gate.pipe = epoch, pipe
+        gate.epoch = epoch
+        gate.pipe = pipe
         self.joined.set()
         _log.info("redis_joined", gateways=gate.counts.gateways)
 

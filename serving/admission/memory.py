@@ -48,7 +48,8 @@ class MemoryGate:
         self.book.forget(user_id)
 
     def _release(self, admission: Admission, used: bool) -> None:  # noqa: FBT001 - inner
-        quota, left = admission.quota, self.counts.leave(admission.key)
+        quota = admission.quota
+        left = self.counts.leave(admission.key)
         if left and quota.request_limit and not used:
             self.counts.refund(quota)
             self.book.count(quota, -1)

@@ -71,7 +71,8 @@ async def _shared(
     from modelyard.serving.admission.membership import Membership, SharedClock
     from modelyard.serving.admission.redis_gate import RedisGate
 
-    limits, clock = Limits.of(settings), SharedClock()
+    limits = Limits.of(settings)
+    clock = SharedClock()
     counts = RequestCounts.of(limits, clock, int(LIFE_S * 1e6))
     gate = RedisGate(limits, counts, book, uuid.uuid4().hex[:12], timings)
     membership = Membership(gate, Address.of(url), clock, changed, settings.redis_patience_s)

@@ -20,9 +20,13 @@ from modelyard.serving.admission.timings import SharedTimings
 from modelyard.serving.errors import Limited
 from modelyard.serving.wire.rate_headers import RateLimitStatus
 
-ADMIT, SETTLE, RAISE = Script.named("admit"), Script.named("settle"), Script.named("raise")
+ADMIT = Script.named("admit")
+SETTLE = Script.named("settle")
+RAISE = Script.named("raise")
 SHARE = Script.named("share")
-LET_IN, REFUSED, UNCOUNTED = 1, 0, -2
+LET_IN = 1
+REFUSED = 0
+UNCOUNTED = -2
 
 
 @dataclass(slots=True)
@@ -101,7 +105,8 @@ class RedisGate:
         pipe.tell_run(RAISE, 1, keys.quota_of(quota.user_id, quota.period), counted)
 
     def _question(self, key: str, quota: Quota) -> list[Argument]:
-        limits, most = self.limits, quota.request_limit or -1
+        limits = self.limits
+        most = quota.request_limit or -1
         names = self._names.get((quota.user_id, quota.period)) or self._name(quota)
         lease_us = self.timings.lease_us
         asked = (self.epoch, key, lease_us, limits.live, limits.user_live, most)
@@ -109,7 +114,8 @@ class RedisGate:
 
     def _name(self, quota: Quota) -> list[Argument]:
         """The keys, after their number: the same users ask again and again."""
-        user_id, period = quota.user_id, quota.period
+        user_id = quota.user_id
+        period = quota.period
         logs = [keys.log_of(rate, user_id) for rate in self.limits.rates]
         names: list[Argument] = [4 + len(logs), keys.ERA, keys.LIVE, keys.live_of(user_id)]
         names += (keys.quota_of(user_id, period), *logs)
@@ -139,7 +145,8 @@ class RedisGate:
         return rate_limited(self.limits.rates[number], retry_us, reset_us)
 
     def _release(self, admission: Admission, used: bool) -> None:  # noqa: FBT001 - inner
-        quota, left = admission.quota, self.counts.leave(admission.key)
+        quota = admission.quota
+        left = self.counts.leave(admission.key)
         refund = left and bool(quota.request_limit) and not used
         if refund:
             self.counts.refund(quota)

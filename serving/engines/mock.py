@@ -15,7 +15,9 @@ from modelyard.serving.errors import ContextLengthExceeded, EngineFailed, Unsupp
 
 WORDS = tuple("All the world is a stage and all the men and women merely players".split())  # noqa: SIM905
 
-_FAIL, _END, _END_LATER = -1, -2, -3
+_FAIL = -1
+_END = -2
+_END_LATER = -3
 _ASKED = {"[fail]": _FAIL, "[end]": _END, "[end-later]": _END_LATER}
 _LATER = 5
 

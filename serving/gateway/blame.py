@@ -22,10 +22,13 @@ from modelyard.serving.upstream.target import Target
 LATEST = 8
 """So many of the requests that an engine had are suspected: what ends one does so soon."""
 
-ASKED_S, EACH_S, BETWEEN_S = 3.0, 2.0, 0.05
+ASKED_S = 3.0
+EACH_S = 2.0
+BETWEEN_S = 0.05
 """So long a worker is asked how an engine ended, so long each time, and with such pauses."""
 
-LATELY_S, MOST_DEATHS = 10.0, 256
+LATELY_S = 10.0
+MOST_DEATHS = 256
 
 _log = logger("modelyard.gateway")
 
@@ -73,7 +76,9 @@ class Blame:
         known = self.suspects.recall(case.digest, time.monotonic())
         if known is None:
             return None
-        case.stage, case.age_s, case.began = Stage.WAITING, known.age_s, known.began
+        case.stage = Stage.WAITING
+        case.age_s = known.age_s
+        case.began = known.began
         return case
 
     def lost(self, request: GatewayRequest, held: Reservation, *, began: bool) -> Death | None:
@@ -98,7 +103,8 @@ class Blame:
         if case.stage is Stage.TRIED:
             death.tried = case
         else:
-            case.age_s, case.began = age_s, began
+            case.age_s = age_s
+            case.began = began
         self.suspects.watch(case, now)
         return death
 
@@ -152,7 +158,8 @@ class Blame:
             self._let_go(case)
 
     def _let_go(self, case: Case) -> None:
-        case.stage, case.may_go_on = Stage.ORDINARY, True
+        case.stage = Stage.ORDINARY
+        case.may_go_on = True
         self.suspects.clear(case)
 
     def _death(self, target: Target, now: float) -> Death:

@@ -23,7 +23,8 @@ BYTES = 4 * 1024 * 1024
 """Size of one file: about ten thousand requests."""
 
 _log = logger("modelyard.gateway")
-_encode, _encode_lines = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_lines
+_encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 _decode = msgspec.json.Decoder(UsageRecord).decode
 
 

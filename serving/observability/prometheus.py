@@ -38,7 +38,8 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every series as it is at the moment of a scrape."""
-        counted, labels = self.counted, ("route", "status", "model")
+        counted = self.counted
+        labels = ("route", "status", "model")
         requests = CounterMetricFamily(f"{_PREFIX}requests", "Requests answered.", labels=labels)
         for (route, status, model), series in [*counted.series.items()]:
             requests.add_metric([route, str(status), model], series.requests)

@@ -65,7 +65,8 @@ class Hedge:
 
     def _other(self, held: Reservation) -> Reservation | None:
         """A place besides `held`, paid for by the budget of retries; None where there is none."""
-        core, now = self.router.core, time.monotonic()
+        core = self.router.core
+        now = time.monotonic()
         choice = _free(core, held.pending, now)
         if choice.replica is None or not self.router.may_retry():
             return None

@@ -70,7 +70,8 @@ class CoalescedResponse:
         if not (self._head or cycle.response_started):
             self._head = self._headed(message["status"], message.get("headers", []))
         elif not cycle.response_complete:
-            body, is_last = message.get("body", b""), not message.get("more_body", False)
+            body = message.get("body", b"")
+            is_last = not message.get("more_body", False)
             self._write(body, is_last=is_last)
             if is_last:
                 if cycle.flow.write_paused or len(body) > PART:
@@ -81,7 +82,8 @@ class CoalescedResponse:
 
     def go_on(self) -> None:
         """The client has read: more of what is kept can leave."""
-        cycle, kept = self._cycle, self._kept
+        cycle = self._cycle
+        kept = self._kept
         while kept and not cycle.flow.write_paused and not cycle.transport.is_closing():
             part = [kept.popleft()]
             size = len(part[0])

@@ -47,7 +47,8 @@ def unsent(transport: asyncio.Transport) -> int:
     The kernel makes room for more only when a third of its buffer is free, megabytes on loopback:
     a slow reader would seem to take nothing for many minutes.
     """
-    here, connected = transport.get_write_buffer_size(), transport.get_extra_info("socket")
+    here = transport.get_write_buffer_size()
+    connected = transport.get_extra_info("socket")
     try:
         told = fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, bytes(4))
     except (OSError, ValueError):  # closed meanwhile, or a system that does not tell

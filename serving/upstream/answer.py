@@ -81,7 +81,8 @@ class HttpAnswer:
     async def read(self, most: int = MOST_WHOLE) -> bytes:
         if self._done and len(self._chunks) == 1 and self.error is None:
             return self._chunks.pop()
-        parts, size = list[bytes](), 0
+        parts = list[bytes]()
+        size = 0
         while part := await self.next():
             parts.append(part)
             size += len(part)

@@ -3,7 +3,8 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-LINES, LINE_BYTES = 50, 500
+LINES = 50
+LINE_BYTES = 500
 
 
 @dataclass(slots=True)

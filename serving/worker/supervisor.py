@@ -113,7 +113,8 @@ class WorkerProcess:
     async def open(
         cls, settings: WorkerSettings, registry: Registry, device: Device, reader: ActivityReader
     ) -> "WorkerProcess":
-        telemetry, changed = await Telemetry.open(device), asyncio.Event()
+        telemetry = await Telemetry.open(device)
+        changed = asyncio.Event()
         llama_trial = LlamaTrial(registry.data, on_gpu=device.is_gpu)
         residency = Residency(
             versions=registry.versions,

@@ -194,7 +194,8 @@ def test_nobody_has_a_deployment_run_a_command(
     up: RunningInstance, every_door: dict[str, OpenPort]
 ) -> None:
     """Not by the program nor by the page that needed no login for it before."""
-    prefect, trace = every_door["prefect"], up.data / "trace"
+    prefect = every_door["prefect"]
+    trace = up.data / "trace"
     step = {"prefect.deployments.steps.run_shell_script": {"script": f"touch {trace}"}}
     with prefect.client(prefect.credential) as known:
         before = known.get("/api/deployments/name/ingest/ingest").json()

@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.architecture.tree import name, sources
+from tests.architecture.tree import name, repository, sources
 
-FILE_LINES, FUNCTION_LINES = 300, 40
+FILE_LINES = 300
+FUNCTION_LINES = 40
 NO_CONCEPT = {"base", "common", "helper", "helpers", "manager", "misc", "util", "utils"}
 NEXT_SENTENCE = re.compile(r"[.!?]\s+[A-Z]")
 
@@ -17,6 +18,18 @@ def functions(file: Path) -> Iterator[tuple[str, int]]:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def unrelated_at(file: Path) -> Iterator[int]:
+    """Lines on which several values are assigned at once that do not exchange places."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        match node:
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
+                read = {ast.unparse(part) for value in values for part in ast.walk(value)}
+                if read.isdisjoint(ast.unparse(name) for name in names):
+                    yield node.lineno
+            case _:
+                pass
 
 
 def is_one_sentence(docstring: str) -> bool:
@@ -40,6 +53,12 @@ def test_no_function_has_more_than_40_lines() -> None:
         if lines > FUNCTION_LINES
     }
     assert long == {}
+
+
+def test_values_that_do_not_exchange_places_are_assigned_one_by_one() -> None:
+    """A line says one thing: `a, b = b, a` is one, `a, b = 1, 2` are two."""
+    found = {name(file): list(unrelated_at(file)) for file in repository() if file.suffix == ".py"}
+    assert {file: lines for file, lines in found.items() if lines} == {}
 
 
 def test_every_module_opens_with_one_sentence() -> None:

@@ -17,7 +17,8 @@ from modelyard.registry.identity.identity import Identity
 from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
 
-MODEL, PASSWORD = "owner/tiny", "correct horse battery staple"
+MODEL = "owner/tiny"
+PASSWORD = "correct horse battery staple"
 LICENCE = "![x](http://evil.example/x.png)"
 """As a hostile model card would have it."""
 

@@ -51,7 +51,8 @@ def test_a_refusal_says_what_the_gateway_said(
     odd: Answers, gateway: GatewayClient, status: int, kind: type[Exception]
 ) -> None:
     """The detail of a problem is the message, and its way out is kept."""
-    odd.status, odd.body = status, b'{"title": "No", "detail": "So it is.", "fix": "Do this."}'
+    odd.status = status
+    odd.body = b'{"title": "No", "detail": "So it is.", "fix": "Do this."}'
     with pytest.raises(kind, match=r"^So it is\. Do this\.$"):
         gateway.runs()
 
@@ -61,7 +62,8 @@ def test_a_proxys_own_error_page_is_told_by_its_status(
     odd: Answers, gateway: GatewayClient, body: bytes
 ) -> None:
     """What is no problem document is not shown; the status is."""
-    odd.status, odd.body = 502, body
+    odd.status = 502
+    odd.body = body
     with pytest.raises(GatewayFault, match="answered 502 Bad Gateway"):
         gateway.gpus()
 

@@ -10,7 +10,9 @@ import pytest
 from tests.deployments.hub_process import RunningHub, running_hub
 
 TOKEN = "hf_reader"
-OPEN, GATED, PRIVATE = "ada/open", "ada/gated", "ada/private"
+OPEN = "ada/open"
+GATED = "ada/gated"
+PRIVATE = "ada/private"
 
 
 @pytest.fixture(scope="session")

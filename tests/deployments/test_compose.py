@@ -129,7 +129,8 @@ def test_every_port_is_known(stack: Stack, answer: list[str]) -> None:
     start, and nobody outside its container.
     """
     del answer
-    inside, asked = set[int](), set[int]()
+    inside = set[int]()
+    asked = set[int]()
     for address, port in stack.network.listening():
         if address == stack.network.names["worker"]:
             asked.add(port)

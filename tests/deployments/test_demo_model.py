@@ -67,5 +67,6 @@ def test_the_chat_template_renders_a_scene(header: dict[str, Any]) -> None:
 
 def test_the_end_of_a_speech_ends_the_reply(header: dict[str, Any]) -> None:
     """The token that closes each speech is the one generation stops at."""
-    tokens, end = header["tokenizer.ggml.tokens"], header["tokenizer.ggml.eos_token_id"]
+    tokens = header["tokenizer.ggml.tokens"]
+    end = header["tokenizer.ggml.eos_token_id"]
     assert tokens[end] == "<|eot|>"

@@ -180,7 +180,8 @@ def test_a_wrong_token_is_told_so(hub: RunningHub) -> None:
 
 def test_models_are_searched(hub: RunningHub) -> None:
     """The list holds what the caller may see and the search wants."""
-    stranger, reader = hub.client(), hub.client(TOKEN)
+    stranger = hub.client()
+    reader = hub.client(TOKEN)
     assert [model.id for model in stranger.list_models(sort="downloads")] == [OPEN, GATED]
     assert {model.id for model in reader.list_models()} == {OPEN, GATED, PRIVATE}
     assert [model.id for model in stranger.list_models(search="gat")] == [GATED]

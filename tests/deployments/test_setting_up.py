@@ -69,14 +69,16 @@ def environment(tmp_path: Path) -> Environment:
     spec = find_spec("llama_cpp")
     assert spec
     assert spec.origin
-    package, venv = Path(spec.origin).parent, tmp_path / "venv"
+    package = Path(spec.origin).parent
+    venv = tmp_path / "venv"
     for name in ("native", "reduced"):
         shutil.copytree(package, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.rmtree(tmp_path / "native" / "lib")
     broken_llama(tmp_path / "native" / "lib", KERNELS.format("q4_K"))
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
     site = next(venv.glob("lib/python*/site-packages"))
-    installer, others = venv / "bin" / "uv", package.parent
+    installer = venv / "bin" / "uv"
+    others = package.parent
     text = INSTALLER.format(
         python=sys.executable, folder=tmp_path, site=site, others=others, root=ROOT
     )

@@ -22,7 +22,8 @@ from modelyard.registry.settings import RegistrySettings
 from modelyard.registry.store import Store
 from tests.servers.prefect import QUIET
 
-REPO, FILE = "ada/tiny-GGUF", "tiny-f16.gguf"
+REPO = "ada/tiny-GGUF"
+FILE = "tiny-f16.gguf"
 CARD = b"---\nlicense: mit\n---\n# Tiny\n\nA parrot that speaks of nothing but lighthouses.\n"
 PATIENCE_S = 400.0
 MODELYARD = Path(sys.executable).with_name("modelyard")

@@ -3,7 +3,10 @@
 import struct
 from collections.abc import Sequence
 
-U32, STRING, ARRAY, U8 = 4, 8, 9, 0
+U32 = 4
+STRING = 8
+ARRAY = 9
+U8 = 0
 
 
 def text(value: str) -> bytes:

@@ -25,7 +25,8 @@ Run = Callable[..., str]
 def base(store: Store, catalog: Catalog, tmp_path: Path) -> ModelVersion:
     """A registry with one model, o/m."""
     file = BASE.write(tmp_path / "base.gguf")
-    kept, facts = store.put(file), validate(file, "base.gguf")
+    kept = store.put(file)
+    facts = validate(file, "base.gguf")
     main = StoredFile("base.gguf", kept.sha256, kept.size)
     return catalog.register("o/m", "o/m", "c" * 40, facts, [main], {})
 

@@ -27,7 +27,9 @@ from tests.serving.processes import environment, gateway_process, worker_process
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-ENCODER, RANKER, JUDGE = "ada/encoder", "ada/ranker", "ada/judge"
+ENCODER = "ada/encoder"
+RANKER = "ada/ranker"
+JUDGE = "ada/judge"
 POET = "ada/poet-GGUF"
 Publish = Callable[..., None]
 

@@ -92,15 +92,18 @@ class _Progress:
     def _event(self, text: str) -> None:
         if text == "[DONE]":
             if self.end is not End.TOLD:
-                self.end, self.detail = End.WHOLE, ""
+                self.end = End.WHOLE
+                self.detail = ""
         elif "error" in json.loads(text):
             self.told(text)
 
     def told(self, detail: str) -> None:
-        self.end, self.detail = End.TOLD, detail
+        self.end = End.TOLD
+        self.detail = detail
 
     def lost(self, detail: str) -> None:
-        self.end, self.detail = End.LOST, detail
+        self.end = End.LOST
+        self.detail = detail
 
     def ended(self) -> FinishedRequest:
         over = time.monotonic()

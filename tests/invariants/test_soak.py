@@ -16,7 +16,8 @@ AT_ONCE = 16
 LEAVING = 0.2
 """The share of callers that hang up before their answer has come."""
 
-GROWTH, SLACK = 0.05, 4 << 20
+GROWTH = 0.05
+SLACK = 4 << 20
 """What memory may grow by after the first quarter: a share of it, and bytes of noise."""
 
 
@@ -41,7 +42,9 @@ async def ask(session: aiohttp.ClientSession, url: str, draw: random.Random) -> 
 
 async def callers(engine: StartedEngine, count: int, seed: int) -> int:
     """Send `count` requests, AT_ONCE at a time; how many were answered."""
-    draw, answered, left = random.Random(seed), 0, iter(range(count))
+    draw = random.Random(seed)
+    answered = 0
+    left = iter(range(count))
 
     async def caller(session: aiohttp.ClientSession) -> None:
         nonlocal answered

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from modelyard.serving.engines.llama_cpp.trial.result import library_folder
 
-CPU, BASE = "libggml-cpu.so", "libggml-base.so"
+CPU = "libggml-cpu.so"
+BASE = "libggml-base.so"
 """The kernels of the processor, and what is compiled for every processor of the family."""
 
 _X86 = platform.machine() in {"x86_64", "AMD64"}
@@ -45,10 +46,8 @@ def broken_llama(folder: Path, pattern: str, code: bytes = ILLEGAL, library: str
 
 def functions(image: bytes | bytearray) -> Iterator[tuple[str, int]]:
     """Name and place in the file of every function that a 64-bit ELF library exports."""
-    start, size, count = (
-        *struct.unpack_from("<Q", image, 40),
-        *struct.unpack_from("<2H", image, 58),
-    )
+    (start,) = struct.unpack_from("<Q", image, 40)
+    size, count = struct.unpack_from("<2H", image, 58)
     heads = [struct.unpack_from("<2I4Q2I2Q", image, start + size * n) for n in range(count)]
     symbols = next(head for head in heads if head[1] == 11)  # SHT_DYNSYM
     names = heads[symbols[6]]

@@ -57,7 +57,9 @@ class NumpyBert:
         def split(part: str) -> Array:
             return self._linear(x, f"{name}.{part}").reshape(len(x), heads, -1).swapaxes(0, 1)
 
-        query, key, value = split("query"), split("key"), split("value")
+        query = split("query")
+        key = split("key")
+        value = split("value")
         likely = softmax(query @ key.swapaxes(1, 2) / query.shape[-1] ** 0.5)
         return (likely @ value).swapaxes(0, 1).reshape(len(x), -1)
 

@@ -40,7 +40,8 @@ class Graph:
         return self.op("Add", self.op("MatMul", x, matrix), self.weight(f"{name}.bias"))
 
     def norm(self, x: str, name: str) -> str:
-        scale, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
+        scale = self.weight(f"{name}.weight")
+        bias = self.weight(f"{name}.bias")
         return self.op("LayerNormalization", x, scale, bias, axis=-1, epsilon=self.epsilon)
 
     def ints(self, name: str, *values: int) -> str:
@@ -71,7 +72,8 @@ class Graph:
             projected = self.linear(x, f"{name}.self.{part}")
             return self.op("Transpose", self.op("Reshape", projected, shape), perm=order)
 
-        query, key = split("query", [0, 2, 1, 3]), split("key", [0, 2, 3, 1])
+        query = split("query", [0, 2, 1, 3])
+        key = split("key", [0, 2, 3, 1])
         scores = self.op(
             "Div", self.op("MatMul", query, key), self.constant("root", (width // heads) ** 0.5)
         )
@@ -106,8 +108,10 @@ def write_bert(
 ) -> None:
     """The network that a config.json describes; `external` puts the weights in a file beside it."""
     graph = Graph(weights, float(described.get("layer_norm_eps", 1e-12)))
-    heads, width = described["num_attention_heads"], described["hidden_size"]
-    x, hidden = graph.embed(), graph.hide()
+    heads = described["num_attention_heads"]
+    width = described["hidden_size"]
+    x = graph.embed()
+    hidden = graph.hide()
     for layer in range(described["num_hidden_layers"]):
         x = graph.layer(x, f"encoder.layer.{layer}", heads, width, hidden)
     match described["architectures"][0]:

@@ -92,7 +92,8 @@ def elsewhere(location: str, **place: str) -> Change:
         tensor.data_location = 1
         for key, value in {"location": location, **place}.items():
             entry = tensor.external_data.add()
-            entry.key, entry.value = key, value
+            entry.key = key
+            entry.value = value
 
     return change
 
@@ -100,7 +101,8 @@ def elsewhere(location: str, **place: str) -> Change:
 def function(model: Any, _folder: Path) -> None:
     """A function of the model's own, in which anything could hide."""
     added = model.functions.add()
-    added.name, added.domain = "hidden", "eve"
+    added.name = "hidden"
+    added.domain = "eve"
 
 
 def inputs(model: Any, _folder: Path) -> None:

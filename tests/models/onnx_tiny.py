@@ -12,7 +12,8 @@ import numpy as np
 from tests.models.onnx_bert import Array, write_bert
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-FEATURES, CLASSIFIER = "BertModel", "BertForSequenceClassification"
+FEATURES = "BertModel"
+CLASSIFIER = "BertForSequenceClassification"
 MARKER = "BertForTokenClassification"
 VOCABULARY = 600
 

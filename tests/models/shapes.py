@@ -75,7 +75,8 @@ class ModelShape(Tiny):
             yield "output.weight", (self.vocabulary, self.width)
 
     def _layer(self) -> Iterator[tuple[str, tuple[int, ...]]]:
-        wide, narrow = self.heads * self.key, self.kv_heads * self.key
+        wide = self.heads * self.key
+        narrow = self.kv_heads * self.key
         yield from (("attn_norm.weight", (self.width,)), ("ffn_norm.weight", (self.width,)))
         yield "attn_output.weight", (self.width, wide)
         if self.architecture == "gpt2":

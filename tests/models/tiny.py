@@ -120,7 +120,8 @@ class Tiny:
 def spell(
     writer: Any, gguf: Any, words: Words, pre: str = "llama-bpe", *, model: str = "gpt2"
 ) -> None:
-    normal, control = gguf.TokenType.NORMAL, gguf.TokenType.CONTROL
+    normal = gguf.TokenType.NORMAL
+    control = gguf.TokenType.CONTROL
     writer.add_tokenizer_model(model)
     writer.add_tokenizer_pre(pre)
     writer.add_token_list(words.tokens)

@@ -42,7 +42,8 @@ class TinyLora:
 
     def merged(self, path: Path) -> Path:
         """The base as if it had been trained so: W + alpha / rank * B A."""
-        pairs, scale = self._pairs(), np.float32(self.alpha / self.rank)
+        pairs = self._pairs()
+        scale = np.float32(self.alpha / self.rank)
 
         def change(name: str, weights: Any) -> Any:
             if name not in pairs:

@@ -29,6 +29,7 @@ def test_a_given_url_wins_over_the_folder(postgres_url: str, tmp_path: Path) -> 
 def test_the_store_has_its_bound_and_is_shared(tmp_path: Path) -> None:
     """What one opening puts, the other finds."""
     settings = load(RegistrySettings, data_dir=tmp_path, store_max_gb=0.5)
-    first, second = open_store(settings), open_store(settings)
+    first = open_store(settings)
+    second = open_store(settings)
     assert first.max_bytes == 500_000_000
     assert second.has(first.put([b"x"]).sha256)

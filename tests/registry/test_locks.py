@@ -20,7 +20,8 @@ with exclusive(Path(sys.argv[1])):
 
 def test_threads_take_turns(tmp_path: Path) -> None:
     """Never two inside at once."""
-    inside, most = [0], [0]
+    inside = [0]
+    most = [0]
 
     def enter() -> None:
         with exclusive(tmp_path / "lock"):

@@ -22,6 +22,7 @@ def test_a_file_of_sqlite_is_meant_by_its_whole_path(
 
 def test_a_server_s_address_is_left_alone() -> None:
     """Whatever comes after its scheme."""
-    postgres, mlflow = "postgresql+psycopg://a@b/c", "http://mlflow:5000"
+    postgres = "postgresql+psycopg://a@b/c"
+    mlflow = "http://mlflow:5000"
     settings = load(RegistrySettings, database_url=postgres, mlflow_uri=mlflow)
     assert (settings.database, settings.mlflow) == (postgres, mlflow)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 
-_LISTENS, _BOUND = "0A", "07"
+_LISTENS = "0A"
+_BOUND = "07"
 _ACCEPTS = 0x10000
 """A Unix socket that takes connections has this flag."""
 
@@ -52,7 +53,8 @@ def _internet(owners: dict[str, int], kind: str, state: str) -> Iterator[Listeni
     for version in ("", "6"):
         for line in Path(f"/proc/net/{kind}{version}").read_text().splitlines()[1:]:
             fields = line.split()
-            inode, local = fields[9], fields[1]
+            inode = fields[9]
+            local = fields[1]
             if inode in owners and fields[3] == state:
                 address, port = _address(local)
                 where = f"{address}:{port}"

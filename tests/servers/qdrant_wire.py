@@ -41,7 +41,8 @@ class QdrantWire:
         match = _PATH.fullmatch(path)
         if match is None:
             return 404, None
-        name, rest = match["name"], match["rest"]
+        name = match["name"]
+        rest = match["rest"]
         if (method, rest) == ("GET", "/exists"):
             return 200, {"exists": name in self.collections}
         if (method, rest) == ("PUT", ""):
@@ -123,14 +124,16 @@ def _query(held: Collection, body: Any) -> list[dict[str, Any]]:
 
 
 def _passes(payload: dict[str, Any], where: dict[str, Any]) -> bool:
-    must, wrong = where.get("must") or [], where.get("must_not") or []
+    must = where.get("must") or []
+    wrong = where.get("must_not") or []
     return all(_meets(payload, c) for c in must) and not any(_meets(payload, c) for c in wrong)
 
 
 def _meets(payload: dict[str, Any], condition: dict[str, Any]) -> bool:
     value = payload.get(condition["key"])
     if condition.get("range"):
-        least, most = condition["range"].get("gte"), condition["range"].get("lte")
+        least = condition["range"].get("gte")
+        most = condition["range"].get("lte")
         return value is not None and (least or value) <= value <= (most or value)
     wanted = condition["match"]["value"]
     return wanted in value if isinstance(value, list) else value == wanted
@@ -157,7 +160,8 @@ def running_qdrant_wire(
         def _do(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
-            status, result = 401, None
+            status = 401
+            result = None
             if self.headers.get("api-key") == key:
                 status, result = wire.answer(self.command, self.path.partition("?")[0], body)
             self._send(status, {"result": result, "status": "ok", "time": 0.0})

@@ -23,7 +23,8 @@ class StreamClient(AbstractContextManager["StreamClient"]):
 
     @classmethod
     def ask(cls, url: str, key: str, body: dict[str, Any], path: str = "/v1/completions") -> Self:
-        at, sent = urlsplit(url), json.dumps({"stream": True} | body)
+        at = urlsplit(url)
+        sent = json.dumps({"stream": True} | body)
         connection = socket.socket()
         connection.settimeout(120)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)

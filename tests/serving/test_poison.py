@@ -164,7 +164,9 @@ def is_refused(answer: httpx.Response) -> bool:
 @pytest.mark.parametrize("stream", [True, False])
 async def test_one_of_eight_ends_two_engines_and_no_more(place: Installed, *, stream: bool) -> None:
     """The seven others are answered, it is refused; and the same again is refused at once."""
-    before, poison, at = place.ended(), f"Say [end] {stream}", 0 if stream else 6
+    before = place.ended()
+    poison = f"Say [end] {stream}"
+    at = 0 if stream else 6
     prompts = [poison if number == at else f"Say {number}" for number in range(8)]
     async with place.client() as client:
         answers = await asyncio.gather(*(ask(client, p, stream=stream) for p in prompts))
@@ -232,7 +234,8 @@ async def test_an_engine_that_is_killed_gets_nobody_refused(one: Installed) -> N
 
     The stream that had begun breaks, and is answered when it comes again, however often.
     """
-    begun, before = asyncio.Event(), one.ended()
+    begun = asyncio.Event()
+    before = one.ended()
     async with one.client() as client, asyncio.TaskGroup() as group:
         broken = group.create_task(talk(client, "Say much", begun))
         await begun.wait()
@@ -249,11 +252,13 @@ async def test_an_engine_that_is_killed_gets_nobody_refused(one: Installed) -> N
 @pytest.mark.parametrize("place", [2], indirect=True)
 async def test_streams_of_another_engine_never_break(place: Installed) -> None:
     """A trial waits for an engine that has nothing to do, and has it for itself."""
-    begun, before = [asyncio.Event(), asyncio.Event()], place.ended()
+    begun = [asyncio.Event(), asyncio.Event()]
+    before = place.ended()
     async with place.client() as client, asyncio.TaskGroup() as group:
         talks = [group.create_task(talk(client, f"Say {n}", e)) for n, e in enumerate(begun)]
         await asyncio.gather(*(event.wait() for event in begun))
-        poison, late = group.create_task(ask(client, "Say [end]", stream=True)), asyncio.Event()
+        poison = group.create_task(ask(client, "Say [end]", stream=True))
+        late = asyncio.Event()
         while not poison.done():
             await asyncio.sleep(0.3)
             talks.append(group.create_task(talk(client, f"Say {len(talks)}", late, words=40)))

@@ -76,7 +76,8 @@ async def test_an_answer_holds_until_the_commit_that_changes_it(
     shelf: FilledCatalog, queries: Callable[[], Queries]
 ) -> None:
     """Every kind of write is seen by the next question, at every gateway, without waiting."""
-    one, other = queries(), queries()
+    one = queries()
+    other = queries()
     assert await names(one) == await names(other) == []
     first = shelf.add("a/one")
     assert await names(one) == await names(other) == [first.ref]
@@ -108,7 +109,8 @@ async def test_heartbeats_are_seen_at_once(
     shelf: FilledCatalog, queries: Callable[[], Queries]
 ) -> None:
     """Statements without rows in the session, such as a heartbeat's, count as changes too."""
-    fleet, reader = Fleet(shelf.catalog.db), queries()
+    fleet = Fleet(shelf.catalog.db)
+    reader = queries()
     fleet.register_worker("cpu-0", "http://127.0.0.1:9", 1, DeviceReport(temperature=1))
     before: list[WorkerView] = await reader.workers()
     fleet.heartbeat("cpu-0", DeviceReport(temperature=2))
@@ -120,7 +122,8 @@ async def test_an_answer_overtaken_by_a_commit_is_not_kept(
     shelf: FilledCatalog, queries: Callable[[], Queries], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slow look that began before a write ends after it: the next asker gets the new state."""
-    reader, look = queries(), Catalog.list
+    reader = queries()
+    look = Catalog.list
 
     def slowly(catalog: Catalog, caller: Caller | None = None) -> list[object]:
         found = look(catalog, caller)

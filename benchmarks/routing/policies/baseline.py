@@ -104,7 +104,8 @@ class Baseline:
             for model, there in worker.models.items()
             if not there.busy and there.ready_s <= self.sim.now
         ]
-        chosen, free = list[int](), worker.free_gb
+        chosen = list[int]()
+        free = worker.free_gb
         for _, model in sorted(idle):
             if free >= need:
                 break

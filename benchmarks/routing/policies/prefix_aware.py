@@ -71,7 +71,8 @@ class LlmD(PrefixAware):
     def pick(self, request: Request, among: list[int]) -> int:
         seen = {w: self._metrics(w) for w in among}
         queues = [queue for _, queue, _ in seen.values()]
-        least, most = min(queues), max(queues)
+        least = min(queues)
+        most = max(queues)
         scores = list[tuple[float, int]]()
         for worker, (_, queue, kv) in seen.items():
             rank = 1.0 if most == least else (most - queue) / (most - least)
@@ -123,7 +124,8 @@ class SgLang(PrefixAware):
 
     def pick(self, request: Request, among: list[int]) -> int:
         loads = [self.load[w] for w in among]
-        most, least = max(loads), min(loads)
+        most = max(loads)
+        least = min(loads)
         uneven = most - least > 64 and most > 1.5 * least
         matched = {w: self.known[w].matched(request) / request.prompt for w in among}
         if not uneven and max(matched.values()) > 0.3:

@@ -28,7 +28,8 @@ _LARGEST_PAPER = 32 << 20
 
 def choose(snapshot: HubSnapshot, wish: SelectionRequest) -> FileSelection:
     """Raises ModelRefused, NoMatchingFile or AmbiguousFile, each listing what there is."""
-    gguf, onnx = gguf_files.candidates(snapshot.files), onnx_files.candidates(snapshot.files)
+    gguf = gguf_files.candidates(snapshot.files)
+    onnx = onnx_files.candidates(snapshot.files)
     found = [*gguf, *onnx]
     if not found:
         raise _without_model(snapshot)

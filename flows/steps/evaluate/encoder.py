@@ -45,7 +45,9 @@ class EncoderEvaluator:
 
     def evaluate(self, build: BuiltModel) -> Metrics:
         """Metrics by name; raises GateFailed, or ModelUnloadable with the engine's reason."""
-        candidate, reference, recipe = build.file.sha256, build.source.sha256, self._recipe(build)
+        candidate = build.file.sha256
+        reference = build.source.sha256
+        recipe = self._recipe(build)
         metrics = self.results.evaluated(candidate, reference, recipe)
         if metrics is None:
             metrics = self._measured(build)
@@ -85,7 +87,8 @@ class EncoderEvaluator:
         self, build: BuiltModel, files: tuple[StoredFile, ...]
     ) -> Generator[EncoderUnderTest]:
         """The engine that serves such a build, in a process of its own with bounded memory."""
-        facts, total = build.facts, self._texts(build)
+        facts = build.facts
+        total = self._texts(build)
         with hold_model(self.store, facts.format, files) as path:
             config = settings_for(
                 path,

@@ -50,7 +50,8 @@ class Evaluator:
 
     def evaluate(self, build: BuiltModel) -> dict[str, float]:
         """Metrics by name; raises GateFailed, or what the engine says where it cannot run."""
-        candidate, reference = build.file.sha256, build.source.sha256
+        candidate = build.file.sha256
+        reference = build.source.sha256
         recipe = self._recipe(build)
         metrics = self.results.evaluated(candidate, reference, recipe)
         if metrics is None:
@@ -70,7 +71,8 @@ class Evaluator:
         return {"smoke_tokens": float(written.tokens), "smoke_ended": float(written.ended)}
 
     def _measure(self, build: BuiltModel) -> dict[str, float]:
-        path, way = self.store.path(build.file.sha256), (_chunk(build), self.threads, self.told)
+        path = self.store.path(build.file.sha256)
+        way = (_chunk(build), self.threads, self.told)
         if not build.is_made:
             return _of_one(measure.perplexity(path, self.text, *way))
         source = self.store.path(build.source.sha256)

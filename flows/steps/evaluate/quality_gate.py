@@ -34,7 +34,8 @@ _WHOLE = 1 + _EXACT
 
 def check_gate(build: BuiltModel, metrics: Mapping[str, float], bounds: QualityBounds) -> None:
     """Raise GateFailed, with the numbers, for a build that lost more than it may."""
-    ratio, divergence = metrics.get("perplexity_ratio", 1.0), metrics.get("kl_mean", 0.0)
+    ratio = metrics.get("perplexity_ratio", 1.0)
+    divergence = metrics.get("kl_mean", 0.0)
     if not math.isfinite(metrics["perplexity"]):
         raise GateFailed(
             f"{build.file.path} predicts nothing: its perplexity is no number.",
@@ -88,7 +89,8 @@ def _exact(facts: ModelFacts) -> dict[str, str]:
 
 
 def _too_low(metrics: Mapping[str, float], bounds: QualityBounds) -> Iterator[str]:
-    similar, near = metrics.get("similar_nearer", 1.0), metrics.get("cosine_original", 1.0)
+    similar = metrics.get("similar_nearer", 1.0)
+    near = metrics.get("cosine_original", 1.0)
     if not similar >= bounds.similar:
         yield (
             f"only {similar:.0%} of similar texts lie nearer than unlike ones "

@@ -25,7 +25,8 @@ def triples() -> tuple[Triple, ...]:
 
 def pieces(text: str, length: int = 400) -> list[str]:
     """A long text in pieces of about `length` characters, whole words each."""
-    found, start = list[str](), 0
+    found = list[str]()
+    start = 0
     while start < len(text):
         end = min(len(text), start + length)
         cut = text.rfind(" ", start, end) if end < len(text) else end

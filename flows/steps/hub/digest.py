@@ -14,7 +14,8 @@ class Digest:
     def __init__(self, file: RemoteFile) -> None:
         self._promised = file.sha256 or file.git_oid
         self._sha256 = hashlib.sha256()
-        header, in_git = b"blob %d\0" % file.size, file.sha256 is None
+        header = b"blob %d\0" % file.size
+        in_git = file.sha256 is None
         self._git = hashlib.sha1(header, usedforsecurity=False) if in_git else None
         self._thread = ThreadPoolExecutor(1, "digest")
         self._behind: Future[None] | None = None
@@ -43,7 +44,8 @@ class Digest:
         if self._behind is not None:
             self._behind.result()
         self._behind = self._thread.submit(self._hash, self._waiting)
-        self._waiting, self._handed = [], self.done
+        self._waiting = []
+        self._handed = self.done
 
     def _hash(self, chunks: list[bytes]) -> None:
         for chunk in chunks:

@@ -113,7 +113,8 @@ class Downloader:
 
     def _transfer(self, file: RemoteFile, part: PartialDownload, progress: Progress) -> None:
         """One request for what is missing."""
-        url, wanted = self.hub.file_url(self.snapshot, file), _missing(part)
+        url = self.hub.file_url(self.snapshot, file)
+        wanted = _missing(part)
         with self.client.stream("GET", url, headers=wanted) as response:
             self._check(response, file, part)
             part.etag = response.headers.get("etag")

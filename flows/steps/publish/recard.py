@@ -43,7 +43,8 @@ class Recarder:
         Raises IndexUnavailable, UnknownModel or SettingsInvalid.
         """
         embedder = chosen_embedder(self.catalog, self.settings.card_embedder)
-        index, name = open_index(self.settings), embedder.id if embedder else None
+        index = open_index(self.settings)
+        name = embedder.id if embedder else None
         old = index.stale([version.id for version in versions], name)
         return [version for version in versions if version.id in old]
 

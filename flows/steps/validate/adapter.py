@@ -35,7 +35,8 @@ def _check_shapes(adapter: Header, name: str, base: str, has: Header) -> None:
     """Each pair changes a matrix that the model has: in from its columns, out to its rows."""
     matrices = {tensor.name: tensor.shape for tensor in has.tensors}
     for tensor in adapter.tensors:
-        target, side = tensor.name[:-_END], tensor.name[-_END:]
+        target = tensor.name[:-_END]
+        side = tensor.name[-_END:]
         if side not in _SUFFIXES:
             continue  # norms, which llama.cpp leaves out
         matrix = matrices.get(target, ())

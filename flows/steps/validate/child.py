@@ -49,7 +49,8 @@ def _answer_of(module: str, path: Path, name: str, more: tuple[str, ...]) -> dic
     except subprocess.TimeoutExpired:
         raise InvalidModelFile(f"{name} takes more than {TIMEOUT_S:.0f} s to read.") from None
     if done.returncode:
-        ended, said = ending(done.returncode), done.stderr.decode(errors="replace").strip()
+        ended = ending(done.returncode)
+        said = done.stderr.decode(errors="replace").strip()
         last = "".join(said.splitlines()[-1:])[:300]
         what = f"{name} made its reader fail, which {ended}. Its last words: {last or 'none'}"
         raise InvalidModelFile(what, fix=ended.fix)

@@ -74,7 +74,8 @@ def _check_place(place: dict[str, str], sizes: dict[str, int]) -> None:
         raise MalformedGraph(
             f"it keeps weights in {str(path)[:200]!r}, which is not among its files"
         )
-    offset, length = _whole(place.get("offset", "0")), _whole(place.get("length", "0"))
+    offset = _whole(place.get("offset", "0"))
+    length = _whole(place.get("length", "0"))
     if offset + length > sizes[str(path)]:
         raise MalformedGraph(f"its weights lie beyond the end of {str(path)!r}")
 

@@ -63,7 +63,8 @@ def _span(name: str, entry: Any) -> tuple[int, int]:
 def _check(name: str, entry: dict[str, Any], previous_end: int) -> int:
     """Where this tensor ends; raises Malformed unless it begins where the last one ended."""
     start, end = _span(name, entry)
-    width, shape = _WIDTHS.get(str(entry.get("dtype"))), entry.get("shape")
+    width = _WIDTHS.get(str(entry.get("dtype")))
+    shape = entry.get("shape")
     if width is None or not isinstance(shape, list):
         raise MalformedSafetensors(f"the tensor {name!r} has no known type and shape")
     values = 1

@@ -72,7 +72,8 @@ class Soon:
 
     def _begin(self) -> None:
         """The oldest come first."""
-        loop, waiting = asyncio.get_running_loop(), self.waiting
+        loop = asyncio.get_running_loop()
+        waiting = self.waiting
         now = loop.time()
         while (first := next(iter(waiting), None)) is not None and waiting[first] <= now:
             del waiting[first]

@@ -61,7 +61,8 @@ def list_models(as_json: AsJson = False) -> None:
     from modelyard.serving.wire.admin.registered import RegisteredModel
 
     with installation() as registry:
-        versions, engines = registry.catalog.list(), registry.fleet.engines()
+        versions = registry.catalog.list()
+        engines = registry.fleet.engines()
     if as_json:
         models = RegisteredModel.all_of(versions, engines)
         print_json([model.model_dump(mode="json") for model in models])
@@ -90,7 +91,8 @@ def show(model: Ref, as_json: AsJson = False) -> None:
     from modelyard.serving.wire.admin.registered import RegisteredVersion
 
     with installation() as registry:
-        version, engines = _find(registry, model), registry.fleet.engines()
+        version = _find(registry, model)
+        engines = registry.fleet.engines()
     document: dict[str, Any] = {
         "model": version.model,
         **RegisteredVersion.of(version, engines).model_dump(mode="json"),

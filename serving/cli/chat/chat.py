@@ -67,7 +67,8 @@ class Talk:
 
         asked = [*self.messages, {"role": "user", "content": text}]
         body = {"model": self.model, "messages": asked, **self.parameters}
-        answer, complete = "", True
+        answer = ""
+        complete = True
         try:
             with closing(stream(self.connection, body)) as pieces:
                 for piece in pieces:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from modelyard.serving.engines.llama_cpp.trial.trial import Trial
 
 _CUDA = "CUDAExecutionProvider"
-_GGUF, _ONNX = "GGUF engine", "ONNX engine"
+_GGUF = "GGUF engine"
+_ONNX = "ONNX engine"
 
 
 def gguf_engine(folder: Path) -> Finding:

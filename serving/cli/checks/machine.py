@@ -16,7 +16,8 @@ from modelyard.serving.worker.devices.machine import memory
 
 LEAST_PYTHON = (3, 11)
 LITTLE_MEMORY = 2_000_000_000
-LITTLE_DISK, LEAST_DISK = 10_000_000_000, 1_000_000_000
+LITTLE_DISK = 10_000_000_000
+LEAST_DISK = 1_000_000_000
 
 
 def python() -> Finding:

@@ -97,7 +97,9 @@ def _show(seen: dict[str, Any]) -> None:
 def _device(device: dict[str, Any]) -> tuple[object, ...]:
     from modelyard.registry.store.capacity import size_text
 
-    used, total, load = device["memory_used"], device["memory_total"], device["utilization"]
+    used = device["memory_used"]
+    total = device["memory_total"]
+    load = device["utilization"]
     memory = f"{size_text(used)} of {size_text(total)}" if used and total else "unknown"
     busy = "unknown" if load is None else f"{load:.0%}"
     requests = device["active_requests"]

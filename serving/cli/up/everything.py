@@ -65,7 +65,8 @@ class Up:
 
     @property
     def running(self) -> RunningUp:
-        ports, keys = self.services.ports, self.services.keys
+        ports = self.services.ports
+        keys = self.services.keys
         return RunningUp(
             gateway_url=ports.gateway_url,
             dashboard_url=ports.dashboard_url,
@@ -102,7 +103,8 @@ def _services(settings: RegistrySettings, admin: str, wish: UpOptions) -> LocalS
         hub=secrets.token_urlsafe(32),
     )
     load(WorkerSettings)  # a wrong value is refused before anything starts
-    ports, shared = wish.ports(), pinned(settings, load(GatewaySettings))
+    ports = wish.ports()
+    shared = pinned(settings, load(GatewaySettings))
     if wish.demo:
         shared |= {"HF_ENDPOINT": ports.hub_url, "HF_TOKEN": keys.hub}
     return LocalServices(settings.data_dir, ports, keys, shared)
@@ -154,7 +156,8 @@ async def _all_answer(run: Up, wanted: list[Service]) -> None:
 
 
 def _say_where(run: Up) -> None:
-    ports, prefect = run.services.ports, run.running.prefect_url
+    ports = run.services.ports
+    prefect = run.running.prefect_url
     out.print(f"\nAPI        {ports.gateway_url}/v1   (OpenAI-compatible)", highlight=False)
     out.print(f"Dashboard  {ports.dashboard_url}   (asks for `admin_key`)", highlight=False)
     out.print(f"Prefect    {prefect}   (asks for `prefect_login`)", highlight=False)

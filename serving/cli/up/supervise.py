@@ -121,7 +121,8 @@ class Supervisor:
 
     async def _watch(self, service: Service) -> int:
         """Start a child again whenever it ends; the last end's code when that is given up."""
-        delay, failures = 0.5, 0
+        delay = 0.5
+        failures = 0
         while True:
             child = self._children[service.name]
             code = await child.process.wait()

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     import httpx
 
 COMMAND = python_module("modelyard.serving.engines.process.server", "--config", "-")
-START_S, ANSWER_S, DYING_S = 600.0, 600.0, 10.0
+START_S = 600.0
+ANSWER_S = 600.0
+DYING_S = 10.0
 
 
 class EngineEnded(ModelUnloadable):
@@ -158,7 +160,8 @@ def _started(
 def _never_ready(
     process: subprocess.Popen[bytes], name: str, said: IO[bytes], too_slow: float | None
 ) -> ModelUnloadable:
-    code, words = process.wait(), f"Its last words: {last_words(said)}"
+    code = process.wait()
+    words = f"Its last words: {last_words(said)}"
     if too_slow is not None:
         return EngineTooSlow(
             f"The engine of {name} was not ready within {too_slow:.0f} s and was ended. {words}",

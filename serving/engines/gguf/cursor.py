@@ -13,8 +13,10 @@ DEEPEST_ARRAY = 2
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q",
             11: "<q", 12: "<d"}  # fmt: skip
 _STRUCTS = {kind: struct.Struct(form) for kind, form in _SCALARS.items()}
-_STRING, _ARRAY = 8, 9
-_U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
+_STRING = 8
+_ARRAY = 9
+_U32 = struct.Struct("<I")
+_U64 = struct.Struct("<Q")
 
 
 class MalformedGguf(Exception):
@@ -62,7 +64,9 @@ class Cursor:
         return form.unpack_from(self._data, self._step(form.size))[0]
 
     def _array(self, depth: int) -> ArrayFacts:
-        kind, length, start = self.u32(), self.u64(), self.at
+        kind = self.u32()
+        length = self.u64()
+        start = self.at
         if depth >= DEEPEST_ARRAY:
             raise MalformedGguf("arrays nested too deep")
         if length > MOST_ELEMENTS:
@@ -95,7 +99,8 @@ class Cursor:
             self.value(kind, depth + 1)
 
     def _step(self, length: int) -> int:
-        start, end = self.at, self.at + length
+        start = self.at
+        end = self.at + length
         if end > len(self._data):
             where = "the file ends" if self._is_all else "the header is larger than allowed,"
             raise MalformedGguf(

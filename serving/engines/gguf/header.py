@@ -75,7 +75,8 @@ def _preamble(cursor: Cursor) -> tuple[int, int, int]:
     if version not in {2, 3}:
         big = version.to_bytes(4, "little") in {b"\0\0\0\2", b"\0\0\0\3"}
         raise MalformedGguf("it is big-endian" if big else f"GGUF version {version} is not known")
-    tensors, keys = cursor.u64(), cursor.u64()
+    tensors = cursor.u64()
+    keys = cursor.u64()
     if tensors > MOST_TENSORS or keys > MOST_KEYS:
         raise MalformedGguf(
             f"it claims {tensors:,} tensors and {keys:,} keys; "
@@ -102,11 +103,13 @@ def _tensors(cursor: Cursor, count: int) -> tuple[Tensor, ...]:
 
 
 def _tensor(cursor: Cursor) -> Tensor:
-    name, dimensions = cursor.string(LONGEST_NAME), cursor.u32()
+    name = cursor.string(LONGEST_NAME)
+    dimensions = cursor.u32()
     if not 1 <= dimensions <= MOST_DIMENSIONS:
         raise MalformedGguf(f"the tensor {name!r} has {dimensions:,} dimensions")
     shape = tuple(cursor.u64() for _ in range(dimensions))
-    kind, offset = cursor.u32(), cursor.u64()
+    kind = cursor.u32()
+    offset = cursor.u64()
     size = tensor_bytes(kind, shape)
     if size is None or not all(0 < side <= LONGEST_SIDE for side in shape):
         raise MalformedGguf(f"the tensor {name!r} has the impossible form {shape} of type {kind}")

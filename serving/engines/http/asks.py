@@ -24,7 +24,8 @@ def chat_ask(request: ChatRequest) -> GenerationRequest:
 
 def _tools(request: ChatRequest) -> ToolsAsk | None:
     tools = request.callable_tools
-    must, once = request.tool_choice.mode == "required", not request.parallel_tool_calls
+    must = request.tool_choice.mode == "required"
+    once = not request.parallel_tool_calls
     return ToolsAsk(tools, must, once or request.tool_choice.name is not None) if tools else None
 
 

@@ -82,7 +82,8 @@ class EngineApi:
 def _told(request: Request, ask: GenerationRequest, body: bytes) -> GenerationRequest:
     """With what the gateway says beside the body: for whom, and under which adapter."""
     given = request.headers
-    tenant, adapter = given.get(headers.TENANT, ""), given.get(headers.ADAPTER, "")
+    tenant = given.get(headers.TENANT, "")
+    adapter = given.get(headers.ADAPTER, "")
     return replace(ask, tenant=tenant, adapter=adapter, size=len(body))
 
 

@@ -47,7 +47,8 @@ class Offsets:
 
     def _next(self, shown: bytes) -> int:
         """Where a token begins: after a character that stayed incomplete, if it is whole itself."""
-        text, begin = self._decoder.decode(shown), self.at
+        text = self._decoder.decode(shown)
+        begin = self.at
         self.at += len(text)
         return self.at - len(shown.decode()) if _is_whole(shown) else begin
 

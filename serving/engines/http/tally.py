@@ -47,8 +47,10 @@ def timings_of(tallies: Sequence[ChoiceUsage]) -> Timings | UnsetType:
     took = [tally.took for tally in tallies if tally.took is not None]
     if not took:
         return UNSET
-    prompt_s, predicted_s = max(t.prompt_s for t in took), max(t.predicted_s for t in took)
-    read, written = sum(t.prompt_n for t in took), sum(t.predicted_n for t in took)
+    prompt_s = max(t.prompt_s for t in took)
+    predicted_s = max(t.predicted_s for t in took)
+    read = sum(t.prompt_n for t in took)
+    written = sum(t.predicted_n for t in took)
     after_first = sum(max(t.predicted_n - 1, 0) for t in took)
     return Timings(
         queue_ms=_ms(max(t.queue_s for t in took)),

@@ -76,8 +76,10 @@ class Rules:
 
     def of(self, form: JsonForm) -> str:
         """The name of a rule for the values a whole schema allows."""
-        self._schema, self._where = form.schema, form.where
-        self._references, self._depth = {}, 0
+        self._schema = form.schema
+        self._where = form.where
+        self._references = {}
+        self._depth = 0
         return self.value(form.schema, form.where)
 
     def put(self, name: str, body: str) -> None:

@@ -86,7 +86,8 @@ def count_at(schema: Schema, word: str, where: str) -> int | None:
 
 def range_at(schema: Schema, low: str, high: str, where: str) -> tuple[int, int | None]:
     """Both bounds on a length."""
-    least, most = count_at(schema, low, where) or 0, count_at(schema, high, where)
+    least = count_at(schema, low, where) or 0
+    most = count_at(schema, high, where)
     if most is not None and most < least:
         raise InvalidRequest(f"'{where}.{high}' is below '{low}'.", param=f"{where}.{high}")
     return least, most

@@ -14,7 +14,8 @@ def integers(schema: Schema, where: str) -> str:
     """Whole numbers, bounded or not."""
     if not any(word in schema for word in _BOUNDS):
         return "integer"
-    least, most = -_LARGEST, _LARGEST
+    least = -_LARGEST
+    most = _LARGEST
     if (low := _bound(schema, "minimum", where)) is not None:
         least = max(least, math.ceil(low))
     if (low := _bound(schema, "exclusiveMinimum", where)) is not None:

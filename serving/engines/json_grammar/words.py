@@ -79,7 +79,8 @@ def _between(least: str, most: str) -> str:
         return times("[0-9]", rest + 1, rest + 1)
     if least[0] == most[0]:
         return f'"{least[0]}" {_between(least[1:], most[1:])}'.strip()
-    low, high = int(least[0]), int(most[0])
+    low = int(least[0])
+    high = int(most[0])
     parts = [f'"{low}" {_between(least[1:], "9" * rest)}'.strip()]
     if low + 1 < high:
         middle = f"[{low + 1}-{high - 1}]"

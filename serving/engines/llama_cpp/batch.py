@@ -39,9 +39,11 @@ class Batch:
 
         With `wanted` the last token's logits are computed, in row `rows - 1`; with `every` all are.
         """
-        begin, end = self.size, self.size + len(tokens)
+        begin = self.size
+        end = self.size + len(tokens)
         if len(tokens) == 1:  # a writer's: plain items are written sooner than slices
-            self._tokens[begin], self._positions[begin] = tokens[0], start
+            self._tokens[begin] = tokens[0]
+            self._positions[begin] = start
             self._sequences[begin] = sequence
         else:
             self._tokens[begin:end] = tokens

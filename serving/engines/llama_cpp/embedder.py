@@ -149,7 +149,8 @@ class LlamaEmbedder:
 
     def _gather(self, first: _Job) -> list[_Job]:
         """What waits and fits into one batch; the one that does not comes first next time."""
-        jobs, room = [first], self._batch.capacity - len(first.tokens)
+        jobs = [first]
+        room = self._batch.capacity - len(first.tokens)
         while len(jobs) < self.context.shape.sequences and not self._jobs.empty():
             job = self._jobs.get()
             if job is None or len(job.tokens) > room:

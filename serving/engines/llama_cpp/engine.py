@@ -81,7 +81,8 @@ class LlamaEngine:
         return self.vocabulary.spelled("tokens", tokens)
 
     def snapshot(self) -> EngineSnapshot:
-        cache, speed = self.scheduler.cache, self.scheduler.speed
+        cache = self.scheduler.cache
+        speed = self.scheduler.speed
         return EngineSnapshot(
             alive=self.scheduler.alive,
             slots=len(cache.slots),

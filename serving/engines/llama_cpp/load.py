@@ -64,7 +64,8 @@ def load_writer(config: EngineConfig) -> LlamaEngine:
     source = config.chat_template or model.chat_template
     template = ChatTemplate.of(source, vocabulary) if source else None
     context = LlamaContext(model, _shape(config, context_length))
-    speed, shared = Speed(), _shared(config)
+    speed = Speed()
+    shared = _shared(config)
     cache = KvCache(context, _spill(config, context, speed, shared=shared), shared)
     draft = _draft_model(config, context_length, vocabulary) if model.forgets else None
     speculation = Speculation(_drafters(config, model, draft), config.kv_unified)

@@ -29,7 +29,8 @@ from modelyard.serving.engines.measures import Measures
 from modelyard.serving.errors import EngineFailed
 
 _HEADROOM = 256  # cells kept for an answer whose length nobody knows, where cells are shared
-_NO_ROOM, _ABORTED = 1, 2
+_NO_ROOM = 1
+_ABORTED = 2
 
 
 @dataclass(slots=True)
@@ -124,7 +125,8 @@ class Scheduler:
         self._admit()
         settled = [s for s in self.cache.running if self.cache.settle(s)]
         writers = self.turns.take(settled)
-        spare, begun = self.context.shape.spare_rows, time.perf_counter()
+        spare = self.context.shape.spare_rows
+        begun = time.perf_counter()
         drafts = self.speculation.plan(writers, min(spare, self._free(writers)))
         step = Step.fill(self.batch, writers, spare, drafts)
         thought = time.perf_counter() - begun
@@ -186,7 +188,8 @@ class Scheduler:
 
     def _free(self, settled: list[Slot]) -> int:
         """Tokens that fit into a batch of writers beside theirs, and into memory."""
-        shape, writers = self.context.shape, len(settled)
+        shape = self.context.shape
+        writers = len(settled)
         left = shape.cells - self.cache.cells_used if shape.unified else shape.batch
         return min(left, shape.batch) - writers
 
@@ -195,7 +198,8 @@ class Scheduler:
         begun = time.perf_counter()
         if not self._decode(step):
             return 0.0
-        done, prompt = time.perf_counter(), step.prompt_tokens
+        done = time.perf_counter()
+        prompt = step.prompt_tokens
         self.measures.step(self.batch.size, len(step.chunks), done - begun)
         written = 0
         if self.batch.rows:

@@ -47,7 +47,8 @@ class Step:
         """
         batch.clear()
         guesses = drafts or {}
-        room, counts = batch.room, list[tuple[int, Slot, int]]()
+        room = batch.room
+        counts = list[tuple[int, Slot, int]]()
         for slot in sorted(slots, key=lambda s: s.remaining > 1):
             count = min(slot.remaining, room)
             if slot.is_scored:

@@ -28,12 +28,15 @@ class TextEmitter:
 
     @classmethod
     def of(cls, generation: Generation, vocabulary: Vocabulary) -> "TextEmitter":
-        text, plan = TextStream(StopText(generation.stop)), generation.calls
+        text = TextStream(StopText(generation.stop))
+        plan = generation.calls
         return cls(TokenText.of(vocabulary, plan), text, CallReader(plan) if plan else None)
 
     def write(self, sequence: Sequence, news: list[News]) -> Delta:
         """Text, how many tokens it took, and why it ended; raises the error it ended with."""
-        written, count, finish = "", 0, None
+        written = ""
+        count = 0
+        finish = None
         scores: list[TokenScore] = []
         for item in news:
             if isinstance(item, ServingError):
@@ -69,7 +72,8 @@ class TextEmitter:
 
 def _told_apart(delta: Delta, reader: CallReader) -> Delta:
     """Calls taken out of the text; where only one is wanted it ends the answer."""
-    heard, finish = reader.push(delta.text), delta.finish
+    heard = reader.push(delta.text)
+    finish = delta.finish
     if reader.ended:
         finish = Finish.CALLS
     if finish is not None:

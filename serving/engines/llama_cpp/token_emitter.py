@@ -29,7 +29,8 @@ class TokenEmitter:
 
     def gather(self, step: Step, logits: Logits, now: float) -> int:
         """Go through a step's chunks, decoded `now`; gives how many tokens were written."""
-        self._now, written = now, 0
+        self._now = now
+        written = 0
         for chunk in step.chunks:
             sequence = chunk.slot.sequence
             if sequence is None:
@@ -56,7 +57,8 @@ class TokenEmitter:
 
     def _write(self, chunk: Chunk, sequence: Sequence, rows: Logits) -> None:
         """Draw the next token, and one more for each guess that turns out right."""
-        slot, right = chunk.slot, 0
+        slot = chunk.slot
+        right = 0
         if not sequence.left:
             self.finish(slot, Finish.LENGTH)
             return
@@ -107,7 +109,8 @@ class TokenEmitter:
 
     def _score_prompt(self, chunk: Chunk, sequence: Sequence, rows: Logits) -> None:
         """Score what followed each token of a chunk; what was scored before is not again."""
-        prompt, scoring = sequence.generation.prompt, sequence.generation.scoring
+        prompt = sequence.generation.prompt
+        scoring = sequence.generation.scoring
         start = chunk.slot.filled - chunk.count
         for row, place in zip(rows, range(start + 1, chunk.slot.filled + 1), strict=False):
             if scoring is not None and sequence.scored <= place < len(prompt):

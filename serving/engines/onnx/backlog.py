@@ -24,7 +24,8 @@ class EncodeRequest:
     whole: asyncio.Future[list[Any]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rows, self.left = [None] * len(self.texts), len(self.texts)
+        self.rows = [None] * len(self.texts)
+        self.left = len(self.texts)
         self.whole = self.loop.create_future()
 
     def take(self, index: int, row: Any) -> None:

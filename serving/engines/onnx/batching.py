@@ -21,7 +21,8 @@ class BatchingPolicy:
 
     def choose(self, lengths: Sequence[int], share: int) -> list[int]:
         """Indexes of the texts to run together, the first one always, at most `share` of them."""
-        longest, chosen = lengths[0], [0]
+        longest = lengths[0]
+        chosen = [0]
         near = range(1, min(len(lengths), _LOOK))
         for index in sorted(near, key=lambda i: abs(lengths[i] - lengths[0])):
             if len(chosen) >= min(share, self.most_texts):

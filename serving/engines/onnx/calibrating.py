@@ -6,8 +6,10 @@ from typing import Any
 
 from modelyard.serving.engines.onnx.tokens import EncodedText
 
-_LEAST, _MOST = 1.0, 100_000.0
-_SMALL, _LARGE = (1, 8), (4, 32)
+_LEAST = 1.0
+_MOST = 100_000.0
+_SMALL = (1, 8)
+_LARGE = (4, 32)
 _LARGE_ON_GPU = (32, 128)
 
 
@@ -29,7 +31,8 @@ def fixed_cost(run: Callable[[Sequence[EncodedText]], Any], limit: int, *, on_gp
 def _measure(
     run: Callable[[Sequence[EncodedText]], Any], shape: tuple[int, int], limit: int
 ) -> tuple[int, float]:
-    count, length = shape[0], min(shape[1], limit)
+    count = shape[0]
+    length = min(shape[1], limit)
     texts = [EncodedText([1] * length, [0] * length)] * count
     run(texts)
     return count * length, min(_seconds(run, texts) for _ in range(3))

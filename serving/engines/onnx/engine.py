@@ -103,7 +103,8 @@ class OnnxEngine:
 
     async def _rows(self, texts: list[EncodedText]) -> list[Any]:
         """A cancelled request leaves the queue; what a lane has begun it finishes for nobody."""
-        backlog, reading = self.lanes.backlog, EncodeRequest(texts)
+        backlog = self.lanes.backlog
+        reading = EncodeRequest(texts)
         begun = time.perf_counter()
         backlog.add(reading)
         try:
@@ -119,7 +120,8 @@ class OnnxEngine:
         return rows
 
     def _check_dimensions(self, asked: int | None) -> None:
-        width, allowed = self._width, self.description.dimensions
+        width = self._width
+        allowed = self.description.dimensions
         if asked is None or asked == width:
             return
         if allowed is None:

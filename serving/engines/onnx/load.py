@@ -34,7 +34,8 @@ QUEUED_TEXTS = 16
 def load(config: EngineConfig) -> OnnxEngine:
     """Describe the model, load it where it is placed, measure it; raises ModelUnloadable."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # lanes have the cores
-    path, placement = Path(config.path), ProviderChoice.of(config)
+    path = Path(config.path)
+    placement = ProviderChoice.of(config)
     description = describe(path, config.options)
     limit = text_limit(description.positions, config.context_length)
     words = description.root / "tokenizer.json"

@@ -10,8 +10,11 @@ from modelyard.serving.engines.onnx.tokens import EncodedText
 from modelyard.serving.errors import ModelUnloadable
 
 Array = np.ndarray[Any, np.dtype[Any]]
-IDS, MASK, KINDS = "input_ids", "attention_mask", "token_type_ids"
-_POOLED, _STATES = ("sentence_embedding",), ("last_hidden_state", "token_embeddings")
+IDS = "input_ids"
+MASK = "attention_mask"
+KINDS = "token_type_ids"
+_POOLED = ("sentence_embedding",)
+_STATES = ("last_hidden_state", "token_embeddings")
 _KINDS_OF_NUMBER = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 
@@ -43,9 +46,11 @@ class Network:
         """The output for each text, and the mask of their tokens."""
         shape = (len(texts), max(len(text) for text in texts))
         ids = np.full(shape, self.padding, np.int64)
-        mask, kinds = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        mask = np.zeros(shape, np.int64)
+        kinds = np.zeros(shape, np.int64)
         for row, text in enumerate(texts):
-            ids[row, : len(text)], kinds[row, : len(text)] = text.ids, text.kinds
+            ids[row, : len(text)] = text.ids
+            kinds[row, : len(text)] = text.kinds
             mask[row, : len(text)] = 1
         given = {IDS: ids, MASK: mask, KINDS: kinds}
         feed = {name: given[name].astype(kind, copy=False) for name, kind in self.inputs.items()}

@@ -31,7 +31,8 @@ def spans(tokens: EncodedText, likely: Any, labels: Sequence[str]) -> list[Label
     found: list[_Open] = []
     for first, start, end in _words(tokens.encoding):
         best = int(likely[first].argmax())
-        score, (begins, label) = float(likely[first][best]), _parts(labels[best])
+        score = float(likely[first][best])
+        (begins, label) = _parts(labels[best])
         if found and found[-1].label == label and not begins:
             found[-1].end = end
             found[-1].scores.append(score)

@@ -42,7 +42,8 @@ class TextTokenizer:
     @classmethod
     def load(cls, file: Path, limit: int, *, keeps_encodings: bool = False) -> "TextTokenizer":
         """Raises ModelUnloadable where the file is missing or no tokenizer."""
-        whole, cutting = _tokenizer(file), _tokenizer(file)
+        whole = _tokenizer(file)
+        cutting = _tokenizer(file)
         cutting.enable_truncation(limit)
         vocabulary = int(whole.get_vocab_size(with_added_tokens=True))
         return cls(whole, cutting, limit, vocabulary, keeps_encodings)

@@ -42,7 +42,8 @@ class EngineMetrics(Collector):
         return generate_latest(registry)
 
     def collect(self) -> Iterator[Metric]:
-        seen, measures = self.model.snapshot(), self.model.measures
+        seen = self.model.snapshot()
+        measures = self.model.measures
         yield _gauge("load_seconds", "What loading took.", self.load_s)
         yield _gauge("memory_bytes", "The process' memory.", psutil.Process().memory_info().rss)
         yield _gauge("slots", "Requests that can run at once.", seen.slots)

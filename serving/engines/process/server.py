@@ -56,7 +56,8 @@ class EngineServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         host, port = (sockets or [])[0].getsockname()[:2]
-        footprint, engine = self._ready.loaded.footprint(), self._ready.loaded.model.snapshot()
+        footprint = self._ready.loaded.footprint()
+        engine = self._ready.loaded.model.snapshot()
         self._report.line(
             url=f"http://{host}:{port}",
             slots=0 if engine.batches else engine.slots,

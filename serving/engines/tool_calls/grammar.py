@@ -69,7 +69,8 @@ def _each(rules: Rules, form: CallForm, tools: Sequence[Tool]) -> Iterable[str]:
         if form.named:
             yield f"{words.text(tool.name + form.named)} {arguments}"
         else:
-            name, key = words.constant(tool.name), words.constant(form.key)
+            name = words.constant(tool.name)
+            key = words.constant(form.key)
             yield (
                 f'"{{" space {words.constant("name")} space ":" space {name} space "," space'
                 f' {key} space ":" space {arguments} space "}}"'

@@ -66,7 +66,8 @@ class CallObject:
             end = self._arguments.end(text)
             if end is None:
                 return text, ""
-            self._in_arguments, self.done = False, self.bare
+            self._in_arguments = False
+            self.done = self.bare
             if self.bare:
                 return text[:end], text[end:]
             return text[:end], self._close(text[end:])
@@ -91,11 +92,13 @@ class CallObject:
         except ValueError:
             found = None
         call = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
-        name, arguments = call.get("name"), call.get(self.key)
+        name = call.get("name")
+        arguments = call.get(self.key)
         if not isinstance(name, str) or not isinstance(arguments, dict | None):
             self.failed = True
             return ""
-        self.name, self.done = name, True
+        self.name = name
+        self.done = True
         return json.dumps(arguments or {}, ensure_ascii=False)
 
     def _close(self, text: str) -> str:

@@ -104,7 +104,8 @@ class CallReader:
     def _look_for_name(self, heard: Heard) -> bool:
         name, mark, rest = self._rest.partition(self.plan.form.named)
         if mark:
-            self._call, self._rest = CallObject("", name.strip(), bare=True), rest
+            self._call = CallObject("", name.strip(), bare=True)
+            self._rest = rest
             self._open(self._call, heard)
             return True
         return self._give_up(name, heard) if "{" in name else False
@@ -130,7 +131,9 @@ class CallReader:
 
     def _give_up(self, raw: str, heard: Heard) -> bool:
         """It was text after all."""
-        self._call, self._inside, self._rest = None, False, ""
+        self._call = None
+        self._inside = False
+        self._rest = ""
         self._say(self.plan.form.opening + raw, heard)
         return False
 

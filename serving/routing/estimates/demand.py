@@ -23,7 +23,8 @@ class Demand:
 
     def arrived(self, prompt: float, now: float) -> None:
         if not self.arrivals:
-            self.began, self.prompt = now, prompt
+            self.began = now
+            self.prompt = prompt
         self._fade(now)
         self.arrivals += 1
 

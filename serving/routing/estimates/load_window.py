@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-HALF_LIFE_S, YOUNG_S = 60.0, 10.0
+HALF_LIFE_S = 60.0
+YOUNG_S = 10.0
 """What was sent counts half after the one; who is younger than the other is not held idle."""
 
 LEAST_IDLE = 0.1
@@ -34,7 +35,8 @@ class LoadWindow:
         self, now: float, requests: int = 0, prefill_s: float = 0.0, whole_s: float = 0.0
     ) -> None:
         """Time has passed, with so much sent at its end: who comes seldom follows seldom."""
-        fade, seen_s = self._fading(now), self._seen_s(now)
+        fade = self._fading(now)
+        seen_s = self._seen_s(now)
         self._requests = self._requests * fade + requests
         self._prefill_s = self._prefill_s * fade + prefill_s
         self._whole_s = self._whole_s * fade + whole_s

@@ -24,8 +24,10 @@ class Prefixes:
 
     def match(self, blocks: Sequence[int]) -> dict[int, int]:
         """Tokens of the prompt that each worker should have; workers with none are left out."""
-        where, found = self._where, dict[int, int]()
-        having, depth = -1, 0
+        where = self._where
+        found = dict[int, int]()
+        having = -1
+        depth = 0
         for block in blocks:
             still = having & where.get(block, 0)
             if still != having:
@@ -43,7 +45,8 @@ class Prefixes:
         """The worker computes these now."""
         if not blocks:
             return
-        recent, bit = self._recent.setdefault(worker, OrderedDict()), 1 << worker
+        recent = self._recent.setdefault(worker, OrderedDict())
+        bit = 1 << worker
         for block in reversed(blocks):  # the beginning is the last to leave
             if block in recent:
                 recent.move_to_end(block)
@@ -55,7 +58,8 @@ class Prefixes:
 
     def retract(self, worker: int, blocks: Sequence[int]) -> None:
         """The worker will not compute these after all."""
-        recent, bit = self._recent.get(worker, OrderedDict[int, None]()), 1 << worker
+        recent = self._recent.get(worker, OrderedDict[int, None]())
+        bit = 1 << worker
         for block in blocks:
             if block in recent:
                 del recent[block]

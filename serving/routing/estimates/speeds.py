@@ -30,10 +30,12 @@ class LinearFit:
     _least: float = 0.0
 
     def __post_init__(self) -> None:
-        self._start, self._slope = self.prior, self.prior * LIKELY_SLOPE
+        self._start = self.prior
+        self._slope = self.prior * LIKELY_SLOPE
 
     def learn(self, concurrency: float, tokens: float, seconds: float) -> None:
-        w, y = tokens, seconds / tokens
+        w = tokens
+        y = seconds / tokens
         self._weight = self._weight * _FORGET + w
         self._x = self._x * _FORGET + w * concurrency
         self._y = self._y * _FORGET + w * y
@@ -57,7 +59,8 @@ class LinearFit:
         spread = self._xx / self._weight - mean_x * mean_x
         both = self._xy / self._weight - mean_x * self._y / self._weight
         self._slope = max(0.0, both / spread) if spread > 0.25 else LIKELY_SLOPE * mean_y
-        self._start, self._least = mean_y - self._slope * mean_x, 0.2 * mean_y
+        self._start = mean_y - self._slope * mean_x
+        self._least = 0.2 * mean_y
 
 
 @dataclass(slots=True)

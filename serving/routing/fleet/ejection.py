@@ -4,13 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 FAILURES = 3
-FALLS, FALLS_WITHIN_S = 3, 60.0
+FALLS = 3
+FALLS_WITHIN_S = 60.0
 """A worker whose engines ended so often in so short a time flaps, whatever they answered."""
 
 FALL_S = 1.0
 """All that end within this time end together: it is one fall."""
 
-FIRST_S, MOST_S = 5.0, 300.0
+FIRST_S = 5.0
+MOST_S = 300.0
 STEADY_S = 300.0
 """Seconds without a failure until a device's next ejection counts as its first."""
 

@@ -32,7 +32,8 @@ class Loading:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, order: LoadOrder, done: Callable[[ModelyardError | None], None]) -> None:
-        replica, problem = order.replica, None
+        replica = order.replica
+        problem = None
         view = self.fleet_sync.view(replica.worker.device_id)
         try:
             for victim in order.victims:

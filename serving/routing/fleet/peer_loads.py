@@ -43,7 +43,8 @@ class PeerLoads:
             for device_id, (requests, seconds) in _read(load).items():
                 known_requests, known_seconds = sums.get(device_id, NONE)
                 sums[device_id] = known_requests + requests, known_seconds + seconds
-        self._sums, self._heard_at = sums, now
+        self._sums = sums
+        self._heard_at = now
 
     def of(self, device_id: str, now: float) -> Share | None:
         """None where nothing was heard lately."""

@@ -85,7 +85,8 @@ class Promoter:
         return replace(result, version=version, seconds=time.monotonic() - begun)
 
     async def _at_once(self, wanted: PromotionRequest) -> PromotionResult:
-        version, alias = wanted.version, wanted.alias
+        version = wanted.version
+        alias = wanted.alias
         catalog = Catalog(self.database)
         moved = await asyncio.to_thread(catalog.set_alias, version.model, alias, version.number)
         why = "It was not waited for."

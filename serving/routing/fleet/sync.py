@@ -21,7 +21,8 @@ SLOTS = 64
 FORGET_S = 5.0
 """An engine that was gone is believed again after this time and its worker's next report."""
 
-STALE_S, FADE_S = 5.0, 5.0
+STALE_S = 5.0
+FADE_S = 5.0
 """A report is as good as new for so long; then it counts half as much with every FADE_S."""
 
 DEPARTED_S = 600.0
@@ -154,7 +155,9 @@ class FleetSync:
         seen.most_sent = max(seen.most_sent, worker.sent)
         if seen.heartbeat != view.heartbeat_at:
             seen.others = float(max(0, view.device.requests - seen.most_sent))
-            seen.heartbeat, seen.at, seen.most_sent = view.heartbeat_at, now, worker.sent
+            seen.heartbeat = view.heartbeat_at
+            seen.at = now
+            seen.most_sent = worker.sent
         others = self.peer_loads.of(worker.device_id, now) or seen.guess(now)
         self._reckon(worker, others, changes)
 
@@ -175,7 +178,8 @@ class FleetSync:
     def _engines(
         self, worker: WorkerState, engines: list[EngineView], changes: FleetChanges, now: float
     ) -> None:
-        cluster, found = self.core.cluster, {e.version_id: e for e in engines}
+        cluster = self.core.cluster
+        found = {e.version_id: e for e in engines}
         for engine in engines:
             if engine.memory_bytes:
                 cluster.needs[engine.version_id] = float(engine.memory_bytes)
@@ -216,7 +220,8 @@ def _opened(replica: Replica, url: str, slots: int) -> bool:
 
 def _memory(view: WorkerView, engines: list[EngineView]) -> float:
     """Bytes that versions may fill: what they hold and what is free, or all that is unknown."""
-    total, free = view.device.memory_total, view.device.memory_free
+    total = view.device.memory_total
+    free = view.device.memory_free
     if total is None and free is None:
         return float("inf")
     held = sum(e.memory_bytes for e in engines)

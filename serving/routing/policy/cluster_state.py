@@ -15,12 +15,14 @@ from modelyard.serving.routing.policy.fleet_state import (
     WorkerState,
 )
 
-LOAD_BASE_S, LOAD_PER_S = 2.0, 1.5e9
+LOAD_BASE_S = 2.0
+LOAD_PER_S = 1.5e9
 """What a load is held to take before one was seen: so many seconds and bytes a second."""
 
 EVICT_S = 0.5
 
-MOST_VERSIONS, FORGOTTEN_RATE = 1000, 1e-5
+MOST_VERSIONS = 1000
+FORGOTTEN_RATE = 1e-5
 """Of more versions those are forgotten that are nowhere and asked for less than daily."""
 
 

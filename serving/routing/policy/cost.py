@@ -44,6 +44,24 @@ class ReplicaChoice:
         self.queue_s = self.slot_s = self.load_s = 0.0
         self.prefill_s = self.decode_s = self.toll_s = 0.0
 
+    def choose(self, replica: Replica, cost_s: float, cached: int) -> None:
+        """Instead of what was the cheapest before."""
+        self.replica = replica
+        self.cost_s = cost_s
+        self.cached = cached
+
+    def until(self, queue_s: float, slot_s: float, load_s: float) -> None:
+        """What passes before the request is begun."""
+        self.queue_s = queue_s
+        self.slot_s = slot_s
+        self.load_s = load_s
+
+    def work(self, prefill_s: float, decode_s: float, toll_s: float) -> None:
+        """What it takes itself, and from others."""
+        self.prefill_s = prefill_s
+        self.decode_s = decode_s
+        self.toll_s = toll_s
+
     @property
     def own_s(self) -> float:
         """The cost without what others wait for it."""
@@ -62,18 +80,18 @@ def cheapest(
 
     `among`: instead of all that have the version; `shut`: where its user has all it may have.
     """
-    tokens, blocks = pending.work.prompt_tokens, pending.work.prefix
-    known = cluster.prefixes(pending.version).match(blocks) if blocks else {}
+    tokens = pending.work.prompt_tokens
+    prefix = pending.work.prefix
+    known = cluster.prefixes(pending.version).match(prefix) if prefix else {}
     output = expected_output(cluster, pending)
-    best, ready = ReplicaChoice(), ReplicaState.READY
+    best = ReplicaChoice()
+    ready = ReplicaState.READY
     for replica in among if among is not None else cluster.replicas.get(pending.version, ()):
         worker = replica.worker
         if replica.turn != worker.turn:
             replica.learned()
         queue = max(worker.queue.free_at - now, worker.queue.behind_s) + worker.others_s
-        own = tokens * replica.prefill_s
-        if known and worker.index in known:
-            own = max(1, tokens - known[worker.index]) * replica.prefill_s
+        own = max(1, tokens - known.get(worker.index, 0)) * replica.prefill_s
         toll = toll_s(worker, queue, own)
         answer = output * replica.decode_s
         cost = queue + own + answer * DECODE_WEIGHT + toll * TOLL_WEIGHT
@@ -86,9 +104,9 @@ def cheapest(
                 load = load_s(replica, now)
                 cost += held + slot + load
             if cost < best.cost_s:
-                best.replica, best.cost_s, best.cached = replica, cost, known.get(worker.index, 0)
-                best.queue_s, best.slot_s, best.load_s = queue + held, slot, load
-                best.prefill_s, best.decode_s, best.toll_s = own, answer, toll
+                best.choose(replica, cost, known.get(worker.index, 0))
+                best.until(queue + held, slot, load)
+                best.work(own, answer, toll)
     return best
 
 
@@ -141,5 +159,6 @@ def slot_s(replica: Replica, *, is_shut: bool) -> float:
 
 def expected_output(cluster: ClusterState, pending: PendingRequest) -> float:
     """Tokens of the answer: what this version's answers have, at most what was asked for."""
-    mean, most = cluster.demands.of(pending.version).output, pending.work.output_tokens
+    mean = cluster.demands.of(pending.version).output
+    most = pending.work.output_tokens
     return min(mean, most) if most else mean

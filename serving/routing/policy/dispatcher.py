@@ -73,8 +73,10 @@ class Dispatcher:
         replica = pending.replica
         if replica is None or not pending.is_sent or pending.first_at is not None:
             return
-        worker, took = replica.worker, replica.worker.computed(pending, now)
-        pending.first_at, pending.prompts_before = now, worker.prompts
+        worker = replica.worker
+        took = replica.worker.computed(pending, now)
+        pending.first_at = now
+        pending.prompts_before = worker.prompts
         tokens = pending.uncached if cached is None else max(1, pending.work.prompt_tokens - cached)
         self.cluster.demands.of(pending.version).computed(tokens)
         if took is not None:
@@ -136,7 +138,8 @@ class Dispatcher:
         return more or self.rebalancer.rebalance(pending.version, now)
 
     def _give(self, pending: PendingRequest, replica: Replica, cached: int, now: float) -> None:
-        worker, may_begin = replica.worker, self.users.may_begin(pending.work, replica, now)
+        worker = replica.worker
+        may_begin = self.users.may_begin(pending.work, replica, now)
         self._take(pending, replica, cached, now)
         if worker.is_plain and may_begin and is_soon(worker, replica, now):
             self._send(pending, replica, now)

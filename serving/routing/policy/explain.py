@@ -59,7 +59,8 @@ def explain(
 ) -> Explanation:
     """The decision of this moment, without making it."""
     pending = PendingRequest(work, version, now)
-    bound, shut = users.bound(work), users.shut(work, now)
+    bound = users.bound(work)
+    shut = users.shut(work, now)
     among = users.allowed(pending, cluster)
     choice = cheapest(cluster, pending, now, among=among, shut=shut)
     found = [

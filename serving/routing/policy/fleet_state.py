@@ -87,7 +87,8 @@ class Replica:
         """
         worker = self.worker
         self.turn = worker.turn
-        at, slowness = worker.sent + worker.others + 1, worker.slowness
+        at = worker.sent + worker.others + 1
+        slowness = worker.slowness
         self.prefill_s = self.pace.prefill.at(at) * slowness
         self.decode_s = self.pace.decode.at(at) * slowness
 
@@ -127,7 +128,8 @@ class PendingRequest:
 
     def bind(self, replica: Replica, uncached: float, output: float) -> None:
         """`whole_s` is what it takes of its worker, others being there to share its steps."""
-        self.replica, self.uncached = replica, uncached
+        self.replica = replica
+        self.uncached = uncached
         self.prefill_s = uncached * replica.prefill_s
         self.whole_s = self.prefill_s + output * replica.decode_s / replica.worker.slots
         urgency = self.work.priority * PRIORITY_S
@@ -251,7 +253,8 @@ class WorkerState:
 
     def send(self, pending: PendingRequest, now: float) -> None:
         """The worker begins with it as soon as what was sent before is computed."""
-        pending.is_sent, pending.sent_at = True, now
+        pending.is_sent = True
+        pending.sent_at = now
         waited_s = now - pending.arrived_at + self.wait_s(now)
         self.overtaking.waited(waited_s, pending.whole_s)
         self.recent.add(pending.prefill_s, pending.whole_s, now)

@@ -2,7 +2,8 @@
 
 from modelyard.serving.routing.policy.fleet_state import PendingRequest, Replica
 
-LEAST_PREFILL, LEAST_DECODE = 64, 8
+LEAST_PREFILL = 64
+LEAST_DECODE = 8
 """Tokens below which a measurement is mostly noise."""
 
 
@@ -24,7 +25,8 @@ def learn_answer(
     """
     tokens = output_tokens - 1
     if tokens >= LEAST_DECODE and took_s > 0:
-        worker, busy = replica.worker, _concurrency(pending, replica)
+        worker = replica.worker
+        busy = _concurrency(pending, replica)
         prompts = worker.prompts - pending.prompts_before
         others_s = prompts * replica.pace.prefill.at(0) * worker.slowdown.factor
         own_s = max(0.2 * took_s, took_s - others_s)

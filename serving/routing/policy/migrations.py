@@ -24,7 +24,8 @@ class Migrations:
 
     def begin(self, move: Migration, now: float) -> None:
         """Its victims get nothing new from now on."""
-        worker, version = move.worker, move.version
+        worker = move.worker
+        version = move.version
         for victim in move.victims:
             victim.state = ReplicaState.LEAVING
         drain_s = worker.turn_s * worker.slots / 2 if any(v.busy for v in move.victims) else 0.0

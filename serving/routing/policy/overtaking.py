@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-STRETCH_SHARE, MOST_OVERTAKEN_S = 0.02, 90.0
+STRETCH_SHARE = 0.02
+MOST_OVERTAKEN_S = 90.0
 """How much each request that is sent counts in a worker's stretch; the most that it can cost."""
 
 WORK_POWER = 2.5

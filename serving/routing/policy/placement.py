@@ -13,7 +13,8 @@ BACKLOG_S = 30.0
 """What waits counts as demand that comes within this time."""
 
 KNEE = 0.9
-LEAST_GAIN, GAIN_SHARE = 0.3, 0.1
+LEAST_GAIN = 0.3
+GAIN_SHARE = 0.1
 """A move must save so many requests from waiting at any moment, and this share of all that wait."""
 
 SETTLE = 2.0
@@ -73,7 +74,8 @@ class PlacementSearch:
         homes = {name: self._homes(name) for name in asked}
         before = self.total(homes, asked)
         share = GAIN_SHARE * before if homes[version] else 0.0
-        least, best = before - max(LEAST_GAIN, share), None
+        least = before - max(LEAST_GAIN, share)
+        best = None
         for worker in self.cluster.workers:
             victims = self._victims(worker, version, asked, now)
             if victims is None:
@@ -81,7 +83,8 @@ class PlacementSearch:
             total = self.total(_after(homes, version, worker, victims), asked)
             total += DRAIN * sum(1 for replica in victims if replica.busy)
             if total < least:
-                least, best = total, Migration(worker, version, victims, before - total)
+                least = total
+                best = Migration(worker, version, victims, before - total)
         return best
 
     def total(
@@ -93,10 +96,8 @@ class PlacementSearch:
             for v, where in homes.items()
             if where
         }
-        flows, use = (
-            self._flows(shares, asked),
-            dict.fromkeys(range(len(self.cluster.workers)), 0.0),
-        )
+        flows = self._flows(shares, asked)
+        use = dict.fromkeys(range(len(self.cluster.workers)), 0.0)
         for _ in range(ROUNDS):
             shares = {
                 v: {i: x / (0.05 + use[i]) ** 0.7 for i, x in weights.items()}

@@ -16,7 +16,9 @@ from modelyard.serving.routing.policy.placement import (
 LOOK_S = 1.0
 """Seconds between two searches for a better place for one version."""
 
-FIRST_GAP, GAP_GROWTH, LONGEST_GAP_S = 1 / 3, 1.5, 120.0
+FIRST_GAP = 1 / 3
+GAP_GROWTH = 1.5
+LONGEST_GAP_S = 120.0
 """After a move a version rests: a share of its load time, growing with each move."""
 
 TURN_LOADS = 5.0
@@ -75,10 +77,12 @@ class Rebalancer:
 
     def asked(self, version: str, now: float) -> dict[str, VersionDemand]:
         """Demand by version; what waits counts too, at most doubling what has a home."""
-        waits, found = self.waits(now), dict[str, VersionDemand]()
+        waits = self.waits(now)
+        found = dict[str, VersionDemand]()
         for name in dict.fromkeys((*self.cluster.replicas, version, *waits)):
             demand = self.cluster.demands.of(name)
-            rate, backlog = demand.rate(now), waits.get(name, 0.0) / BACKLOG_S
+            rate = demand.rate(now)
+            backlog = waits.get(name, 0.0) / BACKLOG_S
             rate += backlog if self.cluster.orphans.get(name) else min(backlog, rate)
             if rate > 1e-6 or name == version:
                 found[name] = VersionDemand(rate, demand.prompt, demand.output)
@@ -104,13 +108,15 @@ class Rebalancer:
 
     def swap_in(self, version: str, now: float) -> Migration | None:
         """For one that nobody has: what was waited for it counts, so that turns come round."""
-        queue, absence = self.cluster.orphans.get(version), self._absence_s(version, now)
+        queue = self.cluster.orphans.get(version)
+        absence = self._absence_s(version, now)
         waited = (now - queue[0].arrived_at) * (len(queue) + 1) / 2 if queue else 0.0
         return self._best(version, now, lambda _worker, _load_s: absence + waited)
 
     def scale_out(self, version: str, prompt: float, cost: float, now: float) -> Migration | None:
         """One home more: as much sooner as one request begins there, others that wait gain too."""
-        cluster, replicas = self.cluster, self.cluster.replicas[version]
+        cluster = self.cluster
+        replicas = self.cluster.replicas[version]
         others = sum(replica.held for replica in replicas) / (1 + len(replicas))
 
         def gain(worker: WorkerState, load_s: float) -> float:
@@ -123,7 +129,9 @@ class Rebalancer:
         self, version: str, now: float, gain: Gain, *, idle: bool = False
     ) -> Migration | None:
         """The move that saves the most; `idle`: only for replicas that have no work."""
-        best, most, waiting = None, 0.0, self.cluster.waiting()
+        best = None
+        most = 0.0
+        waiting = self.cluster.waiting()
         only = RETURN if idle and self.cluster.is_crowded() else 1.0
         for worker in self.cluster.workers:
             if not self.cluster.may_load(worker, version, now):
@@ -144,7 +152,8 @@ class Rebalancer:
                 gain(worker, load_s) - queue_s - sum((losses[replica] for replica in victims), 0.0)
             )
             if net > most or (net == most and best is None):
-                best, most = Migration(worker, version, victims, 0.0), net
+                best = Migration(worker, version, victims, 0.0)
+                most = net
         return best
 
     def _is_elsewhere(self, replica: Replica) -> bool:
@@ -166,7 +175,8 @@ class Rebalancer:
 
         What its other homes have no time for waits until then, the rest as long as they let it.
         """
-        cluster, demand = self.cluster, self.cluster.demands.of(replica.version)
+        cluster = self.cluster
+        demand = self.cluster.demands.of(replica.version)
         count = len(cluster.orphans.get(version, ())) or 1
         serving_s = count * max(replica.worker.turn_s, self._prefill_s(replica.worker, version))
         loads_s = cluster.load_s(version) + cluster.load_s(replica.version)
@@ -181,7 +191,8 @@ class Rebalancer:
 
     def _spare(self, replica: Replica, now: float) -> float:
         """Requests a second that a worker could answer besides what it has."""
-        worker, demand = replica.worker, self.cluster.demands.of(replica.version)
+        worker = replica.worker
+        demand = self.cluster.demands.of(replica.version)
         decode_s = demand.output * replica.pace.decode.at(worker.slots) * worker.slowness
         whole_s = self._prefill_s(worker, replica.version) + decode_s / worker.slots
         return max(0.0, 1 - worker.recent.use(now)) / whole_s
@@ -192,7 +203,8 @@ class Rebalancer:
 
     def _absence_s(self, version: str, now: float) -> float:
         """Request-seconds of the next load, whenever it comes."""
-        load_s, rate = self.cluster.load_s(version), self.cluster.demands.of(version).rate(now)
+        load_s = self.cluster.load_s(version)
+        rate = self.cluster.demands.of(version).rate(now)
         return load_s * min(1.0, rate * HORIZON_S) * (1 + rate * load_s / 2)
 
     @staticmethod

@@ -43,7 +43,8 @@ def earlier(
     cluster: ClusterState, users: Users, worker: WorkerState, own: PendingRequest, now: float
 ) -> Steal | None:
     """What others hold that begins before `own`, the first of it that gains by beginning here."""
-    turn, holders = users.turn(own, now), list[tuple[tuple[float, float], int]]()
+    turn = users.turn(own, now)
+    holders = list[tuple[tuple[float, float], int]]()
     for index, other in enumerate(cluster.workers):
         if other.held and other is not worker:
             first = users.turn(users.front(other.held, 1, now)[0], now)
@@ -68,7 +69,8 @@ def _of(
     """What the first that another holds would gain, each behind those before it there."""
     ahead = other.wait_s(now) + (other.turn_s if other.is_full else 0.0)
     for pending in users.front(other.held, STEAL_DEPTH, now):
-        replica, theirs = worker.replicas.get(pending.version), pending.replica
+        replica = worker.replicas.get(pending.version)
+        theirs = pending.replica
         ours = users.may_have(pending.work, worker.index)
         if replica and theirs and ours and users.may_begin(pending.work, replica, now):
             cached = cluster.prefixes(pending.version).match(pending.work.prefix)

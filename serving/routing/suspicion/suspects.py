@@ -13,7 +13,9 @@ from modelyard.registry.catalog.model import ModelVersion
 from modelyard.serving.errors import RequestEndsEngines
 from modelyard.serving.routing.policy.request import RoutedRequest
 
-LEAST_S, TIMES, MOST_S = 1.0, 2.0, 10.0
+LEAST_S = 1.0
+TIMES = 2.0
+MOST_S = 10.0
 """A suspect is alone for a second and so many times as long as the engine had it; at most."""
 
 REMEMBERED_S = 300.0

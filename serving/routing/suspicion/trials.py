@@ -12,7 +12,8 @@ from modelyard.serving.routing.suspicion.suspects import Case, Stage, Suspects
 STEP_S = 0.05
 """Seconds between two looks."""
 
-PATIENCE_S, LOADS = 10.0, 2.0
+PATIENCE_S = 10.0
+LOADS = 2.0
 """For so many seconds, and loads of the version, an idle engine is waited for; then one is kept."""
 
 TURN_S = 1.0
@@ -132,13 +133,15 @@ class Trials:
 
     def _look_after(self, turns: _Turns, now: float) -> None:
         """Who is tried is cleared, or over; the engine may be gone."""
-        replica, trial = turns.replica, turns.tried
+        replica = turns.replica
+        trial = turns.tried
         if replica is not None and replica.worker.replicas.get(turns.version) is not replica:
             turns.replica = None
         if trial is not None and (trial.pending.is_over or _is_clear(trial, now)):
             turns.tried = None
             if not trial.pending.is_over:
-                trial.cleared_at, trial.case.stage = now, Stage.CLEARED
+                trial.cleared_at = now
+                trial.case.stage = Stage.CLEARED
                 self.suspects.clear(trial.case)
                 turns.cleared.append(trial)
         for cleared in turns.cleared if turns.tried is None else ():
@@ -157,7 +160,8 @@ class Trials:
             return
         turns.waiting.remove(first)
         turns.tried = _Trial(first.case, self.core.alone(first.case.work, replica, now))
-        first.case.stage, first.case.was_tried = Stage.TRIED, True
+        first.case.stage = Stage.TRIED
+        first.case.was_tried = True
         first.case.may_go_on = False
         first.place.set_result(turns.tried.pending)
 
@@ -195,6 +199,7 @@ def _is_clear(trial: _Trial, now: float) -> bool:
 
     One that was being answered as its engine ended has to be there for the time.
     """
-    case, pending = trial.case, trial.pending
+    case = trial.case
+    pending = trial.pending
     begun = pending.first_at is not None and not case.began
     return begun or now - pending.sent_at > case.alone_s

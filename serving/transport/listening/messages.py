@@ -64,8 +64,12 @@ class Messages(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        parser, bounds, headers = self.parser, self.bounds, self.headers
-        method, version, given = parser.get_method(), parser.get_http_version(), dict(headers)
+        parser = self.parser
+        bounds = self.bounds
+        headers = self.headers
+        method = parser.get_method()
+        version = parser.get_http_version()
+        given = dict(headers)
         much = self._head_bytes + self._read_bytes > bounds.head_bytes  # of it or after it
         if len(headers) > bounds.headers or (much and self._size > bounds.head_bytes):
             raise Refused(431)

@@ -64,7 +64,9 @@ class BoundedProtocol(Messages):
         """
         phase = self._phase
         if (mark := (self._begun, phase)) != self._mark:
-            self._mark, self.since, self._heard = mark, now, now
+            self._mark = mark
+            self.since = now
+            self._heard = now
         if phase is Phase.BODY:
             self._look_at_body(now)
         elif now - self.since > self._longest(phase):
@@ -100,12 +102,14 @@ class BoundedProtocol(Messages):
         return Phase.NEW if self.work is None else Phase.IDLE
 
     def _look_at_body(self, now: float) -> None:
-        cycle, bounds = self.cycle, self.bounds
+        cycle = self.cycle
+        bounds = self.bounds
         if cycle is not self.work or cycle.waiting_for_100_continue or self.flow.read_paused:
             self._mark = None  # it is not the client who keeps us waiting
             return
         if self._body_bytes != self._body_seen:
-            self._body_seen, self._heard = self._body_bytes, now
+            self._body_seen = self._body_bytes
+            self._heard = now
         longest = bounds.body_s + self._body_bytes / bounds.body_rate
         if now - self._heard > bounds.body_s or now - self.since > longest:
             self.cut() if cycle.response_started else self._refuse(408)
@@ -138,7 +142,8 @@ class BoundedProtocol(Messages):
         if self._refusal:
             self._drop(len(data))
             return
-        before, body_bytes = self.cycle, self._body_bytes
+        before = self.cycle
+        body_bytes = self._body_bytes
         self._read_bytes = len(data)
         try:
             self.parser.feed_data(data)

@@ -40,7 +40,8 @@ def find_gpus() -> list["NvidiaGpu"]:
 def _at(index: int) -> list["NvidiaGpu"]:
     try:
         card = nvml.nvmlDeviceGetHandleByIndex(index)
-        name, uuid = f"gpu-{index}", nvml.nvmlDeviceGetUUID(card)
+        name = f"gpu-{index}"
+        uuid = nvml.nvmlDeviceGetUUID(card)
         slices = [NvidiaGpu(u, f"{name}/mig-{n}", uuid) for n, u in _slices(card)]
     except nvml.NVMLError as error:
         _log.warning("gpu_unreadable", index=index, reason=str(error))

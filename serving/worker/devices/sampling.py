@@ -25,7 +25,8 @@ class TelemetrySampler:
 
     def take(self, facts: DeviceFacts, activity: Activity) -> None:
         """Note a measurement if one is due."""
-        now, every = time.time(), max(1, round(self.every_s))
+        now = time.time()
+        every = max(1, round(self.every_s))
         if (at := int(now) // every * every) <= self._last:
             return
         self._last = at

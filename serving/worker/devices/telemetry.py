@@ -50,7 +50,8 @@ class Telemetry:
         measuring = self._pending  # others may wait for the same one
         answered, _ = await asyncio.wait({measuring}, timeout=self.answer_s)
         if answered:
-            self.facts, self._taken = judged(measuring.result(), self.order), time.monotonic()
+            self.facts = judged(measuring.result(), self.order)
+            self._taken = time.monotonic()
         else:
             self._judge(time.monotonic() - self._taken)
         return self.facts

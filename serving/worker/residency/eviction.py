@@ -7,7 +7,8 @@ from modelyard.registry.errors import ErrorKind
 from modelyard.registry.victims import enough_victims
 from modelyard.serving.errors import ServingError
 
-RESTART_FIRST_S, RESTART_MOST_S = 0.25, 30.0
+RESTART_FIRST_S = 0.25
+RESTART_MOST_S = 30.0
 SETTLED_S = 60.0
 """Seconds that an engine has to run until its next end counts as the first again."""
 
@@ -25,7 +26,9 @@ class DoesNotFit(ServingError):
 
     def __init__(self, message: str, *, need: int, free: int, total: int, fix: str = "") -> None:
         super().__init__(message, fix=fix)
-        self.need, self.free, self.total = need, free, total
+        self.need = need
+        self.free = free
+        self.total = total
 
 
 class DeviceFull(DoesNotFit):

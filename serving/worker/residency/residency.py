@@ -218,7 +218,8 @@ class Residency:
             )
         await self.refresh(facts)
         shared = machine.memory()  # a card that does not tell shares the machine's memory
-        total, free = facts.memory_total or shared.total, facts.memory_free
+        total = facts.memory_total or shared.total
+        free = facts.memory_free
         return MemoryBudget(total, shared.free if free is None else free, self.memory_fraction)
 
     async def _remove(self, version_id: str) -> None:

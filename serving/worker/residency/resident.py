@@ -127,7 +127,8 @@ class Resident:
 
     async def stop(self, grace_s: float) -> None:
         """End the engine in good order, within `grace_s` seconds and a moment."""
-        task, process = self._task, self.process
+        task = self._task
+        process = self.process
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
@@ -164,8 +165,10 @@ class Resident:
         return told.total + (0 if told.process else self.forecast.expected.process)
 
     def _is_ready(self, process: EngineProcess) -> None:
-        self.process, self.memory = process, self._told(process)
-        self.failures, self.activity = LoadFailures(), Activity()
+        self.process = process
+        self.memory = self._told(process)
+        self.failures = LoadFailures()
+        self.activity = Activity()
         self.state = EngineState.READY
         self._settled.set()
         self.changed()
@@ -191,13 +194,18 @@ class Resident:
         await self._pause(self._deaths)
 
     def _down(self, error: ServingError) -> None:
-        self.process, self.error, self.state = None, error, EngineState.LOADING
+        self.process = None
+        self.error = error
+        self.state = EngineState.LOADING
         self._settled.clear()
         self.changed()
         _log.warning("engine_down", model=self.name, reason=str(error))
 
     def _give_up(self, error: ServingError) -> None:
-        self.process, self.error, self.state, self.memory = None, error, EngineState.FAILED, 0
+        self.process = None
+        self.error = error
+        self.state = EngineState.FAILED
+        self.memory = 0
         self._settled.set()
         self.changed()
         if isinstance(error, Unloaded):

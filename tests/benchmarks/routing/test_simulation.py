@@ -39,7 +39,9 @@ def fleet(**changes: Any) -> dict[str, Any]:
 
 def synthetic(count: int = 600, seed: int = 1) -> list[Recorded]:
     """Arrivals at random, lengths with a long tail, conversations that grow."""
-    chance, found, at = random.Random(seed), list[Recorded](), 0.0
+    chance = random.Random(seed)
+    found = list[Recorded]()
+    at = 0.0
     for number in range(count):
         at += chance.expovariate(1.0)
         prompt = min(20_000, int(chance.lognormvariate(6.5, 1.0)) + 1)
@@ -71,7 +73,8 @@ def test_every_request_is_answered_once_and_times_are_in_order(name: str) -> Non
 
 def test_the_same_seed_gives_the_same_run_and_another_another() -> None:
     """All but the time that decisions took."""
-    plan, trace = plan_of(fleet(), "test"), synthetic(200)
+    plan = plan_of(fleet(), "test")
+    trace = synthetic(200)
     runs = [asdict(figures(simulate("modelyard", plan, trace, seed))) for seed in (0, 0, 1)]
     for run in runs:
         del run["decision_us_p50"]
@@ -82,7 +85,9 @@ def test_one_worker_one_at_a_time_waits_as_md1_says() -> None:
     """Arrivals at random and equal work: the mean wait is use * service / (2 (1 - use))."""
     one = {**GPU, "count": 1, "max_concurrency": 1, "prefill_tps": 1000}
     plan = plan_of({"workers": [one], "models": MODELS[1:2]}, "test")
-    chance, at, trace = random.Random(3), 0.0, list[Recorded]()
+    chance = random.Random(3)
+    at = 0.0
+    trace = list[Recorded]()
     for _ in range(20_000):
         at += chance.expovariate(1.0)
         trace.append(Recorded(at, 1000, 1))

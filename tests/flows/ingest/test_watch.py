@@ -21,7 +21,8 @@ def _shown(text: io.StringIO, words: str) -> None:
 
 def test_each_step_is_a_line(catalog: Catalog) -> None:
     """A log file gets the steps as they begin; runs of others and of before are not shown."""
-    board, text = RunBoard(catalog.db), io.StringIO()
+    board = RunBoard(catalog.db)
+    text = io.StringIO()
     with board.start("ingest", "ada/m@main") as earlier:
         earlier.step("of an earlier run")
     with watching(board, "ada/m@main", Console(file=text)):
@@ -37,7 +38,8 @@ def test_each_step_is_a_line(catalog: Catalog) -> None:
 
 def test_a_terminal_sees_amounts_move(catalog: Catalog, tmp_path: Path) -> None:
     """Bytes are told as bytes, with how much there is of how much."""
-    board, text = RunBoard(catalog.db), io.StringIO()
+    board = RunBoard(catalog.db)
+    text = io.StringIO()
     console = Console(file=text, force_terminal=True, width=120)
     with watching(board, "ada/m@main", console), board.start("ingest", "ada/m@main") as run:
         run.step("download", 2_000_000, "bytes")

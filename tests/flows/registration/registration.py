@@ -16,17 +16,17 @@ from modelyard.registry.catalog.model import Format, ModelFacts, ModelRef, Model
 from modelyard.registry.mlflow.mirror import EXPERIMENT, mlflow_name
 from modelyard.serving.cli.catalog.card_search import find_cards
 
-REPO, COMMIT, WORD = "ada/tiny", "c" * 40, "lighthouses"
+REPO = "ada/tiny"
+COMMIT = "c" * 40
+WORD = "lighthouses"
 CARD = f"A parrot that speaks of nothing but {WORD}."
 
 
 def register(model: str, content: str = "weights") -> list[str]:
     """As the flow does it; the settings are the environment's."""
     with open_job(IngestRequest(repo=REPO, name=model), str(uuid4())) as run:
-        main, card = (
-            _stored(run.context, "model.gguf", content),
-            _stored(run.context, "README.md", CARD),
-        )
+        main = _stored(run.context, "model.gguf", content)
+        card = _stored(run.context, "README.md", CARD)
         build = BuiltModel(main, ModelFacts(Format.GGUF, "llama", "Q8_0"), main)
         snapshot = HubSnapshot(REPO, COMMIT, (), tags=("gguf",), pipeline_tag="text-generation")
         version = tasks.register(run, snapshot, build, [card], {"kl": 0.01})

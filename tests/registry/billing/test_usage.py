@@ -37,7 +37,8 @@ def test_a_row_is_kept_as_it_was(book: UsageBook) -> None:
 
 def test_what_is_booked_again_changes_nothing(book: UsageBook) -> None:
     """The first row of a request stays; the others of the batch are written all the same."""
-    first, other = row(), row()
+    first = row()
+    other = row()
     book.add([first])
     book.add([replace(first, output_tokens=999), other])
     assert ids(book) == {first.id, other.id}

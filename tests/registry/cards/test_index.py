@@ -44,7 +44,8 @@ CODER = _card(3, "someone/coder", "Completes Python and Rust code.", licence="mi
 class Topics:
     """A hand-made embedder: verse this way, programs that way."""
 
-    name, size = "topics", 2
+    name = "topics"
+    size = 2
 
     def embed(self, text: str) -> Sequence[float]:
         verse = any(word in text.lower() for word in ("play", "sonnet", "rhyme", "drama"))
@@ -150,7 +151,8 @@ def test_it_is_known_which_cards_an_embedder_has_seen(settings: RegistrySettings
     """Without a card, without a vector, or with another embedder's: all three are stale."""
     _filled(settings)
     open_index(settings, Topics()).upsert(POET, CODER)
-    index, gone = open_index(settings), str(uuid.UUID(int=99))
+    index = open_index(settings)
+    gone = str(uuid.UUID(int=99))
     ids = [DEMO.version_id, POET.version_id, CODER.version_id, gone]
     assert index.stale(ids, "topics") == {DEMO.version_id, gone}
     assert index.stale(ids, "another") == set(ids)

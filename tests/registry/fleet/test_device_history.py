@@ -40,7 +40,8 @@ def test_what_a_device_does_not_tell_stays_unknown(db: Database) -> None:
 def test_old_samples_become_minutes_and_then_leave(db: Database) -> None:
     """After a day one a minute, after a month none; thinning twice changes nothing more."""
     history = DeviceHistory(db)
-    day, month = START - 2 * 86_400, START - 40 * 86_400
+    day = START - 2 * 86_400
+    month = START - 40 * 86_400
     history.add([*series(12), *series(12, begin=day), *series(6, begin=month)])
     assert history.thin(NOON) == 10 + 6
     assert history.thin(NOON) == 0

@@ -76,7 +76,8 @@ def test_a_key_is_kept_as_its_hash_only(identity: Identity) -> None:
 def test_a_revoked_key_ends_at_once(identity: Identity) -> None:
     """By prefix or by id; the user's other keys stay."""
     identity.create_user("ada", Role.USER)
-    first, second = identity.create_key("ada", "a"), identity.create_key("ada", "b")
+    first = identity.create_key("ada", "a")
+    second = identity.create_key("ada", "b")
     identity.revoke_key(first[:11])
     with pytest.raises(NotAuthenticated):
         identity.authenticate_key(first)
@@ -138,7 +139,8 @@ def test_a_user_without_password_cannot_log_in(identity: Identity) -> None:
 def test_a_disabled_user_is_out_at_once_and_may_come_back(identity: Identity) -> None:
     """Keys, sessions and logins stop; enabled again, the key works and the old session does not."""
     identity.create_user("ada", Role.USER, PASSWORD)
-    key, token = identity.create_key("ada", "k"), identity.login("ada", PASSWORD)
+    key = identity.create_key("ada", "k")
+    token = identity.login("ada", PASSWORD)
     identity.set_disabled("ada", disabled=True)
     for attempt in (
         lambda: identity.authenticate_key(key),

@@ -68,7 +68,8 @@ def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 def _as_before() -> Generator[None]:
     """Nothing of what a process sets up stays for other tests."""
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    handlers = list(root.handlers)
+    level = root.level
     hooks = sys.excepthook, threading.excepthook
     yield
     set_up()
@@ -109,7 +110,8 @@ def test_an_exception_is_one_line_without_values(said: Said) -> None:
 @pytest.mark.parametrize("name", SECRETS)
 def test_secrets_are_hidden(said: Said, form: Any, name: str) -> None:
     """Wherever they stand: in the event, in a value, in an exception, in a library's line."""
-    text, lines = SECRETS[name], Lines(form)
+    text = SECRETS[name]
+    lines = Lines(form)
     lines.write("here", "info", f"got {text}", {"value": text, "list": [text]})
     lines.write("here", "error", "it broke", {"exc_info": RuntimeError(text)})
     lines.write("here", "error", "it broke", {"exc_info": RuntimeError(f"for {text!r}")})

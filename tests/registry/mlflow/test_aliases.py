@@ -34,8 +34,10 @@ def _register(catalog: Catalog, mlflow: MlflowRegistry, build: int) -> ModelVers
 def test_what_mlflow_missed_it_hears_later(sqlite_url: str, server: MlflowServer) -> None:
     """A promotion while it is away says so, and is told once it is back; then there is nothing."""
     db = Database.connect(sqlite_url)
-    catalog, mlflow = Catalog(db), MlflowRegistry(server.url)
-    aliases, client = MlflowAliases(db, mlflow), MlflowClient(server.url, registry_uri=server.url)
+    catalog = Catalog(db)
+    mlflow = MlflowRegistry(server.url)
+    aliases = MlflowAliases(db, mlflow)
+    client = MlflowClient(server.url, registry_uri=server.url)
 
     def there() -> dict[str, str]:
         held = client.get_registered_model(mlflow_name(MODEL)).aliases

@@ -42,7 +42,8 @@ def test_what_an_earlier_version_left_open_is_closed(tmp_path: Path) -> None:
 
 def test_no_link_is_followed(tmp_path: Path) -> None:
     """A store may be a link to a volume whose modes are its owner's to choose."""
-    elsewhere, data = tmp_path / "elsewhere", tmp_path / "data"
+    elsewhere = tmp_path / "elsewhere"
+    data = tmp_path / "data"
     for folder in (elsewhere, data, data / "store"):
         folder.mkdir()
     (elsewhere / "file").touch()
@@ -58,7 +59,8 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
 
 def test_a_log_is_continued_and_closed(tmp_path: Path) -> None:
     """A new one is 0600 under any umask; one of before becomes so."""
-    old, new = tmp_path / "old.log", tmp_path / "new.log"
+    old = tmp_path / "old.log"
+    new = tmp_path / "new.log"
     old.write_text("a")
     old.chmod(0o644)
     before = os.umask(0)

@@ -31,7 +31,8 @@ def test_a_run_shows_its_step_and_progress(board: RunBoard) -> None:
 
 def test_progress_is_written_at_most_twice_a_second(board: RunBoard) -> None:
     """A thousand reports in a moment cost no more than a write or two."""
-    writes, begun = list[str](), time.monotonic()
+    writes = list[str]()
+    begun = time.monotonic()
     with board.start("ingest", "m") as run:
         run.step("download", 1000, "bytes")
         event.listen(board.db.engine, "commit", lambda _: writes.append("x"))
@@ -61,7 +62,8 @@ def test_a_finished_run_stays_as_it_was_finished(board: RunBoard) -> None:
 def test_a_silent_run_shows_as_interrupted(db: Database) -> None:
     """A minute without a sign of life; a finished run may be as old as it likes."""
     board = RunBoard(db, beat_s=3600.0)
-    running, done = board.start("ingest", "a"), board.start("ingest", "b")
+    running = board.start("ingest", "a")
+    done = board.start("ingest", "b")
     done.finish(RunState.COMPLETED)
     with board.db.begin() as session:
         session.execute(update(RunRow).values(updated_at=utc_now() - timedelta(seconds=61)))

@@ -80,7 +80,8 @@ def _kill(child: "subprocess.Popen[str]") -> None:
 
 def test_a_killed_writer_never_leaves_a_visible_half_file(tmp_path: Path, full_length: int) -> None:
     """Kills at random moments: every visible file is what its name says, the rest is swept."""
-    draw, files = random.Random(7), list[Path]()
+    draw = random.Random(7)
+    files = list[Path]()
     for attempt in range(10 * full_length):
         child = _start(_WRITE, tmp_path, attempt * 1000)
         assert child.stdout

@@ -15,7 +15,9 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-_SET_ADDRESS, _SET_FLAGS, _SET_MASK = 0x8916, 0x8914, 0x891C
+_SET_ADDRESS = 0x8916
+_SET_FLAGS = 0x8914
+_SET_MASK = 0x891C
 _UP = 0x1
 _LISTEN = "0A"
 

@@ -31,7 +31,8 @@ async def test_a_caller_is_known_without_waiting_once_it_was_let_in(
     installation: Installation,
 ) -> None:
     """Only what was looked up is known, and nothing once it is forgotten."""
-    door, header = Authenticator(installation.identity, METRICS_TOKEN), f"Bearer {installation.ada}"
+    door = Authenticator(installation.identity, METRICS_TOKEN)
+    header = f"Bearer {installation.ada}"
     assert door.known(header) is None
     caller = await door.caller(header)
     assert door.known(header) == caller
@@ -42,10 +43,8 @@ async def test_a_caller_is_known_without_waiting_once_it_was_let_in(
 
 async def test_what_is_known_ends(installation: Installation) -> None:
     """Seconds after it was looked up, whoever shows it meanwhile."""
-    door, header = (
-        Authenticator(installation.identity, METRICS_TOKEN, remember_s=0.1),
-        f"Bearer {installation.ada}",
-    )
+    door = Authenticator(installation.identity, METRICS_TOKEN, remember_s=0.1)
+    header = f"Bearer {installation.ada}"
     await door.caller(header)
     for _ in range(20):
         door.known(header)
@@ -57,7 +56,8 @@ async def test_a_look_up_that_a_revocation_overtook_is_not_remembered(
     installation: Installation,
 ) -> None:
     """Its asker is answered; nobody after it."""
-    door, header = Authenticator(installation.identity, METRICS_TOKEN), f"Bearer {installation.ada}"
+    door = Authenticator(installation.identity, METRICS_TOKEN)
+    header = f"Bearer {installation.ada}"
     asking = asyncio.create_task(door.caller(header))
     await asyncio.sleep(0)
     door.forget()
@@ -70,10 +70,8 @@ async def test_gateways_on_one_redis_hear_of_a_revocation(
 ) -> None:
     """A key that another process revokes stops working with a beat, not when it is forgotten."""
     settings = installation.settings.model_copy(update={"redis_url": SecretStr(redis.url)})
-    door, header = (
-        Authenticator(installation.identity, METRICS_TOKEN, remember_s=600),
-        f"Bearer {installation.ada}",
-    )
+    door = Authenticator(installation.identity, METRICS_TOKEN, remember_s=600)
+    header = f"Bearer {installation.ada}"
     patient = GatewaySettings(**PATIENT)
     async with open_gate(patient, installation.database, redis.url, door.forget) as gate:
         await until(lambda: is_up(gate))

@@ -121,7 +121,8 @@ async def test_a_quota_counts_what_was_used(place: GateHarness) -> None:
 async def test_a_used_up_quota_says_when_it_ends(place: GateHarness) -> None:
     """Until its end nobody comes in; past it, or without one, the answer differs."""
     ada = place.user("ada")
-    begun, end = time.monotonic(), utc_now() + timedelta(seconds=1000)
+    begun = time.monotonic()
+    end = utc_now() + timedelta(seconds=1000)
     place.limit(ada, 1, expiration_time=end)
     async with place.gate() as gate:
         await gate.admit(ada)

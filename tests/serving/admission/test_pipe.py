@@ -117,7 +117,8 @@ def _hang_until_it_is_here(redis: RedisServer) -> None:
 @contextmanager
 def guarded(folder: Path) -> Generator[tuple[int, int]]:
     """A Redis that wants a password, on a plain port and on one with TLS."""
-    plain, encrypted = choose_port(0, ""), choose_port(0, "")
+    plain = choose_port(0, "")
+    encrypted = choose_port(0, "")
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     files = ["-keyout", str(folder / "key"), "-out", str(folder / "cert")]
     subprocess.run(

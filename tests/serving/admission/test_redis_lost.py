@@ -180,7 +180,8 @@ async def test_a_dead_gateway_s_places_are_free_again(
     async with shared.gate(max_concurrency=10) as gate:
         with Redis.from_url(redis.url) as client:
             seconds, microseconds = client.time()
-            now, dead = seconds * 1_000_000 + microseconds, [f"dead:{n}" for n in range(10)]
+            now = seconds * 1_000_000 + microseconds
+            dead = [f"dead:{n}" for n in range(10)]
             client.zadd(keys.LIVE, dict.fromkeys(dead, now + 3_600_000_000))
             assert await let_in(gate, 5) == []
             client.zadd(keys.LIVE, dict.fromkeys(dead, now + 300_000))

@@ -36,17 +36,24 @@ from tests.serving.admission.gates import HOUR_US, GateHarness, tried
 T = TypeVar("T")
 USERS = st.sampled_from(["ada", "bob"])
 GATES = 2
-RATE, LIVE, USER_LIVE, REQUESTS = 30, 9, 6, 25
+RATE = 30
+LIVE = 9
+USER_LIVE = 6
+REQUESTS = 25
 
 
 class CountsMachine(RuleBasedStateMachine):
     """One process' counts against a plain model, on a clock that the test moves."""
 
-    RATE, HOURLY, LIVE, LIFE = 5, 12, 7, 200
+    RATE = 5
+    HOURLY = 12
+    LIVE = 7
+    LIFE = 200
 
     def __init__(self) -> None:
         super().__init__()
-        self.now, self.number = 1000, 0
+        self.now = 1000
+        self.number = 0
         rates = (Rate("rpm", self.HOURLY, 1000, per_user=False),)
         rates += (Rate("user_rpm", self.RATE, 100, per_user=True),)
         self.counts = RequestCounts.of(Limits(rates, self.LIVE, 4), lambda: self.now, self.LIFE)
@@ -282,5 +289,6 @@ def test_nothing_leaks_whatever_dies(
     redis: RedisServer, sqlite_template: Path, full_length: int
 ) -> None:
     """In flight is what is live; a quota is what was used and what is live; nothing is below 0."""
-    SharedMachine.redis, SharedMachine.template = redis, sqlite_template
+    SharedMachine.redis = redis
+    SharedMachine.template = sqlite_template
     run_state_machine_as_test(SharedMachine, settings=_sized(4 * full_length, 12))

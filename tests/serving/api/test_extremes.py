@@ -82,7 +82,8 @@ async def test_no_parameter_breaks_a_route(installation: Installation) -> None:
     installation.worker()
     app = installation.app()
     user_id = installation.identity.authenticate_key(installation.ada).user_id
-    broken, count = [], 0
+    broken = []
+    count = 0
     async with running(app) as asgi:
         transport = httpx.ASGITransport(asgi, raise_app_exceptions=False)
         headers = {"Authorization": f"Bearer {installation.admin}"}

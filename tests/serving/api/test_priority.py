@@ -52,7 +52,9 @@ async def test_a_priority_above_the_user_s_limit_is_forbidden(lite: Installation
     _limit(lite, priority=2)
     with lite.engine(lite.shelf.add("talker")):
         async with lite.client(lite.ada) as client:
-            above, at, none = await _ask(client, "3"), await _ask(client, "2"), await _ask(client)
+            above = await _ask(client, "3")
+            at = await _ask(client, "2")
+            none = await _ask(client)
     assert (above.status_code, at.status_code, none.status_code) == (403, 200, 200)
     error = above.json()["error"]
     assert (error["type"], error["code"]) == ("permission_error", "forbidden")
@@ -70,7 +72,8 @@ async def test_what_is_no_priority_is_named(lite: Installation, wrong: str) -> N
 
 async def test_the_urgent_are_answered_first(lite: Installation) -> None:
     """Of those that wait for the one place, not who came first but who is most urgent."""
-    version, order = lite.shelf.add("talker"), list[str]()
+    version = lite.shelf.add("talker")
+    order = list[str]()
 
     async def ask(client: httpx.AsyncClient, priority: str) -> None:
         assert (await _ask(client, priority)).status_code == 200

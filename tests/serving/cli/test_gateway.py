@@ -39,7 +39,8 @@ def test_the_gateway_alone_is_light(tmp_path: Path) -> None:
         pass  # the first start makes the database
     with gateway_process(env, tmp_path) as gateway:
         process = psutil.Process(gateway.process.pid)
-        weight, worked = process.memory_info().rss, process.cpu_times()
+        weight = process.memory_info().rss
+        worked = process.cpu_times()
         print(f"gateway: {gateway.started_s:.2f} s, {weight / 1e6:.0f} MB")
         assert weight <= 120e6
         assert worked.user + worked.system < 15

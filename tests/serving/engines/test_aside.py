@@ -13,7 +13,9 @@ pytestmark = pytest.mark.anyio
 
 async def test_a_short_text_never_waits_for_a_long_one() -> None:
     """However many long ones there are: they are read one at a time, by one thread."""
-    aside, may, at_work = Aside(), threading.Event(), list[str]()
+    aside = Aside()
+    may = threading.Event()
+    at_work = list[str]()
 
     def long() -> str:
         at_work.append(threading.current_thread().name)
@@ -31,7 +33,9 @@ async def test_a_short_text_never_waits_for_a_long_one() -> None:
 
 async def test_a_long_text_is_not_begun_for_who_has_left() -> None:
     """Only the one that is being read is finished for nobody."""
-    aside, may, begun = Aside(), threading.Event(), list[int]()
+    aside = Aside()
+    may = threading.Event()
+    begun = list[int]()
 
     def long(number: int) -> None:
         begun.append(number)
@@ -51,7 +55,8 @@ async def test_a_long_text_is_not_begun_for_who_has_left() -> None:
 
 async def test_more_than_may_wait_are_turned_away() -> None:
     """With the error that says to come again."""
-    aside, may = Aside(), threading.Event()
+    aside = Aside()
+    may = threading.Event()
     reading = [asyncio.create_task(aside.run(LONG, may.wait)) for _ in range(MOST_WAITING)]
     await asyncio.sleep(0)
     with pytest.raises(EngineBusy):

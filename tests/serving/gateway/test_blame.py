@@ -21,7 +21,8 @@ from tests.serving.installation import ALIVE_S, NOBODY, TOKEN, Installation
 
 pytestmark = pytest.mark.anyio
 
-WAS, IS = "http://127.0.0.1:1001", "http://127.0.0.1:1002"
+WAS = "http://127.0.0.1:1001"
+IS = "http://127.0.0.1:1002"
 CRASHED = (IS, 1)
 """It is there again, and its worker counts one restart."""
 
@@ -71,7 +72,8 @@ class Bench:
             self.version, RoutedRequest(name, "ada"), "/v1/completions", b"{}"
         )
         case.digest = name.encode()
-        case.stage, case.was_tried = stage, stage in (Stage.TRIED, Stage.CLEARED)
+        case.stage = stage
+        case.was_tried = stage in (Stage.TRIED, Stage.CLEARED)
         target = Target(self.version.id, "cpu-0", WAS)
         return case, self.blame.met(case, target, age_s, began=False)
 

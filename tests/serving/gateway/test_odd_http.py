@@ -94,7 +94,8 @@ def test_each_oddity_is_answered_as_what_it_is(sqlite_url: str, tmp_path: Path) 
     with whole(sqlite_url, tmp_path) as this:
         body = json.dumps(ASK).encode()
         chunks = b"%x\r\n%b\r\n0\r\n" % (len(body), body)
-        auth, end = this.authorization.encode(), b"\r\n"
+        auth = this.authorization.encode()
+        end = b"\r\n"
         upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
         cases = {
             "a header of 20 MiB": ((this.head(), b"A: " + b"a" * (20 << 20), end + end), 431),

@@ -77,7 +77,8 @@ def served(
     (folder / "modelyard.db").write_bytes(sqlite_template.read_bytes())
     env = environment(folder) | PATIENT
     env |= {"MODELYARD_CONTEXT_LENGTH": "512", "MODELYARD_THREADS": "1"}
-    base, lora = BASE.write(folder / "base.gguf"), TinyLora(BASE)
+    base = BASE.write(folder / "base.gguf")
+    lora = TinyLora(BASE)
     with (
         open_installation(f"sqlite:///{folder / 'modelyard.db'}", folder) as installation,
         gateway_process(env, folder) as gateway,
@@ -88,7 +89,8 @@ def served(
         AdapterCatalog(installation.database).add(
             "o/m", "pirate", StoredFile("x", file.sha256, file.size)
         )
-        url, key = f"{gateway.url}/v1", installation.ada
+        url = f"{gateway.url}/v1"
+        key = installation.ada
         with openai.OpenAI(base_url=url, api_key=key, max_retries=0, timeout=240) as client:
             gateway.once_ready()
             yield ServedModel(client, base, lora.merged(folder / "merged.gguf"))

@@ -21,7 +21,8 @@ from tests.serving.processes import PATIENT, GatewayProcess, environment, gatewa
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
-GATEWAYS, DEVICES = 3, 4
+GATEWAYS = 3
+DEVICES = 4
 EACH = 16
 SLACK = 2
 WITHIN_S = 100.0
@@ -45,10 +46,8 @@ class SilentFleet:
             return (await client.post("/v1/completions", json=body)).status_code
 
     def client(self, number: int) -> httpx.AsyncClient:
-        headers, url = (
-            {"Authorization": f"Bearer {self.installation.ada}"},
-            self.gateways[number].url,
-        )
+        headers = {"Authorization": f"Bearer {self.installation.ada}"}
+        url = self.gateways[number].url
         return httpx.AsyncClient(base_url=url, headers=headers, timeout=240, trust_env=False)
 
     async def once_at_work(self, total: int) -> Counter[str]:

@@ -19,7 +19,8 @@ from tests.serving.processes import PATIENT, GatewayProcess, environment, gatewa
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
-LIMIT, GATEWAYS = 60, 3
+LIMIT = 60
+GATEWAYS = 3
 BODY = {"model": "talker", "prompt": "Say", "max_tokens": 1}
 
 

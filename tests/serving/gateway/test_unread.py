@@ -24,8 +24,10 @@ from tests.serving.readers import StreamClient
 
 pytestmark = pytest.mark.slow
 
-MANY, SLOTS = 40, 16
-WORD, WORDS = "x" * 20_000, 200
+MANY = 40
+SLOTS = 16
+WORD = "x" * 20_000
+WORDS = 200
 """Four megabytes: more than the sockets between a gateway and its client hold."""
 
 LONG: dict[str, Any] = {"model": "talker", "prompt": "Say", "max_tokens": WORDS}
@@ -46,7 +48,8 @@ class TwoModels:
         self, count: int, body: Mapping[str, Any] = LONG, path: str = "/v1/completions"
     ) -> list[StreamClient]:
         """So many of ada's requests; nothing of their answers is read."""
-        url, key = self.gateway.url, self.installation.ada
+        url = self.gateway.url
+        key = self.installation.ada
         return [StreamClient.ask(url, key, dict(body), path) for _ in range(count)]
 
     def first_word(self, model: str) -> None:
@@ -205,12 +208,14 @@ def test_a_pause_below_the_limit_loses_nothing(sqlite_url: str, tmp_path: Path) 
 
 def test_what_waits_is_bounded(sqlite_url: str, tmp_path: Path) -> None:
     """However many do not read: beyond the bound those who took nothing for longest are cut off."""
-    most, wide = 16 * 1024 * 1024, {"parallel": MANY, "options": FAST}
+    most = 16 * 1024 * 1024
+    wide = {"parallel": MANY, "options": FAST}
     told = {"unread_timeout_s": "3600", "unread_bytes": str(most)}
     with models(sqlite_url, tmp_path, slots=2 * MANY, engine=wide, **told) as on:
         on.first_word("talker")
         gateway = psutil.Process(on.gateway.process.pid)
-        before, largest = gateway.memory_info().rss, 0
+        before = gateway.memory_info().rss
+        largest = 0
         unread = on.unread(MANY)
 
         def has_ended_enough() -> bool:

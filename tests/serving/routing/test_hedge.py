@@ -22,8 +22,10 @@ from tests.serving.routing.stand_in import StandIn
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-AFTER_S, NEVER_S = 0.2, 600.0
-OWN, OTHER = "cpu-0", "cpu-1"
+AFTER_S = 0.2
+NEVER_S = 600.0
+OWN = "cpu-0"
+OTHER = "cpu-1"
 """The second has something to do already: a request goes to the first."""
 
 
@@ -263,7 +265,9 @@ async def test_hedges_are_within_the_budget(
     installation: Installation, version: ModelVersion
 ) -> None:
     """However slow a worker is, attempts are at most a fifth more than requests, and a few."""
-    slow, other, requests = StandIn(seconds=0.2), StandIn(seconds=0.2), 80
+    slow = StandIn(seconds=0.2)
+    other = StandIn(seconds=0.2)
+    requests = 80
     async with (
         stand_ins(installation, version, slow, other),
         door(installation, hedge_after_s=0.02) as gateway,

@@ -134,7 +134,8 @@ class Fellowship(RuleBasedStateMachine):
 
     def _let_the_dead_expire(self) -> None:
         """As if their leases had run out: Redis itself has to drop them."""
-        living, loads = {m.gate.name for m in self.members}, self.client.hgetall(keys.LOADS)
+        living = {m.gate.name for m in self.members}
+        loads = self.client.hgetall(keys.LOADS)
         for name, load in dict[bytes, bytes](loads).items():  # type: ignore[arg-type]
             if name.decode() not in living:
                 self.client.hset(keys.LOADS, name, b"1:" + load.partition(b":")[2])
@@ -156,7 +157,8 @@ def test_no_share_leaks_whatever_dies(
     redis: RedisServer, sqlite_template: Path, full_length: int
 ) -> None:
     """Each gateway knows what the living others have on each device, never less than none."""
-    Fellowship.redis, Fellowship.template = redis, sqlite_template
+    Fellowship.redis = redis
+    Fellowship.template = sqlite_template
     sized = settings(max_examples=5 * full_length, stateful_step_count=15)
     run_state_machine_as_test(Fellowship, settings=sized)
 
@@ -188,7 +190,8 @@ def test_a_prompt_is_sent_where_no_other_gateway_has_one(place: GateHarness) -> 
     """Its seconds count, not its being one request: long ones are avoided, short ones are not."""
     at = time.monotonic()
     with two(place, lambda: at) as (runner, first, second):
-        (long, *_), (other, *_) = [first.submit(8000) for _ in range(2)], [first.submit(4000)]
+        (long, *_) = [first.submit(8000) for _ in range(2)]
+        (other, *_) = [first.submit(4000)]
         runner.run(first.speak())
         runner.run(second.speak())
         assert {w.others for w in second.workers.values()} == {1.0}

@@ -120,7 +120,8 @@ async def test_the_worker_with_most_free_memory_is_asked(
     installation: Installation, version: ModelVersion
 ) -> None:
     """One in error is not asked however much it has."""
-    small, large = ControlStandIn(), ControlStandIn()
+    small = ControlStandIn()
+    large = ControlStandIn()
     async with small.running() as one, large.running() as two, open_router(installation) as router:
         installation.worker("cpu-0", one, memory_free=1)
         installation.worker("cpu-1", two, memory_free=2)
@@ -133,10 +134,8 @@ async def test_a_refusal_sends_the_ask_to_the_next_worker(
     installation: Installation, version: ModelVersion
 ) -> None:
     """A full or unreachable worker is passed over."""
-    full, other = (
-        ControlStandIn(refusal={"code": "device_full", "detail": "full"}),
-        ControlStandIn(),
-    )
+    full = ControlStandIn(refusal={"code": "device_full", "detail": "full"})
+    other = ControlStandIn()
     async with full.running() as one, other.running() as two, open_router(installation) as router:
         installation.worker("cpu-0", NOBODY, memory_free=3)
         installation.worker("cpu-1", one, memory_free=2)
@@ -175,7 +174,8 @@ async def test_an_engine_that_is_gone_is_left_alone_until_its_worker_knows(
     installation: Installation, version: ModelVersion
 ) -> None:
     """The worker is asked again until it names another engine than the dead one."""
-    dead, fresh = "http://127.0.0.1:1001", "http://127.0.0.1:1002"
+    dead = "http://127.0.0.1:1001"
+    fresh = "http://127.0.0.1:1002"
     worker = ControlStandIn(urls=[dead, dead, fresh], delay_s=0)
     async with worker.running() as url, open_router(installation) as router:
         installation.worker("cpu-0", url)

@@ -53,7 +53,8 @@ async def test_the_latest_of_whoever_has_most_makes_room() -> None:
 async def test_a_place_that_is_given_back_is_free() -> None:
     """Once and twice, and by one that had to make room."""
     waiting = Waiting(places=2)
-    one, two = enter(waiting, "ada"), enter(waiting, "ada")
+    one = enter(waiting, "ada")
+    two = enter(waiting, "ada")
     enter(waiting, "bob")  # in the place of two
     for pending in (two, one, one):
         waiting.leave(pending)
@@ -64,7 +65,8 @@ async def test_a_place_that_is_given_back_is_free() -> None:
 async def test_news_end_the_wait() -> None:
     """For one, for all, or when time has passed."""
     waiting = Waiting()
-    one, two = enter(waiting, "ada"), enter(waiting, "bob")
+    one = enter(waiting, "ada")
+    two = enter(waiting, "bob")
     waits = [asyncio.ensure_future(waiting.news(each, 600)) for each in (one, two)]
     await asyncio.sleep(0)
     waiting.wake(one)

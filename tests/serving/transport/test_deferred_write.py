@@ -30,8 +30,10 @@ class ClosingTransport(asyncio.Transport):
 
 async def test_all_work_of_a_turn_comes_before_its_writes() -> None:
     """They leave in the order in which they were asked for."""
-    loop, log = asyncio.get_running_loop(), list[str]()
-    one, other = ClosingTransport(log), ClosingTransport(log)
+    loop = asyncio.get_running_loop()
+    log = list[str]()
+    one = ClosingTransport(log)
+    other = ClosingTransport(log)
 
     async def work(wire: ClosingTransport, name: str) -> None:
         log.append(f"works: {name}")
@@ -45,7 +47,8 @@ async def test_all_work_of_a_turn_comes_before_its_writes() -> None:
 async def test_what_was_closed_meanwhile_gets_nothing() -> None:
     """The reader has left: nothing breaks."""
     log = list[str]()
-    wire, broken = ClosingTransport(log), list[object]()
+    wire = ClosingTransport(log)
+    broken = list[object]()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: broken.append(context))
     write_soon(loop, wire, (b"late",))

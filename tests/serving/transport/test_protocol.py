@@ -61,7 +61,8 @@ def joining(*given: Any) -> GatewayProtocol:
 def connected(app: ASGIApp, by: Kind) -> tuple[HttpToolsProtocol, RecordedTransport]:
     config = Config(app, lifespan="off", log_level="critical")
     config.load()
-    protocol, wire = by(config, ServerState(), {}), RecordedTransport()
+    protocol = by(config, ServerState(), {})
+    wire = RecordedTransport()
     protocol.connection_made(wire)
     return protocol, wire
 
@@ -130,7 +131,8 @@ async def test_an_answer_that_has_no_body_announces_none(status: int) -> None:
         await send({"type": "http.response.start", "status": status})
         await send({"type": "http.response.body"})
 
-    usual, joined = await told(app, POST, HttpToolsProtocol), await told(app, POST)
+    usual = await told(app, POST, HttpToolsProtocol)
+    joined = await told(app, POST)
     assert b"".join(joined.writes) == b"".join(usual.writes)
 
 
@@ -141,7 +143,8 @@ async def test_an_answer_of_known_length_is_not_cut_into_chunks() -> None:
         await send({**START, "headers": [(b"content-length", b"4")]})
         await send({"type": "http.response.body", "body": b"body"})
 
-    usual, joined = await told(app, POST, HttpToolsProtocol), await told(app, POST)
+    usual = await told(app, POST, HttpToolsProtocol)
+    joined = await told(app, POST)
     assert joined.writes == [b"".join(usual.writes)]
 
 

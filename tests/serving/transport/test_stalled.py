@@ -34,7 +34,8 @@ class Side(asyncio.Protocol):
 @asynccontextmanager
 async def connected() -> AsyncGenerator[tuple[Side, socket.socket]]:
     """The client's kernel keeps little for it, so that each kilobyte that it takes is seen."""
-    loop, side = asyncio.get_running_loop(), Side()
+    loop = asyncio.get_running_loop()
+    side = Side()
     server = await loop.create_server(lambda: side, "127.0.0.1", 0)
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

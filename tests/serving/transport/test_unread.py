@@ -26,7 +26,8 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return "asyncio", {"use_uvloop": request.param}
 
 
-PART, PARTS = 20_000, 250
+PART = 20_000
+PARTS = 250
 """Five megabytes: more than the sockets hold."""
 
 POST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n"
@@ -76,7 +77,8 @@ class ProtocolServer:
 
     async def settle(self) -> None:
         """Until the kernel moves nothing more to clients that do not read."""
-        before, now = -1, 0
+        before = -1
+        now = 0
         while before != now:
             await asyncio.sleep(0.05)
             connections = cast("set[ClientConnection]", self.state.connections)
@@ -93,10 +95,11 @@ class ProtocolServer:
 
 
 @asynccontextmanager
-async def served(app: Any, **bounds: float) -> AsyncGenerator[ProtocolServer]:
+async def served(app: Any, **bounds: Any) -> AsyncGenerator[ProtocolServer]:
     config = Config(app, http=GatewayProtocol, lifespan="off", log_level="critical")
     config.load()
-    unread, state = Unread(**bounds), ServerState()  # type: ignore[arg-type]
+    unread = Unread(**bounds)
+    state = ServerState()  # type: ignore[arg-type]
 
     def connect() -> GatewayProtocol:
         return GatewayProtocol(config, state, {}, connections=Connections(), unread=unread)
@@ -121,7 +124,8 @@ async def until(is_so: Callable[[], object]) -> None:
 async def rest(client: socket.socket, ends: int = 1) -> bytes:
     """All that comes until so many answers have ended, or the connection has."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MEGABYTE)
-    heard, loop = bytearray(), asyncio.get_running_loop()
+    heard = bytearray()
+    loop = asyncio.get_running_loop()
     async with asyncio.timeout(60):
         while heard.count(END, -2 * len(END)) + (ends > 1) * heard.count(END + b"HTTP") < ends:
             try:
@@ -219,7 +223,8 @@ async def test_who_holds_an_engine_back_has_less_time() -> None:
 
 async def test_where_there_is_too_much_the_longest_stalled_are_cut_off() -> None:
     """As many as it takes, the others go on."""
-    talker, most = Talker(), 4 * MEGABYTE
+    talker = Talker()
+    most = 4 * MEGABYTE
     async with served(talker, patience_s=1e6, most_bytes=most) as server:
         clients = list[socket.socket]()
         while server.unread.waiting < most:

@@ -195,7 +195,8 @@ async def test_an_engine_that_falls_silent_is_given_up() -> None:
 
 async def test_an_engine_waits_for_a_reader_that_does_not_read() -> None:
     """Memory holds a bounded part of the answer; the reader gets all of it in the end."""
-    size, piece = 64, b"x" * 1024 * 1024
+    size = 64
+    piece = b"x" * 1024 * 1024
     sent = list[int]()
 
     async def much(_server: ScriptedServer, _reader: object, writer: asyncio.StreamWriter) -> None:

@@ -82,7 +82,8 @@ async def test_a_refusal_is_a_problem_with_code_and_way_out(catalog_files: Fille
 
 async def test_what_is_kept_warm_leaves_last(catalog_files: FilledCatalog) -> None:
     """PUT /keep replaces what was said before; a wrong body is refused."""
-    one, two = catalog_files.add("a/one"), catalog_files.add("a/two")
+    one = catalog_files.add("a/one")
+    two = catalog_files.add("a/two")
     async with open_harness(catalog_files) as harness, door(harness.residency) as worker:
         for version in (one, two):
             await harness.residency.ensure(version.id)

@@ -25,10 +25,8 @@ async def test_what_cannot_be_computed_is_refused_and_the_rest_is_loaded(
 ) -> None:
     """The refusal names version, quantization, signal and the way out; no engine is started."""
     model = Tiny().write(tmp_path / "tiny.gguf")
-    bad, good = (
-        catalog_files.add_gguf("a/bad", model, "Q4_K_S"),
-        catalog_files.add_gguf("a/good", model, "F32"),
-    )
+    bad = catalog_files.add_gguf("a/bad", model, "Q4_K_S")
+    good = catalog_files.add_gguf("a/good", model, "F32")
     trial = LlamaTrial(tmp_path, on_gpu=False)
     async with open_harness(catalog_files, computable=trial) as harness:
         with pytest.raises(NotComputable, match=r"a/bad@1 .*Q4_K_S: SIGILL") as refused:

@@ -135,7 +135,8 @@ def _unanswered(
             f"llama.cpp took longer than {too_slow:.0f} s {what} and was ended.",
             fix="Try again when the machine has less to do, or with a shorter text (--eval-text).",
         )
-    ended, words = ending(child.wait()), last_words(said)
+    ended = ending(child.wait())
+    words = last_words(said)
     crashed = f"llama.cpp {ended} while {what}. Its last words: {words or 'none'}"
     return MeasureCrashed(crashed, fix=ended.fix)
 
@@ -144,7 +145,8 @@ def _measured(ask: dict[str, Any], told: Told) -> Any:
     from modelyard.serving.engines.llama_cpp.evaluation import perplexity
     from modelyard.serving.engines.llama_cpp.evaluation.smoke_test import write_some
 
-    kind, path = ask["measure"], Path(ask["path"])
+    kind = ask["measure"]
+    path = Path(ask["path"])
     if kind == "smoke":
         return write_some(path, ask["prompt"], ask["tokens"])
     way: dict[str, Any] = {"n_ctx": ask["n_ctx"], "threads": ask["threads"], "told": told}

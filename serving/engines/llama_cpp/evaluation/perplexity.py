@@ -52,7 +52,8 @@ def compare(  # noqa: PLR0913 - two models, and how to read
     second = TextModel.open(candidate, length=n_ctx, threads=threads)
     if first.vocabulary.size != second.vocabulary.size:
         raise InvalidRequest(f"{reference} and {candidate} have different vocabularies.")
-    surprises, divergence = (NegativeLogLikelihood(), NegativeLogLikelihood()), Divergence()
+    surprises = (NegativeLogLikelihood(), NegativeLogLikelihood())
+    divergence = Divergence()
     for chunk in _followed(chunks(first, text, n_ctx), told):
         start = 0
         for mine, theirs in zip(first.read(chunk), second.read(chunk), strict=True):
@@ -86,7 +87,8 @@ def chunks(model: TextModel, text: str, n_ctx: int) -> Iterator[list[int]]:
 
 def _followed(pieces: Iterator[list[int]], told: Told) -> Iterator[list[int]]:
     """The same, with word of every piece that is done."""
-    known, done = list(pieces), 0
+    known = list(pieces)
+    done = 0
     total = sum(map(len, known))
     for piece in known:
         yield piece

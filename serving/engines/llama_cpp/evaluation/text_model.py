@@ -37,7 +37,8 @@ class TextModel:
     @classmethod
     def open(cls, path: Path, *, length: int, threads: int) -> "TextModel":
         """Load for texts of up to `length` tokens; raises ModelUnloadable with the reason."""
-        begun, before = time.monotonic(), _memory()
+        begun = time.monotonic()
+        before = _memory()
         read_header(path)
         model = LlamaModel.load(str(path))
         shape = ContextShape(length, sequences=1, batch=_BLOCK, threads=threads, outputs=_BLOCK)
@@ -70,7 +71,8 @@ class TextModel:
 
     def _warm(self) -> None:
         self._decode([max(self.vocabulary.begin, 0)], 0)
-        self.seconds, self.tokens = 0.0, 0
+        self.seconds = 0.0
+        self.tokens = 0
 
 
 def _memory() -> int:

@@ -111,12 +111,14 @@ class KvCache:
         Of equals one that has it in memory already, and rather a busy one: idle ones are spared
         for it. A few tokens, as all prompts of a model have in common, are no reason to spare any.
         """
-        best, most = None, (_WORTH_SHARING, False, False)
+        best = None
+        most = (_WORTH_SHARING, False, False)
         for slot in self.slots:
             length = min(slot.common(sequence, shared=self.shared), sequence.reusable)
             found = length, slot.filled >= length, not slot.is_idle
             if found > most and length > _WORTH_SHARING:
-                best, most = slot, found
+                best = slot
+                most = found
         return best, most[0]
 
     def _free(self, donor: Slot | None, shared: int) -> list[Slot]:
@@ -134,7 +136,8 @@ class KvCache:
         """
         if self.context.shape.unified or sequence.left <= _WORTH_SHARING:
             return free[0]
-        adapter, leaving = sequence.generation.adapter, free[: behind + 1]
+        adapter = sequence.generation.adapter
+        leaving = free[: behind + 1]
         busy = {s.index for s in self.slots if not s.is_idle and s.adapter == adapter}
         best = max(
             free, key=lambda s: ((s.index - 1 in busy) + (s.index + 1 in busy), s in leaving)
@@ -146,10 +149,13 @@ class KvCache:
     def _move(self, source: Slot, target: Slot) -> None:
         """Have an idle slot hold what another one held, which is empty then."""
         self.forget(target)
-        target.tokens, target.used = source.tokens, source.used
-        target.tenant, target.adapter = source.tenant, source.adapter
+        target.tokens = source.tokens
+        target.used = source.used
+        target.tenant = source.tenant
+        target.adapter = source.adapter
         self._copy(source, target, source.filled)
-        source.tokens, source.filled = [], 0
+        source.tokens = []
+        source.filled = 0
         self.context.forget(source.index)
 
     def _worth(self, slot: Slot, donor: Slot, sequence: Sequence, shared: int) -> bool:

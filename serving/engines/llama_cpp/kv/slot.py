@@ -51,7 +51,8 @@ class Sequence:
 
     @property
     def took(self) -> GenerationTimes:
-        times, read = self.times, len(self.generation.prompt) - self.reused
+        times = self.times
+        read = len(self.generation.prompt) - self.reused
         return GenerationTimes(
             times.begun - times.asked,
             max(times.first - times.begun, 0.0),
@@ -117,19 +118,24 @@ class Slot:
         return len(self.tokens) - self.filled
 
     def occupy(self, sequence: Sequence, filled: int) -> None:
-        self.sequence, self.tokens, self.filled = sequence, sequence.tokens, filled
+        self.sequence = sequence
+        self.tokens = sequence.tokens
+        self.filled = filled
         self.tenant = sequence.generation.tenant
         self.adapter = sequence.generation.adapter
 
     def release(self, now: float) -> None:
         """Let the sequence go and keep what memory holds of it."""
         self.tokens = self.tokens[: self.filled]
-        self.sequence, self.hold, self.used = None, None, now
+        self.sequence = None
+        self.hold = None
+        self.used = now
 
 
 def common_prefix(a: list[int], b: list[int]) -> int:
     """How many first tokens two lists share (compared in halves, at C speed)."""
-    low, high = 0, min(len(a), len(b))
+    low = 0
+    high = min(len(a), len(b))
     if a[:high] == b[:high]:
         return high
     while high - low > 1:

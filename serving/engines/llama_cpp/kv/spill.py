@@ -77,11 +77,13 @@ class Spill:
 
         It has to give more than the `beyond` first tokens that are in memory already.
         """
-        best, longest = None, beyond
+        best = None
+        longest = beyond
         for spilled in self._of(sequence.generation):
             length = min(common_prefix(spilled.tokens, sequence.tokens), sequence.reusable)
             if length > longest:
-                best, longest = spilled, length
+                best = spilled
+                longest = length
         if best is None or not self.costs.worth_loading(longest - beyond, best.size):
             return None
         best.used = time.monotonic()  # not to be dropped for what makes room for it
@@ -92,15 +94,18 @@ class Spill:
         if spilled not in self.kept:
             return False
         begun = time.perf_counter()
-        path, count = _path(spilled.file), len(spilled.tokens)
+        path = _path(spilled.file)
+        count = len(spilled.tokens)
         if not spilled.is_whole or not self.context.load(slot.index, path, count):
             _log.warning("spilled_kv_lost", tokens=count, bytes=spilled.size)
             self.context.forget(slot.index)
             self._drop(spilled)
             return False
         self.costs.loaded(spilled.size, time.perf_counter() - begun)
-        slot.tokens, slot.filled = spilled.tokens, count
-        slot.tenant, slot.adapter = spilled.tenant, spilled.adapter
+        slot.tokens = spilled.tokens
+        slot.filled = count
+        slot.tenant = spilled.tenant
+        slot.adapter = spilled.adapter
         self.restored += 1
         return True
 
@@ -127,7 +132,8 @@ class Spill:
             if not self.context.save(slot.index, _path(file), tokens):
                 file.close()
                 raise OSError("llama.cpp could not write it")  # noqa: TRY301  one way to report
-            size, digest = os.fstat(file.fileno()).st_size, _digest(file)
+            size = os.fstat(file.fileno()).st_size
+            digest = _digest(file)
         except OSError as error:
             _log.warning("kv_not_spilled", tokens=len(tokens), bytes=size, reason=str(error))
             return

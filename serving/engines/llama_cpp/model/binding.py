@@ -186,13 +186,16 @@ class LlamaContext:
     def save(self, sequence: int, path: str, tokens: list[int]) -> bool:
         """Write what memory holds of a sequence, which is those tokens."""
         native = (ctypes.c_int32 * len(tokens))(*tokens)
-        file, slot = path.encode(), ctypes.c_int32(sequence)
+        file = path.encode()
+        slot = ctypes.c_int32(sequence)
         return bool(lib.llama_state_seq_save_file(self.handle, file, slot, native, len(tokens)))
 
     def load(self, sequence: int, path: str, count: int) -> bool:
         """Read a file that `save` wrote for `count` tokens; the process aborts on a damaged one."""
-        tokens, found = (ctypes.c_int32 * count)(), ctypes.c_size_t()
-        file, slot = path.encode(), ctypes.c_int32(sequence)
+        tokens = (ctypes.c_int32 * count)()
+        found = ctypes.c_size_t()
+        file = path.encode()
+        slot = ctypes.c_int32(sequence)
         read = lib.llama_state_seq_load_file(
             self.handle, file, slot, tokens, count, ctypes.pointer(found)
         )

@@ -10,7 +10,8 @@ from modelyard.serving.engines.llama_cpp.model.header import read_header
 
 SCORED_ROWS = 32
 """Prompt tokens a step can score beyond what it draws: their logits take memory all the time."""
-_F16, _F32 = 2, 4
+_F16 = 2
+_F32 = 4
 _KV_SIZES: dict[KvType, float] = {"f16": 1.0, "q8_0": 34 / 64}  # 32 numbers in 34 bytes
 _MIB = 1024 * 1024
 _PROCESS = 76 * _MIB  # interpreter, server, libraries, graphs, once it has been at work
@@ -117,7 +118,8 @@ def _is_fused(name: str, shape: tuple[int, ...], inner: int) -> bool:
 
 def _attention(header: Header, width: int) -> int:
     """Numbers a token has at once around attention: queries, keys, values, and what they give."""
-    heads, (key, value) = _heads(header), _head_widths(header)
+    heads = _heads(header)
+    (key, value) = _head_widths(header)
     kv_heads = header.number("attention.head_count_kv", heads)
     return 2 * width + heads * (key + value) + kv_heads * (key + value)
 

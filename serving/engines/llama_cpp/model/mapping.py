@@ -32,7 +32,8 @@ def let_go(path: Path) -> None:
 
 def _areas(path: Path) -> Iterator[tuple[int, int, int]]:
     """Where the file is mapped, from and to, and how many bytes of that are resident."""
-    name, area = str(path.resolve()), None
+    name = str(path.resolve())
+    area = None
     for line in _MAPS.read_text().splitlines() if _MAPS.is_file() else ():
         if head := _AREA.fullmatch(line):
             mine = head[3] == name

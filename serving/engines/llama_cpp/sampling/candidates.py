@@ -26,7 +26,8 @@ class Candidates:
 
     def fill(self, row: Logits, without: Sequence[int] = ()) -> Any:
         """Every token with its logit, some never to be chosen."""
-        self._tokens["id"], self._tokens["logit"] = self._ids, row
+        self._tokens["id"] = self._ids
+        self._tokens["logit"] = row
         for token in without:
             self._tokens["logit"][token] = -np.inf
         return self._of(len(self._tokens))
@@ -64,5 +65,7 @@ class Candidates:
     def _of(self, size: int) -> Any:
         native = self._native
         native.data = ctypes.cast(self._tokens.ctypes.data, lib.llama_token_data_p)
-        native.size, native.selected, native.sorted = size, -1, False
+        native.size = size
+        native.selected = -1
+        native.sorted = False
         return native

@@ -37,12 +37,15 @@ class GrammarSampler:
         self, grammar: Any, chain: SamplerChain | None, candidates: Candidates, visible: TokenText
     ) -> None:
         self._grammar: Any = grammar
-        self._chain, self._candidates, self._visible = chain, candidates, visible
+        self._chain = chain
+        self._candidates = candidates
+        self._visible = visible
         self._begun = b""  # of a character
 
     def sample(self, context: Any, index: int, row: Logits) -> int:
         """Draw; raises EngineFailed where no token of the model fits."""
-        token, wrong = self._freely(row), list[int]()
+        token = self._freely(row)
+        wrong = list[int]()
         while not self.take(token):
             token = self._fitting(row, wrong)
             wrong.append(token)
@@ -76,7 +79,8 @@ class GrammarSampler:
         return self._candidates.selected
 
     def _fitting(self, row: Logits, wrong: list[int]) -> int:
-        candidates, begun = self._candidates, bool(self._begun)
+        candidates = self._candidates
+        begun = bool(self._begun)
         native = candidates.fill(row)
         if begun or wrong:
             native = candidates.fill_text(row, begun=begun, without=wrong)

@@ -85,5 +85,6 @@ def _draw(sampling: Sampling) -> Iterable[Any]:
 def _bias(biases: Sequence[tuple[int, float]], words: int) -> Any:
     native = (lib.llama_logit_bias * len(biases))()
     for place, (token, bias) in zip(native, biases, strict=True):
-        place.token, place.bias = token, bias
+        place.token = token
+        place.bias = bias
     return lib.llama_sampler_init_logit_bias(words, len(biases), native)

@@ -6,7 +6,8 @@ from modelyard.serving.engines.llama_cpp.kv.slot import Slot
 from modelyard.serving.engines.llama_cpp.speculation.drafting import Drafter
 
 _WEIGHT = 0.15  # of one more guess
-_SHORTEST, _LONGEST = 16, 1024  # steps of rest between two tries
+_SHORTEST = 16
+_LONGEST = 1024  # steps of rest between two tries
 
 
 @dataclass(slots=True)
@@ -20,7 +21,10 @@ class DraftCandidate:
     _rested: int = 0
 
     def begin(self, tokens: list[int], odds: float) -> None:
-        self.tokens, self.odds, self._rest, self._rested = tokens, odds, _SHORTEST, 0
+        self.tokens = tokens
+        self.odds = odds
+        self._rest = _SHORTEST
+        self._rested = 0
 
     def expected(self, count: int) -> float:
         """Tokens that `count` guesses will give: each one needs those before it to be right."""

@@ -44,7 +44,8 @@ class ModelDrafter:
     """Guesses for the sequence in one slot; a new sequence finds nothing of the last one's."""
 
     def __init__(self, draft: DraftModel, index: int) -> None:
-        self._draft, self._index = draft, index
+        self._draft = draft
+        self._index = index
         self._tokens: list[int] = []
         self._read: list[int] = []
 
@@ -78,7 +79,8 @@ class ModelDrafter:
     def _missing(self, tokens: list[int]) -> list[int]:
         """What is still to be read, after what was guessed wrong is forgotten."""
         if tokens is not self._tokens:
-            self._tokens, self._read = tokens, []
+            self._tokens = tokens
+            self._read = []
         known = min(common_prefix(self._read, tokens), len(tokens) - 1)
         self._draft.context.trim(self._index, known)
         del self._read[known:]

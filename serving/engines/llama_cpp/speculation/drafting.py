@@ -54,7 +54,9 @@ class PromptLookup:
     def _read(self, tokens: list[int]) -> None:
         """Note each three tokens that have a successor; only those that are new."""
         if tokens is not self._tokens:
-            self._tokens, self._follows, self._seen = tokens, {}, 0
+            self._tokens = tokens
+            self._follows = {}
+            self._seen = 0
         new = tokens[self._seen : -1]
         if len(new) == _GRAM:
             self._follows[tuple(new)] = self._seen + _GRAM

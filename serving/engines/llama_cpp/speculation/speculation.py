@@ -53,7 +53,8 @@ class Speculation:
 
     def plan(self, slots: list[Slot], room: int) -> Drafts:
         """Guesses for a step that only writes, at most `room` tokens in all."""
-        self._writers, self._planned = (), NOTHING
+        self._writers = ()
+        self._planned = NOTHING
         if self._pause:
             self._pause -= 1
             return {}
@@ -83,7 +84,8 @@ class Speculation:
             self.times.saw(len(self._writers), self._planned, seconds)
 
     def _hope(self, slot: Slot) -> DraftableSlot | None:
-        sequence, guess = slot.sequence, self.guesses[slot.index]
+        sequence = slot.sequence
+        guess = self.guesses[slot.index]
         if sequence is None or sequence.is_scored or sequence.left < 2:
             return None
         if guess.tokens is not sequence.tokens:
@@ -94,7 +96,8 @@ class Speculation:
     def _drafts(self, hopes: list[DraftableSlot], room: int) -> Drafts:
         chosen, count = self._worth(hopes, room)
         if not chosen:
-            chosen, count = [hope for hope in hopes if hope.guess.is_due()][:room], 1
+            chosen = [hope for hope in hopes if hope.guess.is_due()][:room]
+            count = 1
         drafts = dict[int, list[int]]()
         for hope in chosen:
             draft = hope.guess.drafter.propose(hope.guess.tokens, count)
@@ -118,7 +121,8 @@ class Speculation:
                 tokens = writers + sum(hope.guess.expected(count) for hope in group)
                 seconds = self.times.of(writers, Extra(len(group) * count, passes))
                 if tokens / (seconds + price * count) > best:
-                    best, chosen = tokens / (seconds + price * count), (group, count)
+                    best = tokens / (seconds + price * count)
+                    chosen = (group, count)
         return chosen
 
     def _passes(self, guessed: Collection[int]) -> int:

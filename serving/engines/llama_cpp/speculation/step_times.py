@@ -43,7 +43,8 @@ class StepTimes:
             self.plain[writers] = known + _WEIGHT * (min(seconds, _OUTLIER * known) - known)
             return
         expected = self.of(writers, extra)
-        tokens, passes = extra.tokens / _TOKENS, float(extra.passes)
+        tokens = extra.tokens / _TOKENS
+        passes = float(extra.passes)
         # Normalised least mean squares: a share of the error, to each in its proportion.
         share = _RATE * (min(seconds, _OUTLIER * expected) - expected)
         share /= tokens * tokens + passes * passes
@@ -57,7 +58,8 @@ def extra_passes(writers: Sequence[int], guessed: Collection[int]) -> int:
     Memory that is split by sequence takes only neighbours together, and of each as many tokens
     as the one with the fewest has: those with more go again, neighbours together.
     """
-    found, run = 0, list[int]()
+    found = 0
+    run = list[int]()
     for index in sorted(writers):
         if run and index != run[-1] + 1:
             found += _mixed(run, guessed)

@@ -17,7 +17,8 @@ _STRIPS = lib.LLAMA_TOKEN_ATTR_LSTRIP | lib.LLAMA_TOKEN_ATTR_RSTRIP
 _SPECIAL = (
     lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED | lib.LLAMA_TOKEN_ATTR_UNKNOWN
 )
-_LONG, _MANY = 100, 20_000
+_LONG = 100
+_MANY = 20_000
 """A name of more bytes is not cut at, nor any where a model has more of them."""
 
 _Trie = dict[str, "_Trie"]
@@ -34,7 +35,8 @@ class Specials:
     @classmethod
     def of(cls, vocab: Any) -> "Specials":
         """Of llama.cpp's vocabulary at this handle."""
-        found, unsure = dict[bytes, int](), set[bytes]()
+        found = dict[bytes, int]()
+        unsure = set[bytes]()
         for token in range(lib.llama_vocab_n_tokens(vocab)):
             kind = lib.llama_vocab_get_attr(vocab, token)
             if kind & _SPECIAL:
@@ -70,10 +72,12 @@ def clear(names: Iterable[bytes]) -> Iterator[bytes]:
     """
     known = [name for name in names if name]
     everything = b"\0".join(known)
-    heads, tails = dict[bytes, int](), dict[bytes, int]()
+    heads = dict[bytes, int]()
+    tails = dict[bytes, int]()
     for name in known:
         for cut in range(1, min(len(name), _LONG)):
-            head, tail = name[:cut], name[-cut:]
+            head = name[:cut]
+            tail = name[-cut:]
             heads[head] = max(len(name), heads.get(head, 0))
             tails[tail] = max(len(name), tails.get(tail, 0))
     for name in known:

@@ -91,7 +91,8 @@ class Tokenizer:
 
     def _pieces(self, text: str, *, special: bool, bound: Bound) -> list[int]:
         """Special tokens, and those of the texts between: what repeats is read once."""
-        ids, known = list[int](), dict[str, list[int]]()
+        ids = list[int]()
+        known = dict[str, list[int]]()
         until = time.thread_time() + bound.seconds
         for piece in self.specials.cut(text) if special else (text,):
             if isinstance(piece, int):

@@ -73,7 +73,8 @@ def _computed(path: Path, tokens: list[int], gpu_layers: int) -> Numbers:
     context = LlamaContext(
         model, ContextShape(cells=CONTEXT, sequences=1, batch=64, threads=1, outputs=64)
     )
-    batch, rows = Batch(64), list[Numbers]()
+    batch = Batch(64)
+    rows = list[Numbers]()
     for start, part in ((0, tokens[:ROWS]), (ROWS, tokens[ROWS:])):
         batch.clear()
         batch.add(0, part, start, wanted=True, every=True)

@@ -14,10 +14,14 @@ import numpy.typing as npt
 Numbers = npt.NDArray[np.float32]
 Weights = dict[str, Numbers]
 
-WIDTH, INNER, VOCABULARY = 256, 256, 256
-HEADS, KV_HEADS = 4, 2
+WIDTH = 256
+INNER = 256
+VOCABULARY = 256
+HEADS = 4
+KV_HEADS = 2
 KEY = WIDTH // HEADS
-EPSILON, ROPE_BASE = 1e-5, 10_000.0
+EPSILON = 1e-5
+ROPE_BASE = 10_000.0
 CONTEXT = 128
 _MATRICES = {
     "token_embd": (VOCABULARY, WIDTH), "output": (VOCABULARY, WIDTH),
@@ -88,7 +92,8 @@ class TrialModel:
     def _attention(self, rows: Numbers) -> Numbers:
         count = len(rows)
         queries = _turned(self._heads("blk.0.attn_q", rows))
-        keys, values = _turned(self._heads("blk.0.attn_k", rows)), self._heads("blk.0.attn_v", rows)
+        keys = _turned(self._heads("blk.0.attn_k", rows))
+        values = self._heads("blk.0.attn_v", rows)
         shared = HEADS // KV_HEADS
         keys, values = np.repeat(keys, shared, axis=1), np.repeat(values, shared, axis=1)
         scores = np.einsum("ihk,jhk->hij", queries, keys) * KEY**-0.5
@@ -119,7 +124,8 @@ def _turned(heads: Numbers) -> Numbers:
     """Rotary positions, by pairs of neighbours as llama's are."""
     speeds = ROPE_BASE ** (-np.arange(0, KEY, 2) / KEY)
     angles = (np.arange(len(heads))[:, None, None] * speeds).astype(np.float32)
-    even, odd = heads[..., 0::2], heads[..., 1::2]
+    even = heads[..., 0::2]
+    odd = heads[..., 1::2]
     turned = np.empty_like(heads)
     turned[..., 0::2] = even * np.cos(angles) - odd * np.sin(angles)
     turned[..., 1::2] = even * np.sin(angles) + odd * np.cos(angles)

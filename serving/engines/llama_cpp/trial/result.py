@@ -29,7 +29,8 @@ FILE = "llama_cpp_trial.json"
 
 def remembered(*folders: Path) -> Trial | None:
     """What the first folder that knows of this library on this processor knows."""
-    here, every = _here(), [read_kept(folder / FILE) for folder in folders]
+    here = _here()
+    every = [read_kept(folder / FILE) for folder in folders]
     return next((trial_of(known) for known in every if known.get("of") == here), None)
 
 
@@ -43,7 +44,8 @@ def try_anew(folder: Path) -> Trial:
 
     A folder that cannot be written costs a trial each time.
     """
-    of, trial = _here(), try_library()
+    of = _here()
+    trial = try_library()
     with suppress(OSError):
         keep(folder / FILE, {"of": of} | asdict(trial))
     return trial

@@ -100,7 +100,8 @@ def try_library(
     surroundings = {**child_environment(), "OPENBLAS_NUM_THREADS": "1", **(environment or {})}
     if not gpu_layers:
         surroundings["CUDA_VISIBLE_DEVICES"] = ""
-    faults, library = dict[str, str](), dict[str, Any]()
+    faults = dict[str, str]()
+    library = dict[str, Any]()
     try:
         with TemporaryDirectory() as folder:
             ask = {"folder": folder, "gpu_layers": gpu_layers}
@@ -157,7 +158,8 @@ class _TrialChild:
             except BaseException:
                 child.kill()
                 raise
-            code, self.hung = child.wait(), over.is_set()
+            code = child.wait()
+            self.hung = over.is_set()
             if self.hung:
                 return faults | {self.trying: f"no end within {self.patience_s:.0f} s"}
             return faults | self._death(code, said)

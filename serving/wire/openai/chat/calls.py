@@ -31,7 +31,8 @@ def read_calls(value: object, where: str) -> tuple[Call, ...]:
 def _call(value: object, where: str) -> Call:
     call = _mapping(value)
     function = _mapping(call.get("function"))
-    known, name = call.get("id"), function.get("name")
+    known = call.get("id")
+    name = function.get("name")
     if call.get("type", "function") != "function" or not isinstance(known, str):
         raise InvalidRequest(f"'{where}' must have an id and type 'function'.", param=where)
     if not isinstance(name, str):

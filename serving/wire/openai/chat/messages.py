@@ -84,7 +84,8 @@ def _content(value: object, where: str) -> str:
 
 def _part(value: object, where: str) -> str:
     part = _object(value, where, "an object with type and text")
-    kind, text = part.get("type"), part.get("text")
+    kind = part.get("type")
+    text = part.get("text")
     if kind != "text":
         raise UnsupportedParameter(
             f"'{where}.type' {str(kind)[:80]!r} is not supported: only text can be read.",

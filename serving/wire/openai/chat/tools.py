@@ -56,7 +56,8 @@ def _tool(value: object, where: str) -> Tool:
     place = f"{where}.function"
     function = _mapping(tool.get("function"), place)
     _refuse_others(function, place)
-    name, about = function.get("name"), function.get("description")
+    name = function.get("name")
+    about = function.get("description")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidRequest(
             f"'{place}.name' must have 1 to 64 letters, digits, '_', '.' or '-'.",

@@ -42,7 +42,8 @@ def test_the_asked_type_is_made(maker: Quantizer, store: Store, tiny: Path, to: 
 
 def test_the_same_is_made_once(maker: Quantizer, store: Store, tiny: Path) -> None:
     """The second time nothing runs: progress is told the first time only."""
-    source, told = stored(store, tiny), Told()
+    source = stored(store, tiny)
+    told = Told()
     first = maker.quantize(source, "F16", "Q8_0", lambda done, total: told.append((done, total)))
     assert told[-1][0] == told[-1][1]
     told.clear()

@@ -28,7 +28,8 @@ def given_up(tmp_path: Path, catalog: Catalog, store: Store) -> GivenUp:
 def _begin(given_up: GivenUp, model: str) -> ModelVersion:
     """As far as a registration comes whose last write fails."""
     kept = given_up.store.put([b"weights"])
-    files, facts = [StoredFile("m.gguf", kept.sha256, kept.size)], ModelFacts(Format.GGUF, "llama")
+    files = [StoredFile("m.gguf", kept.sha256, kept.size)]
+    facts = ModelFacts(Format.GGUF, "llama")
     begun = given_up.catalog.register(model, model, COMMIT, facts, files, {}, pending=True)
     given_up.store.pin(kept.sha256, f"version:{begun.id}")
     embed(open_index(given_up.settings), given_up.store, begun, HubSnapshot(model, COMMIT, ()))

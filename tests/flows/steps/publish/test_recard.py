@@ -90,7 +90,8 @@ def test_cards_are_found_by_meaning_once_there_is_an_embedder(
     queries = {"rhymes": "ada/bard", "software": "ada/helper", "ocean": "ada/keeper"}
     assert recarder.renew(lambda *_: None) == ""
     assert all(found_by_meaning(recarder, query) == [] for query in queries)
-    version, heard = encoder("ada/encoder", 0), list[tuple[int, int]]()
+    version = encoder("ada/encoder", 0)
+    heard = list[tuple[int, int]]()
     assert recarder.renew(lambda done, total: heard.append((done, total))) == ""
     assert heard == [(4, 4)]
     assert makers(recarder) == [version.id] * 4
@@ -108,7 +109,8 @@ def test_a_run_that_is_stopped_is_continued(
     recarder: Recarder, encoder: Callable[[str, int], ModelVersion]
 ) -> None:
     """What was embedded is not embedded again."""
-    version, heard = encoder("ada/encoder", 0), list[int]()
+    version = encoder("ada/encoder", 0)
+    heard = list[int]()
 
     def stop(done: int, total: int) -> None:
         if done == 2:
@@ -126,7 +128,8 @@ def test_another_embedder_embeds_all_anew(
     recarder: Recarder, encoder: Callable[[str, int], ModelVersion]
 ) -> None:
     """A promoted version, or another model that the setting names; empty wants none."""
-    first, second = encoder("ada/encoder", 0), encoder("ada/other", 1)
+    first = encoder("ada/encoder", 0)
+    second = encoder("ada/other", 1)
     recarder.renew(lambda *_: None)
     assert set(makers(recarder)) == {first.id}
     named = recarder.settings.model_copy(update={"card_embedder": "ada/other"})

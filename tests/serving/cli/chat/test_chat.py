@@ -116,7 +116,8 @@ def _until_it_reads(process: subprocess.Popen[bytes]) -> None:
 
 
 def _until(terminal: int, words: bytes, within_s: float = 60.0) -> bytes:
-    seen, deadline = b"", time.monotonic() + within_s
+    seen = b""
+    deadline = time.monotonic() + within_s
     while words not in seen:
         assert time.monotonic() < deadline, seen
         seen += os.read(terminal, 4096)

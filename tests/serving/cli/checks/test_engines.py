@@ -20,7 +20,8 @@ from modelyard.serving.engines.llama_cpp.trial.summary import uses
 from modelyard.serving.engines.llama_cpp.trial.trial import Trial
 from tests.models.broken_llama import KERNELS, broken_llama
 
-CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+CPU = "CPUExecutionProvider"
 
 
 @dataclass

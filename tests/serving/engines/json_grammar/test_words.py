@@ -17,7 +17,8 @@ def _as_regex(gbnf: str) -> re.Pattern[str]:
 @given(a=NEAR, b=NEAR, some=st.lists(NEAR, max_size=50))
 def test_exactly_the_numbers_between(a: int, b: int, some: list[int]) -> None:
     """Every number within is written one way, none outside is."""
-    least, most = min(a, b), max(a, b)
+    least = min(a, b)
+    most = max(a, b)
     pattern = _as_regex(whole_numbers(least, most))
     for number in {*some, least - 1, least, most, most + 1, 0, 9, 10, -10, 99, 100, 1000}:
         assert bool(pattern.fullmatch(str(number))) == (least <= number <= most)

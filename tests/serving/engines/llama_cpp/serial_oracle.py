@@ -103,7 +103,9 @@ class Oracle:
     def __init__(
         self, answers: list[tuple[tuple[int, ...], list[int]]], wrong: float, seed: int = 0
     ) -> None:
-        self._answers, self._wrong, self._draw = answers, wrong, random.Random(seed)
+        self._answers = answers
+        self._wrong = wrong
+        self._draw = random.Random(seed)
 
     def reach(self, tokens: list[int]) -> int:
         return MOST

@@ -50,7 +50,8 @@ def test_short_texts_of_a_length_go_together_and_long_ones_alone() -> None:
 async def test_a_large_request_does_not_hold_up_a_small_one() -> None:
     """The second asker's first text is the next to run, not the thousandth."""
     backlog = Backlog(BatchingPolicy(0, 256), 1)
-    large, small = EncodeRequest([text(5)] * 1000), EncodeRequest([text(5)] * 2)
+    large = EncodeRequest([text(5)] * 1000)
+    small = EncodeRequest([text(5)] * 2)
     backlog.add(large)
     for _ in range(3):
         backlog.take()
@@ -63,7 +64,8 @@ async def test_a_large_request_does_not_hold_up_a_small_one() -> None:
 async def test_what_is_dropped_never_runs() -> None:
     """A client that left takes its texts out of the line."""
     backlog = Backlog(BatchingPolicy(0, 256), 1)
-    gone, stays = EncodeRequest([text(5)] * 3), EncodeRequest([text(5)])
+    gone = EncodeRequest([text(5)] * 3)
+    stays = EncodeRequest([text(5)])
     backlog.add(gone)
     backlog.add(stays)
     backlog.drop(gone)
@@ -74,7 +76,8 @@ async def test_what_is_dropped_never_runs() -> None:
 async def test_waiting_fills_a_batch_and_ends_by_itself() -> None:
     """On a GPU the first text waits a moment for others, and no longer."""
     backlog = Backlog(BatchingPolicy(1000, 16_384, wait_s=3), 1)
-    first, second = EncodeRequest([text(5)]), EncodeRequest([text(6)])
+    first = EncodeRequest([text(5)])
+    second = EncodeRequest([text(6)])
     backlog.add(first)
     threading.Timer(0.01, backlog.add, [second]).start()
     jobs = await asyncio.to_thread(backlog.take)
@@ -91,7 +94,8 @@ async def test_one_bad_text_fails_alone() -> None:
 
     backlog = Backlog(BatchingPolicy(1000, 16_384, wait_s=0.05), 1)
     lanes = Lanes(run, backlog)  # type: ignore[arg-type]
-    good, bad = EncodeRequest([text(4), text(5)]), EncodeRequest([text(4, mark=1)])
+    good = EncodeRequest([text(4), text(5)])
+    bad = EncodeRequest([text(4, mark=1)])
     backlog.add(good)
     backlog.add(bad)
     assert await good.whole == [4, 5]

@@ -53,7 +53,8 @@ def expected_spans(text: str) -> list[tuple[str, str]]:
     """The words here are letters alone: each is a word to the tokenizer as well."""
     logits = reference(MARKING).marked(*tokens(text))
     spans: list[list[str]] = []
-    at, before = 1, "O"
+    at = 1
+    before = "O"
     for word in text.split():
         label = MARKING.labels[int(logits[at].argmax())]
         at += len(tokens(word)[0]) - 2

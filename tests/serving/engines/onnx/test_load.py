@@ -44,7 +44,8 @@ def test_pooling_is_what_the_files_say(tmp_path: Path, mode: str, row: int) -> N
 
 def test_a_folder_of_its_own_for_the_model_is_fine(tmp_path: Path) -> None:
     """Repositories keep model.onnx, with weights beside it, one folder below the tokenizer."""
-    path, below = Bert().write(tmp_path, external=True), tmp_path / "onnx"
+    path = Bert().write(tmp_path, external=True)
+    below = tmp_path / "onnx"
     below.mkdir()
     for file in (path, path.with_name("model.onnx.data")):
         file.rename(below / file.name)
@@ -56,7 +57,8 @@ def test_a_folder_of_its_own_for_the_model_is_fine(tmp_path: Path) -> None:
 def test_a_matryoshka_models_vectors_can_be_cut(tmp_path: Path) -> None:
     """Shorter vectors are of length one again."""
     path = Bert(config={"matryoshka_dimensions": [8, 16]}).write(tmp_path)
-    whole, cut = vector(path, "def"), vector(path, "def", dimensions=8)
+    whole = vector(path, "def")
+    cut = vector(path, "def", dimensions=8)
     assert np.abs(unit(whole[:8]) - cut).max() <= 1e-6
 
 
@@ -108,7 +110,8 @@ def test_memory_is_predicted_within_the_bar(tmp_path: Path, shape: Bert) -> None
     given = config(format="onnx", path=str(shape.write(tmp_path)), threads=2, context_length=0)
     predicted = estimate(EngineConfig(**given)).total
     with engine_process(**given) as engine:
-        body, taken = {"input": ["def " * shape.positions] * 8, "truncate": True}, 0
+        body = {"input": ["def " * shape.positions] * 8, "truncate": True}
+        taken = 0
         for _ in range(5):  # on a busy machine one lane may read all texts of a request
             with engine.http() as http:
                 http.post("/v1/embeddings", json=body).raise_for_status()

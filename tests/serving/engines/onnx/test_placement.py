@@ -11,7 +11,8 @@ from modelyard.serving.engines.onnx.placement import Provider, ProviderChoice, o
 from modelyard.serving.errors import ModelUnloadable
 from tests.serving.engines.processes import config, refusal
 
-CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
 
 
@@ -28,7 +29,8 @@ class FallbackRuntime:
             self.entries[name] = value
 
     def __init__(self, claims: list[str], gives: list[str]) -> None:
-        self.claims, self.gives = claims, gives
+        self.claims = claims
+        self.gives = gives
         self.asked: dict[str, Any] = {}
 
     def get_available_providers(self) -> list[str]:
@@ -62,7 +64,8 @@ def test_a_provider_that_is_not_built_in_is_an_error() -> None:
 
 def test_a_gpu_session_forbids_the_processor_unless_told() -> None:
     """Single operators on the processor are allowed by option only, and there is no fallback."""
-    strict, loose = FallbackRuntime([CUDA, CPU], [CUDA]), FallbackRuntime([CUDA, CPU], [CUDA])
+    strict = FallbackRuntime([CUDA, CPU], [CUDA])
+    loose = FallbackRuntime([CUDA, CPU], [CUDA])
     open_session(strict, Path("m.onnx"), placed(provider="cuda"), {})
     open_session(loose, Path("m.onnx"), placed(provider="cuda", cpu_nodes=True), {})
     assert strict.asked["entries"]["session.disable_cpu_ep_fallback"] == "1"
@@ -73,7 +76,8 @@ def test_a_gpu_session_forbids_the_processor_unless_told() -> None:
 
 def test_tensorrt_keeps_what_it_builds(tmp_path: Path) -> None:
     """The cache's folder is made, and told to the provider with the shapes to build for."""
-    runtime, cache = FallbackRuntime([TENSORRT, CUDA, CPU], [TENSORRT, CUDA]), tmp_path / "cache"
+    runtime = FallbackRuntime([TENSORRT, CUDA, CPU], [TENSORRT, CUDA])
+    cache = tmp_path / "cache"
     placement = placed(provider="tensorrt", engine_cache=str(cache))
     open_session(runtime, Path("m.onnx"), placement, {"trt_profile_min_shapes": "x:1x1"})
     name, settings = runtime.asked["providers"][0]

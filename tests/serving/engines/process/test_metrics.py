@@ -44,7 +44,8 @@ def test_the_measures_count_what_happened(engine: StartedEngine) -> None:
     grown = {name: value - before.get(name, 0) for name, value in after.items()}
     assert usage[1] is not None
     assert usage[1].prompt_tokens_details is not None
-    length, cached = usage[1].prompt_tokens, usage[1].prompt_tokens_details.cached_tokens
+    length = usage[1].prompt_tokens
+    cached = usage[1].prompt_tokens_details.cached_tokens
     assert cached == length - 1
     assert grown[f"{E}tokens_total{{generated}}"] == 18
     assert grown[f"{E}tokens_total{{cached}}"] == cached
@@ -86,12 +87,14 @@ def _timings(answer: Any) -> dict[str, float]:
 
 def test_a_request_may_ask_what_it_took(engine: StartedEngine) -> None:
     """`timings: true`: the block stands in the whole answer, and on a stream's last chunk."""
-    client, extra = engine.client(), {"timings": True}
+    client = engine.client()
+    extra = {"timings": True}
     asked: dict[str, Any] = {"model": "m", "prompt": "for i in range(9): " * 6, "temperature": 0}
     whole = client.completions.create(**asked, max_tokens=7, extra_body=extra)
     stream = list(client.completions.create(**asked, max_tokens=7, extra_body=extra, stream=True))
     assert whole.usage is not None
-    first, again = _timings(whole), _timings(stream[-1])
+    first = _timings(whole)
+    again = _timings(stream[-1])
     length = whole.usage.prompt_tokens
     assert first["prompt_n"] + first["cached_n"] == length
     assert first["cached_n"] <= 1  # the beginning that all prompts share

@@ -11,7 +11,8 @@ from tests.models.tiny import Tiny
 from tests.serving.engines.processes import TOKEN, StartedEngine, engine_process
 from tests.serving.readers import StreamClient
 
-WORD, WORDS = "x" * 20_000, 400
+WORD = "x" * 20_000
+WORDS = 400
 CHAT = "/v1/chat/completions"
 TOKENS = 1400
 

@@ -26,7 +26,8 @@ CALL = f'{{"name": "weather", "arguments": {ARGUMENTS}}}'
 def _read(form: CallForm, text: str, size: int, *, once: bool = False) -> tuple[str, list[Any]]:
     """The text and the calls, read in pieces of so many characters."""
     reader = CallReader(CallPlan(form, NAMES, once))
-    shown, parts = "", list[Any]()
+    shown = ""
+    parts = list[Any]()
     for start in range(0, len(text), size):
         heard = reader.push(text[start : start + size])
         shown, parts = shown + heard.text, parts + heard.calls

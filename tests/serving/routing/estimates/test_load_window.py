@@ -6,7 +6,8 @@ from modelyard.serving.routing.estimates.load_window import HALF_LIFE_S, LoadWin
 
 
 def _steady(each_s: float, prefill_s: float, whole_s: float, until: float) -> LoadWindow:
-    recent, now = LoadWindow(), 1000.0
+    recent = LoadWindow()
+    now = 1000.0
     while now < 1000.0 + until:
         recent.add(prefill_s, whole_s, now)
         now += each_s
@@ -28,7 +29,8 @@ def test_more_than_a_worker_can_do_stays_finite() -> None:
 
 def test_without_sends_nobody_follows_any_more() -> None:
     recent = _steady(1.0, 0.25, 0.5, 600.0)
-    before, use = recent.followers, recent.use(1600.0)
+    before = recent.followers
+    use = recent.use(1600.0)
     for second in range(round(10 * HALF_LIFE_S)):
         recent.passed(1600.0 + second)
     assert recent.followers < before / 500

@@ -41,7 +41,8 @@ def test_never_more_than_half_of_the_fleet_is_out() -> None:
 
 def test_retries_stay_a_fifth_of_the_traffic_over_a_floor() -> None:
     """Half of all tries failing does not double the load."""
-    budget, retried = RetryBudget(), 0
+    budget = RetryBudget()
+    retried = 0
     for _ in range(1000):
         budget.asked()
         retried += budget.spend()
@@ -51,7 +52,9 @@ def test_retries_stay_a_fifth_of_the_traffic_over_a_floor() -> None:
 
 def test_an_engine_that_ends_again_and_again_is_out_though_it_answers_in_between() -> None:
     """A worker that flaps: three ends within a minute, and then for longer each time."""
-    ejection, now, lasted = Ejection(), 0.0, list[float]()
+    ejection = Ejection()
+    now = 0.0
+    lasted = list[float]()
     for _ in range(12):
         ejection.fell("a", FLEET, now)
         ejection.fell("a", FLEET, now + 0.1)

@@ -78,8 +78,10 @@ async def open_warmth(installation: Installation) -> AsyncGenerator[Prewarmer]:
 
 async def test_a_promotion_loads_the_new_and_keeps_the_old(installation: Installation) -> None:
     """The old one is kept for a while and no longer; a worker that is away holds nothing up."""
-    old, other = installation.shelf.add("talker"), installation.shelf.add("other")
-    tried, new = later(installation, 1), later(installation, 2)
+    old = installation.shelf.add("talker")
+    other = installation.shelf.add("other")
+    tried = later(installation, 1)
+    new = later(installation, 2)
     worker = Listener()
     async with worker.running() as url, open_warmth(installation) as prewarmer:
         installation.worker("a-gone", NOBODY, memory_free=1)
@@ -104,7 +106,8 @@ async def test_a_promotion_loads_the_new_and_keeps_the_old(installation: Install
 
 async def test_what_is_being_prepared_leaves_last(installation: Installation) -> None:
     """As the champion does; once it is given up, it is as any other."""
-    old, new = installation.shelf.add("talker"), later(installation, 1)
+    old = installation.shelf.add("talker")
+    new = later(installation, 1)
     worker = Listener()
     async with worker.running() as url, open_warmth(installation) as prewarmer:
         installation.worker("cpu-0", url)
@@ -119,7 +122,8 @@ async def test_what_is_being_prepared_leaves_last(installation: Installation) ->
 
 async def test_every_gateway_keeps_the_same_way_back(installation: Installation) -> None:
     """One that starts after the promotion says what the others say, by the tables alone."""
-    old, new = installation.shelf.add("talker"), later(installation, 1)
+    old = installation.shelf.add("talker")
+    new = later(installation, 1)
     worker = Listener()
     async with worker.running() as url, open_warmth(installation) as first:
         installation.worker("cpu-0", url)

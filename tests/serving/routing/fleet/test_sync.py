@@ -49,7 +49,8 @@ def fleet_sync() -> FleetSync:
 
 def test_devices_that_come_and_go_for_months_leave_nothing() -> None:
     """Workers, refusals and ejections are as many as the fleet that is there, not that ever was."""
-    seen, now = fleet_sync(), 0.0
+    seen = fleet_sync()
+    now = 0.0
     cluster = seen.core.cluster
     for generation in range(50):
         names = [f"{generation}-{number}" for number in range(4)]
@@ -87,7 +88,8 @@ def test_a_device_with_work_on_it_keeps_its_place() -> None:
 def test_versions_that_nobody_asks_for_are_forgotten() -> None:
     """Of thousands that were asked for once those stay that are there or still wanted."""
     seen = fleet_sync()
-    core, now = seen.core, 0.0
+    core = seen.core
+    now = 0.0
     seen.update(look(worker("one", memory_total=10, memory_free=9)), now)
     for number in range(3 * MOST_VERSIONS):
         core.cluster.needs[f"v{number}"] = 100.0
@@ -121,7 +123,8 @@ def test_the_dead_are_not_believed_until_their_worker_speaks_again() -> None:
 def test_what_is_held_for_a_worker_in_error_goes_elsewhere() -> None:
     """Only what it has begun stays with it."""
     seen = fleet_sync()
-    one, two = worker("one", slots=1), worker("two", slots=1)
+    one = worker("one", slots=1)
+    two = worker("two", slots=1)
     seen.update(look(one, two), 0.0)
     pending_requests = [seen.core.submit(RoutedRequest("r", "ada"), "a", 0.0) for _ in range(6)]
     held = seen.core.cluster.workers[0].held

@@ -58,7 +58,9 @@ def test_no_reservation_leaks_and_none_is_negative(
     steps: list[tuple[str, int]], workers: int
 ) -> None:
     """Whatever dies when: at the end of all requests every count is zero again."""
-    core, open_tickets, now = dispatcher(workers, slots=3), list[PendingRequest](), 0.0
+    core = dispatcher(workers, slots=3)
+    open_tickets = list[PendingRequest]()
+    now = 0.0
     for step, number in steps:
         now += (number % 100) / 50
         _take(core, open_tickets, step, number, now)
@@ -81,8 +83,10 @@ def test_every_decision_is_told_once_as_it_is_made(
     steps: list[tuple[str, int]], workers: int
 ) -> None:
     """Whichever change it comes from: what was sent or is being loaded is known outside."""
-    core, now = dispatcher(workers, slots=3, decided=(decided := Decided())), 0.0
-    open_requests, seen = list[PendingRequest](), dict[int, PendingRequest]()
+    core = dispatcher(workers, slots=3, decided=(decided := Decided()))
+    now = 0.0
+    open_requests = list[PendingRequest]()
+    seen = dict[int, PendingRequest]()
     for step, number in steps:
         now += (number % 100) / 50
         _take(core, open_requests, step, number, now)
@@ -175,8 +179,10 @@ def test_the_urgent_go_first() -> None:
 
 def test_who_asks_for_more_may_wait_longer_than_in_proportion() -> None:
     """The longer the line, the more a short request overtakes; on a free worker hardly any."""
-    long_s, short_s = 2.0, 0.1
-    free, busy = WorkerState(0, "a", "card", 1, 1.0), WorkerState(1, "b", "card", 1, 1.0)
+    long_s = 2.0
+    short_s = 0.1
+    free = WorkerState(0, "a", "card", 1, 1.0)
+    busy = WorkerState(1, "b", "card", 1, 1.0)
     for worker, waited in ((free, 0.0), (busy, 10.0)):
         replica = Replica(worker, "a", 1.0, TokenLatency(LinearFit(1e-3), LinearFit(1e-2)))
         replica.learned()
@@ -285,7 +291,8 @@ def test_a_prompt_behind_which_many_will_wait_goes_where_few_come() -> None:
 
 def test_a_slow_device_is_learned_and_gets_less() -> None:
     """Nobody says which of two like cards is throttled: its answers do."""
-    core, now = warm(dispatcher(2, slots=8)), 0.0
+    core = warm(dispatcher(2, slots=8))
+    now = 0.0
     counts = [0, 0]
     for number in range(200):
         pending = core.submit(work(1000), "a", now)

@@ -68,7 +68,8 @@ def fleet(drawn: list[DrawnWorker]) -> Dispatcher:
                 work = RoutedRequest("q", user, prompt_tokens=tokens, prefix=(1, number))
                 core.users.asked(work, NOW)
                 core.also(PendingRequest(work, "a", NOW), replica, 0, NOW)
-            replica.state, replica.ready_at = found.state, NOW + number
+            replica.state = found.state
+            replica.ready_at = NOW + number
         worker.others_have(found.others, float(found.others))
         worker.is_fit = found.is_fit
     return core
@@ -88,14 +89,16 @@ def test_the_terms_that_are_told_add_up_to_the_cost_that_decides(
     core = fleet(drawn)
     cluster = core.cluster
     told = explain(cluster, core.users, asked, "a", NOW)
-    pending, shut = PendingRequest(asked, "a", NOW), core.users.shut(asked, NOW)
+    pending = PendingRequest(asked, "a", NOW)
+    shut = core.users.shut(asked, NOW)
     costs = dict[str, float]()
     for one in [one for one in told.candidates if one.feasible]:
         assert total_s(told, one) == pytest.approx(one.cost_s)
         worker = next(w for w in cluster.workers if w.device_id == one.device_id)
         there = worker.replicas.get("a")
         if there is None:
-            loading, ready_at = ReplicaState.LOADING, NOW + cluster.load_s("a")
+            loading = ReplicaState.LOADING
+            ready_at = NOW + cluster.load_s("a")
             there = cluster.add_replica(worker, "a", NOW, state=loading, ready_at=ready_at)
             assert one.load_s == pytest.approx(cluster.load_s("a"))
         else:

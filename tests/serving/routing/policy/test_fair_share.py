@@ -74,7 +74,8 @@ def test_where_an_engine_batches_all_places_of_the_device_are_its() -> None:
 @pytest.mark.parametrize("slots", [1, 2, 3])
 def test_who_has_had_least_begins_next(slots: int) -> None:
     """However many were there before, and though there are more users than places."""
-    core, begun = fleet(slots=slots, decided=(decided := Decided())), list[str]()
+    core = fleet(slots=slots, decided=(decided := Decided()))
+    begun = list[str]()
     at_work = [ask(core, "zoe") for _ in range(slots)]
     for number in range(60):
         ask(core, "ada" if number < 40 else "bob")
@@ -94,7 +95,8 @@ def test_an_urgent_one_may_have_more_at_work() -> None:
     """What a user has at work is weighed with the priority of what it waits for."""
     core = fleet(slots=4)
     first = [ask(core, "ada") for _ in range(3)] + [ask(core, "bob")]
-    urgent, usual = ask(core, "ada", 1.0, priority=5), ask(core, "bob", 1.0, priority=1)
+    urgent = ask(core, "ada", 1.0, priority=5)
+    usual = ask(core, "bob", 1.0, priority=1)
     core.finished(first[0], 2.0)
     assert (urgent.is_sent, usual.is_sent) == (True, False)
 

@@ -6,7 +6,8 @@ from modelyard.serving.routing.policy.fleet_state import PendingRequest, Replica
 from modelyard.serving.routing.policy.request import RoutedRequest
 from tests.serving.routing.decided import Decided
 
-LOAD_S, ANSWER_S = 5.0, 1.0
+LOAD_S = 5.0
+ANSWER_S = 1.0
 
 
 def dispatcher(workers: int, decided: Decided, *, memory: float = 25.0) -> Dispatcher:
@@ -22,8 +23,12 @@ def played(
     core: Dispatcher, decided: Decided, asked: dict[str, float], until: float
 ) -> tuple[list[PendingRequest], int]:
     """Each version asked for every so many seconds; answers and loads take their time."""
-    step, now, pending_requests, loads = 0.25, 0.0, list[PendingRequest](), 0
-    ends, ready = dict[int, tuple[float, PendingRequest]](), list[tuple[float, Replica]]()
+    step = 0.25
+    now = 0.0
+    pending_requests = list[PendingRequest]()
+    loads = 0
+    ends = dict[int, tuple[float, PendingRequest]]()
+    ready = list[tuple[float, Replica]]()
     while now < until:
         for version, every in asked.items():
             if now % every < step:

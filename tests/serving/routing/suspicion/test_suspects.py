@@ -88,7 +88,8 @@ def test_a_suspicion_ends_as_the_like_of_it_is_cleared(version: ModelVersion) ->
     """How long an engine had it is remembered: for so long it has to be alone."""
     suspects = Suspects()
     broken = case(suspects, version)
-    broken.age_s, broken.began = 2.5, True
+    broken.age_s = 2.5
+    broken.began = True
     suspects.watch(broken, 0.0)
     known = suspects.recall(case(suspects, version, stream=True).digest, 1.0)
     assert known is not None

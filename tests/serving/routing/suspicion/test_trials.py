@@ -48,7 +48,9 @@ class Court:
     def suspect(self, name: str, age_s: float = 0.0, *, began: bool = False) -> tuple[Case, Place]:
         body = f'{{"prompt": "{name}"}}'.encode()
         case = self.suspects.case(self.version, RoutedRequest(name, "ada"), "/v1/completions", body)
-        case.stage, case.age_s, case.began = Stage.WAITING, age_s, began
+        case.stage = Stage.WAITING
+        case.age_s = age_s
+        case.began = began
         self.suspects.watch(case, time.monotonic())
         return case, self.trials.ask(case)
 
@@ -126,7 +128,8 @@ async def test_the_youngest_is_the_first_and_never_two_at_a_time(court: Court) -
 
 async def test_one_that_is_cleared_waits_with_its_answer_for_the_next(court: Court) -> None:
     """So that nobody's stream breaks: its client has nothing yet, and it can be asked again."""
-    (first, one), (second, two) = court.suspect("a", 1.0), court.suspect("b", 2.0)
+    (first, one) = court.suspect("a", 1.0)
+    (second, two) = court.suspect("b", 2.0)
     answered = await given(one)
     court.core.first_token(answered, time.monotonic())
     pending = await given(two)
@@ -175,7 +178,8 @@ async def test_a_busy_engine_is_kept_at_last_and_finishes_what_it_has(court: Cou
 async def test_what_is_withheld_goes_out_while_nobody_is_tried_beside_it(court: Court) -> None:
     """A client waits so long for others' trials and no longer; the next waits until it is over."""
     court.trials.withheld_s = 0.0
-    (first, one), (_, two) = court.suspect("a", 1.0), court.suspect("b", 2.0)
+    (first, one) = court.suspect("a", 1.0)
+    (_, two) = court.suspect("b", 2.0)
     answered = await given(one)
     court.core.first_token(answered, time.monotonic())
     await until(lambda: first.may_go_on)
@@ -188,7 +192,8 @@ async def test_what_is_withheld_goes_out_while_nobody_is_tried_beside_it(court: 
 
 async def test_nothing_withheld_goes_out_beside_one_that_is_tried(court: Court) -> None:
     """However long it has waited: the one beside it may end the engine yet."""
-    (first, one), (_, two) = court.suspect("a", 1.0), court.suspect("b", 2.0)
+    (first, one) = court.suspect("a", 1.0)
+    (_, two) = court.suspect("b", 2.0)
     answered = await given(one)
     court.core.first_token(answered, time.monotonic())
     tried = await given(two)
@@ -216,13 +221,15 @@ async def test_a_stream_that_had_begun_is_alone_for_its_time(court: Court) -> No
 
 async def test_what_is_found_out_or_cleared_is_so_for_all_like_it(court: Court) -> None:
     """The like of one that is refused is refused, and of one that is cleared need not be alone."""
-    (case, place), (_, like) = court.suspect("a"), court.suspect("a")
+    (case, place) = court.suspect("a")
+    (_, like) = court.suspect("a")
     pending = await given(place)
     court.suspects.refuse(case, time.monotonic())
     with pytest.raises(RequestEndsEngines):
         await like
     court.end(pending)
-    (_, place), (_, like) = court.suspect("b"), court.suspect("b")
+    (_, place) = court.suspect("b")
+    (_, like) = court.suspect("b")
     pending = await given(place)
     court.core.first_token(pending, time.monotonic())
     assert await like is None
@@ -236,7 +243,8 @@ async def test_a_version_that_nobody_has_is_loaded_and_kept(court: Court) -> Non
         court.core.lost(replica, time.monotonic())
     _, place = court.suspect("a")
     await until(lambda: bool(court.replicas) and court.replicas[0].is_kept)
-    replica, other = court.replicas[0], court.ask()
+    replica = court.replicas[0]
+    other = court.ask()
     assert replica.state is ReplicaState.LOADING
     court.core.loaded(replica, time.monotonic())
     pending = await given(place)

@@ -158,7 +158,8 @@ class Client:
 async def serving(bounds: Bounds | None = None, **more: Any) -> AsyncGenerator[ListeningServer]:
     """A server on a free port; times are long unless they are given."""
     patient = Bounds(head_s=600, body_s=600, idle_s=600)
-    connections, echo = Connections(bounds or patient, **more), Echo()
+    connections = Connections(bounds or patient, **more)
+    echo = Echo()
     async with listening(echo, connections, lifespan="off") as port:
         served = ListeningServer(echo, connections, port)
         try:

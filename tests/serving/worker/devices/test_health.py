@@ -23,7 +23,8 @@ def ecc(uncorrected: int) -> DeviceFacts:
 def test_a_fault_is_cleared_for_itself_and_not_for_the_next() -> None:
     """What happened before the clearing counts no more; what happens after it does."""
     assert judged(BROKEN, DeviceOrder("gpu-a")).status is DeviceStatus.ERROR
-    later, earlier = NOW + timedelta(seconds=1), NOW - timedelta(seconds=1)
+    later = NOW + timedelta(seconds=1)
+    earlier = NOW - timedelta(seconds=1)
     assert judged(BROKEN, DeviceOrder("gpu-a", cleared_at=later)).status is DeviceStatus.AVAILABLE
     assert judged(BROKEN, DeviceOrder("gpu-a", cleared_at=earlier)).status is DeviceStatus.ERROR
 

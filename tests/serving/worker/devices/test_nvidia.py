@@ -92,7 +92,8 @@ def _python(cards: FakeNvml, code: str, **options: Any) -> "subprocess.Popen[str
 def test_a_card_that_answers_has_every_fact(probe: Probe, healthy: str) -> None:
     """Names, bytes, ratios, Celsius and Watts, as the API shows them."""
     card, _ = probe.facts(healthy)
-    uptime, processes = card.pop("uptime"), card.pop("processes")
+    uptime = card.pop("uptime")
+    processes = card.pop("processes")
     assert uptime >= 0
     assert card == {
         "gpu_id": "GPU-0000",

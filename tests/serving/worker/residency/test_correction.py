@@ -50,7 +50,9 @@ def test_the_likest_loads_decide() -> None:
     def took(process: int, **unlike: object) -> Observation:
         return seen(short, replace(short, process=process * MIB), context_length=1, **unlike)
 
-    other, same_kind, same_file = took(9, architecture="qwen2"), took(5, size=7), took(2)
+    other = took(9, architecture="qwen2")
+    same_kind = took(5, size=7)
+    same_file = took(2)
     assert corrected(ESTIMATE, ASKED, [other]).process == 78 * MIB
     assert corrected(ESTIMATE, ASKED, [other, same_kind]).process == 74 * MIB
     assert corrected(ESTIMATE, ASKED, [other, same_kind, same_file]).process == 71 * MIB

@@ -76,7 +76,8 @@ def test_idle_versions_count_as_room_and_busy_ones_do_not() -> None:
 
 def test_a_fitted_engine_stays_within_its_budget(wide: Path, catalog_files: FilledCatalog) -> None:
     """By the same estimate that admits it; and the real process says what it runs with."""
-    facts, file = ModelFacts(Format.GGUF, "llama"), StoredFile("f", "0" * 64, 1)
+    facts = ModelFacts(Format.GGUF, "llama")
+    file = StoredFile("f", "0" * 64, 1)
     version = catalog_files.catalog.register(
         name="a/m", repo="a/m", revision="0" * 40, facts=facts, files=[file], metrics={}
     )

@@ -55,7 +55,8 @@ async def test_a_killed_engine_comes_back_and_the_others_stream_on(
     catalog_files: FilledCatalog,
 ) -> None:
     """Kill -9 of one: its row says why, it is ready again; the other's stream goes on through."""
-    sick, well = catalog_files.add("a/sick"), catalog_files.add("a/well", delay_s=0.2)
+    sick = catalog_files.add("a/sick")
+    well = catalog_files.add("a/well", delay_s=0.2)
     async with open_harness(catalog_files) as harness:
         first, other = await asyncio.gather(*map(harness.residency.ensure, (sick.id, well.id)))
         async with harness.listening(url_of(other)) as goes_on:

@@ -58,7 +58,8 @@ def test_half_precision_diverges_a_little(tiny_f32: Path, tiny_f16: Path) -> Non
 
 def test_divergence_is_kullback_and_leiblers() -> None:
     """Two known distributions give the known value."""
-    one, other = np.log([[0.5, 0.5]]), np.log([[0.9, 0.1]])
+    one = np.log([[0.5, 0.5]])
+    other = np.log([[0.9, 0.1]])
     divergence = Divergence()
     divergence.add(one.astype(np.float32), other.astype(np.float32))
     known = 0.5 * math.log(0.5 / 0.9) + 0.5 * math.log(0.5 / 0.1)
@@ -78,7 +79,8 @@ def test_a_model_whose_first_word_is_its_end_can_go_on(tiny_f32: Path, tmp_path:
     import gguf
     import llama_cpp
 
-    prompt, path = "Once upon a time", tmp_path / "ends.gguf"
+    prompt = "Once upon a time"
+    path = tmp_path / "ends.gguf"
     shutil.copy(tiny_f32, path)
     judge = llama_cpp.Llama(str(path), n_ctx=128, verbose=False, logits_all=True, n_threads=1)
     judge.eval(judge.tokenize(prompt.encode()))

@@ -103,7 +103,8 @@ def test_those_who_come_together_are_neighbours(tiny_f32: Path, start: tuple[int
 
 def test_who_comes_late_joins_those_who_run(tiny_f32: Path) -> None:
     """Eight of sixteen leave and come at random: hardly ever more than two runs of neighbours."""
-    draw, runs = random.Random(0), list[int]()
+    draw = random.Random(0)
+    runs = list[int]()
     with bench_on(tiny_f32) as harness:
         for number in range(200):
             while len(harness.cache.running) > 7:
@@ -116,7 +117,9 @@ def test_who_comes_late_joins_those_who_run(tiny_f32: Path) -> None:
 
 def test_only_what_was_used_longest_ago_is_lost(tiny_f32: Path) -> None:
     """Wherever newcomers go, memory holds the prompts that were used last."""
-    draw, left, held = random.Random(1), list[list[int]](), list[list[int]]()
+    draw = random.Random(1)
+    left = list[list[int]]()
+    held = list[list[int]]()
     with bench_on(tiny_f32) as harness:
         for number in range(100):
             while len(harness.cache.running) > 7:
@@ -146,7 +149,8 @@ def test_a_crowd_takes_the_oldest_places_without_a_move(tiny_f32: Path) -> None:
 
 def test_what_moved_is_what_was_computed(tiny_f32: Path) -> None:
     """A prompt between two that run makes place; its next turn goes on from where it went to."""
-    said, more = _prompt(1, 40), _prompt(2, 5, ())
+    said = _prompt(1, 40)
+    more = _prompt(2, 5, ())
     with bench_on(tiny_f32) as harness:
         first, talk, third = (harness.place(p) for p in (_prompt(3), said, _prompt(4)))
         harness.read()
@@ -177,14 +181,16 @@ def test_nothing_moves_where_it_would_not_pay(tiny_f32: Path) -> None:
             for index in (9, 3):
                 harness.leave(harness.cache.slots[index])
             harness.cache.slots[8].adapter = harness.cache.slots[10].adapter = "another"
-            harness.cache.slots[2].sequence, harness.cache.slots[2].used = None, 9
+            harness.cache.slots[2].sequence = None
+            harness.cache.slots[2].used = 9
             assert harness.place(_prompt(99), limit, adapter).index == 9
             assert not harness.cache.context.copying
 
 
 def test_answers_are_the_serial_ones_wherever_they_are_written(endless: Path) -> None:
     """Talks of many lengths that go on, come late and leave: slots fill and are moved about."""
-    serial, draw = Serial(endless), random.Random(5)
+    serial = Serial(endless)
+    draw = random.Random(5)
     talks = [_prompt(i, 30) for i in range(9)]
     with engine_on(endless, parallel=6, context_length=512) as engine:
         for _ in range(4):

@@ -84,7 +84,8 @@ def test_a_prompt_is_scored_as_lm_eval_reads_it(
         )
         logprobs = answer.choices[0].logprobs
         assert logprobs is not None
-        own, top = logprobs.token_logprobs or [], logprobs.top_logprobs or []
+        own = logprobs.token_logprobs or []
+        top = logprobs.top_logprobs or []
         assert len(own) == len(top) == len(tokens) + max_tokens
         assert own[0] is None
         assert top[0] is None
@@ -126,7 +127,8 @@ def test_an_echo_puts_the_prompt_before_the_text(engine: StartedEngine, *, strea
     choice = client.completions.create(**asked, echo=True, logprobs=0).choices[0]
     assert choice.text == PROMPT + plain
     assert choice.logprobs is not None
-    offsets, tokens = choice.logprobs.text_offset or [], choice.logprobs.tokens or []
+    offsets = choice.logprobs.text_offset or []
+    tokens = choice.logprobs.tokens or []
     assert tokens[0] == "<|begin|>"  # the model's own: scored, but no part of the text
     whole = [(o, t) for o, t in zip(offsets, tokens, strict=True) if not t.startswith("bytes:")]
     assert [t for o, t in whole[1:] if not choice.text.startswith(t, o)] == []

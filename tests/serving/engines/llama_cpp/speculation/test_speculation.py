@@ -163,7 +163,8 @@ def test_it_can_be_switched_off(copyist: Path) -> None:
 
 def test_lookup_finds_what_followed_last_time() -> None:
     """The latest place counts; a text that ends in a loop goes round in it."""
-    lookup, tokens = PromptLookup(), [1, 2, 3, 4, 5, 1, 2, 3]
+    lookup = PromptLookup()
+    tokens = [1, 2, 3, 4, 5, 1, 2, 3]
     assert lookup.propose(tokens, 3) == [4, 5, 1]
     tokens += [9, 1, 2, 3]
     assert lookup.propose(tokens, 2) == [9, 1]
@@ -174,7 +175,8 @@ def test_lookup_finds_what_followed_last_time() -> None:
 
 def test_the_cost_of_guesses_is_learned() -> None:
     """Tokens and passes are told apart; what was never tried is free."""
-    times, draw = StepTimes(), random.Random(0)
+    times = StepTimes()
+    draw = random.Random(0)
     times.saw(4, NOTHING, 1.0)
     assert times.of(4, Extra(8, 1)) == 1.0
     for _ in range(400):

@@ -116,7 +116,8 @@ def test_tokens_are_those_of_the_whole(
     words: Callable[[str], Path], pre: str, full_length: int
 ) -> None:
     """However a long text is cut, with and without the model's beginning and special tokens."""
-    tokenizer, rng = opened(words(pre)), random.Random(pre)
+    tokenizer = opened(words(pre))
+    rng = random.Random(pre)
     for length in (5, 50, 500, 5000) * full_length:
         text = _drawn(rng, length) + FILL + _drawn(rng, length)
         _same(tokenizer, text)

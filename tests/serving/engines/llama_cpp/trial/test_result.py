@@ -35,7 +35,8 @@ def test_another_processor_is_tried_anew(tmp_path: Path) -> None:
     """A data folder, or an environment, that has come from another machine."""
     tried(tmp_path)
     known = json.loads((tmp_path / FILE).read_text())
-    known["of"][0], known["faults"] = "another", {"Q8_0": "SIGILL"}
+    known["of"][0] = "another"
+    known["faults"] = {"Q8_0": "SIGILL"}
     (tmp_path / FILE).write_text(json.dumps(known))
     assert tried(tmp_path).works
 
