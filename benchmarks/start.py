@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 
 from modelyard.registry.ports import choose_port
@@ -40,7 +40,7 @@ def start(argv: list[str], port: int, data: str) -> StartFigures:
     env = {**os.environ, "MODELYARD_DATA_DIR": data}
     child = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL)
     try:
-        with httpx.Client(trust_env=False) as client:
+        with httpx2.Client(trust_env=False) as client:
             while not _live(client, port):
                 if child.poll() is not None:
                     sys.exit(f"{argv} ended with {child.returncode}")
@@ -52,10 +52,10 @@ def start(argv: list[str], port: int, data: str) -> StartFigures:
         child.wait()
 
 
-def _live(client: httpx.Client, port: int) -> bool:
+def _live(client: httpx2.Client, port: int) -> bool:
     try:
         return client.get(f"http://127.0.0.1:{port}/health/live").status_code == 200
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False
 
 

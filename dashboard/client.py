@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import httpx
+import httpx2
 from pydantic import BaseModel, ValidationError
 
 from modelyard.registry.errors import ModelyardError, NotAuthenticated, NotPermitted
@@ -19,7 +19,7 @@ from modelyard.serving.wire.admin.registered import (
 
 T = TypeVar("T", bound=BaseModel)
 
-TIMEOUT = httpx.Timeout(5.0, connect=2.0)
+TIMEOUT = httpx2.Timeout(5.0, connect=2.0)
 """Seconds: a page that waits longer shows a message instead, and asks again."""
 
 
@@ -48,13 +48,15 @@ class GatewayClient:
     """A gateway, asked as whoever the credential (an API key or a token) belongs to."""
 
     url: str
-    http: httpx.Client = field(repr=False)
+    http: httpx2.Client = field(repr=False)
     credential: str = field(default="", repr=False)
 
     @classmethod
     def at(cls, url: str) -> "GatewayClient":
         """Connections to a gateway; proxies of the environment are for other addresses."""
-        http = httpx.Client(base_url=url, timeout=TIMEOUT, transport=httpx.HTTPTransport(retries=1))
+        http = httpx2.Client(
+            base_url=url, timeout=TIMEOUT, transport=httpx2.HTTPTransport(retries=1)
+        )
         return cls(url, http)
 
     def using(self, credential: str) -> "GatewayClient":
@@ -81,18 +83,18 @@ class GatewayClient:
     def runs(self) -> list[LifecycleRun]:
         return _decode(self._ask("GET", "/api/v1/runs"), LifecycleRuns).runs
 
-    def _ask(self, method: str, path: str, **body: Any) -> httpx.Response:
+    def _ask(self, method: str, path: str, **body: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {self.credential}"} if self.credential else {}
         try:
             answer = self.http.request(method, path, headers=headers, **body)
-        except httpx.RequestError as error:
+        except httpx2.RequestError as error:
             raise self._unreachable(error) from None
         if not answer.is_success:
             raise _refusal(answer)
         return answer
 
-    def _unreachable(self, error: httpx.RequestError) -> GatewayUnreachable:
-        slow = isinstance(error, httpx.TimeoutException)
+    def _unreachable(self, error: httpx2.RequestError) -> GatewayUnreachable:
+        slow = isinstance(error, httpx2.TimeoutException)
         how = "does not answer in time" if slow else "does not answer"
         return GatewayUnreachable(
             f"The gateway at `{self.url}` {how}.",
@@ -100,7 +102,7 @@ class GatewayClient:
         )
 
 
-def _decode(answer: httpx.Response, shape: type[T]) -> T:
+def _decode(answer: httpx2.Response, shape: type[T]) -> T:
     try:
         return shape.model_validate_json(answer.content)
     except ValidationError as error:
@@ -111,7 +113,7 @@ def _decode(answer: httpx.Response, shape: type[T]) -> T:
         ) from None
 
 
-def _refusal(answer: httpx.Response) -> ModelyardError:
+def _refusal(answer: httpx2.Response) -> ModelyardError:
     problem = _problem(answer)
     said = problem.detail or problem.title
     message = said or f"The gateway answered {answer.status_code} {answer.reason_phrase}."
@@ -122,7 +124,7 @@ def _refusal(answer: httpx.Response) -> ModelyardError:
     return GatewayFault(message, fix=problem.fix)
 
 
-def _problem(answer: httpx.Response) -> _Problem:
+def _problem(answer: httpx2.Response) -> _Problem:
     try:
         return _Problem.model_validate_json(answer.content)
     except ValidationError:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from benchmarks.engine.cases import EngineCase
 from benchmarks.engine.client import EngineLoad, Played
@@ -44,7 +44,7 @@ def measure(
 def engine_state(server: BenchServer) -> dict[str, Any]:
     """What our engine says of itself."""
     headers = {"Authorization": f"Bearer {server.engine_token}"}
-    return httpx.get(f"{server.engine_url}/state", headers=headers, trust_env=False).json()
+    return httpx2.get(f"{server.engine_url}/state", headers=headers, trust_env=False).json()
 
 
 def _play(load: EngineLoad) -> Played:

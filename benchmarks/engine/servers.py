@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from benchmarks.engine.llama_server import llama_server
 from benchmarks.environments import environment
@@ -134,8 +134,8 @@ def _wait(name: str, process: subprocess.Popen[bytes], port: int, log: Path) -> 
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            httpx.get(f"http://127.0.0.1:{port}/v1/models", trust_env=False).raise_for_status()
-        except httpx.HTTPError:
+            httpx2.get(f"http://127.0.0.1:{port}/v1/models", trust_env=False).raise_for_status()
+        except httpx2.HTTPError:
             time.sleep(0.1)
         else:
             return

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import msgspec
 
 from benchmarks.gateway.installation import GatewaySite
@@ -56,11 +56,11 @@ def running(
 
 def _await(child: subprocess.Popen[bytes], url: str) -> None:
     deadline = time.monotonic() + STARTS_WITHIN_S
-    with httpx.Client(trust_env=False) as client:
+    with httpx2.Client(trust_env=False) as client:
         while child.poll() is None and time.monotonic() < deadline:
             try:
                 client.get(url)
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 time.sleep(0.05)
             else:
                 return

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
-import httpx
+import httpx2
 
 from benchmarks.gpu.engine import kinds, speed
 from benchmarks.gpu.report import GpuReport
@@ -100,11 +100,11 @@ def _server(program: str, path: Path, layers: int) -> Generator[str]:
 
 def _until_up(url: str, within_s: float = 120.0) -> None:
     deadline = time.monotonic() + within_s
-    with httpx.Client(trust_env=False) as client:
+    with httpx2.Client(trust_env=False) as client:
         while time.monotonic() < deadline:
             try:
                 if client.get(url).status_code == 200:
                     return
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 time.sleep(0.2)
     sys.exit("llama-server does not start")

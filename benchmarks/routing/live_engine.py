@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from benchmarks.routing.traces import Recorded
 from tests.models.tiny import Tiny
@@ -41,11 +41,11 @@ class LiveEngine:
 
     async def _play(self, trace: Sequence[Recorded]) -> list[Timing]:
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=300) as http:
+        async with httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=300) as http:
             begun = time.perf_counter() + 0.05
             return await asyncio.gather(*(self._ask(http, r, begun + r.at_s) for r in trace))
 
-    async def _ask(self, http: httpx.AsyncClient, request: Recorded, at: float) -> Timing:
+    async def _ask(self, http: httpx2.AsyncClient, request: Recorded, at: float) -> Timing:
         prompt = [self.chance.randrange(PLAIN) for _ in range(request.prompt)]
         body = {
             "model": "tiny/model", "prompt": prompt, "max_tokens": request.output,

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from modelyard.flows.errors import PrefectRefused, PrefectUnreachable
 from modelyard.registry.running import read_running
@@ -66,8 +66,8 @@ def answers(server: Prefect, *, patience_s: float = PATIENCE_S) -> bool:
     """Whether a Prefect server is there, be it one that would want another login."""
     headers = {"Authorization": basic(server.login).decode()} if server.login else {}
     try:
-        answer = httpx.get(f"{server.url}/health", headers=headers, timeout=patience_s)
-    except httpx.HTTPError:
+        answer = httpx2.get(f"{server.url}/health", headers=headers, timeout=patience_s)
+    except httpx2.HTTPError:
         return False
     return answer.is_success or answer.status_code == 401
 
@@ -84,11 +84,12 @@ def prepare(server: Prefect, home: Path | None = None) -> None:
 def confirm(server: Prefect) -> None:
     """Ask as Prefect will, by all its settings; raises PrefectRefused where it is not let in."""
     from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
 
     with get_client(sync_client=True) as client:
         try:
             client.api_version()
-        except httpx.HTTPStatusError as error:
+        except PrefectHTTPStatusError as error:
             if error.response.status_code != 401:
                 return  # it knows us; what else it says is not about the login
             raise PrefectRefused(

@@ -17,7 +17,7 @@ from modelyard.registry.settings import RegistrySettings, load
 from modelyard.serving.cli.settings import ClientSettings
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 
 class GatewayAway(ModelyardError):
@@ -41,19 +41,19 @@ class GatewayConnection:
     key: str = field(repr=False)
 
     @contextmanager
-    def client(self) -> Generator["httpx.Client"]:
+    def client(self) -> Generator["httpx2.Client"]:
         """HTTP to the gateway; raises GatewayAway where nothing answers."""
-        import httpx
+        import httpx2
 
         headers = {"Authorization": f"Bearer {self.key}"}
-        timeout = httpx.Timeout(600.0, connect=5.0)
+        timeout = httpx2.Timeout(600.0, connect=5.0)
         # A proxy from the environment is for other addresses.
-        with httpx.Client(
+        with httpx2.Client(
             base_url=self.url, headers=headers, timeout=timeout, trust_env=False
         ) as client:
             try:
                 yield client
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 raise GatewayAway(
                     f"The gateway at {self.url} does not answer ({error or type(error).__name__}).",
                     fix="Is it running? `modelyard up` or `modelyard gateway` starts one.",
@@ -80,7 +80,7 @@ def find() -> GatewayConnection:
     return GatewayConnection(url, key)
 
 
-def check(response: "httpx.Response") -> None:
+def check(response: "httpx2.Response") -> None:
     """Raise the error that an answer tells of; its body has to be read."""
     if response.is_success:
         return
@@ -94,7 +94,7 @@ def check(response: "httpx.Response") -> None:
     raise GatewayRefused(message, fix=fix)
 
 
-def _told(response: "httpx.Response") -> tuple[str, str]:
+def _told(response: "httpx2.Response") -> tuple[str, str]:
     """Message and fix, from either of the gateway's error forms."""
     try:
         body: dict[str, Any] = response.json()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import httpx
+import httpx2
 import psutil
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Route
@@ -70,14 +70,14 @@ class OpenPort:
     credential: bytes = field(repr=False)
     paths: tuple[str, ...] = field(repr=False)
 
-    def client(self, credential: bytes = b"", **headers: str) -> httpx.Client:
+    def client(self, credential: bytes = b"", **headers: str) -> httpx2.Client:
         told = [(k.encode(), v.encode()) for k, v in headers.items()]
         told += [(b"authorization", credential)] if credential else []
-        return httpx.Client(base_url=self.listener.url, headers=told, timeout=120, trust_env=False)
+        return httpx2.Client(base_url=self.listener.url, headers=told, timeout=120, trust_env=False)
 
-    def exactly(self, path: str) -> httpx.URL:
+    def exactly(self, path: str) -> httpx2.URL:
         """The address of a path as it is written: the client would tidy some up."""
-        return httpx.URL(self.listener.url).copy_with(raw_path=path.encode())
+        return httpx2.URL(self.listener.url).copy_with(raw_path=path.encode())
 
     def is_page(self, method: str, path: str) -> bool:
         """Whether it is a file of a page that asks people to log in."""
@@ -121,7 +121,7 @@ def _gateway_paths(data: Path) -> Iterable[str]:
 
 def _prefect_paths(facts: dict[str, Any]) -> Iterable[str]:
     login = {"Authorization": basic(facts["prefect_login"]).decode()}
-    whole = httpx.get(f"{facts['prefect_url']}/openapi.json", headers=login, timeout=60).json()
+    whole = httpx2.get(f"{facts['prefect_url']}/openapi.json", headers=login, timeout=60).json()
     pages = ("/ui-settings", "/v2/deployments", "/api", "/api/openapi.json", "/api/docs")
     return [*pages, *(f"/api{_filled(path)}" for path in whole["paths"])]
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import psutil
 import pytest
 from websockets.asyncio.client import connect
@@ -88,7 +88,7 @@ def _is_closed_otherwise(door: OpenPort, method: str, status: int) -> bool:
     return door.name == "dashboard" and (status in {400, 404, 405} or preflight)
 
 
-def _tells_nothing(up: RunningInstance, answer: httpx.Response) -> bool:
+def _tells_nothing(up: RunningInstance, answer: httpx2.Response) -> bool:
     secrets = (up.facts["demo_model"], up.facts["admin_key"], up.facts["prefect_login"])
     return not any(secret in answer.text for secret in secrets)
 

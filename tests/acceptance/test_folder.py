@@ -4,7 +4,7 @@ import signal
 import subprocess
 import time
 
-import httpx
+import httpx2
 import pytest
 
 from modelyard.registry.ports import choose_port
@@ -62,8 +62,8 @@ def _await(url: str, service: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_S
     while True:
         try:
-            assert httpx.get(url, timeout=60, trust_env=False).status_code == 200
-        except httpx.TransportError:
+            assert httpx2.get(url, timeout=60, trust_env=False).status_code == 200
+        except httpx2.TransportError:
             assert service.poll() is None, "it ended before it answered"
             assert time.monotonic() < deadline
             time.sleep(0.1)

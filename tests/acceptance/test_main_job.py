@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-import httpx
+import httpx2
 import openai
 import psutil
 import pytest
@@ -188,9 +188,9 @@ def test_a_killed_child_comes_back(up: RunningInstance, client: openai.OpenAI, n
 def test_everything_asks_who_is_there(up: RunningInstance) -> None:
     """Without a key nothing is told; with one, `me` says who one is."""
     gateway = up.facts["gateway_url"]
-    assert httpx.get(f"{gateway}/v1/models", timeout=60).status_code == 401
-    assert httpx.get(f"{gateway}/api/v1/me", timeout=60).status_code == 401
-    me = httpx.get(
+    assert httpx2.get(f"{gateway}/v1/models", timeout=60).status_code == 401
+    assert httpx2.get(f"{gateway}/api/v1/me", timeout=60).status_code == 401
+    me = httpx2.get(
         f"{gateway}/api/v1/me",
         headers={"Authorization": f"Bearer {up.facts['admin_key']}"},
         timeout=60,

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from modelyard.registry.ports import choose_port
 
@@ -47,8 +47,8 @@ class RestartableServer:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(self.url + self.health, trust_env=False).is_success
-        except httpx.TransportError:
+            return httpx2.get(self.url + self.health, trust_env=False).is_success
+        except httpx2.TransportError:
             return False
 
     def stop(self) -> None:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import httpx
+import httpx2
 from huggingface_hub import HfApi
 
 START_SECONDS = 120
 
 
-fetch = partial(httpx.get, timeout=60)
+fetch = partial(httpx2.get, timeout=60)
 """A GET that is patient with a busy machine."""
 
 
@@ -34,12 +34,12 @@ class RunningHub:
 
     def fault(self, **fields: int | str) -> None:
         """Order a fault for the next file requests; no field clears all orders."""
-        httpx.post(f"{self.url}/__fault", json=fields, timeout=60).raise_for_status()
+        httpx2.post(f"{self.url}/__fault", json=fields, timeout=60).raise_for_status()
 
     @property
     def file_bytes(self) -> int:
         """Bytes of files sent so far."""
-        return httpx.get(f"{self.url}/__stats", timeout=60).json()["file_bytes"]
+        return httpx2.get(f"{self.url}/__stats", timeout=60).json()["file_bytes"]
 
     def address(self, repo_id: str, path: str, revision: str = "main") -> str:
         return f"{self.url}/{repo_id}/resolve/{revision}/{path}"

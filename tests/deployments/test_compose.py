@@ -8,7 +8,6 @@ import time
 from collections.abc import Generator, Iterable
 from pathlib import Path
 
-import httpx
 import httpx2
 import openai
 import psycopg
@@ -74,7 +73,7 @@ def _login(stack: Stack, service: str, variable: str) -> tuple[str, str]:
 
 
 @pytest.fixture
-def mlflow(stack: Stack) -> Generator[httpx.Client]:
+def mlflow(stack: Stack) -> Generator[httpx2.Client]:
     """MLflow for who has its password."""
     at = stack.services["mlflow"].environment
     auth = at["MLFLOW_AUTH_ADMIN_USERNAME"], at["MLFLOW_AUTH_ADMIN_PASSWORD"]
@@ -82,7 +81,7 @@ def mlflow(stack: Stack) -> Generator[httpx.Client]:
         yield client
 
 
-def test_an_ingest_registers_everywhere(ingested: Stack, mlflow: httpx.Client) -> None:
+def test_an_ingest_registers_everywhere(ingested: Stack, mlflow: httpx2.Client) -> None:
     """Catalog, MLflow with its alias, and the card index have the version, and no other."""
     listed = ingested.run("flows", "modelyard", "models", "list", "--json")
     (model,) = json.loads(listed.stdout)
@@ -224,7 +223,7 @@ def _socket_refuses(stack: Stack, path: str) -> bool:
     return False
 
 
-def test_mlflow_asks_for_its_password(stack: Stack, mlflow: httpx.Client) -> None:
+def test_mlflow_asks_for_its_password(stack: Stack, mlflow: httpx2.Client) -> None:
     """Each route, the newer ones beside Flask's too; other names and sites are turned away."""
     routes = [line.split() for line in _lines(stack, "mlflow", _MLFLOW_ROUTES)]
     assert len(routes) > 500
@@ -266,7 +265,7 @@ def _lines(stack: Stack, service: str, program: str) -> list[str]:
     return lines
 
 
-def _answered(client: httpx.Client, routes: Iterable[tuple[str, str]]) -> set[str]:
+def _answered(client: httpx2.Client, routes: Iterable[tuple[str, str]]) -> set[str]:
     """Paths that give somebody without a credential anything but 401."""
     answered: set[str] = set()
     for method, path in routes:

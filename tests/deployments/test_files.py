@@ -2,7 +2,7 @@
 
 import time
 
-import httpx
+import httpx2
 import pytest
 
 from tests.deployments.conftest import OPEN
@@ -61,7 +61,7 @@ def test_what_is_no_single_range_of_this_version_gets_all(
 def test_head_tells_all_and_sends_nothing(hub: RunningHub, address: str) -> None:
     """HEAD gives the size, the hash and the commit without a byte of the file."""
     sent = hub.file_bytes
-    answer = httpx.head(address, timeout=60)
+    answer = httpx2.head(address, timeout=60)
     assert answer.headers["Content-Length"] == "3000000"
     assert answer.headers["X-Linked-Size"] == "3000000"
     assert answer.headers["X-Linked-ETag"] == answer.headers["ETag"]
@@ -74,8 +74,8 @@ def test_a_cut_connection_can_be_resumed(hub: RunningHub, address: str, weights:
     hub.fault(cut_after=1_500_000)
     got: list[bytes] = []
     with (
-        httpx.stream("GET", address, timeout=60) as answer,
-        pytest.raises(httpx.RemoteProtocolError),
+        httpx2.stream("GET", address, timeout=60) as answer,
+        pytest.raises(httpx2.RemoteProtocolError),
     ):
         got.extend(answer.iter_raw())
     assert b"".join(got) == weights[:1_500_000]
@@ -132,4 +132,4 @@ def test_a_fault_waits_for_its_file(hub: RunningHub, address: str) -> None:
 
 def test_an_unknown_fault_is_refused(hub: RunningHub) -> None:
     """A misspelt fault is an error, so that no test passes for want of it."""
-    assert httpx.post(f"{hub.url}/__fault", json={"cut_at": 1}, timeout=60).status_code == 422
+    assert httpx2.post(f"{hub.url}/__fault", json={"cut_at": 1}, timeout=60).status_code == 422

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import (
@@ -143,10 +143,10 @@ def test_a_path_never_leaves_the_root(hub: RunningHub) -> None:
     """Dots in an address reach nothing outside the repository."""
     (hub.root.parent / "secret.txt").write_text("secret")
     for path in ("../../../secret.txt", "%2e%2e/%2e%2e/%2e%2e/secret.txt"):
-        url = httpx.URL(hub.url, raw_path=f"/ada/open/resolve/main/{path}".encode())
+        url = httpx2.URL(hub.url, raw_path=f"/ada/open/resolve/main/{path}".encode())
         assert fetch(url).status_code == 404
-    assert fetch(httpx.URL(hub.url, raw_path=b"/api/models/../..")).status_code == 404
-    assert fetch(httpx.URL(hub.url, raw_path=b"/api/models/ada/%2e%2e")).status_code in {
+    assert fetch(httpx2.URL(hub.url, raw_path=b"/api/models/../..")).status_code == 404
+    assert fetch(httpx2.URL(hub.url, raw_path=b"/api/models/ada/%2e%2e")).status_code in {
         401,
         404,
     }
@@ -203,7 +203,7 @@ def test_a_closed_hub_knows_its_members_alone(tmp_path: Path, cache: Path) -> No
         for path in ("/", "/api/models", f"/api/models/{repo}", f"/{repo}/resolve/main/README.md"):
             for method in ("GET", "HEAD", "POST", "OPTIONS"):
                 for headers in ({}, {"Authorization": "Bearer wrong"}):
-                    asked = httpx.request(method, hub.url + path, headers=headers, timeout=60)
+                    asked = httpx2.request(method, hub.url + path, headers=headers, timeout=60)
                     assert asked.status_code == 401
         page = {"Authorization": "Bearer of-this-run", "Origin": "http://localhost:3000"}
         assert fetch(f"{hub.url}/api/models", headers=page).status_code == 401

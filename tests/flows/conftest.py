@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from modelyard.flows.prefect.address import Prefect
@@ -123,7 +123,7 @@ def sent(hub_process: HubProcess) -> Callable[[], int]:
     """Bytes of files the Hub sent since the test began."""
     before = hub_process.file_bytes
     return lambda: (
-        int(httpx.get(f"{hub_process.url}/__stats", timeout=60).json()["file_bytes"]) - before
+        int(httpx2.get(f"{hub_process.url}/__stats", timeout=60).json()["file_bytes"]) - before
     )
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import yaml
 
@@ -23,7 +23,7 @@ SETTLED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
 @contextmanager
-def served(harness: FlowHarness) -> Generator[httpx.Client]:
+def served(harness: FlowHarness) -> Generator[httpx2.Client]:
     """`modelyard flows` with its deployments known to the server; yields the server's API.
 
     It stands in a hostile folder, and so do the processes of its flow runs.
@@ -31,7 +31,7 @@ def served(harness: FlowHarness) -> Generator[httpx.Client]:
     folder = hostile_folder(harness.data.parent / "project")
     process = harness.start("flows", cwd=folder.path)
     login = {"Authorization": basic(harness.prefect.login).decode()}
-    with httpx.Client(base_url=harness.prefect.url, headers=login, timeout=120) as api:
+    with httpx2.Client(base_url=harness.prefect.url, headers=login, timeout=120) as api:
         try:
             for name in ("ingest/ingest", "upkeep/daily"):
                 _await(lambda name=name: api.get(f"/deployments/name/{name}").is_success, process)
@@ -50,23 +50,23 @@ def _await(done: Callable[[], bool], process: subprocess.Popen[str] | None = Non
         time.sleep(0.1)
 
 
-def deployed(api: httpx.Client, name: str = "ingest/ingest") -> str:
+def deployed(api: httpx2.Client, name: str = "ingest/ingest") -> str:
     return str(api.get(f"/deployments/name/{name}").json()["id"])
 
 
-def start_run(api: httpx.Client, deployment: str = "", **parameters: object) -> str:
+def start_run(api: httpx2.Client, deployment: str = "", **parameters: object) -> str:
     deployment = deployment or deployed(api)
     return post(api, f"/deployments/{deployment}/create_flow_run", parameters=parameters)["id"]
 
 
-def post(api: httpx.Client, path: str, **body: object) -> Any:
+def post(api: httpx2.Client, path: str, **body: object) -> Any:
     """As Prefect's own client: a 503 of its busy SQLite is asked again."""
     while (answer := api.post(path, json=body)).status_code == 503:
         time.sleep(0.5)
     return answer.raise_for_status().json()
 
 
-def state(api: httpx.Client, run: str) -> str:
+def state(api: httpx2.Client, run: str) -> str:
     answer = api.get(f"/flow_runs/{run}")
     return answer.json()["state"]["type"] if answer.is_success else "UNKNOWN"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import openai
 import pytest
@@ -131,14 +131,14 @@ def test_rankers_and_classifiers_are_served_as_validated(
     assert "classify" in harness.run("models", "list").out
 
 
-def await_worker(http: httpx.Client) -> None:
+def await_worker(http: httpx2.Client) -> None:
     deadline = time.monotonic() + 60
     while not http.get("/health/ready").is_success:
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
 
-def check_scores(http: httpx.Client) -> None:
+def check_scores(http: httpx2.Client) -> None:
     def ask(path: str, body: dict[str, Any]) -> Any:
         answer = http.post(path, json=body)
         assert answer.status_code == 200, answer.text

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from modelyard.registry.ports import choose_port
 
@@ -43,8 +43,8 @@ class MlflowServer:
 
     def answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/health", timeout=60).is_success
-        except httpx.HTTPError:
+            return httpx2.get(f"{self.url}/health", timeout=60).is_success
+        except httpx2.HTTPError:
             return False
 
     def _order(self, word: str) -> None:
@@ -70,7 +70,7 @@ def running_mlflow(folder: Path) -> Generator[MlflowServer]:
     server.start()
     try:
         search = f"{server.url}/api/2.0/mlflow/registered-models/search"
-        httpx.get(search, timeout=240).raise_for_status()
+        httpx2.get(search, timeout=240).raise_for_status()
         yield server
     finally:
         server.kill()
@@ -126,13 +126,13 @@ def door_before(server: MlflowServer) -> Generator[Door]:
             self.end_headers()
             self.wfile.write(answer.content)
 
-        def _asked(self, body: bytes) -> httpx.Response | None:
+        def _asked(self, body: bytes) -> httpx2.Response | None:
             kept = {k: v for k, v in self.headers.items() if k.lower() == "content-type"}
             try:
-                return httpx.request(
+                return httpx2.request(
                     self.command, server.url + self.path, content=body, headers=kept, timeout=240
                 )
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 return None  # it is dead: so is the connection
 
         do_GET = do_POST = do_PATCH = do_DELETE = _pass  # noqa: N815 - the names http.server calls

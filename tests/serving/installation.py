@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -88,7 +88,7 @@ class Installation:
         return create_app(GatewaySettings(**told), self.settings)  # type: ignore[arg-type]
 
     @asynccontextmanager
-    async def client(self, key: str = "", **serving: object) -> AsyncGenerator[httpx.AsyncClient]:
+    async def client(self, key: str = "", **serving: object) -> AsyncGenerator[httpx2.AsyncClient]:
         """HTTP straight into the application, as whoever the key belongs to."""
         async with self.opened(key, **serving) as (client, _):
             yield client
@@ -96,13 +96,13 @@ class Installation:
     @asynccontextmanager
     async def opened(
         self, key: str = "", **serving: object
-    ) -> AsyncGenerator[tuple[httpx.AsyncClient, Services]]:
+    ) -> AsyncGenerator[tuple[httpx2.AsyncClient, Services]]:
         """The same, with what is inside of the application."""
         app = self.app(**serving)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         async with running(app) as asgi:
-            transport = httpx.ASGITransport(asgi)
-            async with httpx.AsyncClient(
+            transport = httpx2.ASGITransport(asgi)
+            async with httpx2.AsyncClient(
                 transport=transport, base_url="http://gateway", headers=headers
             ) as client:
                 yield client, app.state.services
@@ -150,7 +150,7 @@ async def running(app: FastAPI) -> AsyncGenerator[Any]:
 def state(engine: StartedEngine) -> dict[str, Any]:
     """What an engine of the installation says of itself."""
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    answer = httpx.get(f"{engine.url}/state", headers=headers, timeout=60, trust_env=False)
+    answer = httpx2.get(f"{engine.url}/state", headers=headers, timeout=60, trust_env=False)
     return dict(answer.json())
 
 

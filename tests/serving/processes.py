@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from tests.serving.installation import SECRET
 
@@ -40,9 +40,9 @@ class GatewayProcess:
     url: str
     started_s: float
 
-    def http(self, key: str = "") -> httpx.Client:
+    def http(self, key: str = "") -> httpx2.Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=120, trust_env=False)
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=120, trust_env=False)
 
     def once_ready(self) -> None:
         """Wait until it has seen a worker: its last look at the fleet may be from before."""
@@ -73,7 +73,7 @@ def gateway_process(
     ) as process:
         try:
             url = _url(process, file)
-            httpx.get(f"{url}/health/live", timeout=60, trust_env=False).raise_for_status()
+            httpx2.get(f"{url}/health/live", timeout=60, trust_env=False).raise_for_status()
             yield GatewayProcess(process, url, time.monotonic() - begun)
         finally:
             process.kill()

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 import pytest
 
@@ -40,13 +40,13 @@ class Installed:
     version: ModelVersion
     workers: list[str]
 
-    def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
+    def client(self) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(
             base_url=self.gateway.url,
             headers={"Authorization": f"Bearer {self.installation.ada}"},
             timeout=240,
             trust_env=False,
-            limits=httpx.Limits(max_connections=None),
+            limits=httpx2.Limits(max_connections=None),
         )
 
     def ended(self) -> int:
@@ -76,9 +76,9 @@ class Installed:
         views = self.installation.fleet.engines(ALIVE_S)
         return [view for view in views if view.state is EngineState.READY]
 
-    def _ask(self, method: str, url: str) -> httpx.Response:
+    def _ask(self, method: str, url: str) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        answer = httpx.request(method, url, headers=headers, timeout=120, trust_env=False)
+        answer = httpx2.request(method, url, headers=headers, timeout=120, trust_env=False)
         return answer.raise_for_status()
 
 
@@ -129,14 +129,14 @@ def another(
 
 
 async def ask(
-    client: httpx.AsyncClient, prompt: str, *, stream: bool = False, words: int = WORDS
-) -> httpx.Response:
+    client: httpx2.AsyncClient, prompt: str, *, stream: bool = False, words: int = WORDS
+) -> httpx2.Response:
     body = {"model": "talker", "prompt": prompt, "max_tokens": words, "stream": stream}
     return await client.post("/v1/completions", json=body)
 
 
 async def talk(
-    client: httpx.AsyncClient, prompt: str, begun: asyncio.Event, words: int = 150
+    client: httpx2.AsyncClient, prompt: str, begun: asyncio.Event, words: int = 150
 ) -> bool:
     """A stream, of which the first byte is told; whether it came to its end."""
     body = {"model": "talker", "prompt": prompt, "max_tokens": words, "stream": True}
@@ -148,11 +148,11 @@ async def talk(
     return answer.is_success and read.endswith(b"data: [DONE]\n\n")
 
 
-def is_whole(answer: httpx.Response, *, stream: bool) -> bool:
+def is_whole(answer: httpx2.Response, *, stream: bool) -> bool:
     return answer.is_success and (not stream or answer.content.endswith(b"data: [DONE]\n\n"))
 
 
-def is_refused(answer: httpx.Response) -> bool:
+def is_refused(answer: httpx2.Response) -> bool:
     """Its own error, which no client of OpenAI's tries again."""
     assert answer.status_code == 422, answer.text
     error = answer.json()["error"]

@@ -4,7 +4,7 @@ import errno
 import time
 from dataclasses import dataclass
 
-import httpx
+import httpx2
 
 from modelyard.flows.errors import NoMatchingFile
 from modelyard.flows.steps.hub.backoff import MOST_PATIENT_S, asked_s, pause
@@ -41,10 +41,10 @@ def part_key(file: RemoteFile) -> str:
     return f"hub/{file.sha256 or file.git_oid}"
 
 
-def client(hub: HubClient) -> httpx.Client:
-    """Follows redirects; httpx drops our token where one leads to another host."""
-    timeout = httpx.Timeout(hub.timeout_s)
-    return httpx.Client(headers=hub.headers, timeout=timeout, follow_redirects=True)
+def client(hub: HubClient) -> httpx2.Client:
+    """Follows redirects; httpx2 drops our token where one leads to another host."""
+    timeout = httpx2.Timeout(hub.timeout_s)
+    return httpx2.Client(headers=hub.headers, timeout=timeout, follow_redirects=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Downloader:
     hub: HubClient
     store: Store
     results: BuildRecords
-    client: httpx.Client
+    client: httpx2.Client
     snapshot: HubSnapshot
 
     def fetch(self, file: RemoteFile, progress: Progress) -> StoredFile:
@@ -103,7 +103,7 @@ class Downloader:
             before = part.done
             try:
                 self._transfer(file, part, progress)
-            except (_Broken, httpx.TransportError) as error:
+            except (_Broken, httpx2.TransportError) as error:
                 attempt = 1 if part.done > before else attempt + 1
                 self._wait(attempt, error)
             except OSError as error:
@@ -125,7 +125,7 @@ class Downloader:
         if not part.is_whole:
             raise _Broken("the transfer ended early")
 
-    def _check(self, response: httpx.Response, file: RemoteFile, part: PartialDownload) -> None:
+    def _check(self, response: httpx2.Response, file: RemoteFile, part: PartialDownload) -> None:
         """Accept the answer as the part's continuation or its new beginning, else raise."""
         status = response.status_code
         if status == 206 and _continues(response, file, part):
@@ -137,7 +137,7 @@ class Downloader:
         if status != 200:
             raise self._refusal(response, file)
 
-    def _refusal(self, response: httpx.Response, file: RemoteFile) -> Exception:
+    def _refusal(self, response: httpx2.Response, file: RemoteFile) -> Exception:
         status = response.status_code
         if status in {401, 403}:
             return restricted(self.hub, self.snapshot.repo)
@@ -170,6 +170,6 @@ def _missing(part: PartialDownload) -> dict[str, str]:
     return {"Range": f"bytes={part.done}-", **same}
 
 
-def _continues(response: httpx.Response, file: RemoteFile, part: PartialDownload) -> bool:
+def _continues(response: httpx2.Response, file: RemoteFile, part: PartialDownload) -> bool:
     span = response.headers.get("content-range", "")
     return span.startswith(f"bytes {part.done}-") and span.endswith((f"/{file.size}", "/*"))

@@ -58,6 +58,6 @@ class HubClient:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Sent to the Hub; httpx drops Authorization when a redirect leads to another host."""
+        """Sent to the Hub; httpx2 drops Authorization when a redirect leads to another host."""
         own = {"User-Agent": "modelyard", "Accept-Encoding": "identity"}
         return own | ({"Authorization": f"Bearer {self.token}"} if self.token else {})

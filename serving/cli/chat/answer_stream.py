@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.serving.cli.connection import GatewayConnection, GatewayRefused, check
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 
 def stream(connection: GatewayConnection, body: Mapping[str, Any]) -> Generator[str]:
@@ -22,7 +22,7 @@ def stream(connection: GatewayConnection, body: Mapping[str, Any]) -> Generator[
         yield from _pieces(response)
 
 
-def _pieces(response: "httpx.Response") -> Generator[str]:
+def _pieces(response: "httpx2.Response") -> Generator[str]:
     for line in response.iter_lines():
         data = line.removeprefix("data: ")
         if data in (line, "[DONE]"):

@@ -100,12 +100,12 @@ def gateway_port(settings: GatewaySettings) -> Finding:
 
 
 def _taken(settings: GatewaySettings, error: OSError) -> Finding:
-    import httpx
+    import httpx2
 
     url = f"http://{settings.host}:{settings.port}/health/live"
     try:
-        is_ours = httpx.get(url, timeout=2, trust_env=False).json() == {"status": "live"}
-    except (httpx.HTTPError, ValueError):
+        is_ours = httpx2.get(url, timeout=2, trust_env=False).json() == {"status": "live"}
+    except (httpx2.HTTPError, ValueError):
         is_ours = False
     if is_ours:
         return ok("Port", f"a gateway answers on {settings.port}")

@@ -72,26 +72,26 @@ def prefect() -> Finding:
 
 
 def hub() -> Finding:
-    import httpx
+    import httpx2
 
     url = _setting("HF_ENDPOINT")
     if not url:
         return ok("Hub", "not used: the flows are not installed")
     try:
-        httpx.head(url, timeout=PATIENCE_S)
-    except httpx.HTTPError as error:
+        httpx2.head(url, timeout=PATIENCE_S)
+    except httpx2.HTTPError as error:
         fix = "Models that are here already work; for new ones check the network and HF_ENDPOINT."
         return warn("Hub", f"{url}: {error or type(error).__name__}", fix)
     return ok("Hub", f"{url} answers")
 
 
 def _asked(name: str, url: str, path: str, variable: str) -> Finding:
-    import httpx
+    import httpx2
 
     fix = f"Start it, or correct {variable}."
     try:
-        answer = httpx.get(url.rstrip("/") + path, timeout=PATIENCE_S, trust_env=False)
-    except httpx.HTTPError as error:
+        answer = httpx2.get(url.rstrip("/") + path, timeout=PATIENCE_S, trust_env=False)
+    except httpx2.HTTPError as error:
         return fail(name, f"{url}: {error or type(error).__name__}", fix)
     if answer.is_server_error:
         return fail(name, f"{url} answers {answer.status_code}", fix)

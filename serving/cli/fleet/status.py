@@ -9,7 +9,7 @@ from modelyard.registry.running import read_running, running_file
 from modelyard.registry.settings import RegistrySettings, load
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -49,7 +49,7 @@ def status(
         raise typer.Exit(1)
 
 
-def _get(client: "httpx.Client", path: str) -> dict[str, Any]:
+def _get(client: "httpx2.Client", path: str) -> dict[str, Any]:
     from modelyard.serving.cli.connection import check
 
     response = client.get(path)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.process.private_files import append_to
@@ -82,7 +82,7 @@ class Supervisor:
     async def answers(self, service: Service, timeout_s: float) -> None:
         """Wait until the service answers; raises ChildFailed with its last words."""
         deadline = time.monotonic() + timeout_s
-        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+        async with httpx2.AsyncClient(timeout=2, trust_env=False) as client:
             while not await _answers(client, service):
                 self._raise_if_given_up(service)
                 if time.monotonic() > deadline:
@@ -154,9 +154,9 @@ class Supervisor:
         await asyncio.gather(*waits)
 
 
-async def _answers(client: httpx.AsyncClient, service: Service) -> bool:
+async def _answers(client: httpx2.AsyncClient, service: Service) -> bool:
     headers = {"Authorization": service.authorization} if service.authorization else {}
     try:
         return (await client.get(service.ready_url, headers=headers)).status_code == 200
-    except httpx.HTTPError:
+    except httpx2.HTTPError:
         return False  # not up yet: the caller asks again until its deadline

@@ -24,7 +24,7 @@ from modelyard.serving.engines.config import EngineConfig
 from modelyard.serving.errors import EngineFailed, ModelUnloadable
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 COMMAND = python_module("modelyard.serving.engines.process.server", "--config", "-")
 START_S = 600.0
@@ -50,18 +50,18 @@ class EngineChild:
 
     load_s: float
     memory_bytes: int
-    http: "httpx.Client" = field(repr=False)
+    http: "httpx2.Client" = field(repr=False)
     process: subprocess.Popen[bytes] = field(repr=False)
 
     def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The engine's answer; raises EngineFailed with its reason where it has none."""
-        import httpx
+        import httpx2
 
         try:
             answer = self.http.post(path, json=body)
-        except httpx.TimeoutException as error:
+        except httpx2.TimeoutException as error:
             raise EngineFailed(f"The engine did not answer within {ANSWER_S:.0f} s.") from error
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise self._broke_off(error) from error
         if answer.is_success:
             return answer.json()
@@ -111,7 +111,7 @@ def open_child(
 
     Raises ModelUnloadable with the engine's reason, EngineEnded or EngineTooSlow.
     """
-    import httpx
+    import httpx2
 
     with (
         TemporaryFile() as said,
@@ -129,7 +129,7 @@ def open_child(
                 resource.prlimit(process.pid, resource.RLIMIT_DATA, limits)
             ready = _started(process, config, said, start_s)
             headers = {"Authorization": f"Bearer {config.internal_token}"}
-            with httpx.Client(
+            with httpx2.Client(
                 base_url=ready["url"], headers=headers, timeout=ANSWER_S, trust_env=False
             ) as http:
                 yield EngineChild(ready["load_s"], ready["memory_bytes"], http, process)
@@ -172,7 +172,7 @@ def _never_ready(
     return EngineEnded(what, fix=ended.fix)
 
 
-def _reason(answer: "httpx.Response") -> str:
+def _reason(answer: "httpx2.Response") -> str:
     try:
         return str(answer.json()["error"]["message"])[:300]
     except (ValueError, KeyError, TypeError):

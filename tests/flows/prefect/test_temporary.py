@@ -5,7 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 import pytest
 
@@ -55,7 +55,7 @@ def test_nobody_else_may_ask_it(
 
 
 def _refuses(url: str) -> None:
-    with httpx.Client(base_url=url, timeout=120, trust_env=False) as stranger:
+    with httpx2.Client(base_url=url, timeout=120, trust_env=False) as stranger:
         for path in ("/api/admin/version", "/api/ready", "/openapi.json", "/docs", "/api/nothing"):
             for method in ("GET", "POST", "PATCH", "DELETE", "OPTIONS"):
                 assert stranger.request(method, path).status_code == 401

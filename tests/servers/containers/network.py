@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 _NEW = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -48,11 +48,11 @@ class ContainerNetwork:
             self._ask("relay", str(path), self.names.get(name, name), port)
         return str(path)
 
-    def client(self, name: str, port: int, **options: Any) -> httpx.Client:
-        """A client that calls a name's port by that name; options are httpx's."""
-        transport = httpx.HTTPTransport(uds=self.socket(name, port))
+    def client(self, name: str, port: int, **options: Any) -> httpx2.Client:
+        """A client that calls a name's port by that name; options are httpx2's."""
+        transport = httpx2.HTTPTransport(uds=self.socket(name, port))
         base = f"http://{name}:{port}"
-        return httpx.Client(transport=transport, base_url=base, timeout=120, **options)
+        return httpx2.Client(transport=transport, base_url=base, timeout=120, **options)
 
     def end(self) -> None:
         """SIGKILL for all that runs there; what `inside` has started is to be waited for."""

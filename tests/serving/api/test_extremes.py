@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-import httpx
+import httpx2
 import pytest
 
 from modelyard.serving.api.inference.endpoint import PATHS
@@ -60,20 +60,20 @@ def bodies(names: list[str]) -> Iterator[str]:
             yield "{" + ", ".join(f'"{key}": {text}' for key, text in given.items()) + "}"
 
 
-def requests(schema: Schema, known: dict[str, str]) -> Iterator[httpx.Request]:
+def requests(schema: Schema, known: dict[str, str]) -> Iterator[httpx2.Request]:
     for method, path, operation in operations(schema):
         url = "http://gateway" + path
         usual = asked(url, known)
         for name in parameters(operation, "path"):
-            yield from (httpx.Request(method, asked(url, known, name, v)) for v in IN_TEXT)
+            yield from (httpx2.Request(method, asked(url, known, name, v)) for v in IN_TEXT)
         needed = "model=talker&" if "model" in parameters(operation, "query") else ""
         for name in parameters(operation, "query"):
             for value in IN_TEXT:
                 text = quote(value, safe="", errors="surrogatepass")
-                yield httpx.Request(method, f"{usual}?{needed}{name}={text}")
+                yield httpx2.Request(method, f"{usual}?{needed}{name}={text}")
         for body in bodies(fields(schema, operation)):
             told = {"Content-Type": "application/json"}
-            yield httpx.Request(method, usual, content=body, headers=told)
+            yield httpx2.Request(method, usual, content=body, headers=told)
 
 
 async def test_no_parameter_breaks_a_route(installation: Installation) -> None:
@@ -85,9 +85,9 @@ async def test_no_parameter_breaks_a_route(installation: Installation) -> None:
     broken = []
     count = 0
     async with running(app) as asgi:
-        transport = httpx.ASGITransport(asgi, raise_app_exceptions=False)
+        transport = httpx2.ASGITransport(asgi, raise_app_exceptions=False)
         headers = {"Authorization": f"Bearer {installation.admin}"}
-        async with httpx.AsyncClient(transport=transport, headers=headers) as client:
+        async with httpx2.AsyncClient(transport=transport, headers=headers) as client:
             for request in requests(app.openapi(), KNOWN | {"user_id": user_id}):
                 request.headers.update(headers)
                 answer = await client.send(request)
@@ -119,12 +119,12 @@ async def test_nothing_in_a_request_to_a_model_breaks_the_hot_path(
     app = installation.app()
     with installation.engine(version):
         async with running(app) as asgi:
-            transport = httpx.ASGITransport(asgi, raise_app_exceptions=False)
+            transport = httpx2.ASGITransport(asgi, raise_app_exceptions=False)
             told = {
                 "Authorization": f"Bearer {installation.ada}",
                 "Content-Type": "application/json",
             }
-            async with httpx.AsyncClient(
+            async with httpx2.AsyncClient(
                 transport=transport, base_url="http://gateway", headers=told, timeout=60
             ) as client:
                 for name in ("model", "max_tokens", "max_completion_tokens", "n", "stream"):

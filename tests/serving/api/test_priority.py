@@ -5,7 +5,7 @@ import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 
-import httpx
+import httpx2
 import pytest
 
 from modelyard.registry.billing.quotas import QuotaChange, Quotas
@@ -24,7 +24,7 @@ def _limit(installation: Installation, *, gpus: int = 0, priority: int = 5) -> N
     Quotas(installation.database).set(ada, QuotaChange(gpus, 0, priority, None))
 
 
-async def _ask(client: httpx.AsyncClient, priority: str = "", **more: object) -> httpx.Response:
+async def _ask(client: httpx2.AsyncClient, priority: str = "", **more: object) -> httpx2.Response:
     headers = {"X-Modelyard-Priority": priority} if priority else {}
     return await client.post("/v1/completions", json={**ASK, **more}, headers=headers)
 
@@ -75,7 +75,7 @@ async def test_the_urgent_are_answered_first(lite: Installation) -> None:
     version = lite.shelf.add("talker")
     order = list[str]()
 
-    async def ask(client: httpx.AsyncClient, priority: str) -> None:
+    async def ask(client: httpx2.AsyncClient, priority: str) -> None:
         assert (await _ask(client, priority)).status_code == 200
         order.append(priority)
 

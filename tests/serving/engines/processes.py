@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 
 from modelyard.serving.engines.child.environment import child_environment
@@ -31,9 +31,9 @@ class StartedEngine:
     def client(self) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key=TOKEN, max_retries=0, timeout=120)
 
-    def http(self) -> httpx.Client:
+    def http(self) -> httpx2.Client:
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=120)
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=120)
 
     def state(self) -> dict[str, Any]:
         with self.http() as http:

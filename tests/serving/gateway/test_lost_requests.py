@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from sqlalchemy import select
 
@@ -37,7 +37,7 @@ def test_a_killed_gateway_s_requests_are_booked_as_lost(sqlite_url: str, tmp_pat
                 next(pieces)
                 gateway.process.kill()
                 gateway.process.wait(60)
-                with pytest.raises(httpx.RemoteProtocolError):
+                with pytest.raises(httpx2.RemoteProtocolError):
                     list(pieces)
             assert rows(installation) == []
             with gateway_process(env, tmp_path), gateway_process(env, tmp_path):

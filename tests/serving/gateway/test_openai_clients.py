@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import openai
 import psutil
 import pytest
@@ -34,7 +34,7 @@ class GatewayAndWorker:
     installation: Installation
     gateway: GatewayProcess
     client: openai.OpenAI
-    control: httpx.Client
+    control: httpx2.Client
 
     def engine_pid(self, version: ModelVersion) -> int:
         for engine in self.installation.fleet.engines(ALIVE_S):
@@ -75,9 +75,9 @@ def _openai(gateway: GatewayProcess, key: str) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=0, timeout=240)
 
 
-def _control() -> httpx.Client:
+def _control() -> httpx2.Client:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    return httpx.Client(headers=headers, timeout=60, trust_env=False)
+    return httpx2.Client(headers=headers, timeout=60, trust_env=False)
 
 
 def _until(is_so: Callable[[], bool], within_s: float = 60.0) -> None:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from modelyard.registry.catalog.model import CHAMPION, ModelRef, ModelVersion
@@ -48,7 +48,7 @@ class Yard:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         for row in self.installation.fleet.workers(ALIVE_S):
             url = f"{row.url}/engines/{version.id}"
-            httpx.post(url, headers=headers, timeout=120, trust_env=False).raise_for_status()
+            httpx2.post(url, headers=headers, timeout=120, trust_env=False).raise_for_status()
         until(lambda: len(self.ready(version)) == len(NODES))
 
     def ready(self, version: ModelVersion) -> set[str]:
@@ -115,7 +115,7 @@ class AliasAnswer:
     seconds: float
 
 
-async def asked(client: httpx.AsyncClient, model: str, number: int) -> AliasAnswer:
+async def asked(client: httpx2.AsyncClient, model: str, number: int) -> AliasAnswer:
     begun = time.monotonic()
     body = {"model": model, "prompt": f"Say {number}", "max_tokens": 5}
     answer = await client.post("/v1/completions", json=body)
@@ -130,7 +130,7 @@ async def test_under_load_nobody_waits_and_the_alias_changes_once(yard: Yard) ->
     new = shelf.add("talker", "better", load_s=LOAD_S)
     headers = {"Authorization": f"Bearer {yard.installation.ada}"}
     asking = list[asyncio.Task[AliasAnswer]]()
-    async with httpx.AsyncClient(
+    async with httpx2.AsyncClient(
         base_url=yard.gateway.url, headers=headers, timeout=240, trust_env=False
     ) as client:
         promoting = asyncio.create_task(asyncio.to_thread(yard.promote, "talker@2"))

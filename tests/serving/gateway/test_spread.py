@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from redis import Redis
 
@@ -45,10 +45,10 @@ class SilentFleet:
         async with self.client(number) as client:
             return (await client.post("/v1/completions", json=body)).status_code
 
-    def client(self, number: int) -> httpx.AsyncClient:
+    def client(self, number: int) -> httpx2.AsyncClient:
         headers = {"Authorization": f"Bearer {self.installation.ada}"}
         url = self.gateways[number].url
-        return httpx.AsyncClient(base_url=url, headers=headers, timeout=240, trust_env=False)
+        return httpx2.AsyncClient(base_url=url, headers=headers, timeout=240, trust_env=False)
 
     async def once_at_work(self, total: int) -> Counter[str]:
         """Requests on each device, once so many are there: a busy machine takes its time."""
@@ -75,7 +75,7 @@ class SilentFleet:
                 await asyncio.sleep(0.02)
 
 
-async def _word_s(client: httpx.AsyncClient) -> list[float]:
+async def _word_s(client: httpx2.AsyncClient) -> list[float]:
     """What a word takes on the first two devices, as a gateway judges by how busy they are."""
     told = (await client.get("/api/v1/route/explain?model=wide")).json()
     words = told["expected_output_tokens"]

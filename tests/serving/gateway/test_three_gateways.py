@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from redis import Redis
 
@@ -41,8 +41,8 @@ class Three:
         """The statuses of so many requests at once, to one of the gateways."""
         headers = {"Authorization": f"Bearer {key}"}
         url = f"{self.gateways[number].url}/v1/completions"
-        limits = httpx.Limits(max_connections=16)
-        async with httpx.AsyncClient(
+        limits = httpx2.Limits(max_connections=16)
+        async with httpx2.AsyncClient(
             headers=headers, limits=limits, timeout=240, trust_env=False
         ) as client:
             answers = await asyncio.gather(*(client.post(url, json=BODY) for _ in range(times)))

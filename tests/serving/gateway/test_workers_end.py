@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
-import httpx
+import httpx2
 import psutil
 import pytest
 from sqlalchemy import select
@@ -57,7 +57,7 @@ class ThreeWorkers:
         for row in self.installation.fleet.workers(ALIVE_S):
             if row.device_id[0] in nodes:
                 url = f"{row.url}/engines/{version.id}"
-                httpx.post(url, headers=headers, timeout=120, trust_env=False).raise_for_status()
+                httpx2.post(url, headers=headers, timeout=120, trust_env=False).raise_for_status()
         until(lambda: self.ready(version) >= {f"{node}-cpu-0" for node in nodes})
 
     def ready(self, version: ModelVersion) -> set[str]:
@@ -93,14 +93,14 @@ class ThreeWorkers:
         until(lambda: len(found()) >= count)
         return set(found())
 
-    def client(self) -> httpx.AsyncClient:
+    def client(self) -> httpx2.AsyncClient:
         headers = {"Authorization": f"Bearer {self.installation.ada}"}
-        return httpx.AsyncClient(
+        return httpx2.AsyncClient(
             base_url=self.gateway.url,
             headers=headers,
             timeout=240,
             trust_env=False,
-            limits=httpx.Limits(max_connections=None),
+            limits=httpx2.Limits(max_connections=None),
         )
 
 
@@ -135,7 +135,7 @@ def cluster(
 
 
 async def ask(
-    client: httpx.AsyncClient, ended: list[RequestOutcome], *, stream: bool, words: int
+    client: httpx2.AsyncClient, ended: list[RequestOutcome], *, stream: bool, words: int
 ) -> None:
     begun = time.time()
     body = {"model": "talker", "prompt": "Say", "max_tokens": words, "stream": stream}

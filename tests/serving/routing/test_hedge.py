@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-import httpx
+import httpx2
 import pytest
 from sqlalchemy import select
 
@@ -34,11 +34,11 @@ class HedgingGateway:
     """A gateway that hedges, and its insides."""
 
     installation: Installation
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     router: Router
     running: RunningRequests
 
-    async def ask(self, *, stream: bool = False, words: int = 3) -> httpx.Response:
+    async def ask(self, *, stream: bool = False, words: int = 3) -> httpx2.Response:
         body = {"model": "talker", "prompt": "Say", "max_tokens": words, "stream": stream}
         return await self.client.post("/v1/completions", json=body)
 

@@ -3,7 +3,7 @@
 from typing import cast
 
 import aiohttp
-import httpx
+import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.routing import Route
@@ -16,10 +16,10 @@ from tests.serving.worker.residency_harness import MIB, TOKEN, open_harness
 METRICS = "measures-" * 4
 
 
-def door(residency: Residency, token: str = TOKEN) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(Control(residency, TOKEN, METRICS).app())
+def door(residency: Residency, token: str = TOKEN) -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(Control(residency, TOKEN, METRICS).app())
     headers = {"authorization": f"Bearer {token}"}
-    return httpx.AsyncClient(transport=transport, base_url="http://worker", headers=headers)
+    return httpx2.AsyncClient(transport=transport, base_url="http://worker", headers=headers)
 
 
 async def test_a_loaded_version_answers_where_it_was_said_to(catalog_files: FilledCatalog) -> None:

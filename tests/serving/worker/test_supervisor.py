@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-import httpx
+import httpx2
 import psutil
 import pytest
 
@@ -73,7 +73,7 @@ class WorkerMachine:
         """Ask the registered worker for a version; the engine's address."""
         row = self.row()
         assert row is not None
-        async with httpx.AsyncClient(headers=_headers(), timeout=120) as client:
+        async with httpx2.AsyncClient(headers=_headers(), timeout=120) as client:
             answer = await client.post(f"{row.url}/engines/{version_id}")
             return answer.raise_for_status().json()["url"]
 

@@ -213,21 +213,21 @@ def test_a_file_that_vanished_is_named(desk: Desk, hub_process: HubProcess) -> N
 
 def test_the_token_stays_with_the_hub(hub: HubClient) -> None:
     """A redirect to another host does not carry our token along."""
-    import httpx
+    import httpx2
 
     seen: dict[str, str | None] = {}
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         seen[request.url.host] = request.headers.get("authorization")
         if request.url.host == "hub.example":
-            return httpx.Response(302, headers={"Location": "https://cdn.example/file"})
-        return httpx.Response(200)
+            return httpx2.Response(302, headers={"Location": "https://cdn.example/file"})
+        return httpx2.Response(200)
 
     ours = download.client(HubClient("https://hub.example", token="hf_secret"))
-    with httpx.Client(
+    with httpx2.Client(
         headers=ours.headers,
         follow_redirects=ours.follow_redirects,
-        transport=httpx.MockTransport(answer),
+        transport=httpx2.MockTransport(answer),
     ) as client:
         client.get("https://hub.example/ada/m/resolve/main/m.gguf")
     ours.close()

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -17,12 +17,12 @@ ASK = {"model": "talker", "messages": [{"role": "user", "content": "Say it"}], "
 
 
 @asynccontextmanager
-async def patient(app: FastAPI, key: str) -> AsyncGenerator[httpx.AsyncClient]:
+async def patient(app: FastAPI, key: str) -> AsyncGenerator[httpx2.AsyncClient]:
     """A client to which an error inside is an answer, as over a socket."""
     async with running(app) as asgi:
-        transport = httpx.ASGITransport(asgi, raise_app_exceptions=False)
+        transport = httpx2.ASGITransport(asgi, raise_app_exceptions=False)
         headers = {"Authorization": f"Bearer {key}"}
-        async with httpx.AsyncClient(
+        async with httpx2.AsyncClient(
             transport=transport, base_url="http://gateway", headers=headers
         ) as client:
             yield client

@@ -1,6 +1,6 @@
 """No address answers without a credential, but for those on the list."""
 
-import httpx
+import httpx2
 import pytest
 from fastapi.routing import iter_route_contexts
 
@@ -63,7 +63,7 @@ async def test_a_bad_credential_is_refused_with_the_scheme(lite: Installation, h
             _is_in_the_form_of(path, answer)
 
 
-def _is_in_the_form_of(path: str, answer: httpx.Response) -> None:
+def _is_in_the_form_of(path: str, answer: httpx2.Response) -> None:
     body = answer.json()
     if path.startswith("/v1"):
         assert body["error"]["code"] == "not_authenticated"

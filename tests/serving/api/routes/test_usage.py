@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from sqlalchemy import select
 
@@ -107,7 +107,7 @@ async def test_users_see_their_own_and_admins_everybody_s(lite: Installation) ->
     assert wrong.status_code == 400
 
 
-async def _users(client: httpx.AsyncClient, query: str) -> list[str]:
+async def _users(client: httpx2.AsyncClient, query: str) -> list[str]:
     usage = (await client.get(f"/api/v1/usage{query}")).json()["usage"]
     assert all(day["model"] == "talker" and day["output_tokens"] == 2 for day in usage)
     return [day["user"] for day in usage]

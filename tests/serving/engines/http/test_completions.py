@@ -5,7 +5,7 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 import pytest
 
@@ -75,7 +75,7 @@ def test_the_name_to_echo_comes_by_header(engine: StartedEngine) -> None:
 def test_without_the_internal_token_nothing_answers(engine: StartedEngine) -> None:
     """A missing or wrong token is 401 on every route."""
     for path in ("/health", "/state", "/v1/models"):
-        assert httpx.get(engine.url + path, timeout=60).status_code == 401
+        assert httpx2.get(engine.url + path, timeout=60).status_code == 401
     wrong = openai.OpenAI(base_url=f"{engine.url}/v1", api_key="wrong", max_retries=0)
     with pytest.raises(openai.AuthenticationError):
         wrong.chat.completions.create(**ASK)
@@ -140,14 +140,14 @@ def test_a_client_that_leaves_frees_its_slot(*, stream: bool) -> None:
     """Soon nothing runs and nothing waits: not even one answer was said to its end."""
     with engine_process(parallel=2, options={"delay_s": 0.05}) as running:
         for _ in range(3):
-            with pytest.raises(httpx.ReadTimeout):
+            with pytest.raises(httpx2.ReadTimeout):
                 _leave_early(running, stream=stream)
         assert _once_idle(running)["generated_tokens"] < 500
 
 
 def _leave_early(engine: StartedEngine, *, stream: bool) -> None:
     read = 0.03 if stream else 0.3
-    timeout = httpx.Timeout(60, read=read)
+    timeout = httpx2.Timeout(60, read=read)
     body = ASK | {"stream": stream}
     with (
         engine.http() as http,

@@ -4,7 +4,7 @@ import base64
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import openai
 import pytest
@@ -23,7 +23,7 @@ def expected(text: str) -> Any:
     return REFERENCE.mean(*tokens(text))
 
 
-def ask(engine: StartedEngine, **body: Any) -> httpx.Response:
+def ask(engine: StartedEngine, **body: Any) -> httpx2.Response:
     with engine.http() as http:
         return http.post("/v1/embeddings", json={"model": "m"} | body)
 
@@ -123,7 +123,7 @@ def test_an_endpoint_of_another_kind_of_model_is_refused(
 def test_nobody_without_the_token_gets_a_vector(embedder: StartedEngine) -> None:
     """The guard stands before every endpoint."""
     assert (
-        httpx.post(f"{embedder.url}/v1/embeddings", json={"input": "a"}, timeout=60).status_code
+        httpx2.post(f"{embedder.url}/v1/embeddings", json={"input": "a"}, timeout=60).status_code
         == 401
     )
 

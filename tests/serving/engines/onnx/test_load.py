@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 
@@ -125,8 +125,8 @@ def test_a_client_that_leaves_takes_its_texts_along(tmp_path: Path) -> None:
     shape = Bert(width=256, inner=1024, layers=4, positions=512)
     with engine_process(format="onnx", path=str(shape.write(tmp_path))) as engine:
         body = {"input": ["def " * 300] * 1000}
-        with engine.http() as http, pytest.raises(httpx.ReadTimeout):
-            http.post("/v1/embeddings", json=body, timeout=httpx.Timeout(60, read=0.7))
+        with engine.http() as http, pytest.raises(httpx2.ReadTimeout):
+            http.post("/v1/embeddings", json=body, timeout=httpx2.Timeout(60, read=0.7))
         deadline = time.monotonic() + 60
         while (state := engine.state())["active"] or state["queued"]:
             assert time.monotonic() < deadline, state

@@ -5,7 +5,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -77,7 +77,7 @@ def test_a_client_that_leaves_is_counted(engine: StartedEngine) -> None:
 
 def test_the_measures_need_the_token(engine: StartedEngine) -> None:
     """An engine talks to its worker only."""
-    assert httpx.get(f"{engine.url}/metrics", timeout=60).status_code == 401
+    assert httpx2.get(f"{engine.url}/metrics", timeout=60).status_code == 401
 
 
 def _timings(answer: Any) -> dict[str, float]:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 import pytest
 
@@ -86,8 +86,8 @@ def test_a_client_that_leaves_frees_its_slot(slow_engine: StartedEngine, *, stre
             with http.stream("POST", "/v1/chat/completions", json=body) as answer:
                 next(answer.iter_lines())
         else:
-            with pytest.raises(httpx.ReadTimeout):
-                http.post("/v1/chat/completions", json=body, timeout=httpx.Timeout(60, read=0.3))
+            with pytest.raises(httpx2.ReadTimeout):
+                http.post("/v1/chat/completions", json=body, timeout=httpx2.Timeout(60, read=0.3))
     deadline = time.monotonic() + 60
     while (state := slow_engine.state())["active"] + state["queued"]:
         assert time.monotonic() < deadline
