@@ -100,7 +100,7 @@ async def measure(db: Database, redis_url: str, rounds: int) -> list[CacheCase]:
     return cases
 
 
-def run(kind: str, url: str, redis_url: str, models: int, rounds: int) -> bool:
+def run(kind: str, url: str, redis_url: str, models: int, *, rounds: int) -> bool:
     db = Database.connect(url)
     migrate(db)
     fill(db, models)
@@ -129,7 +129,7 @@ def main() -> None:
         }
         for kind, url in urls.items():
             with running_redis() as redis:
-                reached.append(run(kind, url, redis.url, asked.models, asked.rounds))
+                reached.append(run(kind, url, redis.url, asked.models, rounds=asked.rounds))
     print(f"\nbar: the database's time is at least {BAR:.0f} times the cache's")
     sys.exit(0 if all(reached) else 1)
 

@@ -101,7 +101,12 @@ async def _one(
 
 
 def speed(
-    engine: LlamaEngine, case: SpeculationCase, clients: int, seed: int, clock: Callable[[], float]
+    engine: LlamaEngine,
+    case: SpeculationCase,
+    clients: int,
+    seed: int,
+    *,
+    clock: Callable[[], float],
 ) -> float:
     """Tokens a second of requests that begin together."""
     prompts = case.prompts(engine, clients)
@@ -125,7 +130,7 @@ def compare(case: SpeculationCase, clients: int, rounds: int, clock: Callable[[]
         pairs: list[tuple[float, float]] = []
         for seed in range(rounds + 2):
             first, second = (guessing, plain) if seed % 2 else (plain, guessing)
-            found = {id(e): speed(e, case, clients, seed, clock) for e in (first, second)}
+            found = {id(e): speed(e, case, clients, seed, clock=clock) for e in (first, second)}
             pairs.append((found[id(guessing)], found[id(plain)]))
         seen = guessing.snapshot()
     on, off = (statistics.median(side) for side in zip(*pairs[2:], strict=True))

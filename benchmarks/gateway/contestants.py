@@ -89,7 +89,7 @@ class Field:
             str(port),
         ]
         environment = {**site.environment, "PYTHONPATH": str(modules or "")}
-        return self._start(name, argv, port, environment, site.key)
+        return self._start(name, argv, port, environment, key=site.key)
 
     def _prepared(self, name: str, redis: str, modules: Path | None) -> GatewaySite:
         module = [sys.executable, "-P", "-m", "benchmarks.gateway.installation"]
@@ -107,13 +107,13 @@ class Field:
         port = choose_port(0, "")
         floor = ["benchmarks.gateway.floor", kind, str(port), self.backend]
         environment = {"PYTHONPATH": _found_in(modules)}
-        return self._start(name, [sys.executable, "-P", "-m", *floor], port, environment, "")
+        return self._start(name, [sys.executable, "-P", "-m", *floor], port, environment, key="")
 
     def litellm(self, program: LiteLLM, name: str, redis: str = "") -> Contestant:
         port = choose_port(0, "")
         config = program.configure(self.folder / f"{name}.yaml", self.backend, redis)
         argv = [str(program.command), "--config", str(config), "--port", str(port)]
-        return self._start(name, argv, port, program.environment, "sk-benchmark")
+        return self._start(name, argv, port, program.environment, key="sk-benchmark")
 
     def redis(self) -> str:
         """A Redis of our own, on the load's core: it stands for another machine."""
@@ -127,7 +127,7 @@ class Field:
         return f"redis://127.0.0.1:{port}/0"
 
     def _start(
-        self, name: str, argv: list[str], port: int, env: Mapping[str, str], key: str
+        self, name: str, argv: list[str], port: int, env: Mapping[str, str], *, key: str
     ) -> Contestant:
         url = f"http://127.0.0.1:{port}"
         pid = self.stack.enter_context(running(argv, GATEWAY_CORE, f"{url}/health/live", env))

@@ -56,7 +56,7 @@ async def check(report: GpuReport, device: Device) -> None:
         serial = _serial(path, layers, device)
         ratio = ours[2] / serial
         report.check("beats serial Llama at 8", holds=ratio > 1, seen=f"{ratio:.2f} times")
-        await _against_server(report, made.session, path, layers, ours)
+        await _against_server(report, made.session, path, layers, ours=ours)
 
 
 async def _best(session: aiohttp.ClientSession, url: str, at_once: int) -> float:
@@ -71,7 +71,7 @@ def _serial(path: Path, layers: int, device: Device) -> float:
 
 
 async def _against_server(
-    report: GpuReport, session: aiohttp.ClientSession, path: Path, layers: int, ours: list[float]
+    report: GpuReport, session: aiohttp.ClientSession, path: Path, layers: int, *, ours: list[float]
 ) -> None:
     program = os.environ.get("LLAMA_SERVER") or shutil.which("llama-server")
     if program is None:

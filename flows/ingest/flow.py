@@ -71,9 +71,10 @@ def register(
     snapshot: HubSnapshot,
     built: BuiltModel,
     companion_files: Sequence[StoredFile],
+    *,
     metrics: dict[str, float],
 ) -> ModelVersion:
-    return tasks.register(run, snapshot, built, companion_files, metrics)
+    return tasks.register(run, snapshot, built, companion_files, metrics=metrics)
 
 
 @task(name="follow-up", cache_policy=NO_CACHE, persist_result=False)
@@ -126,7 +127,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - Prefect's form shows a field for each
             builds = build(run, fetched, snapshot)
             measured = [evaluate(run, built) for built in builds]
             versions = [
-                register(run, snapshot, built, fetched.companion_files, metrics)
+                register(run, snapshot, built, fetched.companion_files, metrics=metrics)
                 for built, metrics in zip(builds, measured, strict=True)
             ]
             return run.finish(versions, follow_up(run), new=True)

@@ -150,6 +150,7 @@ def register(
     snapshot: HubSnapshot,
     built: BuiltModel,
     companion_files: Sequence[StoredFile],
+    *,
     metrics: dict[str, float],
 ) -> ModelVersion:
     """The build as a version that serving finds, once index and MLflow have it."""
@@ -158,7 +159,7 @@ def register(
     run.run.step("register")
     registrar = Registrar(context.catalog, context.store, context.mlflow)
     entry = Registration(request.model, request.visibility, request.owner_id)
-    begun = registrar.begin(entry, snapshot, built, companion_files, metrics)
+    begun = registrar.begin(entry, snapshot, built, companion_files, metrics=metrics)
     embed(open_index(context.registry), context.store, begun, snapshot)
     return registrar.finish(begun, built)
 

@@ -35,7 +35,7 @@ class Lines:
     repeats: Repeats = field(default_factory=Repeats)
 
     def write(
-        self, name: str, level: str, event: str, values: Mapping[str, Any], template: str = ""
+        self, name: str, level: str, event: str, values: Mapping[str, Any], *, template: str = ""
     ) -> None:
         """Write one line, unless it is below the level or one of too many alike.
 

@@ -14,7 +14,7 @@ class LineHandler(logging.Handler):
         values = {"exc_info": record.exc_info} if record.exc_info else {}
         level = record.levelname.lower()
         known = level if level in SEVERITY else "debug"
-        LINES.write(record.name, known, record.getMessage(), values, str(record.msg))
+        LINES.write(record.name, known, record.getMessage(), values, template=str(record.msg))
 
 
 def set_up(form: Form = "auto", level: Level = "info") -> None:

@@ -33,6 +33,7 @@ async def open_gate(
     db: Database,
     redis_url: str = "",
     changed: Callable[[], None] = _nobody_listens,
+    *,
     timings: SharedTimings = _TIMINGS,
 ) -> AsyncGenerator[Gate]:
     """A gate in Redis, or in memory where there is no URL.
@@ -41,7 +42,7 @@ async def open_gate(
     """
     book = QuotaBook.over(Quotas(db))
     opened = (
-        _shared(settings, book, redis_url, changed, timings)
+        _shared(settings, book, redis_url, changed, timings=timings)
         if redis_url
         else _own(Limits.of(settings), book)
     )
@@ -65,6 +66,7 @@ async def _shared(
     book: QuotaBook,
     url: str,
     changed: Callable[[], None],
+    *,
     timings: SharedTimings,
 ) -> AsyncGenerator[Gate]:
     from modelyard.serving.admission.address import Address

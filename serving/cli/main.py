@@ -14,7 +14,6 @@ from modelyard.registry.settings import check_known
 
 EXTRA_OF = {
     "gguf": "gguf",
-    "httpx2": "flows",
     "huggingface_hub": "flows",
     "llama_cpp": "gguf",
     "mlflow": "flows",

@@ -52,7 +52,7 @@ class Attempts:
         record = request.record
         now = time.time()
         ref = held.version.ref
-        running = RunningRequest(record.request_id, request.caller, ref, held.target, now)
+        running = RunningRequest(record.request_id, request.caller, ref, held.target, since=now)
         booking = self.ledger.reserve(_reserved(request, held, now))
         self.running.begin(running)
         try:

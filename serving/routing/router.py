@@ -118,7 +118,7 @@ class Router:
     async def explain(self, version: ModelVersion, work: RoutedRequest) -> Explanation:
         """Every candidate with its terms, as a request of this moment would be judged."""
         await self._look(version)
-        return explain(self.core.cluster, self.core.users, work, version.id, time.monotonic())
+        return explain(self.core.cluster, self.core.users, work, version.id, now=time.monotonic())
 
     def worker_of(self, target: Target) -> WorkerView | None:
         """Whose engine it is, or was; None where that has left for good."""

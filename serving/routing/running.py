@@ -13,7 +13,7 @@ class RunningRequest:
     __slots__ = ("caller", "model", "request_id", "since", "target")
 
     def __init__(
-        self, request_id: str, caller: Caller, model: str, target: Target, since: float
+        self, request_id: str, caller: Caller, model: str, target: Target, *, since: float
     ) -> None:
         self.request_id = request_id
         self.caller = caller

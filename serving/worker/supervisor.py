@@ -85,11 +85,16 @@ def run(
 ) -> None:
     """Run one worker until SIGTERM or SIGINT; raises UnknownDevice."""
     device = open_device(settings.device, node=settings.node)
-    asyncio.run(_work(settings, Registry.open(registry), device, port, preload))
+    asyncio.run(_work(settings, Registry.open(registry), device, port, preload=preload))
 
 
 async def _work(
-    settings: WorkerSettings, registry: Registry, device: Device, port: int, preload: Sequence[str]
+    settings: WorkerSettings,
+    registry: Registry,
+    device: Device,
+    port: int,
+    *,
+    preload: Sequence[str],
 ) -> None:
     ending = _ending()
     headers = {"authorization": f"Bearer {registry.token}"}

@@ -75,7 +75,7 @@ class Quantizer:
         self.store.make_room(making.size)
         with self.store.scratch() as folder:
             target = folder / "made"
-            _run(making, self._linked(making, folder), target, self.threads, told)
+            _run(making, self._linked(making, folder), target, self.threads, told=told)
             with target.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             stored = self.store.adopt(target, sha256, verify=False)
@@ -131,7 +131,7 @@ def file_name(path: str, to: str) -> str:
     return f"{stem}-{to}.gguf"
 
 
-def _run(making: QuantizeTask, source: Path, target: Path, threads: int, told: Tensors) -> None:
+def _run(making: QuantizeTask, source: Path, target: Path, threads: int, *, told: Tensors) -> None:
     argv = [sys.executable, "-I", "-m", "modelyard.flows.steps.build.quantize_child"]
     ask = {"source": str(source), "target": str(target), "type": making.to, "threads": threads}
     with (

@@ -72,11 +72,11 @@ class Evaluator:
 
     def _measure(self, build: BuiltModel) -> dict[str, float]:
         path = self.store.path(build.file.sha256)
-        way = (_chunk(build), self.threads, self.told)
+        way = (_chunk(build), self.threads)
         if not build.is_made:
-            return _of_one(measure.perplexity(path, self.text, *way))
+            return _of_one(measure.perplexity(path, self.text, *way, told=self.told))
         source = self.store.path(build.source.sha256)
-        return _of_two(measure.compare(source, path, self.text, *way))
+        return _of_two(measure.compare(source, path, self.text, *way, told=self.told))
 
     def _recipe(self, build: BuiltModel) -> str:
         text = hashlib.sha256(self.text.encode()).hexdigest()[:16]

@@ -39,6 +39,7 @@ class Registrar:
         snapshot: HubSnapshot,
         build: BuiltModel,
         companion_files: Sequence[StoredFile],
+        *,
         metrics: Mapping[str, float],
     ) -> ModelVersion:
         """A version that is not there for anybody yet, its files pinned; as often as one likes."""

@@ -43,7 +43,7 @@ class InferenceEndpoint:
         given: dict[bytes, bytes] = dict(scope["headers"])
         record = begun(given.get(b"x-request-id", b""), scope["path"])
         watcher = DisconnectWatcher(receive, self.soon)
-        exchange = Exchange(record.request_id, scope, receive, send, watcher)
+        exchange = Exchange(record.request_id, scope, receive, send, watcher=watcher)
         self.counted.active += 1
         try:
             explain = asks_why(scope["query_string"])

@@ -24,6 +24,7 @@ class Exchange:
         scope: Scope,
         receive: Receive,
         post: Send,
+        *,
         watcher: DisconnectWatcher,
     ) -> None:
         self.request_id = request_id

@@ -25,6 +25,7 @@ async def show_history(
     services: TheServices,
     begin: Annotated[Time | None, Query(alias="from")] = None,
     end: Annotated[Time | None, Query(alias="to")] = None,
+    *,
     step: Annotated[int, Query(ge=1, le=86_400)] = 10,
 ) -> DeviceHistoryReply:
     """Means over steps of `step` seconds; without times the last hour. Times are ISO 8601."""

@@ -194,7 +194,7 @@ class Dispatcher:
             if own is None:
                 found = best_steal(self.cluster, self.users, worker, now)
             else:
-                found = earlier(self.cluster, self.users, worker, own, now)
+                found = earlier(self.cluster, self.users, worker, own, now=now)
             if found is None:
                 return
             self._unbind(found.pending)

@@ -55,7 +55,7 @@ class Explanation:
 
 
 def explain(
-    cluster: ClusterState, users: Users, work: RoutedRequest, version: str, now: float
+    cluster: ClusterState, users: Users, work: RoutedRequest, version: str, *, now: float
 ) -> Explanation:
     """The decision of this moment, without making it."""
     pending = PendingRequest(work, version, now)
@@ -64,7 +64,7 @@ def explain(
     among = users.allowed(pending, cluster)
     choice = cheapest(cluster, pending, now, among=among, shut=shut)
     found = [
-        _candidate(cluster, worker, pending, now, shut)
+        _candidate(cluster, worker, pending, now, shut=shut)
         if bound is None or worker.index in bound
         else _cannot(worker, "the user's work is bound elsewhere")
         for worker in cluster.workers
@@ -84,6 +84,7 @@ def _candidate(
     worker: WorkerState,
     pending: PendingRequest,
     now: float,
+    *,
     shut: frozenset[Replica],
 ) -> RouteCandidate:
     version = pending.version
@@ -93,14 +94,14 @@ def _candidate(
     if replica is not None:
         if not replica.is_staying:
             return _cannot(worker, "the version is leaving it")
-        return _weighed(cluster, replica, pending, now, shut)
+        return _weighed(cluster, replica, pending, now, shut=shut)
     if worker.memory < cluster.needs[version]:
         sizes = f"needs {cluster.needs[version]:.0f} bytes, it can give {worker.memory:.0f}"
         return _cannot(worker, sizes)
     if not cluster.may_load(worker, version, now):
         return _cannot(worker, "refused it, or loads another")
     coming = cluster.coming_replica(worker, version, now)
-    return replace(_weighed(cluster, coming, pending, now, shut), state="absent")
+    return replace(_weighed(cluster, coming, pending, now, shut=shut), state="absent")
 
 
 def _weighed(
@@ -108,6 +109,7 @@ def _weighed(
     replica: Replica,
     pending: PendingRequest,
     now: float,
+    *,
     shut: frozenset[Replica],
 ) -> RouteCandidate:
     """The terms by which it is chosen or not."""

@@ -34,13 +34,13 @@ def best_steal(
 ) -> Steal | None:
     """What gains most by beginning on `worker`; None where too little gains enough."""
     holders = [other for other in cluster.workers if other.held and other is not worker]
-    steals = (steal for other in holders for steal in _of(cluster, users, worker, other, now))
+    steals = (steal for other in holders for steal in _of(cluster, users, worker, other, now=now))
     best = max(steals, key=lambda steal: steal.gain_s, default=None)
     return best if best is not None and best.gain_s > LEAST_STEAL_S else None
 
 
 def earlier(
-    cluster: ClusterState, users: Users, worker: WorkerState, own: PendingRequest, now: float
+    cluster: ClusterState, users: Users, worker: WorkerState, own: PendingRequest, *, now: float
 ) -> Steal | None:
     """What others hold that begins before `own`, the first of it that gains by beginning here."""
     turn = users.turn(own, now)
@@ -51,7 +51,7 @@ def earlier(
             if first < turn:
                 holders.append((first, index))
     for _, index in sorted(holders):
-        for steal in _of(cluster, users, worker, cluster.workers[index], now):
+        for steal in _of(cluster, users, worker, cluster.workers[index], now=now):
             is_before = users.turn(steal.pending, now) < turn
             if is_before and steal.gain_s > LEAST_STEAL_S and _is_new(steal.pending):
                 return steal
@@ -64,7 +64,7 @@ def _is_new(pending: PendingRequest) -> bool:
 
 
 def _of(
-    cluster: ClusterState, users: Users, worker: WorkerState, other: WorkerState, now: float
+    cluster: ClusterState, users: Users, worker: WorkerState, other: WorkerState, *, now: float
 ) -> Iterator[Steal]:
     """What the first that another holds would gain, each behind those before it there."""
     ahead = other.wait_s(now) + (other.turn_s if other.is_full else 0.0)

@@ -30,7 +30,9 @@ class TelemetrySampler:
         if (at := int(now) // every * every) <= self._last:
             return
         self._last = at
-        self._waiting.append(_sample(facts, activity, at, every, self._speed(now, activity.tokens)))
+        self._waiting.append(
+            _sample(facts, activity, at, every, tokens_per_s=self._speed(now, activity.tokens))
+        )
 
     def write(self) -> None:
         """Hand a batch to the database; what it did not take stays for the next time."""
@@ -49,7 +51,7 @@ class TelemetrySampler:
 
 
 def _sample(
-    facts: DeviceFacts, activity: Activity, at: int, seconds: int, tokens_per_s: float
+    facts: DeviceFacts, activity: Activity, at: int, seconds: int, *, tokens_per_s: float
 ) -> Sample:
     return Sample(
         device_id=facts.gpu_id,

@@ -9,7 +9,12 @@ from modelyard.serving.worker.residency.versions import VersionSource
 
 
 def with_draft(
-    config: EngineConfig, version: ModelVersion, name: str, versions: VersionSource, held: ExitStack
+    config: EngineConfig,
+    version: ModelVersion,
+    name: str,
+    versions: VersionSource,
+    *,
+    held: ExitStack,
 ) -> EngineConfig:
     """The settings with the draft model's file, kept on the volume as long as `held` is open.
 

@@ -163,7 +163,7 @@ class Residency:
                 version,
                 self.launch.draft_model,
                 self.versions,
-                held,
+                held=held,
             )
             config = await self._fit(config, version)
             forecast = await asyncio.to_thread(self.forecaster.predict, config, version)

@@ -29,7 +29,7 @@ def register(model: str, content: str = "weights") -> list[str]:
         card = _stored(run.context, "README.md", CARD)
         build = BuiltModel(main, ModelFacts(Format.GGUF, "llama", "Q8_0"), main)
         snapshot = HubSnapshot(REPO, COMMIT, (), tags=("gguf",), pipeline_tag="text-generation")
-        version = tasks.register(run, snapshot, build, [card], {"kl": 0.01})
+        version = tasks.register(run, snapshot, build, [card], metrics={"kl": 0.01})
         return run.finish([version], tasks.follow_up(run), new=True)
 
 

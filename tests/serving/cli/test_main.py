@@ -23,7 +23,7 @@ run()
 @pytest.mark.parametrize(
     ("name", "argv", "extra"),
     [
-        ("httpx2", ["models", "add", "owner/name"], "flows"),
+        ("huggingface_hub", ["models", "add", "owner/name"], "flows"),
         ("qdrant_edge", ["models", "search", "verse"], "flows"),
     ],
 )

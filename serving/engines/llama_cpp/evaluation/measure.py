@@ -55,7 +55,7 @@ class MeasureTooSlow(MeasureFailed):
 
 
 def perplexity(
-    path: Path, text: str, n_ctx: int = 512, threads: int = 1, told: Told = untold
+    path: Path, text: str, n_ctx: int = 512, threads: int = 1, *, told: Told = untold
 ) -> TextMeasurement:
     """How well the model predicts the text; raises MeasureFailed with the reason."""
     ask = {"measure": "perplexity", "text": text, "n_ctx": n_ctx, "threads": threads}

@@ -169,7 +169,7 @@ def test_a_device_that_throttles_itself_counts_as_slower_at_once() -> None:
     hot = worker("hot", throttle_reasons=["hardware_thermal"])
     capped = worker("capped", throttle_reasons=["power_cap"])
     seen.update(look(hot, capped), 0.0)
-    told = explain(seen.core.cluster, seen.core.users, RoutedRequest("r", "ada"), "a", 0.0)
+    told = explain(seen.core.cluster, seen.core.users, RoutedRequest("r", "ada"), "a", now=0.0)
     assert told.chosen == "capped"
     assert {c.device_id: c.strain for c in told.candidates} == {"hot": STRAIN, "capped": 0.0}
     by_name = {c.device_id: c for c in told.candidates}

@@ -282,7 +282,7 @@ def test_a_prompt_behind_which_many_will_wait_goes_where_few_come() -> None:
     asked.is_fit = True  # its speeds are read anew
     choice = cheapest(core.cluster, PendingRequest(work(20_000), "a", 61.0), 61.0)
     assert choice.replica is spared.replicas["a"]
-    told = explain(core.cluster, core.users, work(20_000), "a", 61.0)
+    told = explain(core.cluster, core.users, work(20_000), "a", now=61.0)
     assert told.candidates[0].toll_s < told.candidates[1].toll_s
     assert choice.own_s == pytest.approx(
         told.candidates[0].cost_s - told.toll_weight * told.candidates[0].toll_s
@@ -309,7 +309,7 @@ def test_an_explanation_names_every_worker_and_the_one_that_is_chosen() -> None:
     """Its first is where the request then goes, and each other says why not."""
     core = warm(dispatcher(3))
     core.cluster.workers[2].is_fit = False
-    told = explain(core.cluster, core.users, work(), "a", 0.0)
+    told = explain(core.cluster, core.users, work(), "a", now=0.0)
     assert [c.device_id for c in told.candidates if not c.feasible] == ["gpu-2"]
     assert len(told.candidates) == 3
     pending = core.submit(work(), "a", 0.0)

@@ -88,7 +88,7 @@ def test_the_terms_that_are_told_add_up_to_the_cost_that_decides(
     """On a worker that has the version, loads it, or would have to load it first."""
     core = fleet(drawn)
     cluster = core.cluster
-    told = explain(cluster, core.users, asked, "a", NOW)
+    told = explain(cluster, core.users, asked, "a", now=NOW)
     pending = PendingRequest(asked, "a", NOW)
     shut = core.users.shut(asked, NOW)
     costs = dict[str, float]()

@@ -55,10 +55,10 @@ def test_what_waits_for_another_version_costs_nothing() -> None:
     for _ in range(17):
         ask(core, "ada")
     told = explain(
-        core.cluster, core.users, RoutedRequest("r", "ada", 3, 100), "b", 0.0
+        core.cluster, core.users, RoutedRequest("r", "ada", 3, 100), "b", now=0.0
     ).candidates[0]
     busy = explain(
-        core.cluster, core.users, RoutedRequest("r", "ada", 3, 100), "a", 0.0
+        core.cluster, core.users, RoutedRequest("r", "ada", 3, 100), "a", now=0.0
     ).candidates[0]
     assert told.slot_s == 0.0 < busy.slot_s
     assert told.queue_s < busy.queue_s

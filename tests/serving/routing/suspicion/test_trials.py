@@ -100,7 +100,7 @@ async def test_what_is_kept_gets_nothing_new_until_it_is_shared_again(court: Cou
         court.core.users,
         RoutedRequest("w", "eve"),
         court.version.id,
-        time.monotonic(),
+        now=time.monotonic(),
     )
     assert {c.state: c.load_s >= 1.0 for c in told.candidates} == {"ready": False, "kept": True}
     for one in (pending, busy, *others):

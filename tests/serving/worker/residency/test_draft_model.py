@@ -30,7 +30,7 @@ def _drafted(catalog_files: FilledCatalog, version: ModelVersion, name: str) -> 
             version_id=version.id, model_name=version.ref, format=version.facts.format,
             path=str(path), internal_token="t" * 32,
         )  # fmt: skip
-        return with_draft(config, version, name, catalog_files.versions, held)
+        return with_draft(config, version, name, catalog_files.versions, held=held)
 
 
 def test_a_model_of_the_same_vocabulary_gets_the_draft(
