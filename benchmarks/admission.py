@@ -72,9 +72,9 @@ async def over_redis_py(url: str, user_id: str) -> AsyncGenerator[Way]:
 
     logs = [f"peer:{number}:{user_id}" for number in range(4)]
     numbers = [MANY, MINUTE_US, MANY, HOUR_US] * 2
-    names = ["peer:era", "peer:live", f"peer:live:{user_id}", f"peer:quota:{user_id}", *logs]
+    names = ["peer:epoch", "peer:live", f"peer:live:{user_id}", f"peer:quota:{user_id}", *logs]
     async with Redis.from_url(url) as client:
-        await client.set("peer:era", "1")
+        await client.set("peer:epoch", "1")
         sha = await client.script_load(ADMIT.text)
 
         async def once() -> None:

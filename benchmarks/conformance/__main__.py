@@ -53,7 +53,7 @@ def serving(cache: Path) -> Generator[GatewayUnderTest]:
             gateway_process(env, folder) as gateway,
             worker_process(env),
         ):
-            site.shelf.add_gguf("demo/shakespeare", MODEL)
+            site.filled.add_gguf("demo/shakespeare", MODEL)
             while not site.fleet.workers():
                 time.sleep(0.1)
             yield GatewayUnderTest(gateway.url, site.ada, "demo/shakespeare", folder, cache)

@@ -48,8 +48,8 @@ def _shape(setup: Setup) -> dict[str, str]:
 
 
 def _register(site: Installation, model: Path) -> None:
-    stored = site.shelf.store.put(model)
-    site.shelf.catalog.register(
+    stored = site.filled.store.put(model)
+    site.filled.catalog.register(
         name=MODEL, repo=MODEL, revision="0" * 40, metrics={},
         facts=ModelFacts(Format.GGUF, "llama", context_length=8192),
         files=[StoredFile("model.gguf", stored.sha256, stored.size)],

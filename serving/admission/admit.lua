@@ -1,9 +1,9 @@
 -- Lets one request in, or says why not and when to come again; all or nothing.
--- KEYS: era, live, live of the user, count of the user's quota, then a log for each rate.
--- ARGV: era, id, lease (us), most live, most live of the user, requests of the quota (-1: none),
+-- KEYS: epoch, live, live of the user, count of the user's quota, then a log for each rate.
+-- ARGV: epoch, id, lease (us), most live, most live of the user, requests of the quota (-1: none),
 --       then limit and period (us) for each rate.
 -- Returns {1, now, count, limit, left, period} or {0, what, retry, reset, number of the rate};
---       {-1} where this is not the Redis that the gateway knows: it has to fold its logs in first;
+--       {-1} where this is not the Redis that the gateway knows: it has to merge its logs in first;
 --       {-2} where the quota's count is not known here: it has to be raised to the database's first.
 -- Clock: Redis' own, so that gateways whose clocks differ agree. Times are microseconds.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {-1} end

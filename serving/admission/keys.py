@@ -3,7 +3,7 @@
 from modelyard.serving.admission.limits import Rate
 
 _GATE = "{modelyard:gate}"
-ERA = f"{_GATE}:era"
+EPOCH = f"{_GATE}:epoch"
 LIVE = f"{_GATE}:live"
 GATEWAYS = f"{_GATE}:gateways"
 LOADS = f"{_GATE}:loads"

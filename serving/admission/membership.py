@@ -1,8 +1,8 @@
 """Keeps a gateway among those that share a Redis: joined, counted, and in step after a loss.
 
-Joining folds what this gateway knows into Redis: the times of its requests, its places, its quotas'
-counts. All of it goes down the same pipe before the first question does, so no question is answered
-by a Redis that does not know it yet.
+Joining merges what this gateway knows into Redis: the times of its requests, its places, the counts
+of its quotas. All of it goes down the same pipe before the first question does, so no question is
+answered by a Redis that does not know it yet.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ RENEW_EVERY = 12
 """Beats between renewals of the places' leases."""
 
 AT_ONCE = 2000
-"""Times in one command: a fold must not hold Redis up."""
+"""Times in one command: a merge must not hold Redis up."""
 
 CATCH_UP_S = 5.0
 SLACK_US = 1_000_000
 """How far the clocks of this gateway and of Redis may have been apart when Redis was lost."""
 
 JOIN = Script.named("join")
-FOLD = Script.named("fold")
+MERGE = Script.named("merge")
 WATCHED = (changes_key("users"), changes_key("api_keys"))
 
 _log = logger("modelyard.admission")
@@ -109,7 +109,7 @@ class Membership:
 
     async def _prepare(self, pipe: Pipe) -> str:
         """Bring the scripts; the name of this run of Redis."""
-        for script in (ADMIT, SETTLE, SHARE, JOIN, FOLD, RAISE):
+        for script in (ADMIT, SETTLE, SHARE, JOIN, MERGE, RAISE):
             await pipe.ask("SCRIPT", "LOAD", script.text)
         told: bytes = await pipe.ask("INFO", "server")
         return told.decode().partition("run_id:")[2][:40]
@@ -117,7 +117,7 @@ class Membership:
     async def _beat(self, pipe: Pipe, run: str) -> None:
         gate = self.gate
         gate.out_of_sync.clear()
-        names = (keys.ERA, keys.GATEWAYS)
+        names = (keys.EPOCH, keys.GATEWAYS)
         epoch, now, gateways = await pipe.run(
             JOIN, 2, *names, run, uuid.uuid4().hex, gate.name, gate.timings.alive_us
         )
@@ -132,19 +132,19 @@ class Membership:
             self.changed()
 
     async def _come_in(self, pipe: Pipe, epoch: bytes) -> None:
-        """Fold: the most of it first, then the rest and the opening without a pause between."""
+        """Merge: the most of it first, then the rest and the opening without a pause between."""
         gate = self.gate
         begun = self.clock()
         is_known = epoch == gate.epoch
         pipe.wait_at_most(CATCH_UP_S)
-        for number, fold in enumerate(self._folds(self._lost_at - SLACK_US if is_known else 0)):
-            pipe.tell_run(FOLD, *fold)
+        for number, merge in enumerate(self._merges(self._lost_at - SLACK_US if is_known else 0)):
+            pipe.tell_run(MERGE, *merge)
             if number % 100 == 99:
                 await pipe.ask("PING")
         quotas = await self._quotas(is_known=is_known)
         await pipe.ask("PING")
-        for fold in self._folds(begun - SLACK_US):
-            pipe.tell_run(FOLD, *fold)
+        for merge in self._merges(begun - SLACK_US):
+            pipe.tell_run(MERGE, *merge)
         for settlement in gate.owed if is_known else ():
             pipe.tell_run(SETTLE, *settlement)
         for quota in quotas:
@@ -170,10 +170,10 @@ class Membership:
         try:
             return await self.gate.book.all_written(users)
         except SQLAlchemyError as error:
-            _log.warning("quotas_not_folded", users=len(users), reason=str(error))
+            _log.warning("quotas_not_merged", users=len(users), reason=str(error))
             return []
 
-    def _folds(self, since_us: int) -> Iterator[tuple[Argument, ...]]:
+    def _merges(self, since_us: int) -> Iterator[tuple[Argument, ...]]:
         """Each log's times after an instant, in commands for the script."""
         for rate, user_id, log in self.gate.counts.all_logs():
             times = list(itertools.takewhile(lambda at: at > since_us, reversed(log)))[::-1]

@@ -1,7 +1,7 @@
 """The gate that several gateways share: one script in Redis for each request, and its memory.
 
 Whatever Redis lets in is also noted here. Without Redis a gateway lets in its share by itself, and
-afterwards it folds what it knows into Redis (`membership`), so that nothing is given twice.
+afterwards it merges what it knows into Redis (`membership`), so that nothing is given twice.
 """
 
 import asyncio
@@ -117,7 +117,7 @@ class RedisGate:
         user_id = quota.user_id
         period = quota.period
         logs = [keys.log_of(rate, user_id) for rate in self.limits.rates]
-        names: list[Argument] = [4 + len(logs), keys.ERA, keys.LIVE, keys.live_of(user_id)]
+        names: list[Argument] = [4 + len(logs), keys.EPOCH, keys.LIVE, keys.live_of(user_id)]
         names += (keys.quota_of(user_id, period), *logs)
         if len(self._names) >= REMEMBERED:
             self._names.clear()

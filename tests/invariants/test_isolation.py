@@ -39,8 +39,8 @@ def add_models(installation: Installation, folder: Path) -> dict[str, str]:
     names: dict[str, str] = {}
     for seed, name in enumerate(MODELS):
         file = Tiny(endless=True, seed=seed).write(folder / f"{seed}.gguf")
-        stored = installation.shelf.store.put(file)
-        version = installation.shelf.catalog.register(
+        stored = installation.filled.store.put(file)
+        version = installation.filled.catalog.register(
             name=name,
             repo=name,
             revision="0" * 40,

@@ -124,38 +124,38 @@ def _run(db: Database, statement: str) -> None:
 
 def test_aliases_outlive_a_step_that_makes_their_table_anew(db: Database) -> None:
     """SQLite copies the table: what was promoted before stays promoted."""
-    shelf = Catalog(db)
+    filled = Catalog(db)
     for revision in ("1" * 40, "2" * 40):
         file = StoredFile("model.mock", "f" * 64, 5)
         facts = ModelFacts(Format.MOCK, "mock")
-        begun = shelf.register("o/m", "o/m", revision, facts, [file], {}, pending=True)
-        shelf.finish(begun.id, "1")
-    shelf.set_alias("o/m", "champion", 2)
+        begun = filled.register("o/m", "o/m", revision, facts, [file], {}, pending=True)
+        filled.finish(begun.id, "1")
+    filled.set_alias("o/m", "champion", 2)
     with db.engine.begin() as connection:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(SCRIPTS))
         command.downgrade(config, "0005")
     migrate(db)
-    assert shelf.find(ModelRef.parse("o/m@champion")).number == 2
-    shelf.remove(ModelRef.parse("o/m@2"))
-    assert [version.aliases for version in shelf.list()] == [()]
+    assert filled.find(ModelRef.parse("o/m@champion")).number == 2
+    filled.remove(ModelRef.parse("o/m@2"))
+    assert [version.aliases for version in filled.list()] == [()]
 
 
 def test_a_half_registered_champion_of_before_is_none(db: Database) -> None:
     """What MLflow never had was never finished; whoever stood behind it takes its place."""
-    shelf = Catalog(db)
+    filled = Catalog(db)
     for model, revision in (("o/m", "1"), ("o/m", "2"), ("o/half", "1")):
         file = StoredFile("model.mock", "f" * 64, 5)
         facts = ModelFacts(Format.MOCK, "mock")
-        shelf.register(model, model, revision * 40, facts, [file], {})
+        filled.register(model, model, revision * 40, facts, [file], {})
     _run(db, "UPDATE versions SET mlflow_version = '9' WHERE number = 2")
     with db.engine.begin() as connection:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(SCRIPTS))
         command.downgrade(config, "0006")
     migrate(db)
-    (left,) = shelf.list()
+    (left,) = filled.list()
     assert (left.number, left.aliases) == (2, ("champion",))
-    half = {version.model: version for version in shelf.pending()}
-    assert shelf.finish(half["o/half"].id, "3").aliases == ("champion",)
-    assert shelf.finish(half["o/m"].id, "4").aliases == ("candidate",)
+    half = {version.model: version for version in filled.pending()}
+    assert filled.finish(half["o/half"].id, "3").aliases == ("champion",)
+    assert filled.finish(half["o/m"].id, "4").aliases == ("candidate",)

@@ -71,7 +71,7 @@ class Installation:
 
     settings: RegistrySettings
     database: Database
-    shelf: FilledCatalog
+    filled: FilledCatalog
     admin: str
     ada: str
 
@@ -109,8 +109,8 @@ class Installation:
 
     def private(self, name: str, owner: str) -> ModelVersion:
         """Register a version that only its owner and admins may see."""
-        stored = self.shelf.store.put([name.encode()])
-        return self.shelf.catalog.register(
+        stored = self.filled.store.put([name.encode()])
+        return self.filled.catalog.register(
             name=name,
             repo=name,
             revision="0" * 40,
@@ -172,6 +172,6 @@ def open_installation(database_url: str, folder: Path) -> Generator[Installation
     assert admin is not None
     identity.create_user("ada", Role.USER, "correct horse battery")
     ada = identity.create_key("ada", "test")
-    shelf = FilledCatalog(Catalog(database), open_store(settings))
-    yield Installation(settings, database, shelf, admin, ada)
+    filled = FilledCatalog(Catalog(database), open_store(settings))
+    yield Installation(settings, database, filled, admin, ada)
     database.close()

@@ -90,7 +90,7 @@ def opened(folder: Path, template: Path, nodes: int) -> Generator[Installed]:
     env = environment(folder) | PATIENT | OURS
     with ExitStack() as stack:
         installation = stack.enter_context(open_installation(url, folder))
-        version = installation.shelf.add("talker", delay_s=0.02, prefill_s=PREFILL_S)
+        version = installation.filled.add("talker", delay_s=0.02, prefill_s=PREFILL_S)
         for node in range(nodes):
             stack.enter_context(worker_process(env | {"MODELYARD_NODE": f"n{node}"}))
         gateway = stack.enter_context(gateway_process(env, folder))

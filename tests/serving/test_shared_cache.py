@@ -42,7 +42,7 @@ def settings(database_url: str, redis: RedisServer, tmp_path: Path) -> RegistryS
 
 
 @pytest.fixture
-def shelf(settings: RegistrySettings) -> Generator[FilledCatalog]:
+def filled(settings: RegistrySettings) -> Generator[FilledCatalog]:
     """What writes to the catalog: another process, for all that the readers know."""
     database = open_database(settings.model_copy(update={"redis_url": SecretStr("")}))
     url = settings.redis_url.get_secret_value()
@@ -73,31 +73,31 @@ async def names(queries: Queries) -> list[str]:
 
 
 async def test_an_answer_holds_until_the_commit_that_changes_it(
-    shelf: FilledCatalog, queries: Callable[[], Queries]
+    filled: FilledCatalog, queries: Callable[[], Queries]
 ) -> None:
     """Every kind of write is seen by the next question, at every gateway, without waiting."""
     one = queries()
     other = queries()
     assert await names(one) == await names(other) == []
-    first = shelf.add("a/one")
+    first = filled.add("a/one")
     assert await names(one) == await names(other) == [first.ref]
-    shelf.catalog.set_alias("a/one", "stable", 1)
+    filled.catalog.set_alias("a/one", "stable", 1)
     assert (await other.versions(ADMIN))[0].aliases == ("champion", "stable")
-    adapters = AdapterCatalog(shelf.catalog.db)
+    adapters = AdapterCatalog(filled.catalog.db)
     added = adapters.add("a/one", "pirate", first.main)
     assert (await other.versions(ADMIN))[0].adapters == (added,)
     assert (await one.versions(ADMIN))[0].adapters == (added,)  # as it was kept
     adapters.remove(added)
     assert (await other.versions(ADMIN))[0].adapters == ()
-    shelf.catalog.remove(ModelRef("a/one"))
+    filled.catalog.remove(ModelRef("a/one"))
     assert await names(one) == await names(other) == []
 
 
 async def test_what_one_gateway_asked_another_need_not(
-    shelf: FilledCatalog, queries: Callable[[], Queries], monkeypatch: pytest.MonkeyPatch
+    filled: FilledCatalog, queries: Callable[[], Queries], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer in Redis is whole: dates, nested facts and all; the database is left in peace."""
-    version = shelf.add("a/one")
+    version = filled.add("a/one")
     assert await queries().versions(ADMIN) == [version]
     other = queries()
     other.catalog.db.close()
@@ -106,10 +106,10 @@ async def test_what_one_gateway_asked_another_need_not(
 
 
 async def test_heartbeats_are_seen_at_once(
-    shelf: FilledCatalog, queries: Callable[[], Queries]
+    filled: FilledCatalog, queries: Callable[[], Queries]
 ) -> None:
     """Statements without rows in the session, such as a heartbeat's, count as changes too."""
-    fleet = Fleet(shelf.catalog.db)
+    fleet = Fleet(filled.catalog.db)
     reader = queries()
     fleet.register_worker("cpu-0", "http://127.0.0.1:9", 1, DeviceReport(temperature=1))
     before: list[WorkerView] = await reader.workers()
@@ -119,7 +119,7 @@ async def test_heartbeats_are_seen_at_once(
 
 
 async def test_an_answer_overtaken_by_a_commit_is_not_kept(
-    shelf: FilledCatalog, queries: Callable[[], Queries], monkeypatch: pytest.MonkeyPatch
+    filled: FilledCatalog, queries: Callable[[], Queries], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slow look that began before a write ends after it: the next asker gets the new state."""
     reader = queries()
@@ -127,7 +127,7 @@ async def test_an_answer_overtaken_by_a_commit_is_not_kept(
 
     def slowly(catalog: Catalog, caller: Caller | None = None) -> list[object]:
         found = look(catalog, caller)
-        shelf.add("a/one")
+        filled.add("a/one")
         return list(found)
 
     with monkeypatch.context() as patched:
@@ -137,10 +137,10 @@ async def test_an_answer_overtaken_by_a_commit_is_not_kept(
 
 
 async def test_a_thousand_askers_cost_one_look(
-    shelf: FilledCatalog, queries: Callable[[], Queries], monkeypatch: pytest.MonkeyPatch
+    filled: FilledCatalog, queries: Callable[[], Queries], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A change does not send every user of a gateway to the database."""
-    shelf.add("a/one")
+    filled.add("a/one")
     looks: list[int] = []
     look = Catalog.list
 
@@ -155,27 +155,27 @@ async def test_a_thousand_askers_cost_one_look(
 
 
 async def test_without_redis_the_database_answers(
-    shelf: FilledCatalog, queries: Callable[[], Queries], redis: RedisServer
+    filled: FilledCatalog, queries: Callable[[], Queries], redis: RedisServer
 ) -> None:
     """Redis killed: reads and writes go on; back and empty: what was written meanwhile is seen."""
     reader = queries()
-    shelf.add("a/one")
+    filled.add("a/one")
     assert await names(reader) == ["a/one@1"]
     redis.kill()
-    shelf.add("a/two")
+    filled.add("a/two")
     assert await names(reader) == ["a/one@1", "a/two@1"]
     redis.start()
     await asyncio.sleep(1.1)
     assert await names(reader) == ["a/one@1", "a/two@1"]
-    shelf.add("a/three")
+    filled.add("a/three")
     assert await names(reader) == ["a/one@1", "a/three@1", "a/two@1"]
 
 
 async def test_nobody_sees_anothers_private_models(
-    shelf: FilledCatalog, queries: Callable[[], Queries]
+    filled: FilledCatalog, queries: Callable[[], Queries]
 ) -> None:
     """Answers are kept by who asked: a user's is not the administrator's."""
-    shelf.add("a/one")
+    filled.add("a/one")
     reader = queries()
     assert await names(reader) == ["a/one@1"]
     ada = await reader.versions(Caller("2", "ada", Role.USER))

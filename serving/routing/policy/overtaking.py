@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
-STRETCH_SHARE = 0.02
+SENT_SHARE = 0.02
+"""How much each request that is sent counts in its worker's `wait_ratio`."""
+
 MOST_OVERTAKEN_S = 90.0
-"""How much each request that is sent counts in a worker's stretch; the most that it can cost."""
+"""The longest that a request may be overtaken."""
 
 WORK_POWER = 2.5
 """Waiting grows with a request's work to this power: a few wait long, so that most hardly do."""
@@ -12,18 +14,18 @@ WORK_POWER = 2.5
 
 @dataclass(slots=True)
 class Overtaking:
-    """`stretch` is how many seconds requests wait for each second of their work to WORK_POWER."""
+    """`wait_ratio`: seconds that requests wait for each second of work to the WORK_POWER."""
 
-    stretch: float = 2.0
+    wait_ratio: float = 2.0
     _waited_s: float = 1.0
     _work: float = 0.5
 
     def most_s(self, whole_s: float) -> float:
         """For how long one that takes so many seconds may be overtaken by what takes less."""
-        return min(MOST_OVERTAKEN_S, self.stretch * whole_s**WORK_POWER)
+        return min(MOST_OVERTAKEN_S, self.wait_ratio * whole_s**WORK_POWER)
 
     def waited(self, seconds: float, whole_s: float) -> None:
         """One that takes so long in all has waited for so many seconds."""
-        self._waited_s += STRETCH_SHARE * (seconds - self._waited_s)
-        self._work += STRETCH_SHARE * (whole_s**WORK_POWER - self._work)
-        self.stretch = self._waited_s / max(self._work, 1e-9)
+        self._waited_s += SENT_SHARE * (seconds - self._waited_s)
+        self._work += SENT_SHARE * (whole_s**WORK_POWER - self._work)
+        self.wait_ratio = self._waited_s / max(self._work, 1e-9)

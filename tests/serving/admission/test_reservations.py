@@ -157,7 +157,7 @@ class SharedMachine(RuleBasedStateMachine):
 
     def together(self) -> None:
         """Wait until every gate has joined the Redis that is there now."""
-        epoch = self.client.get(keys.ERA)
+        epoch = self.client.get(keys.EPOCH)
 
         async def joined() -> None:
             deadline = time.monotonic() + 60
@@ -169,7 +169,7 @@ class SharedMachine(RuleBasedStateMachine):
 
     def is_in(self, gate: Gate) -> bool:
         assert isinstance(gate, RedisGate)
-        return gate.pipe is not None and gate.epoch == self.client.get(keys.ERA)
+        return gate.pipe is not None and gate.epoch == self.client.get(keys.EPOCH)
 
     @rule(number=st.integers(0, GATES - 1), name=USERS, times=st.integers(1, 4))
     def admit(self, number: int, name: str, times: int) -> None:

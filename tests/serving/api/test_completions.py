@@ -26,7 +26,7 @@ def text_of(events: bytes) -> str:
 
 async def test_an_answer_passes_with_its_version_and_id(installation: Installation) -> None:
     """The engine's answer comes back unchanged, with the version and the request named."""
-    version = installation.shelf.add("owner/talker")
+    version = installation.filled.add("owner/talker")
     with installation.engine(version):
         async with installation.client(installation.ada) as client:
             answer = await client.post(CHAT, json=ask("owner/talker@champion", max_tokens=3))
@@ -41,7 +41,7 @@ async def test_an_answer_passes_with_its_version_and_id(installation: Installati
 
 async def test_a_stream_passes_event_by_event(lite: Installation) -> None:
     """Server-sent events arrive as the engine writes them, marked not to be buffered."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     with lite.engine(version):
         async with lite.client(lite.ada) as client:
             answer = await client.post(CHAT, json=ask("talker", max_tokens=4, stream=True))
@@ -53,7 +53,7 @@ async def test_a_stream_passes_event_by_event(lite: Installation) -> None:
 
 async def test_a_text_completion_passes(lite: Installation) -> None:
     """The older completions call goes the same way."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     with lite.engine(version):
         async with lite.client(lite.ada) as client:
             body = {"model": "talker", "prompt": "Say", "max_tokens": 2}
@@ -63,7 +63,7 @@ async def test_a_text_completion_passes(lite: Installation) -> None:
 
 async def test_embeddings_pass(lite: Installation) -> None:
     """They go the same way; whether the model makes any is the engine's to say."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     with lite.engine(version):
         async with lite.client(lite.ada) as client:
             answer = await client.post("/v1/embeddings", json={"model": "talker", "input": "x"})
@@ -75,7 +75,7 @@ async def test_embeddings_pass(lite: Installation) -> None:
 @pytest.mark.parametrize("path", ["/tokenize", "/detokenize"])
 async def test_tokenising_passes(lite: Installation, path: str) -> None:
     """Beside /v1, in the same form: refusals of the gateway and of the engine."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     body = {"model": "talker", "prompt": "x"} if path == "/tokenize" else {"tokens": [1]}
     with lite.engine(version):
         async with lite.client(lite.ada) as client:
@@ -87,7 +87,7 @@ async def test_tokenising_passes(lite: Installation, path: str) -> None:
 
 async def test_what_the_engine_refuses_keeps_its_status(lite: Installation) -> None:
     """A wrong parameter is the engine's to explain; the gateway passes it on."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     with lite.engine(version):
         async with lite.client(lite.ada) as client:
             answer = await client.post(CHAT, json=ask("talker", temperature=9))
@@ -113,7 +113,7 @@ async def test_a_bad_body_is_explained_in_openai_s_form(
     lite: Installation, body: bytes, status: int, code: str, param: str | None
 ) -> None:
     """Wrong JSON, wrong types and unknown models name what is wrong."""
-    lite.shelf.add("talker")
+    lite.filled.add("talker")
     async with lite.client(lite.ada) as client:
         answer = await client.post(CHAT, content=body)
     assert answer.status_code == status
@@ -151,7 +151,7 @@ async def test_a_private_model_is_unknown_to_others(installation: Installation) 
 
 async def test_without_a_worker_it_is_a_503_that_says_what_to_do(lite: Installation) -> None:
     """Nobody to ask: try later, and here is how to start one."""
-    lite.shelf.add("talker")
+    lite.filled.add("talker")
     async with lite.client(lite.ada) as client:
         answer = await client.post(CHAT, json=ask("talker"))
     assert answer.status_code == 503
@@ -162,7 +162,7 @@ async def test_without_a_worker_it_is_a_503_that_says_what_to_do(lite: Installat
 
 async def test_a_dead_engine_costs_one_more_try_elsewhere(lite: Installation) -> None:
     """A request whose engine is gone before the first byte goes to another one."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     with lite.engine(version):
         lite.worker("cpu-1")
         lite.ready(version, NOBODY, "cpu-1")
@@ -174,7 +174,7 @@ async def test_a_dead_engine_costs_one_more_try_elsewhere(lite: Installation) ->
 
 async def test_an_engine_that_dies_in_a_stream_leaves_an_error_event(lite: Installation) -> None:
     """The client is told that the answer broke off: by an event, not by a cut connection."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     with lite.engine(version, delay_s=0.3) as engine:
         async with lite.client(lite.ada) as client, asyncio.TaskGroup() as group:
             body = ask("talker", stream=True, max_tokens=400)
@@ -188,7 +188,7 @@ async def test_an_engine_that_dies_in_a_stream_leaves_an_error_event(lite: Insta
 
 async def test_counts_carry_known_names_only(lite: Installation) -> None:
     """Ten made-up model names and routes add no series; the catalog's model has its own."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     with lite.engine(version):
         async with lite.client(lite.ada) as client:
             await client.post(CHAT, json=ask("talker", max_tokens=1))

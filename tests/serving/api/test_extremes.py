@@ -78,7 +78,7 @@ def requests(schema: Schema, known: dict[str, str]) -> Iterator[httpx2.Request]:
 
 async def test_no_parameter_breaks_a_route(installation: Installation) -> None:
     """Each parameter of each route, with each value: what it is not, it is told to the client."""
-    installation.shelf.add("talker")
+    installation.filled.add("talker")
     installation.worker()
     app = installation.app()
     user_id = installation.identity.authenticate_key(installation.ada).user_id
@@ -115,7 +115,7 @@ async def test_nothing_in_a_request_to_a_model_breaks_the_hot_path(
 ) -> None:
     """What the gateway itself reads of it: name with version and adapter, sizes, headers."""
     usual = {"model": '"talker"', "messages": '[{"role": "user", "content": "a"}]'}
-    version = installation.shelf.add("talker")
+    version = installation.filled.add("talker")
     app = installation.app()
     with installation.engine(version):
         async with running(app) as asgi:
@@ -141,7 +141,7 @@ async def test_nothing_in_a_request_to_a_model_breaks_the_hot_path(
 
 async def test_a_number_that_no_version_has_is_told_so(installation: Installation) -> None:
     """Whatever its size; the database is not asked for one that it could not hold."""
-    installation.shelf.add("talker")
+    installation.filled.add("talker")
     async with installation.client(installation.ada) as client:
         for number in NUMBERED:
             asked = await client.post(CHAT, json={"model": f"talker@{number}", "messages": []})

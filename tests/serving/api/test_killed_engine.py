@@ -26,7 +26,7 @@ async def _ask(client: object, ended: list[tuple[float, int, bool]]) -> None:
 
 async def test_only_the_streams_of_the_killed_engine_break(lite: Installation) -> None:
     """Three engines, one killed: whatever comes from then on is answered elsewhere, at once."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     options = {"delay_s": 0.02}
     engines = [
         engine_process(

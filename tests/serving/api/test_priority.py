@@ -50,7 +50,7 @@ async def _once_there(services: Services, *, sent: int, held: int) -> None:
 async def test_a_priority_above_the_user_s_limit_is_forbidden(lite: Installation) -> None:
     """The limit is named; at the limit, and where nothing is asked for, the answer comes."""
     _limit(lite, priority=2)
-    with lite.engine(lite.shelf.add("talker")):
+    with lite.engine(lite.filled.add("talker")):
         async with lite.client(lite.ada) as client:
             above = await _ask(client, "3")
             at = await _ask(client, "2")
@@ -72,7 +72,7 @@ async def test_what_is_no_priority_is_named(lite: Installation, wrong: str) -> N
 
 async def test_the_urgent_are_answered_first(lite: Installation) -> None:
     """Of those that wait for the one place, not who came first but who is most urgent."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     order = list[str]()
 
     async def ask(client: httpx2.AsyncClient, priority: str) -> None:
@@ -115,7 +115,7 @@ async def test_a_user_is_on_no_more_devices_than_the_quota_says(
     """Eight at once on two devices: all are answered, at any moment from as many as allowed."""
     _limit(lite, gpus=limit)
     seen = set[int]()
-    with _two(lite, lite.shelf.add("talker")) as engines:
+    with _two(lite, lite.filled.add("talker")) as engines:
         async with lite.opened(lite.ada) as (client, services):
 
             async def look() -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 async def test_an_embedding_passes_the_gateway(lite: Installation, tmp_path: Path) -> None:
     """The vector comes back with the name the client used and the version that answered."""
     path = Bert().write(tmp_path / "model")
-    version = lite.shelf.add_onnx("owner/reader", tmp_path / "model")
+    version = lite.filled.add_onnx("owner/reader", tmp_path / "model")
     given = {"internal_token": TOKEN, "version_id": version.id, "model_name": version.model}
     with engine_process(format="onnx", path=str(path), **given) as engine:
         lite.worker()
@@ -31,7 +31,7 @@ async def test_an_embedding_passes_the_gateway(lite: Installation, tmp_path: Pat
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/rerank", "/v1/classify"])
 async def test_a_model_that_writes_reads_for_nobody(lite: Installation, path: str) -> None:
     """400 with the code that says the model is of another kind."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     with lite.engine(version):
         async with lite.client(lite.ada) as client:
             answer = await client.post(path, json={"model": "talker", "input": "a"})

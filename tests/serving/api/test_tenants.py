@@ -15,7 +15,7 @@ async def test_what_one_user_asked_is_not_cached_for_another(
     lite: Installation, tmp_path: Path
 ) -> None:
     """Not even for one who claims to be the other."""
-    version = lite.shelf.add("writer")
+    version = lite.filled.add("writer")
     path = Tiny(endless=True).write(tmp_path / "writer.gguf")
     body = {"model": "writer", "prompt": "def run(self, value): return it", "max_tokens": 2}
     ada = lite.identity.authenticate_key(lite.ada).user_id

@@ -83,7 +83,7 @@ async def bench(
     installation: Installation, *states: tuple[str, int] | None
 ) -> AsyncGenerator[Bench]:
     """One worker that says these; with nothing to say it is not there."""
-    version = installation.shelf.add("talker")
+    version = installation.filled.add("talker")
     worker = WorkerStandIn(list(states), version.id)
     async with worker.running() as url, Upstream.open(TOKEN, silent_s=60) as upstream:
         installation.worker("cpu-0", url if states else NOBODY)

@@ -25,7 +25,7 @@ def test_a_killed_gateway_s_requests_are_booked_as_lost(sqlite_url: str, tmp_pat
     env = environment(tmp_path, sqlite_url) | PATIENT
     body = {"model": "talker", "prompt": "Say", "max_tokens": 100, "stream": True}
     with open_installation(sqlite_url, tmp_path) as installation:
-        version = installation.shelf.add("talker")
+        version = installation.filled.add("talker")
         with installation.engine(version, delay_s=0.5):
             with (
                 gateway_process(env, tmp_path) as gateway,

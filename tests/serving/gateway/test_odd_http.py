@@ -75,7 +75,7 @@ class GatewayAndEngine:
 def whole(url: str, folder: Path, *, descriptors: int = 0) -> Generator[GatewayAndEngine]:
     with ExitStack() as stack:
         installation = stack.enter_context(open_installation(url, folder))
-        version = installation.shelf.add("talker")
+        version = installation.filled.add("talker")
         engine = stack.enter_context(installation.engine(version, delay_s=0.2))
         env = environment(folder, url) | PATIENT
         started = gateway_process(env, folder, descriptors=descriptors)

@@ -89,7 +89,7 @@ def _until(is_so: Callable[[], bool], within_s: float = 60.0) -> None:
 
 @pytest.fixture(scope="module")
 def talker(whole: GatewayAndWorker) -> ModelVersion:
-    return whole.installation.shelf.add("owner/talker")
+    return whole.installation.filled.add("owner/talker")
 
 
 def test_a_chat_loads_the_version_and_answers(
@@ -126,7 +126,7 @@ def test_a_stream_arrives_in_pieces_with_usage_last(
 
 def test_a_stream_is_not_held_back(whole: GatewayAndWorker) -> None:
     """Pieces arrive while the engine still writes, not all at the end."""
-    version = whole.installation.shelf.add("slow", delay_s=0.5)
+    version = whole.installation.filled.add("slow", delay_s=0.5)
     with whole.client.completions.create(
         model="slow", prompt="Say", max_tokens=200, stream=True
     ) as stream:
@@ -167,7 +167,7 @@ def test_errors_are_the_client_s_own_classes(whole: GatewayAndWorker, talker: Mo
 
 def test_a_client_that_leaves_frees_its_place(whole: GatewayAndWorker) -> None:
     """Closing a stream ends the engine's work long before the answer, of 100 s, would have."""
-    version = whole.installation.shelf.add("endless", delay_s=0.5)
+    version = whole.installation.filled.add("endless", delay_s=0.5)
     stream = whole.client.completions.create(
         model="endless", prompt="Say", max_tokens=200, stream=True
     )
@@ -180,7 +180,7 @@ def test_a_client_that_leaves_frees_its_place(whole: GatewayAndWorker) -> None:
 
 def test_a_client_that_leaves_an_unstreamed_answer_frees_its_place(whole: GatewayAndWorker) -> None:
     """Also where nothing has been sent yet."""
-    version = whole.installation.shelf.add("endless2", delay_s=0.5)
+    version = whole.installation.filled.add("endless2", delay_s=0.5)
     whole.client.completions.create(model="endless2", prompt="Say", max_tokens=1)
     url = whole.url(version)
     body = json.dumps({"model": "endless2", "prompt": "Say", "max_tokens": 200})

@@ -84,8 +84,8 @@ def served(
         gateway_process(env, folder) as gateway,
         worker_process(env),
     ):
-        installation.shelf.add_gguf("o/m", base)
-        file = installation.shelf.store.put(lora.write(folder / "lora.gguf"))
+        installation.filled.add_gguf("o/m", base)
+        file = installation.filled.store.put(lora.write(folder / "lora.gguf"))
         AdapterCatalog(installation.database).add(
             "o/m", "pirate", StoredFile("x", file.sha256, file.size)
         )

@@ -36,7 +36,7 @@ NEVER_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Yard:
+class PromotedFleet:
     """Two workers and a gateway, and the command of the same installation."""
 
     installation: Installation
@@ -57,7 +57,7 @@ class Yard:
         return {e.device_id for e in mine if e.state is EngineState.READY}
 
     def champion(self, model: str) -> int:
-        return self.installation.shelf.catalog.find(ModelRef(model, CHAMPION)).number
+        return self.installation.filled.catalog.find(ModelRef(model, CHAMPION)).number
 
     @property
     def preparing(self) -> list[str]:
@@ -91,7 +91,9 @@ def until(is_so: Callable[[], bool], within_s: float = 90.0) -> None:
 
 
 @pytest.fixture(scope="module")
-def yard(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Yard]:
+def promoted(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[PromotedFleet]:
     folder = tmp_path_factory.mktemp("promotions")
     url = f"sqlite:///{folder / 'modelyard.db'}"
     (folder / "modelyard.db").write_bytes(sqlite_template.read_bytes())
@@ -103,7 +105,7 @@ def yard(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Gen
         gateway = stack.enter_context(gateway_process(env, folder))
         until(lambda: len(installation.fleet.workers(ALIVE_S)) == len(NODES))
         gateway.once_ready()
-        yield Yard(installation, gateway, env)
+        yield PromotedFleet(installation, gateway, env)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +125,17 @@ async def asked(client: httpx2.AsyncClient, model: str, number: int) -> AliasAns
     return AliasAnswer(answer.status_code, version, time.monotonic() - begun)
 
 
-async def test_under_load_nobody_waits_and_the_alias_changes_once(yard: Yard) -> None:
+async def test_under_load_nobody_waits_and_the_alias_changes_once(promoted: PromotedFleet) -> None:
     """The new version loads for longer than any request takes, on both devices of the old one."""
-    shelf = yard.installation.shelf
-    yard.load(shelf.add("talker"))
-    new = shelf.add("talker", "better", load_s=LOAD_S)
-    headers = {"Authorization": f"Bearer {yard.installation.ada}"}
+    filled = promoted.installation.filled
+    promoted.load(filled.add("talker"))
+    new = filled.add("talker", "better", load_s=LOAD_S)
+    headers = {"Authorization": f"Bearer {promoted.installation.ada}"}
     asking = list[asyncio.Task[AliasAnswer]]()
     async with httpx2.AsyncClient(
-        base_url=yard.gateway.url, headers=headers, timeout=240, trust_env=False
+        base_url=promoted.gateway.url, headers=headers, timeout=240, trust_env=False
     ) as client:
-        promoting = asyncio.create_task(asyncio.to_thread(yard.promote, "talker@2"))
+        promoting = asyncio.create_task(asyncio.to_thread(promoted.promote, "talker@2"))
         switched = 0
         while switched < 100:  # what comes with the new champion counts as well
             asking.append(asyncio.create_task(asked(client, "talker", len(asking))))
@@ -147,82 +149,82 @@ async def test_under_load_nobody_waits_and_the_alias_changes_once(yard: Yard) ->
     versions = [a.version for a in answers]
     assert set(versions) == {"talker@1", "talker@2"}
     assert versions == sorted(versions)
-    assert len(yard.ready(new)) == len(NODES)
-    assert yard.preparing == []
+    assert len(promoted.ready(new)) == len(NODES)
+    assert promoted.preparing == []
 
 
-async def test_after_the_bound_the_alias_moves_and_says_so(yard: Yard) -> None:
+async def test_after_the_bound_the_alias_moves_and_says_so(promoted: PromotedFleet) -> None:
     """A version that takes too long is champion all the same."""
-    yard.installation.shelf.add("slow")
-    yard.installation.shelf.add("slow", "better", load_s=LOAD_S)
-    code, said = yard.promote("slow@2", "--wait-s", "1")
-    assert (code, yard.champion("slow")) == (0, 2)
+    promoted.installation.filled.add("slow")
+    promoted.installation.filled.add("slow", "better", load_s=LOAD_S)
+    code, said = promoted.promote("slow@2", "--wait-s", "1")
+    assert (code, promoted.champion("slow")) == (0, 2)
     assert "did not answer everywhere within 1 s" in said
 
 
-async def test_a_version_that_cannot_be_loaded_stays_what_it_was(yard: Yard) -> None:
+async def test_a_version_that_cannot_be_loaded_stays_what_it_was(promoted: PromotedFleet) -> None:
     """The cause is told; who insists gets the alias moved."""
-    yard.installation.shelf.add("broken")
-    yard.installation.shelf.add("broken", "worse", no_such_option=1)
-    code, said = yard.promote("broken@2")
-    assert (code, yard.champion("broken")) == (3, 1)
+    promoted.installation.filled.add("broken")
+    promoted.installation.filled.add("broken", "worse", no_such_option=1)
+    code, said = promoted.promote("broken@2")
+    assert (code, promoted.champion("broken")) == (3, 1)
     assert "failed to load" in said
-    assert yard.preparing == []
-    assert yard.promote("broken@2", "--force")[0] == 0
-    assert yard.champion("broken") == 2
+    assert promoted.preparing == []
+    assert promoted.promote("broken@2", "--force")[0] == 0
+    assert promoted.champion("broken") == 2
 
 
-async def test_what_nobody_had_loaded_is_loaded_once_first(yard: Yard) -> None:
+async def test_what_nobody_had_loaded_is_loaded_once_first(promoted: PromotedFleet) -> None:
     """On one device, and it answers there when the alias moves; back again it is the same."""
-    old = yard.installation.shelf.add("idle")
-    new = yard.installation.shelf.add("idle", "better")
-    assert yard.promote("idle@2")[0] == 0
-    assert (yard.champion("idle"), len(yard.ready(new))) == (2, 1)
-    assert yard.promote("idle@1")[0] == 0
-    assert (yard.champion("idle"), len(yard.ready(old))) == (1, 1)
+    old = promoted.installation.filled.add("idle")
+    new = promoted.installation.filled.add("idle", "better")
+    assert promoted.promote("idle@2")[0] == 0
+    assert (promoted.champion("idle"), len(promoted.ready(new))) == (2, 1)
+    assert promoted.promote("idle@1")[0] == 0
+    assert (promoted.champion("idle"), len(promoted.ready(old))) == (1, 1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 async def test_a_promoter_that_ends_in_between_leaves_the_alias(
-    yard: Yard, number: signal.Signals
+    promoted: PromotedFleet, number: signal.Signals
 ) -> None:
     """Nothing has to be cleaned: the next promotion does as if there had been none."""
     model = f"cut-{number.name}".lower()
     for build, options in (("", {}), ("2", {"load_s": NEVER_S}), ("3", {})):
-        version = yard.installation.shelf.add(model, build, **options)
-    with yard.promoting(f"{model}@2") as process:
-        until(lambda: bool(yard.preparing))
+        version = promoted.installation.filled.add(model, build, **options)
+    with promoted.promoting(f"{model}@2") as process:
+        until(lambda: bool(promoted.preparing))
         process.send_signal(number)
         process.wait(60)
-    assert yard.champion(model) == 1
-    assert bool(yard.preparing) == (number is signal.SIGKILL)  # until its time is over
-    assert yard.promote(f"{model}@3")[0] == 0
-    assert yard.champion(model) == version.number
-    assert yard.preparing == []
+    assert promoted.champion(model) == 1
+    assert bool(promoted.preparing) == (number is signal.SIGKILL)  # until its time is over
+    assert promoted.promote(f"{model}@3")[0] == 0
+    assert promoted.champion(model) == version.number
+    assert promoted.preparing == []
 
 
-async def test_of_two_promotions_the_later_one_wins(yard: Yard) -> None:
+async def test_of_two_promotions_the_later_one_wins(promoted: PromotedFleet) -> None:
     """The earlier one ends with a conflict, without waiting for its version."""
     for build, options in (("", {}), ("2", {"load_s": NEVER_S}), ("3", {})):
-        yard.installation.shelf.add("fought", build, **options)
-    with yard.promoting("fought@2") as earlier:
-        until(lambda: bool(yard.preparing))
-        assert yard.promote("fought@3")[0] == 0
+        promoted.installation.filled.add("fought", build, **options)
+    with promoted.promoting("fought@2") as earlier:
+        until(lambda: bool(promoted.preparing))
+        assert promoted.promote("fought@3")[0] == 0
         assert earlier.wait(60) == 5
-    assert yard.champion("fought") == 3
+    assert promoted.champion("fought") == 3
 
 
-async def test_the_api_promotes_for_admins_shows_it_and_counts(yard: Yard) -> None:
+async def test_the_api_promotes_for_admins_shows_it_and_counts(promoted: PromotedFleet) -> None:
     """While it prepares, the model's page says for which alias."""
-    yard.installation.shelf.add("asked")
-    yard.installation.shelf.add("asked", "better", load_s=LOAD_S)
+    promoted.installation.filled.add("asked")
+    promoted.installation.filled.add("asked", "better", load_s=LOAD_S)
     wanted = {"model": "asked@2"}
     path = "/api/v1/admin/promotions"
-    with yard.gateway.http(yard.installation.ada) as http:
+    with promoted.gateway.http(promoted.installation.ada) as http:
         assert http.post(path, json=wanted).status_code == 403
-    with yard.gateway.http(yard.installation.admin) as http:
+    with promoted.gateway.http(promoted.installation.admin) as http:
         replying = asyncio.create_task(asyncio.to_thread(http.post, path, json=wanted))
-        await asyncio.to_thread(until, lambda: bool(yard.preparing))
+        await asyncio.to_thread(until, lambda: bool(promoted.preparing))
         shown = {m["name"]: m for m in http.get("/api/v1/models").json()["models"]}
         assert [p["alias"] for p in shown["asked"]["versions"][0]["preparing"]] == [CHAMPION]
         reply = (await replying).json()

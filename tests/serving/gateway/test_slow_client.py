@@ -56,7 +56,7 @@ async def test_an_engine_waits_for_its_client(sqlite_url: str, tmp_path: Path) -
         started = gateway_process(environment(tmp_path, sqlite_url) | PATIENT, tmp_path)
         gateway = await asyncio.to_thread(stack.enter_context, started)
         async with engine.running() as url:
-            version = installation.shelf.add("talker")
+            version = installation.filled.add("talker")
             installation.worker()
             installation.ready(version, url)
             writer = await _ask(gateway.url, installation.ada)

@@ -114,7 +114,9 @@ def fleet(
     with ExitStack() as stack:
         redis = stack.enter_context(running_redis())
         installation = stack.enter_context(open_installation(url, folder))
-        wide, narrow, quick = (installation.shelf.add(name) for name in ("wide", "narrow", "quick"))
+        wide, narrow, quick = (
+            installation.filled.add(name) for name in ("wide", "narrow", "quick")
+        )
         for device in devices:
             installation.worker(device)
         engines = [(d, _engine(stack, installation, wide, d)) for d in devices]

@@ -72,7 +72,7 @@ def three(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ge
     with ExitStack() as stack:
         redis = stack.enter_context(running_redis())
         installation = stack.enter_context(open_installation(url, tmp_path))
-        stack.enter_context(installation.engine(installation.shelf.add("talker")))
+        stack.enter_context(installation.engine(installation.filled.add("talker")))
         env = environment(tmp_path) | PATIENT
         env |= {
             "MODELYARD_REDIS_URL": redis.url,

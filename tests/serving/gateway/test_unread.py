@@ -107,9 +107,10 @@ def models(
 
         engines = {
             "talker": start(
-                installation.shelf.add("talker"), **(engine or {"parallel": SLOTS, "options": FAST})
+                installation.filled.add("talker"),
+                **(engine or {"parallel": SLOTS, "options": FAST}),
             ),
-            "other": start(installation.shelf.add("other")),
+            "other": start(installation.filled.add("other")),
         }
         surroundings = environment(folder, url) | PATIENT | told
         gateway = stack.enter_context(gateway_process(surroundings, folder))

@@ -115,13 +115,13 @@ def until(is_so: Callable[[], bool], within_s: float = 90.0) -> None:
 def cluster(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[ThreeWorkers]:
-    folder = tmp_path_factory.mktemp("yard")
+    folder = tmp_path_factory.mktemp("workers")
     url = f"sqlite:///{folder / 'modelyard.db'}"
     (folder / "modelyard.db").write_bytes(sqlite_template.read_bytes())
     env = environment(folder) | PATIENT | {"MODELYARD_WORKER_HEARTBEAT_S": "0.5"}
     with ExitStack() as stack:
         installation = stack.enter_context(open_installation(url, folder))
-        version = installation.shelf.add("talker", delay_s=0.01)
+        version = installation.filled.add("talker", delay_s=0.01)
         workers = {
             node: stack.enter_context(worker_process(env | {"MODELYARD_NODE": node}))
             for node in NODES
@@ -161,7 +161,7 @@ async def load(
 
 async def test_a_fresh_gateway_counts_what_others_have_sent(cluster: ThreeWorkers) -> None:
     """It knows nothing but what the workers report: work goes where the other gateway's is not."""
-    alone = cluster.installation.shelf.add("alone", delay_s=1.0)
+    alone = cluster.installation.filled.add("alone", delay_s=1.0)
     cluster.load(alone, "b")
     body = {"model": "alone", "prompt": "Say", "max_tokens": 250, "stream": True}
     async with cluster.client() as client, asyncio.TaskGroup() as group:

@@ -59,7 +59,7 @@ class HedgingGateway:
 
 @pytest.fixture
 def version(installation: Installation) -> ModelVersion:
-    return installation.shelf.add("talker")
+    return installation.filled.add("talker")
 
 
 @asynccontextmanager

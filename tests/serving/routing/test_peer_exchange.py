@@ -76,7 +76,7 @@ class Fellowship(RuleBasedStateMachine):
         self.run(until(lambda: all(self.is_in(m.gate) for m in self.members)))
 
     def is_in(self, gate: RedisGate) -> bool:
-        return gate.pipe is not None and gate.epoch == self.client.get(keys.ERA)
+        return gate.pipe is not None and gate.epoch == self.client.get(keys.EPOCH)
 
     @rule(number=st.integers(0, GATEWAYS - 1), tokens=st.integers(1, 5000))
     def submit(self, number: int, tokens: int) -> None:

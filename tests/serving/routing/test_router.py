@@ -55,7 +55,7 @@ class ControlStandIn:
 
 @pytest.fixture
 def version(installation: Installation) -> ModelVersion:
-    return installation.shelf.add("talker")
+    return installation.filled.add("talker")
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ async def patient(app: FastAPI, key: str) -> AsyncGenerator[httpx2.AsyncClient]:
 
 async def test_a_listed_origin_may_read_the_answer(lite: Installation) -> None:
     """A browser on another site gets what CORS needs, refusals too; others get nothing of it."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     origin = {"Origin": "https://app.example"}
     with lite.engine(version):
         async with lite.client(lite.ada, cors_origins="https://app.example") as client:

@@ -123,7 +123,7 @@ async def test_a_silent_device_is_nobody_s_measure(lite: Installation) -> None:
 
 async def test_one_device_shows_the_requests_that_the_caller_may_see(lite: Installation) -> None:
     """A user sees its own, an admin everybody's; when they end they are gone."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     bob = _bob(lite)
     with lite.engine(version, delay_s=0.5):
         async with lite.client(lite.ada) as client:

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_every_worker_is_named_with_its_terms(installation: Installation) -> None:
     """The chosen one first; one in error says so; nothing is reserved by asking."""
-    version = installation.shelf.add("talker")
+    version = installation.filled.add("talker")
     for device, status in (("cpu-0", "available"), ("cpu-1", "available"), ("cpu-2", "error")):
         installation.worker(device, status=status)
     installation.ready(version, "http://127.0.0.1:1", "cpu-1")
@@ -31,7 +31,7 @@ async def test_every_worker_is_named_with_its_terms(installation: Installation) 
 
 async def test_a_request_may_ask_for_the_decision_with_its_answer(lite: Installation) -> None:
     """`?explain=true` adds a header; without it there is none."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     with lite.engine(version):
         async with lite.client(lite.ada) as client:
             body = {"model": "talker", "prompt": "Say", "max_tokens": 2}

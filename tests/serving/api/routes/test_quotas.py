@@ -93,7 +93,7 @@ async def test_each_wrong_field_is_named(lite: Installation, field: str, value: 
 
 @pytest.fixture
 def talker(installation: Installation) -> ModelVersion:
-    return installation.shelf.add("talker")
+    return installation.filled.add("talker")
 
 
 async def test_a_used_up_quota_is_a_429_of_openai_s_form(
@@ -124,7 +124,7 @@ async def _status(client: Any, model: str) -> int:
 
 async def test_rates_are_told_with_every_answer(lite: Installation) -> None:
     """The headers are OpenAI's; a refusal says when to come again, to the millisecond."""
-    with lite.engine(lite.shelf.add("talker")):
+    with lite.engine(lite.filled.add("talker")):
         async with lite.client(lite.ada, user_rpm=2) as client:
             ask = {"model": "talker", **ASK}
             begun = time.monotonic()
@@ -145,7 +145,7 @@ async def test_too_many_at_once_are_a_429(lite: Installation) -> None:
     """A place is free again when its answer has ended."""
     import asyncio
 
-    with lite.engine(lite.shelf.add("talker"), delay_s=0.05):
+    with lite.engine(lite.filled.add("talker"), delay_s=0.05):
         async with lite.client(lite.ada, user_max_concurrency=2) as client:
             many = await asyncio.gather(*(_status(client, "talker") for _ in range(5)))
             assert sorted(many) == [200, 200, 429, 429, 429]

@@ -13,7 +13,7 @@ async def test_models_come_with_versions_and_where_they_are_loaded(
     installation: Installation,
 ) -> None:
     """One entry a model, the newest version first, each with its engines."""
-    first = installation.shelf.add("owner/talker")
+    first = installation.filled.add("owner/talker")
     installation.worker()
     installation.ready(first, NOBODY)
     async with installation.client(installation.ada) as client:
@@ -65,7 +65,7 @@ async def test_runs_come_with_their_progress(installation: Installation) -> None
 
 async def test_openai_s_model_card_names_version_and_aliases(installation: Installation) -> None:
     """A name, an alias and a number can be asked for; an unknown one is OpenAI's 404."""
-    installation.shelf.add("owner/talker")
+    installation.filled.add("owner/talker")
     async with installation.client(installation.ada) as client:
         (card,) = (await client.get("/v1/models")).json()["data"]
         one = (await client.get("/v1/models/owner/talker@champion")).json()

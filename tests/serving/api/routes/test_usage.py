@@ -29,7 +29,7 @@ async def booked(database: Database, count: int) -> list[UsageRow]:
 
 async def test_an_answer_is_booked_with_what_it_used(installation: Installation) -> None:
     """Whole or streamed, with or without the client asking for usage: the engine's own counts."""
-    version = installation.shelf.add("talker")
+    version = installation.filled.add("talker")
     streamed = {"stream": True, "stream_options": {"include_usage": True}}
     with installation.engine(version):
         async with installation.client(installation.ada) as client:
@@ -48,7 +48,7 @@ async def test_an_answer_is_booked_with_what_it_used(installation: Installation)
 
 async def test_two_requests_with_one_id_are_two_rows(lite: Installation) -> None:
     """The client chooses the id that is shown, never the one that is booked."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     with lite.engine(version):
         async with lite.client(lite.ada) as client:
             for _ in range(2):
@@ -60,7 +60,7 @@ async def test_two_requests_with_one_id_are_two_rows(lite: Installation) -> None
 
 async def test_what_never_reached_an_engine_is_not_booked(lite: Installation) -> None:
     """A model that is not there, a worker that is not there, a refusal of the engine."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     async with lite.client(lite.ada) as client:
         await client.post(CHAT, json={**ASK, "model": "nobody"})
         await client.post(CHAT, json=ASK)
@@ -73,7 +73,7 @@ async def test_what_never_reached_an_engine_is_not_booked(lite: Installation) ->
 
 async def test_a_stream_that_breaks_is_booked_as_our_failure(lite: Installation) -> None:
     """With the events that came, and it counts against its device."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     with lite.engine(version, delay_s=0.3) as engine:
         async with lite.client(lite.ada) as client:
             body = {**ASK, "max_tokens": 400, "stream": True}
@@ -90,7 +90,7 @@ async def test_a_stream_that_breaks_is_booked_as_our_failure(lite: Installation)
 
 async def test_users_see_their_own_and_admins_everybody_s(lite: Installation) -> None:
     """By day, user and model; another's name is for admins."""
-    version = lite.shelf.add("talker")
+    version = lite.filled.add("talker")
     with lite.engine(version):
         for key in (lite.ada, lite.admin):
             async with lite.client(key) as client:

@@ -12,9 +12,9 @@ from tests.serving.installation import NOBODY, Installation
 
 
 def _two_versions(installation: Installation) -> None:
-    catalog = installation.shelf.catalog
-    first = installation.shelf.add("owner/talker")
-    stored = installation.shelf.store.put([b"a second build"])
+    catalog = installation.filled.catalog
+    first = installation.filled.add("owner/talker")
+    stored = installation.filled.store.put([b"a second build"])
     file = type(first.main)("model.mock", stored.sha256, stored.size)
     catalog.register("owner/talker", first.repo, first.revision, first.facts, [file], {"kl": 0.01})
 
@@ -52,9 +52,9 @@ def test_promoting_a_name_makes_its_candidate_champion(
     """A version may be named, and another alias chosen."""
     _two_versions(installation)
     assert "owner/talker@2" in shell.run("models", "promote", "owner/talker").said
-    assert installation.shelf.catalog.find(ModelRef("owner/talker", CHAMPION)).number == 2
+    assert installation.filled.catalog.find(ModelRef("owner/talker", CHAMPION)).number == 2
     assert shell.run("models", "promote", "owner/talker@1", "--alias", "stable").code == 0
-    assert installation.shelf.catalog.find(ModelRef("owner/talker", "stable")).number == 1
+    assert installation.filled.catalog.find(ModelRef("owner/talker", "stable")).number == 1
     assert shell.run("models", "promote", "owner/talker").code == 4  # no candidate is left
     assert shell.run("models", "promote", "owner/talker@1", "--alias", "NO!").code == 2
 
@@ -70,13 +70,13 @@ def test_without_a_worker_the_alias_moves_at_once_and_says_so(
     installation.worker(url=NOBODY)
     keep_alive(installation)
     assert "not waited for" in shell.run("models", "promote", "owner/talker@1", "--no-wait").said
-    assert installation.shelf.catalog.find(ModelRef("owner/talker", CHAMPION)).number == 1
+    assert installation.filled.catalog.find(ModelRef("owner/talker", CHAMPION)).number == 1
 
 
 def test_what_is_made_ready_for_an_alias_is_shown(shell: Shell, installation: Installation) -> None:
     """With when that began, as long as it goes on."""
     _two_versions(installation)
-    version = installation.shelf.catalog.find(ModelRef("owner/talker", CANDIDATE))
+    version = installation.filled.catalog.find(ModelRef("owner/talker", CANDIDATE))
     preparations = Preparations(installation.database)
     ticket = preparations.begin(version, CHAMPION, 60)
     assert "champion since 20" in shell.run("models", "show", "owner/talker@2").said
@@ -88,21 +88,21 @@ def test_what_is_made_ready_for_an_alias_is_shown(shell: Shell, installation: In
 def test_a_version_is_forgotten_everywhere(shell: Shell, installation: Installation) -> None:
     """Its pins too, so that its file may leave the store."""
     _two_versions(installation)
-    version = installation.shelf.catalog.find(ModelRef("owner/talker", CANDIDATE))
-    installation.shelf.store.pin(version.main.sha256, f"version:{version.id}")
+    version = installation.filled.catalog.find(ModelRef("owner/talker", CANDIDATE))
+    installation.filled.store.pin(version.main.sha256, f"version:{version.id}")
     assert shell.run("models", "remove", "owner/talker@2", typed="n\n").code == 1
     assert shell.run("models", "remove", "owner/talker@2", typed="y\n").code == 0
-    assert [v.number for v in installation.shelf.catalog.list()] == [1]
-    assert not installation.shelf.store.has(version.main.sha256)  # its room is free again
+    assert [v.number for v in installation.filled.catalog.list()] == [1]
+    assert not installation.filled.store.has(version.main.sha256)  # its room is free again
     assert shell.run("models", "remove", "owner/talker", "--yes").code == 0
-    assert installation.shelf.catalog.list() == []
+    assert installation.filled.catalog.list() == []
 
 
 def test_a_loaded_version_is_not_forgotten_by_accident(
     shell: Shell, installation: Installation
 ) -> None:
     """5, unless it is forced."""
-    version = installation.shelf.add("owner/talker")
+    version = installation.filled.add("owner/talker")
     installation.worker()
     installation.ready(version, NOBODY)
     keep_alive(installation)
@@ -117,7 +117,7 @@ def test_a_search_finds_cards_by_their_words(shell: Shell, installation: Install
     from modelyard.registry.cards.index import Card, open_index
 
     index = open_index(installation.settings)
-    bard, coder = (installation.shelf.add(name) for name in ("owner/bard", "owner/coder"))
+    bard, coder = (installation.filled.add(name) for name in ("owner/bard", "owner/coder"))
     index.upsert(Card(str(uuid4()), "owner/gone", 1, "Verse, verse, verse by Shakespeare."))
     index.upsert(Card(bard.id, "owner/bard", 1, "Writes verse like Shakespeare."))
     index.upsert(Card(coder.id, "owner/coder", 1, "Writes Python functions."))
@@ -131,9 +131,9 @@ def test_an_adapter_is_forgotten_alone_or_with_its_model(
     shell: Shell, installation: Installation
 ) -> None:
     """`models show` names it, `models remove base+adapter` lets its file go."""
-    installation.shelf.add("owner/talker")
+    installation.filled.add("owner/talker")
     adapters = AdapterCatalog(installation.database)
-    store = installation.shelf.store
+    store = installation.filled.store
     kept = {name: store.put([name.encode()]) for name in ("pirate", "parrot")}
     for name, stored in kept.items():
         added = adapters.add("owner/talker", name, StoredFile(name, stored.sha256, stored.size))
@@ -143,9 +143,9 @@ def test_an_adapter_is_forgotten_alone_or_with_its_model(
     assert shell.run("models", "remove", "owner/talker+sailor", "--yes").code == 4
     assert "owner/talker+pirate" in shell.run("models", "remove", "owner/talker+pirate", "-y").said
     assert not store.has(kept["pirate"].sha256)
-    assert [a.name for a in installation.shelf.catalog.find(ModelRef("owner/talker")).adapters] == [
-        "parrot"
-    ]
+    assert [
+        a.name for a in installation.filled.catalog.find(ModelRef("owner/talker")).adapters
+    ] == ["parrot"]
     gone = shell.run("models", "remove", "owner/talker", "--yes").said
     assert "owner/talker@1, owner/talker+parrot" in gone
     assert not store.has(kept["parrot"].sha256)

@@ -34,7 +34,7 @@ def installation(
 @pytest.fixture(scope="module")
 def gateway(installation: Installation) -> Generator[GatewayProcess]:
     """A gateway whose only engine says its words slowly."""
-    version = installation.shelf.add("owner/talker")
+    version = installation.filled.add("owner/talker")
     folder = installation.settings.data_dir
     env = environment(folder, installation.settings.database_url) | {
         "MODELYARD_WORKER_ALIVE_S": "600"

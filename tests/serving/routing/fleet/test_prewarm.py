@@ -50,8 +50,8 @@ class Listener:
 
 
 def later(installation: Installation, number: int) -> ModelVersion:
-    stored = installation.shelf.store.put([b"better"])
-    return installation.shelf.catalog.register(
+    stored = installation.filled.store.put([b"better"])
+    return installation.filled.catalog.register(
         name="talker",
         repo="talker",
         revision=f"{number}" * 40,
@@ -78,8 +78,8 @@ async def open_warmth(installation: Installation) -> AsyncGenerator[Prewarmer]:
 
 async def test_a_promotion_loads_the_new_and_keeps_the_old(installation: Installation) -> None:
     """The old one is kept for a while and no longer; a worker that is away holds nothing up."""
-    old = installation.shelf.add("talker")
-    other = installation.shelf.add("other")
+    old = installation.filled.add("talker")
+    other = installation.filled.add("other")
     tried = later(installation, 1)
     new = later(installation, 2)
     worker = Listener()
@@ -91,7 +91,7 @@ async def test_a_promotion_loads_the_new_and_keeps_the_old(installation: Install
         await prewarmer.look()
         assert set(worker.kept.pop()) == {old.id, other.id}
         age(installation, 2 * BACK_WITHIN)
-        installation.shelf.catalog.set_alias("talker", "champion", new.number)
+        installation.filled.catalog.set_alias("talker", "champion", new.number)
         await prewarmer.look()
         assert worker.loaded == [new.id]
         installation.ready(new, "http://127.0.0.1:2", "cpu-0")
@@ -106,7 +106,7 @@ async def test_a_promotion_loads_the_new_and_keeps_the_old(installation: Install
 
 async def test_what_is_being_prepared_leaves_last(installation: Installation) -> None:
     """As the champion does; once it is given up, it is as any other."""
-    old = installation.shelf.add("talker")
+    old = installation.filled.add("talker")
     new = later(installation, 1)
     worker = Listener()
     async with worker.running() as url, open_warmth(installation) as prewarmer:
@@ -122,15 +122,15 @@ async def test_what_is_being_prepared_leaves_last(installation: Installation) ->
 
 async def test_every_gateway_keeps_the_same_way_back(installation: Installation) -> None:
     """One that starts after the promotion says what the others say, by the tables alone."""
-    old = installation.shelf.add("talker")
+    old = installation.filled.add("talker")
     new = later(installation, 1)
     worker = Listener()
     async with worker.running() as url, open_warmth(installation) as first:
         installation.worker("cpu-0", url)
         for version in (old, new):
             installation.ready(version, "http://127.0.0.1:1", "cpu-0")
-        installation.shelf.catalog.set_alias("talker", "champion", new.number)
-        installation.shelf.catalog.set_alias("talker", "champion", new.number)
+        installation.filled.catalog.set_alias("talker", "champion", new.number)
+        installation.filled.catalog.set_alias("talker", "champion", new.number)
         await first.look()
         async with open_warmth(installation) as second:
             await second.look()
@@ -141,7 +141,7 @@ async def test_the_champion_of_a_model_that_nobody_uses_is_not_loaded(
     installation: Installation,
 ) -> None:
     """It waits for its first request."""
-    installation.shelf.add("talker")
+    installation.filled.add("talker")
     worker = Listener()
     async with worker.running() as url, open_warmth(installation) as prewarmer:
         installation.worker("cpu-0", url)

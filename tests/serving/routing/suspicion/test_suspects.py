@@ -16,7 +16,7 @@ BODY = {"model": "talker", "messages": [{"role": "user", "content": "Say"}], "ma
 
 @pytest.fixture
 def version(installation: Installation) -> ModelVersion:
-    return installation.shelf.add("talker")
+    return installation.filled.add("talker")
 
 
 def case(suspects: Suspects, version: ModelVersion, path: str = PATH, **fields: object) -> Case:

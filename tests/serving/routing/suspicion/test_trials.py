@@ -83,7 +83,7 @@ async def given(place: Place) -> PendingRequest:
 
 @pytest.fixture
 def court(installation: Installation) -> Court:
-    return Court(installation.shelf.add("talker"))
+    return Court(installation.filled.add("talker"))
 
 
 async def test_what_is_kept_gets_nothing_new_until_it_is_shared_again(court: Court) -> None:
