@@ -1,4 +1,4 @@
-"""A real MLflow server on loopback, and a door before it that can be shut at any request."""
+"""A real MLflow server on loopback, and a proxy before it that can be shut at any request."""
 
 import os
 import subprocess
@@ -78,7 +78,7 @@ def running_mlflow(folder: Path) -> Generator[MlflowServer]:
 
 
 @dataclass(slots=True)
-class Door:
+class MlflowProxy:
     """What is asked of a server goes through here; what changes something there is written down."""
 
     server: MlflowServer
@@ -104,19 +104,19 @@ class Door:
 
 
 @contextmanager
-def door_before(server: MlflowServer) -> Generator[Door]:
-    door = Door(server)
+def proxy_before(server: MlflowServer) -> Generator[MlflowProxy]:
+    proxy = MlflowProxy(server)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def _pass(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            number = door.note(self.command, self.path.partition("?")[0])
+            number = proxy.note(self.command, self.path.partition("?")[0])
             if (
-                door.strikes(number, done=False)
+                proxy.strikes(number, done=False)
                 or (answer := self._asked(body)) is None
-                or door.strikes(number, done=True)
+                or proxy.strikes(number, done=True)
             ):
                 self.close_connection = True
                 return
@@ -141,11 +141,11 @@ def door_before(server: MlflowServer) -> Generator[Door]:
             """Say nothing."""
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    door.url = f"http://127.0.0.1:{listener.server_port}"
+    proxy.url = f"http://127.0.0.1:{listener.server_port}"
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield door
+        yield proxy
     finally:
         listener.shutdown()
         thread.join()

@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 from modelyard.registry.mlflow.mirror import mlflow_name
 from modelyard.registry.runs.recorder import RunState
 from tests.flows.harness import REPO, FlowHarness
-from tests.servers.mlflow import Door, door_before, running_mlflow
+from tests.servers.mlflow import MlflowProxy, proxy_before, running_mlflow
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 BEFORE_THE_VERSION = 6
@@ -18,27 +18,29 @@ BEFORE_THE_VERSION = 6
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Generator[Door]:
-    with running_mlflow(tmp_path) as server, door_before(server) as door:
-        yield door
+def proxy(tmp_path: Path) -> Generator[MlflowProxy]:
+    with running_mlflow(tmp_path) as server, proxy_before(server) as proxy:
+        yield proxy
 
 
-def test_mlflow_dies_in_the_middle_of_a_registration(harness: FlowHarness, door: Door) -> None:
+def test_mlflow_dies_in_the_middle_of_a_registration(
+    harness: FlowHarness, proxy: MlflowProxy
+) -> None:
     """One line and what to do; no champion anywhere; the same command again completes it."""
-    door.kill_at = (BEFORE_THE_VERSION, False)
-    failed = harness.add(MODELYARD_MLFLOW_URI=door.url)
-    assert door.changes[-1].endswith("model-versions/create")
+    proxy.kill_at = (BEFORE_THE_VERSION, False)
+    failed = harness.add(MODELYARD_MLFLOW_URI=proxy.url)
+    assert proxy.changes[-1].endswith("model-versions/create")
     assert (failed.status, failed.out) == (10, "")
     assert "does not answer" in failed.err
     assert "Traceback" not in failed.err
     assert harness.versions() == []
     assert harness.runs()[0].state is RunState.FAILED
     assert json.loads(harness.run("models", "list", "--json").out) == []
-    door.server.start()
-    client = MlflowClient(door.server.url, registry_uri=door.server.url)
+    proxy.server.start()
+    client = MlflowClient(proxy.server.url, registry_uri=proxy.server.url)
     name = mlflow_name(REPO)
     assert client.get_registered_model(name).aliases == {}
-    (version,) = harness.add(MODELYARD_MLFLOW_URI=door.url).document["versions"]
+    (version,) = harness.add(MODELYARD_MLFLOW_URI=proxy.url).document["versions"]
     assert version["aliases"] == ["champion"]
     held = client.get_model_version_by_alias(name, "champion")
     assert str(held.version) == version["mlflow_version"]

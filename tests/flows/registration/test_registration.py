@@ -9,7 +9,7 @@ import pytest
 from modelyard.registry.errors import MlflowUnavailable
 from tests.flows.registration.processes import Forks, KillableRegistration, running_forks
 from tests.flows.registration.registration import Seen, register
-from tests.servers.mlflow import Door, MlflowServer, door_before, running_mlflow
+from tests.servers.mlflow import MlflowProxy, MlflowServer, proxy_before, running_mlflow
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 POINTS = 10
@@ -28,38 +28,40 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def door(server: MlflowServer, data: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Door]:
-    """MLflow behind a door, and the settings that lead there."""
-    with door_before(server) as door:
+def proxy(
+    server: MlflowServer, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> Generator[MlflowProxy]:
+    """MLflow behind a proxy, and the settings that lead there."""
+    with proxy_before(server) as proxy:
         monkeypatch.setenv("MODELYARD_DATA_DIR", str(data))
-        monkeypatch.setenv("MODELYARD_MLFLOW_URI", door.url)
-        yield door
+        monkeypatch.setenv("MODELYARD_MLFLOW_URI", proxy.url)
+        yield proxy
 
 
-def test_mlflow_is_killed_at_each_of_its_changes(door: Door) -> None:
+def test_mlflow_is_killed_at_each_of_its_changes(proxy: MlflowProxy) -> None:
     """Before it has made it, or before it says so: nothing is seen, or all, and then all."""
     register("ada/first")
-    door.changes.clear()
+    proxy.changes.clear()
     register("ada/second")
     Seen.of("ada/second").check_whole()
-    steps = [path.partition("/mlflow/")[2] for path in door.changes]
+    steps = [path.partition("/mlflow/")[2] for path in proxy.changes]
     assert steps[-2:] == ["model-versions/create", "registered-models/alias"]
     for number, done in itertools.product(range(1, len(steps) + 1), (False, True)):
-        registered = _cut_at(door, f"ada/{number}-{done}", number, done=done)
+        registered = _cut_at(proxy, f"ada/{number}-{done}", number, done=done)
         assert registered == (steps[number - 1] == "registered-models/alias"), steps[number - 1]
 
 
-def _cut_at(door: Door, model: str, number: int, *, done: bool) -> bool:
+def _cut_at(proxy: MlflowProxy, model: str, number: int, *, done: bool) -> bool:
     """Whether a registration got through all the same; what is seen before and after the next."""
-    door.changes.clear()
-    door.kill_at = (number, done)
+    proxy.changes.clear()
+    proxy.kill_at = (number, done)
     try:
         register(model)
         registered = True
     except MlflowUnavailable:
         registered = False
-    assert door.kill_at is None, "MLflow was killed"
-    door.server.start()
+    assert proxy.kill_at is None, "MLflow was killed"
+    proxy.server.start()
     if registered:
         Seen.of(model).check_registered()
     else:
@@ -75,7 +77,9 @@ def forks(server: MlflowServer, data: Path) -> Generator[Forks]:
         yield forks
 
 
-def test_the_process_is_killed_at_many_points(forks: Forks, full_length: int, door: Door) -> None:
+def test_the_process_is_killed_at_many_points(
+    forks: Forks, full_length: int, proxy: MlflowProxy
+) -> None:
     """Anywhere in our own code: nothing is seen, or all, and the same again makes it all."""
     (steps,) = forks.run(KillableRegistration("ada/undisturbed"))
     assert steps is not None
@@ -91,7 +95,7 @@ def test_the_process_is_killed_at_many_points(forks: Forks, full_length: int, do
         Seen.of(model).check_whole()
 
 
-def test_of_many_at_once_one_is_champion(forks: Forks, door: Door) -> None:
+def test_of_many_at_once_one_is_champion(forks: Forks, proxy: MlflowProxy) -> None:
     """Four builds of one model, each twice: four versions, one champion, one candidate."""
     model = "ada/crowd"
     ends = forks.run(*(KillableRegistration(model, content=f"build {n % 4}") for n in range(8)))
