@@ -1,1 +1,1 @@
-"""The pages people look at; they speak HTTP to the gateway and nothing else."""
+"""The dashboard's pages; they talk only to the gateway, over HTTP."""

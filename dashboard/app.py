@@ -1,4 +1,4 @@
-"""The dashboard's entry, run anew by Streamlit for every look: log in, then choose a page."""
+"""The dashboard's entry point, which Streamlit runs again for every interaction."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,15 +17,15 @@ _HERE = Path(__file__).parent
 
 @st.cache_resource
 def gateway_at(url: str) -> GatewayClient:
-    """One pool of connections for all users; who asks is said with each request."""
+    """One connection pool for all users; each request carries its user's credential."""
     return GatewayClient.at(url)
 
 
 def page(show: Callable[..., None], title: str, path: str = "") -> st.Page:
-    """A page at its address; without a path it is the first one that people see."""
+    """A page at its URL path; without a path it is the start page."""
     settings = load(DashboardSettings)
     user = session.current()
-    if user is None:  # every address asks who one is, and then shows what it was opened for
+    if user is None:  # every path shows the login first, then its page
         body = partial(login.show, gateway_at(settings.gateway_url))
     else:
         body = partial(show, user, settings.refresh_s)

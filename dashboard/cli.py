@@ -49,4 +49,4 @@ def dashboard(
     argv = command(settings)
     env = os.environ | environment(settings)
     os.chdir(HOME)
-    os.execve(argv[0], argv, env)  # noqa: S606 - signals reach it
+    os.execve(argv[0], argv, env)  # noqa: S606 - so that signals reach the server

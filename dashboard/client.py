@@ -1,4 +1,4 @@
-"""The gateway over HTTP: every answer is typed, every failure an error that people can read."""
+"""A gateway client: answers are typed, failures are errors that people can read."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -20,23 +20,23 @@ from modelyard.serving.wire.admin.registered import (
 T = TypeVar("T", bound=BaseModel)
 
 TIMEOUT = httpx2.Timeout(5.0, connect=2.0)
-"""Seconds: a page that waits longer shows a message instead, and asks again."""
+"""Timeouts in seconds; after one the page shows a message and asks again."""
 
 
 class GatewayUnreachable(ModelyardError):
-    """Nothing answers at the gateway's address, or not in time."""
+    """The gateway does not answer at its address, or not in time."""
 
     code = "gateway_unreachable"
 
 
 class GatewayFault(ModelyardError):
-    """The gateway answered with an error of its own, or not as its API says."""
+    """The gateway answered with an error, or not as its API specifies."""
 
     code = "gateway_fault"
 
 
 class _Problem(BaseModel):
-    """What the pages show of an RFC 9457 problem."""
+    """The fields of an RFC 9457 problem that the pages show."""
 
     title: str = ""
     detail: str = ""
@@ -45,7 +45,7 @@ class _Problem(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class GatewayClient:
-    """A gateway, asked as whoever the credential (an API key or a token) belongs to."""
+    """A client of one gateway, authenticated by an API key or a token."""
 
     url: str
     http: httpx2.Client = field(repr=False)
@@ -53,7 +53,7 @@ class GatewayClient:
 
     @classmethod
     def at(cls, url: str) -> "GatewayClient":
-        """Connections to a gateway; proxies of the environment are for other addresses."""
+        """A client for the gateway at `url`; it ignores proxies set in the environment."""
         http = httpx2.Client(
             base_url=url, timeout=TIMEOUT, transport=httpx2.HTTPTransport(retries=1)
         )
@@ -73,7 +73,7 @@ class GatewayClient:
         return _decode(self._ask("GET", "/api/v1/gpus"), DeviceList).gpus
 
     def history(self, gpu_id: str, step_s: int = 60) -> DeviceHistoryReply:
-        """A device's last hour."""
+        """A device's samples of the last hour."""
         path = f"/api/v1/gpus/{quote(gpu_id, safe='')}/history"
         return _decode(self._ask("GET", path, params={"step": step_s}), DeviceHistoryReply)
 
@@ -128,4 +128,4 @@ def _problem(answer: httpx2.Response) -> _Problem:
     try:
         return _Problem.model_validate_json(answer.content)
     except ValidationError:
-        return _Problem()  # a proxy's own page: the status says what there is to say
+        return _Problem()  # such as a proxy's page: only the status is useful

@@ -1,4 +1,4 @@
-"""How the dashboard's server is started, and what its pages are told."""
+"""The dashboard server's command line and environment."""
 
 from pathlib import Path
 
@@ -8,18 +8,18 @@ from modelyard.registry.process.python import python_module
 from modelyard.registry.settings import config_file
 
 HOME = Path(__file__).parent
-"""Where the server stands: Streamlit reads settings and secrets of the folder it is started in."""
+"""The server's working directory: Streamlit reads settings and secrets from there."""
 
 
 def command(settings: DashboardSettings) -> list[str]:
-    """The command line of the server, on a port that is free."""
+    """The server's command line, with a port that is free."""
     host = settings.dashboard_host
     port = choose_port(settings.dashboard_port, "--port", host)
     return [*python_module("modelyard.dashboard.server", "--host", host, "--port", str(port))]
 
 
 def environment(settings: DashboardSettings) -> dict[str, str]:
-    """What the page's own settings must be, whatever and wherever they came from."""
+    """The environment that gives the pages the settings of this process."""
     return {
         "MODELYARD_CONFIG": str(config_file().absolute()),
         "MODELYARD_GATEWAY_URL": settings.gateway_url,

@@ -19,7 +19,7 @@ SHUT = (
     "/auth/",
     "/oauth2callback",
 )
-"""What Streamlit would tell anybody: of its sessions, and of ways in that are not ours."""
+"""Streamlit endpoints that are closed: session details and login routes that we do not use."""
 
 OPTIONS: dict[str, object] = {
     "server.headless": True,
@@ -44,11 +44,11 @@ OPTIONS: dict[str, object] = {
     "theme.metricValueFontSize": "1.4rem",
     "theme.paddingTop": "1.5rem",
 }
-"""Streamlit's own options; errors are for the log, so no traceback ever reaches a browser."""
+"""Streamlit's options; errors go to the log, so that no traceback reaches a browser."""
 
 
 class Dashboard(st.App):
-    """Our pages; who may see what is behind them is asked for by the login page."""
+    """The ASGI application of the pages; the login page checks who may see them."""
 
     def __init__(self, host: str) -> None:
         super().__init__(APP)
@@ -65,7 +65,7 @@ class Dashboard(st.App):
 
 
 def options(host: str, port: int) -> dict[str, object]:
-    """Streamlit's whole configuration; websockets are judged by it once more."""
+    """Streamlit's whole configuration, by which it also checks websockets."""
     names = [name.decode().strip("[]") for name in Pages.of(host).names & LOOPBACK]
     where: dict[str, object] = {"server.address": host, "server.port": port}
     return OPTIONS | where | ({"server.allowedHosts": names} if names else {})

@@ -1,4 +1,4 @@
-"""Who is logged in: kept in the server's session of one browser tab, never sent to the browser."""
+"""The logged-in user, kept in the server's session of one browser tab, never in the browser."""
 
 from dataclasses import dataclass, field
 from typing import cast
@@ -15,7 +15,7 @@ _NOTICE = "notice"
 
 @dataclass(frozen=True, slots=True)
 class DashboardSession:
-    """A user and the gateway as this user may ask it; the credential is inside, out of repr."""
+    """A user, and a gateway client with this user's credential, which repr hides."""
 
     me: Me
     gateway: GatewayClient = field(repr=False)
@@ -26,15 +26,15 @@ def current() -> DashboardSession | None:
 
 
 def with_key(gateway: GatewayClient, key: str) -> DashboardSession:
-    """Log in by API key (or token); raises what the gateway refuses it with."""
+    """Log in by API key or token; raises the gateway's error if it refuses."""
     if not (key.isascii() and key.isprintable()):
-        raise NotAuthenticated("Keys have no such signs.")  # nor could a header carry them
+        raise NotAuthenticated("Keys have no such signs.")  # a header could not carry them either
     mine = gateway.using(key)
     return begin(DashboardSession(mine.me(), mine))
 
 
 def with_password(gateway: GatewayClient, name: str, password: str) -> DashboardSession:
-    """Log in by name and password, for as long as the token holds."""
+    """Log in by name and password, until the session token expires."""
     return with_key(gateway, gateway.login(name, password).access_token)
 
 
@@ -44,7 +44,7 @@ def begin(login: DashboardSession) -> DashboardSession:
 
 
 def end(notice: str = "") -> None:
-    """Forget everything of this user; the login page shows the notice once."""
+    """Delete this user's session; the login page shows the notice once."""
     st.session_state.clear()
     st.session_state[_NOTICE] = notice
 

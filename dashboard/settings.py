@@ -1,4 +1,4 @@
-"""The dashboard's settings: which gateway it shows, where it listens, how often it asks."""
+"""The dashboard's settings: the gateway, the listening address and the refresh interval."""
 
 from urllib.parse import urlsplit
 
@@ -26,7 +26,7 @@ class DashboardSettings(Section):
     @field_validator("gateway_url")
     @classmethod
     def _http(cls, value: str) -> str:
-        parts = urlsplit(value)  # a port that is none raises a ValueError of its own
+        parts = urlsplit(value)  # an invalid port raises ValueError here
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("must be an address such as http://127.0.0.1:8080")
         return value.rstrip("/")

@@ -1,1 +1,1 @@
-"""The model's life as Prefect flows."""
+"""Prefect flows for a model's life cycle."""

@@ -1,4 +1,4 @@
-"""Bring a LoRA adapter to a model that is registered: from a file here, or from the Hub."""
+"""Adds a LoRA adapter to a registered model, from a local file or from the Hub."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from modelyard.registry.catalog.model import Adapter, ModelRef, StoredFile
 
 
 def bring_adapter(base: str, name: str, source: str, revision: str = "main") -> Adapter:
-    """Fetch, check against the base, enter and pin; the same again changes nothing.
+    """Fetch an adapter, check it against the base model, register and pin it; repeats are no-ops.
 
-    `source` is a path, else OWNER/REPO/FILE. Raises as the flows' steps do, UnknownModel,
-    InvalidName, and AlreadyExists where the model has another adapter of that name.
+    `source` is a path or OWNER/REPO/FILE. Raises what the flow steps raise, UnknownModel,
+    InvalidName, and AlreadyExists if the model has a different adapter of that name.
     """
     ref = ModelRef.parse(f"{base}+{name}")
     with open_yard() as context:

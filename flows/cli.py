@@ -1,4 +1,4 @@
-"""`modelyard models add` and `modelyard flows`: ingest from the command line, or serve it."""
+"""`modelyard models add` and `modelyard flows`: ingest from the command line, or serve flows."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -138,11 +138,11 @@ def _owner(name: str | None, key: str) -> str:
     from modelyard.registry.identity.identity import Identity
 
     with open_yard() as context:
-        return owner_id(Identity(context.db, ""), name, key)  # no session is signed or read
+        return owner_id(Identity(context.db, ""), name, key)  # "": no session is signed or read
 
 
 def _document(version: ModelVersion) -> dict[str, Any]:
-    """A version as programs read it; the template may be long and is left out."""
+    """A version as JSON for programs, without the chat template, which may be long."""
     facts = {k: v for k, v in asdict(version.facts).items() if k != "chat_template"}
     return asdict(version) | {"ref": version.ref, "size": version.size, "facts": facts}
 
@@ -162,7 +162,7 @@ def _tell(versions: list[ModelVersion], *, new: bool) -> None:
 
 
 def _measured(version: ModelVersion) -> str:
-    """Size and metrics of a version in a line."""
+    """A version's size and metrics on one line."""
     facts = version.facts
     metrics = version.metrics
     words = [facts.quantization or facts.format.value, size_text(version.main.size)]

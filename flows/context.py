@@ -1,4 +1,4 @@
-"""What a run works with, opened from the settings by whoever starts one."""
+"""The database, store and settings that a flow run works with."""
 
 import os
 from collections.abc import Generator
@@ -25,7 +25,7 @@ from modelyard.registry.store import Store
 
 @dataclass(frozen=True, slots=True)
 class FlowContext:
-    """The registry's rooms and the flows' settings, for the length of a run."""
+    """The registry's parts and the flows' settings, for the length of a run."""
 
     settings: FlowSettings
     registry: RegistrySettings
@@ -69,7 +69,7 @@ class FlowContext:
         return self.settings.flow_threads or os.cpu_count() or 1
 
     def device_memory(self) -> int:
-        """Bytes of the largest device that could serve: set, asked of the workers, or our own."""
+        """Memory in bytes of the largest device: as set, else of the workers, else of this host."""
         if self.settings.device_memory_gb:
             return int(self.settings.device_memory_gb * 1e9)
         totals = [worker.device.memory_total for worker in Fleet(self.db).workers()]
@@ -78,7 +78,7 @@ class FlowContext:
 
 @contextmanager
 def open_yard() -> Generator[FlowContext]:
-    """Read the settings and open what they name; raises SettingsInvalid."""
+    """Read the settings and open the database and store; raises SettingsInvalid."""
     registry = load(RegistrySettings)
     db = open_database(registry)
     try:

@@ -11,21 +11,20 @@ from modelyard.flows.ingest.flow import ingest
 from modelyard.flows.maintenance import upkeep
 
 MOST_AT_ONCE = 2
-"""Ingests share the machine's cores with the engines: more at once would only be slower."""
+"""Ingests share the machine's cores with the engines; more at once would only be slower."""
 
 
 def run() -> None:
-    """Serve until ended; Prefect's pages and API start runs of these by name."""
+    """Serve until terminated; Prefect's pages and API start runs of these deployments by name."""
     with suppress(KeyboardInterrupt, TerminationSignal):
         asyncio.run(_serve())
 
 
 async def _serve() -> None:
-    """The flows are handed over as they are in this process.
+    """Serve the flow objects of this process.
 
-    Prefect would else find them again for each run, by the folder it stands in and by the steps
-    that the server's record of the deployment names: whoever may write that could have anything
-    run.
+    Otherwise Prefect would import them again for each run, from its working directory and by the
+    steps in the server's deployment record: whoever can write that record could run any code.
     """
     runner = Runner(name="modelyard", limit=MOST_AT_ONCE, pause_on_shutdown=False)
     await runner.aadd_flow(

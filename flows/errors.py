@@ -1,10 +1,10 @@
-"""What can go wrong between the Hub and the registry, each with its way out."""
+"""Errors between the Hub and the registry, each with a suggested fix."""
 
 from modelyard.registry.errors import ModelyardError
 
 
 class UnknownRepository(ModelyardError):
-    """The Hub has no repository of that name, or does not show it to us."""
+    """The Hub has no repository of that name, or hides it from this account."""
 
     code = "repository_not_found"
     exit_code = 4
@@ -18,42 +18,42 @@ class UnknownRevision(ModelyardError):
 
 
 class AccessRestricted(ModelyardError):
-    """The repository is gated, and the Hub does not let us have its files."""
+    """The repository is gated, and the Hub denies access to its files."""
 
     code = "gated_repository"
     exit_code = 6
 
 
 class HubUnreachable(ModelyardError):
-    """The Hub does not answer, or answers with its own errors, however often we ask."""
+    """The Hub does not answer, or fails with server errors, after all retries."""
 
     code = "hub_unreachable"
     exit_code = 10
 
 
 class NoMatchingFile(ModelyardError):
-    """No file of the repository is the one that was asked for."""
+    """No file of the repository matches the request."""
 
     code = "file_not_found"
     exit_code = 4
 
 
 class AmbiguousFile(ModelyardError):
-    """Several files of the repository could be meant."""
+    """Several files of the repository match the request."""
 
     code = "ambiguous_file"
     exit_code = 2
 
 
 class ModelRefused(ModelyardError):
-    """The model has a form that we do not load: pickles, an unknown format, a quantized source."""
+    """The model has a form that is not loaded: pickle, unknown format or quantized source."""
 
     code = "model_refused"
     exit_code = 11
 
 
 class InvalidModelFile(ModelyardError):
-    """A model file's structure is broken, or made to break its reader."""
+    """A model file's structure is broken or malicious."""
 
     code = "model_file_invalid"
     exit_code = 11
@@ -74,7 +74,7 @@ class GateFailed(ModelyardError):
 
 
 class UnknownQuantization(ModelyardError):
-    """There is no quantization of that name, or none that we can make."""
+    """The quantization is unknown, or not one that Modelyard can make."""
 
     code = "unknown_quantization"
     exit_code = 2
@@ -95,7 +95,7 @@ class PrefectUnreachable(ModelyardError):
 
 
 class PrefectRefused(ModelyardError):
-    """A Prefect server does not take the login that it was shown."""
+    """A Prefect server rejects the login."""
 
     code = "prefect_refused"
     exit_code = 6

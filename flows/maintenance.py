@@ -1,4 +1,4 @@
-"""Housekeeping, once a day: leftovers leave, old cards are embedded anew, history is thinned."""
+"""Daily maintenance: removes leftovers, embeds old cards again, thins device history."""
 
 from prefect import flow, get_run_logger
 

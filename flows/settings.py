@@ -1,4 +1,4 @@
-"""Settings of the flows: the Hub, Prefect, and what a version must measure up to."""
+"""Settings of the flows: the Hub, Prefect and the quality bounds for versions."""
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 

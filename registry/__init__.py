@@ -1,1 +1,1 @@
-"""What exists and what should be running: files, versions, users, runs."""
+"""The registry of an installation: files, versions, users, runs and the desired state."""

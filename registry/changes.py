@@ -1,4 +1,4 @@
-"""Counts in Redis the commits that changed each table, for readers in other processes."""
+"""Counts in Redis the commits that changed each table, so other processes can detect changes."""
 
 import threading
 import time
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 ANSWER_S = 0.2
 PAUSE_S = 1.0
-"""Seconds a Redis that did not answer is left alone."""
+"""Seconds without attempts after Redis failed to answer."""
 
 _log = logger("modelyard.changes")
 
 
 def changes_key(table: str) -> str:
-    """Where the count of a table's changes is kept."""
+    """The Redis key of a table's change count."""
     return f"modelyard:changes:{table}"
 
 
 @dataclass(slots=True)
 class Changes:
-    """Announces what a database's transactions have changed, after each has been committed.
+    """Announces to Redis which tables each committed transaction of a database changed.
 
-    What could not be announced is announced with the next change; until then readers may see
-    what they kept, for as long as they keep anything (`modelyard.serving.shared_cache.KEEP_S`).
+    A failed announcement is repeated with the next change. Until then readers may see stale cached
+    rows, for at most their cache lifetime (`modelyard.serving.shared_cache.KEEP_S`).
     """
 
     client: "Redis"
@@ -42,9 +42,9 @@ class Changes:
 
     @classmethod
     def to(cls, url: str, *, answer_s: float = ANSWER_S) -> "Changes":
-        """Announce to the Redis at `url`, which need not be there yet.
+        """Announce to the Redis at `url`, which may not be up yet.
 
-        Redis is waited for `answer_s` seconds after a commit.
+        Each announcement waits at most `answer_s` seconds for Redis after a commit.
         """
         from redis import Redis
         from redis.backoff import NoBackoff
@@ -54,7 +54,7 @@ class Changes:
         return cls(Redis.from_url(url, retry=Retry(NoBackoff(), 0), **patience))
 
     def follow(self, db: Database) -> None:
-        """From now on announce every commit of this database's writers."""
+        """Start announcing every commit of this database's writers."""
         event.listen(db.writers, "after_flush", _note_flushed)
         event.listen(db.writers, "do_orm_execute", _note_executed)
         event.listen(db.writers, "after_commit", self._committed)

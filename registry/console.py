@@ -1,4 +1,4 @@
-"""The frame every room hangs its commands on, and how commands speak to people and programs."""
+"""The root command line that each package adds commands to, and output for people and programs."""
 
 import json
 import sys
@@ -20,13 +20,13 @@ def _group(text: str) -> typer.Typer:
         help=text,
         no_args_is_help=True,
         rich_markup_mode="rich",
-        pretty_exceptions_enable=False,  # they are told as a log tells them, without any values
+        pretty_exceptions_enable=False,  # logged instead, without values
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """The root command and the groups that several rooms add to."""
+    """The root command and the groups that several packages add commands to."""
 
     root: typer.Typer = field(
         default_factory=lambda: _group("From a Hugging Face model id to a served, watched version.")
@@ -44,16 +44,16 @@ class Commands:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output, for programs."""
+    """Print one JSON document to standard output, for programs."""
     json.dump(value, sys.stdout, indent=2, default=str)
     sys.stdout.write("\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """A table for people, or the sentence `empty` where there is nothing to show."""
+    """Print a table for people, or the sentence `empty` if there are no rows."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")  # a name that is cut cannot be copied
+        table.add_column(column, overflow="fold")  # a truncated name cannot be copied
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     out.print(table if table.row_count else empty)

@@ -1,4 +1,4 @@
-"""One database for all rooms: SQLite (WAL) on a laptop, PostgreSQL in production."""
+"""The database of an installation: SQLite (WAL) on a laptop, PostgreSQL in production."""
 
 import uuid
 from collections.abc import Generator
@@ -26,7 +26,7 @@ READ_ONLY = "modelyard_read_only"
 
 
 class Base(DeclarativeBase):
-    """Parent of every table; constraints have names, so that a later step can change them."""
+    """Base of every table; constraints are named so that later migrations can change them."""
 
     metadata = MetaData(
         naming_convention={
@@ -39,7 +39,7 @@ class Base(DeclarativeBase):
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware datetimes in UTC on both databases; SQLite would lose the zone."""
+    """Timezone-aware UTC datetimes on both databases; SQLite alone would drop the zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -69,7 +69,7 @@ class Database:
 
     @classmethod
     def connect(cls, url: str) -> "Database":
-        """Open (SQLite: create the folder of) the database at a SQLAlchemy URL."""
+        """Open the database at a SQLAlchemy URL; for SQLite, create its folder first."""
         engine = _sqlite(url) if make_url(url).get_backend_name() == "sqlite" else _postgres(url)
         readers = engine.execution_options(postgresql_readonly=True, **{READ_ONLY: True})
         return cls(engine, *(sessionmaker(e, expire_on_commit=False) for e in (engine, readers)))
@@ -82,7 +82,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Generator[Session]:
-        """One consistent look that never waits for writers and never writes."""
+        """A read-only transaction with a consistent view that never waits for writers."""
         with self._readers.begin() as session:
             yield session
 
@@ -91,7 +91,7 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
     def close(self) -> None:
-        """Also what a thread still uses for which nobody waits any more: once it gives it back."""
+        """Close all connections; one that a thread still uses closes when it is returned."""
         event.listen(self.engine.pool, "checkin", _end)
         self.engine.dispose()
 
@@ -118,14 +118,14 @@ def _sqlite(url: str) -> Engine:
 
 
 def _on_connect(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # we begin ourselves, see below
+    connection.isolation_level = None  # `_on_begin` starts transactions
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _on_begin(connection: Connection) -> None:
     # A deferred transaction that reads first and writes later fails with "database is locked"
-    # instead of waiting; taking the write lock at once makes writers queue.
+    # instead of waiting. Taking the write lock at once makes writers queue.
     reading = connection.get_execution_options().get(READ_ONLY, False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 

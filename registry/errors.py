@@ -1,11 +1,11 @@
-"""What can go wrong, as errors that carry a stable code, the facts and the way out."""
+"""Errors for people: each has a stable code, the facts and a suggested fix."""
 
 from enum import StrEnum, auto
 from typing import ClassVar
 
 
 class ErrorKind(StrEnum):
-    """What sort of failure an error is; each has one HTTP status and one of OpenAI's types."""
+    """The kind of failure; each maps to one HTTP status and one OpenAI error type."""
 
     INVALID = auto()
     NOT_AUTHENTICATED = auto()
@@ -25,7 +25,7 @@ class ErrorKind(StrEnum):
 class ModelyardError(Exception):
     """Base of every error meant for people; `code` is stable, `fix` says what to do next.
 
-    The command line ends with `exit_code`; serving answers with the HTTP status of its `kind`.
+    The command line exits with `exit_code`; servers answer with the HTTP status of `kind`.
     """
 
     code: str = "error"
@@ -42,7 +42,7 @@ class ModelyardError(Exception):
 
 
 class SettingsInvalid(ModelyardError):
-    """A setting has a value that is not allowed, or a name nobody knows."""
+    """A setting has an invalid value, or the name of a setting is unknown."""
 
     code = "settings_invalid"
     kind = ErrorKind.INTERNAL
@@ -50,7 +50,7 @@ class SettingsInvalid(ModelyardError):
 
 
 class UnknownModel(ModelyardError):
-    """No model, version or alias of that name is visible to the caller."""
+    """No model, version or alias of that name exists or is visible to the caller."""
 
     code = "model_not_found"
     kind = ErrorKind.NOT_FOUND
@@ -58,7 +58,7 @@ class UnknownModel(ModelyardError):
 
 
 class InvalidName(ModelyardError):
-    """A name from outside has characters or a length that names may not have."""
+    """A name from outside has invalid characters or length."""
 
     code = "invalid_name"
     kind = ErrorKind.INVALID
@@ -66,7 +66,7 @@ class InvalidName(ModelyardError):
 
 
 class AlreadyExists(ModelyardError):
-    """Something of that name is there already."""
+    """Something with that name already exists."""
 
     code = "already_exists"
     kind = ErrorKind.CONFLICT
@@ -90,7 +90,7 @@ class NotAuthenticated(ModelyardError):
 
 
 class StorageFull(ModelyardError):
-    """The volume has too little room for what is to be written."""
+    """The volume or the store has too little room for the data to write."""
 
     code = "storage_full"
     kind = ErrorKind.INTERNAL
@@ -98,7 +98,7 @@ class StorageFull(ModelyardError):
 
 
 class FileCorrupt(ModelyardError):
-    """A file's content is not what its name, size or hash says."""
+    """A file's content does not match its name, size or hash."""
 
     code = "file_corrupt"
     kind = ErrorKind.INTERNAL
@@ -106,7 +106,7 @@ class FileCorrupt(ModelyardError):
 
 
 class FileMissing(ModelyardError):
-    """No file of that hash is in the store."""
+    """The store has no file with that hash."""
 
     code = "file_missing"
     kind = ErrorKind.UNAVAILABLE
@@ -114,7 +114,7 @@ class FileMissing(ModelyardError):
 
 
 class UnknownUser(ModelyardError):
-    """No user or key of that name is there."""
+    """No user or key with that name exists."""
 
     code = "user_not_found"
     kind = ErrorKind.NOT_FOUND
@@ -122,7 +122,7 @@ class UnknownUser(ModelyardError):
 
 
 class InvalidPassword(ModelyardError):
-    """A new password is too short or too long to be one."""
+    """A new password is too short or too long."""
 
     code = "invalid_password"
     kind = ErrorKind.INVALID
@@ -138,7 +138,7 @@ class IndexUnavailable(ModelyardError):
 
 
 class MlflowUnavailable(ModelyardError):
-    """MLflow does not answer, does not let us in, or refuses what it is told."""
+    """MLflow does not answer, rejects the credentials or refuses the request."""
 
     code = "mlflow_unavailable"
     kind = ErrorKind.UNAVAILABLE
@@ -146,7 +146,7 @@ class MlflowUnavailable(ModelyardError):
 
 
 class DatabaseNewer(ModelyardError):
-    """The database was written by a newer version of the program."""
+    """The database was written by a newer version of Modelyard."""
 
     code = "database_newer"
     kind = ErrorKind.INTERNAL
@@ -154,7 +154,7 @@ class DatabaseNewer(ModelyardError):
 
 
 class StillInUse(ModelyardError):
-    """What is to be removed is being used."""
+    """The object to remove is in use."""
 
     code = "in_use"
     kind = ErrorKind.CONFLICT
@@ -162,7 +162,7 @@ class StillInUse(ModelyardError):
 
 
 class PromotionSuperseded(ModelyardError):
-    """Another promotion of the same alias came meanwhile, or the version was removed."""
+    """Another promotion of the same alias replaced this one, or the version was removed."""
 
     code = "promotion_superseded"
     kind = ErrorKind.CONFLICT
@@ -170,7 +170,7 @@ class PromotionSuperseded(ModelyardError):
 
 
 class PortInUse(ModelyardError):
-    """Nothing can be listened to at an address: the port is taken, or is not ours to take."""
+    """Cannot listen on an address: the port is taken or needs permission."""
 
     code = "port_in_use"
     kind = ErrorKind.INTERNAL

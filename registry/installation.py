@@ -1,4 +1,4 @@
-"""Open what the settings name: the database, brought up to date, and the store."""
+"""Opens the configured database, migrated to the newest revision, and the store."""
 
 from modelyard.registry.changes import Changes
 from modelyard.registry.database import Database

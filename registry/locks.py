@@ -1,4 +1,4 @@
-"""One process at a time, by a lock on a file that the kernel lets go when its holder dies."""
+"""File locks that one process holds at a time; the kernel frees them when the holder dies."""
 
 import fcntl
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 
 @contextmanager
 def exclusive(path: Path, *, wait: bool = True) -> Generator[None]:
-    """Wait for the lock at `path` (also against other threads), hold it, let it go.
+    """Hold the lock at `path` in the block, excluding other processes and threads.
 
-    Without `wait` a lock that somebody holds raises BlockingIOError.
+    Without `wait`, raises BlockingIOError if the lock is held.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -22,7 +22,7 @@ def exclusive(path: Path, *, wait: bool = True) -> Generator[None]:
 
 
 def is_free(path: Path) -> bool:
-    """Whether nobody holds the lock at `path`; a file that is gone is held by nobody."""
+    """Whether the lock at `path` is free; a missing file counts as free."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:

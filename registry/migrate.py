@@ -1,4 +1,4 @@
-"""Bring a database to the tables of this version, once, however many processes start."""
+"""Migrates a database to this version's tables, once, even if many processes start together."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -15,12 +15,12 @@ _ADVISORY_KEY = 0x6D6F64656C  # "model": one number that every modelyard process
 
 
 def revisions() -> list[str]:
-    """Every revision this version knows, oldest first: the numbers its files begin with."""
+    """Every revision this version knows, oldest first: the number each file name begins with."""
     return sorted(f.name.split("_")[0] for f in (SCRIPTS / "versions").glob("[0-9]*_*.py"))
 
 
 def stored_revision(db: Database) -> str | None:
-    """The revision a database is at; None where it is empty."""
+    """The revision of a database; None if it is empty."""
     with db.read() as session:
         connection = session.connection()
         if not inspect(connection).has_table("alembic_version"):
@@ -29,7 +29,7 @@ def stored_revision(db: Database) -> str | None:
 
 
 def migrate(db: Database) -> None:
-    """Upgrade to the newest tables; raises DatabaseNewer where they are newer than this code."""
+    """Upgrade to the newest revision; raises DatabaseNewer if the database's is unknown."""
     if not _is_current(db):
         with _alone(db):
             if not _is_current(db):
@@ -54,7 +54,7 @@ def _alone(db: Database) -> Generator[None]:
         with exclusive(Path(f"{file}.migrate.lock")):
             yield
     else:
-        with db.engine.begin() as connection:  # the lock ends when this does
+        with db.engine.begin() as connection:  # the lock ends with this transaction
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
             yield
 
@@ -63,7 +63,7 @@ def _upgrade(db: Database) -> None:
     from alembic import command
     from alembic.config import Config
 
-    with db.engine.begin() as connection:  # all or nothing: both databases roll tables back
+    with db.engine.begin() as connection:  # atomic: both databases roll back DDL
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
         config.set_main_option("path_separator", "os")

@@ -1,4 +1,4 @@
-"""Is a TCP port to be had, and what to say where it is not."""
+"""Chooses and opens TCP ports, with a clear error if one is not available."""
 
 import os
 import socket
@@ -9,13 +9,13 @@ LOOPBACK = "127.0.0.1"
 
 
 def choose_port(wanted: int, option: str, host: str = LOOPBACK) -> int:
-    """The wanted port if it is free, any free one for 0; raises PortInUse naming the option."""
+    """The wanted port if it is free, or any free one for 0; raises PortInUse naming `option`."""
     with listen(wanted, option, host) as probe:
         return int(probe.getsockname()[1])
 
 
 def prefer_port(usual: int) -> int:
-    """The usual port where it is free, so that addresses can be remembered; else any free one."""
+    """The usual port if it is free, so that addresses stay the same; otherwise any free one."""
     try:
         return choose_port(usual, "")
     except PortInUse:
@@ -23,7 +23,7 @@ def prefer_port(usual: int) -> int:
 
 
 def listen(port: int, option: str, host: str) -> socket.socket:
-    """A listening socket; raises PortInUse naming the option that takes another port."""
+    """A listening socket; raises PortInUse naming the option that sets another port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)

@@ -1,4 +1,4 @@
-"""What one `modelyard up` tells while it runs: its addresses, its keys, and its processes."""
+"""The state file of a running `modelyard up`: addresses, keys and process ids."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class RunningUp:
-    """Base URLs without a path; `pids` by the services' names.
+    """Base URLs without a path; `pids` are keyed by service name.
 
-    The last three are of the demo alone: its model's name, its Hub and that Hub's token.
+    Only the demo sets the last three: its model's name, its Hub and that Hub's token.
     """
 
     gateway_url: str = ""
@@ -27,12 +27,12 @@ class RunningUp:
 
 
 def running_file(data_dir: Path) -> Path:
-    """Where the `up` on this data folder tells it; there is none while none runs."""
+    """The state file of the `up` on this data folder; it exists only while `up` runs."""
     return data_dir / "run" / "up.json"
 
 
 def read_running(data_dir: Path) -> RunningUp | None:
-    """What the `up` on this data folder tells; None where none runs, or what is there is broken."""
+    """The state of the `up` on this data folder; None if none runs or the file is broken."""
     try:
         told = json.loads(running_file(data_dir).read_text())
     except (FileNotFoundError, ValueError):
@@ -44,7 +44,7 @@ def read_running(data_dir: Path) -> RunningUp | None:
 
 
 def write_running(file: Path, running: RunningUp) -> None:
-    """Replace a file at once, readable by its owner only: it holds keys."""
+    """Write the file atomically, readable by its owner only, because it holds keys."""
     told = {name: value for name, value in asdict(running).items() if value is not None}
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}")

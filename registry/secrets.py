@@ -1,4 +1,4 @@
-"""The one secret of an installation, and what is derived from it."""
+"""The secret of an installation, and the credentials derived from it."""
 
 import hashlib
 import hmac
@@ -11,7 +11,7 @@ from modelyard.registry.settings import RegistrySettings
 
 
 def secret_key(settings: RegistrySettings) -> str:
-    """The key from the settings, else the one made once in the data folder (mode 0600)."""
+    """The configured secret key, or else the one generated in the data folder (mode 0600)."""
     given = settings.secret_key.get_secret_value()
     if given:
         return given
@@ -36,18 +36,18 @@ def _create(file: Path) -> None:
 
 
 def internal_token(secret: str) -> str:
-    """What gateway, workers and engines show one another."""
+    """The token that gateway, workers and engines authenticate to one another with."""
     return _derived(secret, b"modelyard-internal")
 
 
 def metrics_token(settings: RegistrySettings) -> str:
-    """With what Prometheus reads the measures, and can do nothing else; the settings' own wins."""
+    """The token for Prometheus, which may only read metrics; a configured one takes precedence."""
     given = settings.metrics_token.get_secret_value()
     return given or _derived(secret_key(settings), b"modelyard-metrics")
 
 
 def prefect_login(secret: str) -> str:
-    """The login of the Prefect server that `modelyard up` starts, as Prefect writes it."""
+    """The login, as `name:password`, of the Prefect server that `modelyard up` starts."""
     return f"modelyard:{_derived(secret, b'modelyard-prefect')}"
 
 

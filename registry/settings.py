@@ -26,12 +26,12 @@ S = TypeVar("S", bound="Section")
 
 
 def config_file() -> Path:
-    """The one settings file: `$MODELYARD_CONFIG`, else `modelyard.toml` where one stands."""
+    """The settings file: `$MODELYARD_CONFIG`, or else `modelyard.toml` in the working directory."""
     return Path(os.environ.get("MODELYARD_CONFIG", "modelyard.toml"))
 
 
 class Section(BaseSettings):
-    """One room's settings: the environment wins over the file, the file over the defaults."""
+    """One package's settings: environment over file, file over defaults."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_prefix=PREFIX, extra="ignore", populate_by_name=True, frozen=True
@@ -125,7 +125,7 @@ class RegistrySettings(LogSettings):
     @field_validator("database_url", "mlflow_uri")
     @classmethod
     def _file_from_anywhere(cls, value: str) -> str:
-        """SQLite's file by its whole path: processes of ours stand in different folders."""
+        """Make a SQLite path absolute, because our processes have different working directories."""
         file = value.removeprefix(_SQLITE)
         if file == value or not file or file.startswith(("/", ":", "file:")):
             return value
@@ -167,7 +167,7 @@ class RegistrySettings(LogSettings):
 
 
 def load(section: type[S], **given: Any) -> S:
-    """Read one section; raises SettingsInvalid naming variable, value and what is allowed."""
+    """Read one section; raises SettingsInvalid naming the variable, value and allowed values."""
     try:
         return section(**given)
     except ValidationError as error:
@@ -202,7 +202,7 @@ def _aliases(field: FieldInfo) -> tuple[str, ...]:
 
 
 def variable_of(name: str, field: FieldInfo) -> str:
-    """The environment variable of a field: its alias where it has one (HF_TOKEN), else prefixed."""
+    """A field's environment variable: its upper-case alias (HF_TOKEN) or the prefixed name."""
     upper = [a for a in _aliases(field) if a.isupper()]
     return upper[0] if upper else PREFIX + name.upper()
 
@@ -219,15 +219,15 @@ class Shown:
 
 
 def sections() -> Iterator[tuple[str, type[Section]]]:
-    """Every installed room's section, found by its entry point."""
+    """Every installed package's settings section, found by its entry point."""
     for entry in sorted(entry_points(group="modelyard.settings"), key=lambda e: e.name):
         yield entry.name, entry.load()
 
 
 def show_all() -> list[Shown]:
-    """Every setting with its value, where it came from and what it means.
+    """Every setting with its value, origin and meaning.
 
-    What several processes read in the same sense is there once.
+    A setting that several sections share with the same meaning is listed once.
     """
     file = config_file()
     in_file = tomllib.loads(file.read_text()) if file.is_file() else {}
@@ -256,7 +256,7 @@ def _shown(value: object) -> str:
 
 
 def check_known() -> None:
-    """Refuse names in the file that no room knows; raises SettingsInvalid with the nearest one."""
+    """Raise SettingsInvalid for an unknown name in the file, suggesting the nearest known one."""
     import difflib
 
     file = config_file()

@@ -1,4 +1,4 @@
-"""Every table, so that migrations and foreign keys find them all."""
+"""Imports every table, so that migrations and foreign keys can find them."""
 
 from modelyard.registry.billing import tables as billing
 from modelyard.registry.catalog import tables as catalog

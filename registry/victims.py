@@ -1,4 +1,4 @@
-"""What leaves so that something fits: the one rule of files, of a device's memory and of fleets."""
+"""Chooses what to evict: one rule for files, device memory and fleets."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -9,10 +9,10 @@ T = TypeVar("T")
 def enough_victims(
     order: Iterable[T], missing: float, size: Callable[[T], float]
 ) -> list[T] | None:
-    """The first of `order` that free `missing` together; None where all of them are too little.
+    """The first of `order` that together free `missing`; None if all of them free too little.
 
-    `order` are those that may leave, the one that is missed least first. Those are spared again,
-    the most missed first, that a later and larger one has made unnecessary.
+    `order` lists the candidates, least needed first. A candidate made unnecessary by a later,
+    larger one is spared; the most needed are spared first.
     """
     chosen = list[T]()
     freed = 0.0

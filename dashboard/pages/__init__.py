@@ -1,1 +1,1 @@
-"""The pages, one a file; each has `show`, which draws it once."""
+"""The pages, one per file; each has a `show` that draws it once."""

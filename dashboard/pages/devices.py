@@ -1,4 +1,4 @@
-"""The devices: how full, busy and warm each is, and which versions are loaded on it."""
+"""The devices page: memory, load and temperature of each, and the versions loaded on it."""
 
 from datetime import UTC, datetime
 from typing import cast

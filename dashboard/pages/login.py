@@ -1,4 +1,4 @@
-"""The login page: a name with a password, or an API key."""
+"""The login page: log in with an API key, or with name and password."""
 
 from collections.abc import Callable
 from functools import partial

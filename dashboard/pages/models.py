@@ -1,4 +1,4 @@
-"""The models: every version with its aliases, size, quality and where it is loaded."""
+"""The models page: every version with aliases, size, quality and devices."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -67,7 +67,7 @@ def _row(title: str, version: RegisteredVersion) -> dict[str, Any]:
 
 
 def _aliases(version: RegisteredVersion) -> list[str]:
-    """Those that it has, and those that it is made ready for."""
+    """Badges of the version's aliases and of aliases it is being prepared for."""
     coming = [badge(f"preparing {p.alias}", "loading") for p in version.preparing]
     return [badge(alias, "alias") for alias in version.aliases] + coming
 

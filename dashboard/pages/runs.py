@@ -1,4 +1,4 @@
-"""The lifecycle runs: what is going on with its progress, and how the rest ended."""
+"""The runs page: the progress of running lifecycle runs, and the results of finished ones."""
 
 from typing import Any
 

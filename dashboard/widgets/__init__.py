@@ -1,1 +1,1 @@
-"""What the pages are put together from: charts, tables, badges, live regions."""
+"""Building blocks of the pages: charts, tables, badges and live regions."""

@@ -1,4 +1,4 @@
-"""Coloured words in the pages' Markdown: what state a device, an engine or a run is in."""
+"""Coloured Markdown badges for the state of a device, engine or run."""
 
 from modelyard.dashboard.widgets.units import plain
 
@@ -17,5 +17,5 @@ _COLOURS = {
 
 
 def badge(text: str, state: str) -> str:
-    """The text on the colour of a state; grey for states that ask for no attention."""
+    """The text on the colour of its state; grey for any other state."""
     return f":{_COLOURS.get(state, 'gray')}-badge[{plain(text)}]"

@@ -1,4 +1,4 @@
-"""The charts: how full and how busy a device was while this page was open, and before."""
+"""Charts of a device's memory and load, since the page was opened and before."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ MEMORY = "Memory"
 LOAD = "Load"
 COLOURS = ("#4f6bed", "#e3873c")
 KEPT = 300
-"""Points a series: ten minutes at the usual two seconds."""
+"""Points per series: ten minutes at the default interval of 2 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What was measured on each device since the session began, oldest first, bounded."""
+    """Measurements of each device since the session began, oldest first, bounded."""
 
     _points: dict[str, deque[tuple[datetime, float | None, float | None]]] = field(
         default_factory=dict[str, deque[tuple[datetime, float | None, float | None]]]
@@ -30,7 +30,7 @@ class History:
         self._points.setdefault(gpu.gpu_id, deque(maxlen=KEPT)).append(point)
 
     def frame(self, gpu_id: str) -> pd.DataFrame:
-        """Columns time, series (Memory or Load) and share (0..1)."""
+        """A frame with columns time, series (Memory or Load) and share (0..1)."""
         rows = [
             (time, series, value)
             for time, memory, load in self._points.get(gpu_id, ())
@@ -41,7 +41,7 @@ class History:
 
 
 def past(history: DeviceHistoryReply, memory_total: int | None) -> pd.DataFrame:
-    """The same columns, of what is kept in the database; times without a measurement are gaps."""
+    """The same frame from stored history; times without a measurement are left out."""
     rows = [
         (point.time, series, value)
         for point in history.points
@@ -55,7 +55,7 @@ def past(history: DeviceHistoryReply, memory_total: int | None) -> pd.DataFrame:
 
 
 def usage(frame: pd.DataFrame, clock: str = "%H:%M:%S") -> alt.Chart:
-    """Memory and load as lines over time, in percent of what the device has."""
+    """A line chart of memory and load over time, in percent of capacity."""
     return (
         alt.Chart(frame, height=170, padding={"left": 0, "right": 8, "top": 0, "bottom": 0})
         .mark_line(interpolate="monotone", strokeWidth=2, point=len(frame) <= 2)

@@ -1,4 +1,4 @@
-"""The top of every page: what it is, who is looking, and the way out."""
+"""The heading of every page: title, user and logout button."""
 
 import streamlit as st
 

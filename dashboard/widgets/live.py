@@ -1,4 +1,4 @@
-"""Parts of a page that look again by themselves; a gateway that is away is a calm sentence."""
+"""Page regions that refresh themselves; an unreachable gateway is shown as a warning."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from modelyard.registry.errors import ModelyardError, NotAuthenticated
 
 
 def live(gateway: GatewayClient, refresh_s: float, draw: Callable[[GatewayClient], None]) -> None:
-    """Draw now and every `refresh_s` seconds, for as long as the page is open."""
+    """Draw now and every `refresh_s` seconds while the page is open."""
 
     def once() -> None:
         try:
@@ -26,7 +26,7 @@ def live(gateway: GatewayClient, refresh_s: float, draw: Callable[[GatewayClient
 
 
 def complain(error: ModelyardError, again_s: float | None = None) -> None:
-    """The error for people: what happened, what to do, and that we keep trying."""
+    """Show an error: what happened, what to do, and whether it is retried."""
     again = f"Trying again every {again_s:g} s." if again_s else ""
     text = " ".join(part for part in (error.message, error.fix, again) if part)
     show = st.warning if isinstance(error, GatewayUnreachable) else st.error

@@ -1,4 +1,4 @@
-"""The tables of the pages: real text, Markdown in the cells, numbers to the right."""
+"""Tables for the pages: real text, Markdown in cells, numbers aligned right."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,9 +10,9 @@ from modelyard.dashboard.widgets.units import UNKNOWN
 
 
 def show(rows: Sequence[Mapping[str, Any]], numbers: Mapping[str, Callable[[float], str]]) -> None:
-    """Rows with the same keys each, which are the headings; `numbers` tells how numbers read.
+    """Show rows that share the same keys, which become headings; `numbers` formats columns.
 
-    The cells keep the numbers themselves: that is what makes Streamlit put them to the right.
+    Cells keep their numeric values, because Streamlit then aligns them right.
     """
     frame = pd.DataFrame(rows).astype(dict.fromkeys(numbers, float))
     styled = frame.style.format(dict(numbers), na_rep=UNKNOWN)

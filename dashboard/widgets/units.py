@@ -1,4 +1,4 @@
-"""How sizes, shares and times read for people; a dash where nothing is known."""
+"""Formats sizes, shares and times for people; an en dash if the value is unknown."""
 
 import re
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ _BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def size(count: float | None) -> str:
-    """Bytes with three digits: 512 B, 4.38 MiB, 15.6 GiB."""
+    """A size in bytes with three digits: 512 B, 4.38 MiB, 15.6 GiB."""
     if count is None:
         return UNKNOWN
     power = 0
@@ -39,12 +39,12 @@ def measure(value: float | None, unit: str) -> str:
 
 
 def of(part: float | None, whole: float | None) -> float | None:
-    """A ratio within 0..1, where both are known."""
+    """The ratio part/whole limited to 0..1; None if either is unknown or the whole is 0."""
     return min(max(part / whole, 0.0), 1.0) if part is not None and whole else None
 
 
 def duration(seconds: float) -> str:
-    """12 s, 3 min 20 s, 2 h 5 min, 4 d 3 h: the two units that matter."""
+    """The two largest units of a duration: 12 s, 3 min 20 s, 2 h 5 min, 4 d 3 h."""
     left = max(0, int(seconds))
     for unit, length, smaller, step in (("d", 86400, "h", 3600), ("h", 3600, "min", 60)):
         if left >= length:
@@ -57,26 +57,26 @@ def _pair(many: int, unit: str, few: int, smaller: str) -> str:
 
 
 def age(moment: datetime) -> float:
-    """Seconds since then."""
+    """Seconds since `moment`."""
     return (datetime.now(UTC) - moment).total_seconds()
 
 
 def ago(seconds: float) -> str:
-    """Read as just now, 50 s ago, 3 h ago, 12 d ago: the larger unit is enough."""
+    """An age with its largest unit only: just now, 50 s ago, 3 h ago, 12 d ago."""
     many, unit = duration(seconds).split(" ")[:2]
     return "just now" if seconds < 10 else f"{many} {unit} ago"
 
 
 def plain(text: str) -> str:
-    """Text from outside for a place that reads Markdown: every sign stands for itself.
+    """Escape untrusted text for Markdown, so that it is shown literally.
 
-    Without it an image in a model's licence would make the browser fetch from a foreign host.
+    Otherwise an image in a model's licence would make the browser fetch from a foreign host.
     """
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
 def prose(text: str) -> str:
-    """As `plain`, but what stands between two backticks is shown as a command."""
+    """As `plain`, but text between two backticks is shown as code."""
     parts = " ".join(text.split()).split("`")
     if len(parts) % 2 == 0:
         return plain(text)

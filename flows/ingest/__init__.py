@@ -1,1 +1,1 @@
-"""A model from the Hub into the registry: request, flow, tasks and the command that runs it."""
+"""Ingests a model from the Hub: request, flow, tasks and the command that runs it."""

@@ -1,4 +1,4 @@
-"""Have an order done from this process: at once where all is here, else by the Prefect flow."""
+"""Runs an ingest request: at once if everything is already here, else through the Prefect flow."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, cast
@@ -19,14 +19,14 @@ from modelyard.registry.console import err
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """The versions that were asked for; `new` where there was anything to do."""
+    """The requested versions; `new` is True if there was anything to do."""
 
     versions: list[ModelVersion]
     new: bool
 
 
 def run_ingest(request: IngestRequest) -> IngestResult:
-    """Ingest, telling on standard error how it goes; needs no Prefect where all is here."""
+    """Ingest with progress on standard error; needs no Prefect if everything is already here."""
     with open_yard() as context:
         known = _known(context, request)
         if known and not context.recarder.is_behind(known):
@@ -64,7 +64,7 @@ def _run_flow(context: FlowContext, request: IngestRequest) -> list[str]:
 
 
 def _find_prefect(context: FlowContext) -> None:
-    """Have Prefect in this process speak to a server: to one of our own where there is no other."""
+    """Point Prefect in this process at a server, starting a temporary one if there is none."""
     data_dir = context.registry.data_dir
     settings = context.settings
     login = settings.prefect_auth.get_secret_value()
@@ -79,5 +79,5 @@ def _find_prefect(context: FlowContext) -> None:
 
 
 def _parameters(request: IngestRequest) -> dict[str, Any]:
-    """The flow's parameters, in forms that Prefect can show and send."""
+    """The flow's parameters, in types that Prefect can display and send."""
     return asdict(request) | {"quantize": list(request.quantize)}

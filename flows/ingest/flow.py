@@ -1,4 +1,4 @@
-"""Bring one model from the Hub into the registry: fetched, checked, built, measured, registered."""
+"""Ingests one model from the Hub: fetch, check, build, measure, register."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -29,14 +29,14 @@ def _may_pass(
     task_run: "TaskRun",  # noqa: ARG001 - same
     state: "State[Any]",
 ) -> bool:
-    """A server that is away may be back; the rest of our own errors stay what they are."""
+    """Retry while a server may come back; our other errors are final."""
     outcome = state.result(raise_on_failure=False)
     if isinstance(outcome, ModelyardError):
         return isinstance(outcome, IndexUnavailable | MlflowUnavailable)
     return isinstance(outcome, Exception)
 
 
-# No task is cached by Prefect: the registry remembers, by content, what was done.
+# Prefect caches no task: the registry records finished work by content.
 @task(name="resolve", cache_policy=NO_CACHE, persist_result=False)
 def look_up(run: IngestRun) -> HubSnapshot:
     run.run.step("resolve")

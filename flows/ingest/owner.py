@@ -1,4 +1,4 @@
-"""Who will own a model that is kept private: the named user, or whoever is asking."""
+"""Finds the owner of a private model: the named user, or the caller."""
 
 from modelyard.registry.errors import SettingsInvalid, UnknownUser
 from modelyard.registry.identity.caller import Role
@@ -7,10 +7,10 @@ from modelyard.registry.identity.users import UserView
 
 
 def owner_id(identity: Identity, name: str | None, key: str) -> str:
-    """The id of the user called `name`; else of the key's; else of the only admin there is.
+    """The id of the user called `name`, else of the key's user, else of the only admin.
 
-    Raises UnknownUser, NotAuthenticated for a key that is not valid, or SettingsInvalid where
-    nobody can tell who is asking.
+    Raises UnknownUser, NotAuthenticated for an invalid key, or SettingsInvalid if the caller cannot
+    be determined.
     """
     if name is not None:
         return _named(identity, name).id

@@ -1,4 +1,4 @@
-"""What somebody wants brought in, as the command line and Prefect's form both say it."""
+"""An ingest request, as the command line and Prefect's form both create it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,10 +11,9 @@ from modelyard.registry.errors import AlreadyExists, InvalidName, SettingsInvali
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestRequest:
-    """A repository at a revision, what to take from it, and under which name to keep it.
+    """A repository at a revision, the files to take from it and the name to register it under.
 
-    Raises InvalidName, UnknownQuantization or SettingsInvalid where it is made with something
-    impossible.
+    Raises InvalidName, UnknownQuantization or SettingsInvalid for impossible values.
     """
 
     repo: str
@@ -45,7 +44,7 @@ class IngestRequest:
 
     @property
     def subject(self) -> str:
-        """The line people read: what is asked for, in short."""
+        """A short description of the request, for people."""
         rest = [self.file, *self.quantize]
         return " ".join([f"{self.repo}@{self.revision}", *(word for word in rest if word)])
 
@@ -54,12 +53,12 @@ class IngestRequest:
         return Visibility.PRIVATE if self.private else Visibility.PUBLIC
 
     def wish(self, memory_bytes: int) -> SelectionRequest:
-        """`memory_bytes` counts where the order does not say itself what to fit in."""
+        """The file selection; `memory_bytes` applies if the request sets no memory limit itself."""
         asked = memory_bytes if self.memory_gb is None else int(self.memory_gb * 1e9)
         return SelectionRequest(self.file, self.quantize, asked, self.allow_requantize)
 
     def check_kept(self, versions: Iterable[ModelVersion]) -> None:
-        """Raise AlreadyExists where what is here is open to others than a private order allows."""
+        """Raise AlreadyExists if a private request finds versions that others may see."""
         mine = (Visibility.PRIVATE, self.owner_id)
         if self.private and any((v.visibility, v.owner_id) != mine for v in versions):
             raise AlreadyExists(

@@ -1,4 +1,4 @@
-"""One ingest under way: its place on the run board, what it holds, and what it leaves behind."""
+"""One running ingest: its entry on the run board, the files it holds, and its cleanup."""
 
 import json
 from collections.abc import Generator, Iterable
@@ -22,7 +22,7 @@ FLOW = "ingest"
 
 @dataclass(frozen=True, slots=True)
 class IngestRun:
-    """What the steps of one ingest share."""
+    """State shared by the steps of one ingest."""
 
     context: FlowContext
     request: IngestRequest
@@ -32,7 +32,7 @@ class IngestRun:
 
     @contextmanager
     def alone(self, choice: FileSelection) -> Generator[None]:
-        """Wait for another ingest of the same content to end; it may leave us nothing to do."""
+        """Exclude other ingests of the same content; after the wait, nothing may be left to do."""
         lock = content_lock(self.context.store, FLOW, choice.model.parts[0])
         if not is_free(lock):
             self.run.step("wait for another ingest of this model")
@@ -40,23 +40,23 @@ class IngestRun:
             yield
 
     def note_parts(self, files: Iterable[RemoteFile]) -> None:
-        """Write down which downloads we begin, so that a cancelled run can be cleared away."""
+        """Record the downloads about to begin, so that a cancelled run can be cleaned up."""
         self.trail.parent.mkdir(parents=True, exist_ok=True)
         self.trail.write_text(json.dumps([part_key(file) for file in files]))
 
     def hold(self, file: StoredFile) -> StoredFile:
-        """Keep the store from letting go of a file until the run ends."""
+        """Keep a file in the store until the run ends."""
         self.held.enter_context(self.context.store.use(file.sha256))
         return file
 
     def progress_after(self, done: int) -> Progress:
-        """Progress of one file within a step, after `done` units of it."""
+        """A progress callback for one file in a step, after `done` units of that step."""
         return lambda more: self.run.advance(done + more)
 
     def finish(
         self, versions: Iterable[ModelVersion], notes: Iterable[str], *, new: bool
     ) -> list[str]:
-        """End the run well; the notes say what is left to do elsewhere."""
+        """Complete the run; `notes` say what is left to do elsewhere."""
         names = [version.ref for version in versions]
         verb = "Registered" if new else "Already here:"
         message = " ".join([f"{verb} {', '.join(names)}.", *notes])
@@ -66,7 +66,7 @@ class IngestRun:
 
 @contextmanager
 def open_job(request: IngestRequest, prefect_run_id: str) -> Generator[IngestRun]:
-    """A run on the board; whatever ends it early is written there before it goes on its way."""
+    """A run on the board; an exception ends it there and is raised again."""
     with open_yard() as context, ExitStack() as held:
         run = context.board.start(FLOW, request.subject, prefect_run_id)
         trail = _trail(context, prefect_run_id)
@@ -85,7 +85,7 @@ def open_job(request: IngestRequest, prefect_run_id: str) -> Generator[IngestRun
 
 
 def clear_away(prefect_run_id: str) -> None:
-    """Mark a run cancelled and remove what it had begun to download."""
+    """Mark a run as cancelled and remove its partial downloads."""
     with open_yard() as context:
         trail = _trail(context, prefect_run_id)
         keys: list[str] = json.loads(trail.read_text()) if trail.exists() else []

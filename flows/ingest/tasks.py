@@ -1,4 +1,4 @@
-"""The steps of an ingest with their progress on the run board, free of Prefect."""
+"""The steps of an ingest, with progress on the run board and without Prefect."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Fetched:
 
 
 def fetch(run: IngestRun, snapshot: HubSnapshot, choice: FileSelection) -> Fetched:
-    """Every chosen file in the store, resumed where an earlier run was stopped."""
+    """Fetch every chosen file into the store, resuming interrupted downloads."""
     hub = run.context.settings.hub
     context = run.context
     wanted = (*choice.companion_files, *choice.model.parts)
@@ -59,7 +59,7 @@ def _fetch_all(
 
 
 def build(run: IngestRun, fetched: Fetched, snapshot: HubSnapshot) -> list[BuiltModel]:
-    """The files to serve, each validated: the model as it is, or in every asked type."""
+    """Build and validate the files to serve: the model as it is, or each requested type."""
     if fetched.format is Format.ONNX:
         return [_graph(run, fetched, snapshot)]
     context = run.context
@@ -79,7 +79,7 @@ def build(run: IngestRun, fetched: Fetched, snapshot: HubSnapshot) -> list[Built
 
 
 def _graph(run: IngestRun, fetched: Fetched, snapshot: HubSnapshot) -> BuiltModel:
-    """An ONNX model as it is, read among all its files as its engine will have them."""
+    """An ONNX model as it is, validated in a folder with all files that its engine reads."""
     run.run.step("validate")
     graph, *weights = fetched.parts
     files = (graph, *weights, *fetched.companion_files)
@@ -113,7 +113,7 @@ def _quantized(
 
 
 def _counted(run: IngestRun, step: str, unit: str = "tensors") -> Callable[[int, int], None]:
-    """Progress in units; how many there are is known with the first of them."""
+    """A progress callback that starts the step on its first call, when the total is known."""
     begun = False
 
     def told(done: int, total: int) -> None:
@@ -127,7 +127,7 @@ def _counted(run: IngestRun, step: str, unit: str = "tensors") -> Callable[[int,
 
 
 def evaluate(run: IngestRun, built: BuiltModel) -> dict[str, float]:
-    """What the engine measures on a build; raises GateFailed where it lost too much."""
+    """Metrics of a build, measured by the engine; raises GateFailed if quality is too low."""
     settings = run.context.settings
     context = run.context
     step = f"evaluate {built.facts.quantization or ''}".strip()
@@ -153,7 +153,7 @@ def register(
     *,
     metrics: dict[str, float],
 ) -> ModelVersion:
-    """The build as a version that serving finds, once index and MLflow have it."""
+    """Register the build; serving finds the version once the card index and MLflow have it."""
     context = run.context
     request = run.request
     run.run.step("register")
@@ -165,7 +165,7 @@ def register(
 
 
 def follow_up(run: IngestRun) -> list[str]:
-    """What a finished version leaves to do elsewhere; says what of it could not be done."""
+    """Do the work elsewhere after registration; returns sentences about what failed."""
     context = run.context
     untold = context.aliases.tell(run.request.model)
     unread = context.recarder.renew(_counted(run, "embed the cards", "cards"))

@@ -1,4 +1,4 @@
-"""A run's steps on the terminal while it works, read from the same board the dashboard shows."""
+"""Shows a run's steps on the terminal, read from the run board that the dashboard shows too."""
 
 import threading
 from collections.abc import Generator
@@ -28,7 +28,7 @@ LOOK_EVERY_S = 0.2
 
 
 class Amount(ProgressColumn):
-    """How much is done, and how fast: bytes as bytes, other units by their name."""
+    """A column with amount and speed: bytes as sizes, other units by name."""
 
     def render(self, task: Task) -> Text:
         unit = str(task.fields["unit"])
@@ -42,7 +42,7 @@ class Amount(ProgressColumn):
 
 @dataclass(slots=True)
 class Screen:
-    """One line for each step; a terminal shows them moving, a log file as they begin."""
+    """One line per step; a terminal shows its progress, a log file only its start."""
 
     console: Console
     bars: Progress
@@ -84,7 +84,7 @@ class Screen:
             self.console.print(run.step)
 
     def _tick(self) -> None:
-        """Mark the step under way as done."""
+        """Show the current step as done."""
         line = self.line
         if line is not None:
             total = self.bars.tasks[line].total or 1
@@ -93,7 +93,7 @@ class Screen:
 
 @dataclass(slots=True)
 class Watcher:
-    """Follows the one run of a subject that begins after the watcher did."""
+    """Follows the run of a subject that starts after the watcher does."""
 
     board: RunBoard
     subject: str
@@ -106,7 +106,7 @@ class Watcher:
             self.look()
 
     def look(self) -> RunView | None:
-        with suppress(OperationalError):  # a busy database: the next look will do
+        with suppress(OperationalError):  # a busy database: look again next time
             runs = self.board.list(limit=20)
             mine = (r for r in runs if r.subject == self.subject and r.id not in self.earlier)
             if run := next(mine, None):
@@ -117,7 +117,7 @@ class Watcher:
 
 @contextmanager
 def watching(board: RunBoard, subject: str, console: Console) -> Generator[None]:
-    """Show the run that starts inside the block, from its first step to its last."""
+    """Show the run that starts inside the block until it ends."""
     screen = Screen.on(console)
     watcher = Watcher(board, subject, screen, frozenset(run.id for run in board.list(limit=100)))
     thread = threading.Thread(target=watcher.follow, name="watch", daemon=True)

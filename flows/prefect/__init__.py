@@ -1,1 +1,1 @@
-"""Prefect's server: where it is, who may ask it, and one of our own where none runs."""
+"""The Prefect server: its address, its login, and a temporary one if none runs."""

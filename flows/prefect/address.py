@@ -1,4 +1,4 @@
-"""Which Prefect a flow run reports to, and Prefect and MLflow kept quiet about it."""
+"""Chooses the Prefect server for flow runs, and silences Prefect and MLflow."""
 
 import os
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ from modelyard.registry.running import read_running
 from modelyard.registry.web.authorization import basic
 
 PATIENCE_S = 10.0
-"""A server that is there but busy is not taken for one that is away."""
+"""Seconds to wait for a health answer, long enough for a busy server."""
 
 QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_CLI_PROMPT": "false",
-    # Errors are told once, by whoever asked for the run; Prefect's pages keep all details.
+    # The command that started the run prints its error once; Prefect's pages keep the details.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-    # Servers of Prefect's that would ask nobody who they are.
+    # Prefect's extra HTTP servers, which have no authentication.
     "PREFECT_RUNNER_SERVER_ENABLE": "false",
     "PREFECT_CLIENT_METRICS_ENABLED": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
@@ -29,7 +29,7 @@ QUIET = {
 
 @dataclass(frozen=True, slots=True)
 class Prefect:
-    """A server's API and the login it asks for; without one it is Prefect's settings that say."""
+    """A Prefect server's API URL and login; without a login, Prefect's own settings apply."""
 
     url: str
     login: str = field(default="", repr=False)
@@ -38,8 +38,9 @@ class Prefect:
 def find(configured: str, login: str, data_dir: Path) -> Prefect | None:
     """The configured server, else that of `modelyard up`, else None; raises PrefectUnreachable.
 
-    Who names a server wants the run to be seen there: it is not put elsewhere in silence. Whoever
-    names the one of `up` needs no login: it lies beside the address.
+    A configured server that does not answer is an error, because the user wants the run to appear
+    there. If the configured server is the one of `up`, its login is read from the file with its
+    address.
     """
     running = _of_up(data_dir)
     if configured:
@@ -63,7 +64,7 @@ def _of_up(data_dir: Path) -> Prefect | None:
 
 
 def answers(server: Prefect, *, patience_s: float = PATIENCE_S) -> bool:
-    """Whether a Prefect server is there, be it one that would want another login."""
+    """Whether a Prefect server answers, even one that requires a different login."""
     headers = {"Authorization": basic(server.login).decode()} if server.login else {}
     try:
         answer = httpx2.get(f"{server.url}/health", headers=headers, timeout=patience_s)
@@ -73,7 +74,7 @@ def answers(server: Prefect, *, patience_s: float = PATIENCE_S) -> bool:
 
 
 def prepare(server: Prefect, home: Path | None = None) -> None:
-    """Set what Prefect reads when it is imported; `home`: where it keeps things, else the usual."""
+    """Set the environment that Prefect reads on import; `home` sets PREFECT_HOME."""
     os.environ.update(QUIET, PREFECT_API_URL=server.url)
     if server.login:
         os.environ["PREFECT_API_AUTH_STRING"] = server.login
@@ -82,7 +83,7 @@ def prepare(server: Prefect, home: Path | None = None) -> None:
 
 
 def confirm(server: Prefect) -> None:
-    """Ask as Prefect will, by all its settings; raises PrefectRefused where it is not let in."""
+    """Send a request with Prefect's settings; raises PrefectRefused if the login is rejected."""
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
 
@@ -91,7 +92,7 @@ def confirm(server: Prefect) -> None:
             client.api_version()
         except PrefectHTTPStatusError as error:
             if error.response.status_code != 401:
-                return  # it knows us; what else it says is not about the login
+                return  # any other status is not about the login
             raise PrefectRefused(
                 f"The Prefect server at {server.url} asks for a login and got none that it knows.",
                 fix="Set PREFECT_API_AUTH_STRING to its name:password. Of the one that `modelyard "

@@ -1,4 +1,4 @@
-"""What the Prefect server of ours asks of every request before Prefect sees it."""
+"""Checks the login of every request to our Prefect server before Prefect handles it."""
 
 from dataclasses import dataclass, field
 
@@ -17,20 +17,20 @@ from modelyard.registry.web.origins import (
 API = "/api"
 HEALTH = "/api/health"
 _ABOUT_THE_API = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json", "/redoc"})
-# Its pages would tell a company that counts visitors of every visit.
+# Keeps Prefect's pages from reporting visits to an analytics company.
 _POLICY = UNFRAMED + b"; connect-src 'self' ws: wss:"
 _REFUSAL = b'{"exception_message":"Unauthorized"}'
-# No challenge: a browser would ask by itself, and from then on send the login for any page.
+# No WWW-Authenticate: a browser would prompt, then send the login on behalf of any page.
 _HEADERS = ((b"content-type", b"application/json"),)
 
 
 @dataclass(frozen=True, slots=True)
 class PrefectLogin:
-    """Lets in who shows the login, and anybody to the files that Prefect's pages are made of.
+    """Admits requests with the login, and any request for the static files of Prefect's pages.
 
-    Those hold nothing of this installation, ask for the login themselves, and before that whether
-    the server is up: its health is open, and says no more. Websockets carry the login in their
-    first message, which is Prefect's own to judge.
+    Those files contain nothing of this installation and ask for the login themselves. The health
+    endpoint is open too, because the pages call it before the login; it reveals nothing more.
+    Websockets carry the login in their first message, which Prefect checks.
     """
 
     app: App
@@ -44,7 +44,7 @@ class PrefectLogin:
 
 
 def is_page(scope: Scope) -> bool:
-    """Whether it is for one of the files of Prefect's pages, or what they ask before the login."""
+    """Whether a request is for a static file of Prefect's pages or for the health endpoint."""
     path: str = scope["path"]
     if path == HEALTH:
         return scope["method"] == "GET"
@@ -53,5 +53,5 @@ def is_page(scope: Scope) -> bool:
 
 
 def behind_login(app: App, login: str, host: str) -> App:
-    """Prefect's application for the holder of `login`, out of reach of foreign pages."""
+    """Prefect's application, protected by `login` and from pages of other origins."""
     return PageGuard(PrefectLogin(app, basic(login)), Pages.of(host), _POLICY)

@@ -18,9 +18,9 @@ from modelyard.registry.web.origins import App
 
 LOGIN = "PREFECT_SERVER_API_AUTH_STRING"
 END_S = 3
-"""Seconds that requests under way get at the end."""
+"""Seconds that running requests get to finish at shutdown."""
 
-# Whatever a profile of Prefect's says: no other origin, and the pages ask the address they are at.
+# Overrides Prefect profiles: no other origins, and pages call the API at their own address.
 _CLOSED = {"PREFECT_SERVER_CORS_ALLOWED_ORIGINS": "", "PREFECT_UI_API_URL": API}
 
 

@@ -1,4 +1,4 @@
-"""A Prefect server for the rest of this process, where none is running."""
+"""Starts a Prefect server for the life of this process, if none is running."""
 
 import atexit
 import os
@@ -17,16 +17,16 @@ from modelyard.serving.parent_death import die_with_parent
 
 START_S = 120.0
 END_S = 5.0
-"""Seconds it may take until it answers, and to end in good order."""
+"""Seconds until the server must answer (`START_S`) and for a clean exit (`END_S`)."""
 
 
 def start_temporary_prefect(home: Path) -> Prefect:
-    """A server that only the holder of its login may ask; raises PrefectUnreachable.
+    """Start a server that requires a new login; raises PrefectUnreachable.
 
-    It keeps what it knows in `home`. It ends with this process, however that ends: after the last
-    of what Prefect's threads have to tell it, which they do at the interpreter's exit.
+    It keeps its data in `home`. It ends with this process, however that ends; on a normal exit it
+    ends after Prefect's threads have sent their last messages.
     """
-    home.mkdir(parents=True, exist_ok=True)  # Prefect makes no parents
+    home.mkdir(parents=True, exist_ok=True)  # Prefect does not create parent folders
     login = f"modelyard:{secrets.token_urlsafe(32)}"
     log = home / "server.log"
     with listen(0, "", LOOPBACK) as listener:
@@ -38,19 +38,19 @@ def start_temporary_prefect(home: Path) -> Prefect:
 
 
 def _start(listener: int, home: Path, log: Path, login: str) -> subprocess.Popen[bytes]:
-    """The socket is handed over: nobody else can have taken the port in the meantime."""
+    """Start the child with an open socket, so that no other process can take the port meanwhile."""
     argv = python_module("modelyard.flows.prefect.server", "--fd", str(listener), "--temporary")
     env = {**os.environ, **QUIET, "PREFECT_HOME": str(home), LOGIN: login}
     with log.open("ab") as said:
         return subprocess.Popen(
             argv,
             env=env,
-            cwd=home,  # Prefect reads settings from the folder it stands in
+            cwd=home,  # Prefect reads settings from its working directory
             pass_fds=[listener],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - it calls the kernel and nothing else
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - it only makes a system call
         )
 
 

@@ -1,1 +1,1 @@
-"""The work of the flows as plain functions, free of Prefect."""
+"""The steps of the flows as plain functions, independent of Prefect."""

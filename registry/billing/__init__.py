@@ -1,1 +1,1 @@
-"""What users may use and have used."""
+"""User quotas and usage records."""

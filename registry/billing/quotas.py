@@ -1,4 +1,4 @@
-"""What each user may use: the quotas, and how many requests have been counted against them."""
+"""User quotas, and the number of requests counted against each."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from modelyard.registry.identity.tables import UserRow
 
 HIGHEST_PRIORITY = 5
 AT_ONCE = 500
-"""Users in one query."""
+"""Maximum number of users in one query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A user's quota; a limit of 0 is none, and past `expiration_time` nothing is limited.
+    """A user's quota; a limit of 0 means unlimited, and no limit applies after `expiration_time`.
 
-    `gpu_limit`: on how many devices the user may have work at the same moment; `priority_limit`:
-    the highest that the user may ask for. What `in_force` gives is to be asked for limits.
-    Every setting of the count begins a new `period`: what was let in before it, and is booked
-    after it, does not count in it.
+    `gpu_limit` is the number of devices on which the user may have requests at the same moment;
+    `priority_limit` is the highest priority the user may ask for. Check limits against the result
+    of `in_force`. Setting the count starts a new `period`: requests admitted in an earlier period
+    but booked later do not count in the new one.
     """
 
     user_id: str
@@ -36,7 +36,7 @@ class Quota:
     period: int = 0
 
     def in_force(self) -> "Quota":
-        """As it counts at this moment."""
+        """The quota in force at this moment: without limits once it has expired."""
         if self.expiration_time is None or utc_now() < self.expiration_time:
             return self
         return Quota(self.user_id, request_count=self.request_count, period=self.period)
@@ -44,7 +44,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class QuotaChange:
-    """What an admin sets; a count of None goes on as it is."""
+    """New limits set by an admin; a `request_count` of None leaves the count unchanged."""
 
     gpu_limit: int
     request_limit: int
@@ -55,7 +55,7 @@ class QuotaChange:
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """The table of quotas; a user without a row has one without limits."""
+    """The quota table; a user without a row has no limits."""
 
     db: Database
 
@@ -65,7 +65,7 @@ class Quotas:
         return Quota(user_id) if row is None else _quota(row)
 
     def find_all(self, user_ids: Collection[str]) -> list[Quota]:
-        """Those of the users that have a row."""
+        """The quotas of those users that have a row."""
         found: list[Quota] = []
         with self.db.read() as session:
             ids = list(user_ids)
@@ -76,18 +76,18 @@ class Quotas:
         return found
 
     def changed_since(self, instant: datetime) -> list[str]:
-        """The users whose quotas were set after an instant; counting is no change."""
+        """Ids of users whose quotas an admin set after `instant`; `book` does not count."""
         changed = select(UserQuotaRow.user_id).where(UserQuotaRow.changed_at > instant)
         with self.db.read() as session:
             return list(session.scalars(changed))
 
     def check_user(self, user_id: str) -> None:
-        """Raises UnknownUser for an id from outside that is nobody's."""
+        """Raise UnknownUser if no user has this id."""
         with self.db.read() as session:
             _check(session, user_id)
 
     def named(self, name: str) -> str:
-        """The id of the user of that name; raises UnknownUser."""
+        """The id of the user with this name; raises UnknownUser."""
         with self.db.read() as session:
             user_id = session.scalar(select(UserRow.id).where(UserRow.name == name))
         if user_id is None:
@@ -97,7 +97,7 @@ class Quotas:
         return user_id
 
     def set(self, user_id: str, change: QuotaChange) -> Quota:
-        """Raises UnknownUser."""
+        """Set a user's limits; raises UnknownUser."""
         with self.db.begin() as session:
             _check(session, user_id)
             row = session.get(UserQuotaRow, user_id, with_for_update=True)
@@ -115,9 +115,10 @@ class Quotas:
             return _quota(row)
 
     def book(self, counts: Mapping[tuple[str, int], int]) -> None:
-        """Add to the counts, by user and period; a period that is over gets nothing more.
+        """Add to the counts by user and period; a count for a period that has ended is dropped.
 
-        In the order of users: gateways that book the same ones never wait in a ring.
+        Rows are updated in order of user id, so that gateways booking the same users cannot
+        deadlock.
         """
         with self.db.begin() as session:
             for (user_id, period), count in sorted(counts.items()):

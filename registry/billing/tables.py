@@ -1,4 +1,4 @@
-"""Quotas, and what requests have used."""
+"""Tables of user quotas and of usage per request."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from modelyard.registry.database import Base, UtcDateTime
 
 
 class UserQuotaRow(Base):
-    """What a user may use; `period` tells counts apart that were begun anew."""
+    """A user's limits and request count; `period` changes each time the count is reset."""
 
     __tablename__ = "user_quotas"
     user_id: Mapped[str] = mapped_column(
@@ -25,7 +25,7 @@ class UserQuotaRow(Base):
 
 
 class UsageRow(Base):
-    """What one request used; its columns are described at `UsageRecord`."""
+    """The usage of one request; `UsageRecord` describes the columns."""
 
     __tablename__ = "usage"
     __table_args__ = (Index("usage_by_time", "at"),)

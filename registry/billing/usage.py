@@ -1,4 +1,4 @@
-"""What every request used: written in batches, exactly once, and added up for people."""
+"""Usage of every request: written in batches, exactly once, and summed for reports."""
 
 import time
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from modelyard.registry.identity.tables import UserRow
 
 REQUEST = "request"
 LOST = "lost"
-"""The status of a request whose end nobody saw: it is booked with what was reserved for it."""
+"""Status of a request whose end was not recorded; it is booked with its reserved token counts."""
 
 DAY_MS = 86_400_000
 
 PART = 500
-"""Rows of one statement, within what SQLite allows of values."""
+"""Rows per INSERT statement, within SQLite's limit on bound values."""
 
 
 class UsageRecord(msgspec.Struct, frozen=True, gc=False):
-    """One request; `at` is its begin in ms since 1970, `status` HTTP's, 499 or `lost`.
+    """One request; `at` is its start in ms since 1970; `status` is an HTTP status, 499 or `lost`.
 
-    `id` is the gateway's own and unique with `kind`; `request_id` may be the client's choice.
-    `first_byte_ms` is None where the engine never answered.
+    The gateway generates `id`, which is unique together with `kind`; the client may choose
+    `request_id`. `first_byte_ms` is None if the engine never answered.
     """
 
     id: str
@@ -49,7 +49,7 @@ class UsageRecord(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class UsageTotal:
-    """One user's requests to one model on one day (UTC, counted from 1970)."""
+    """One user's requests to one model on one UTC day; `day` counts days since 1970."""
 
     day: int
     user: str
@@ -63,12 +63,12 @@ class UsageTotal:
 
 @dataclass(frozen=True, slots=True)
 class UsageBook:
-    """The table of what was used; a row that is in it already is left as it is."""
+    """The usage table; adding a row that already exists changes nothing."""
 
     db: Database
 
     def add(self, rows: Sequence[UsageRecord]) -> None:
-        """Write all rows in one transaction, in few statements that need no lock of Python's."""
+        """Write all rows in one transaction, in few statements that run without Python's GIL."""
         with self.db.begin() as session:
             connection = session.connection()
             if not self.db.is_sqlite:
@@ -79,7 +79,7 @@ class UsageBook:
                 connection.exec_driver_sql(_from_values(len(part)), tuple(values))
 
     def totals(self, days: int, user: str | None = None) -> list[UsageTotal]:
-        """Requests and tokens of the last days by day, user and model, the latest first."""
+        """Requests and tokens of the last `days` days by day, user and model, latest day first."""
         day = UsageRow.at.op("/")(DAY_MS).label("day")
         name = func.coalesce(UserRow.name, UsageRow.user_id).label("user")
         query = (
@@ -104,7 +104,7 @@ class UsageBook:
             return [_total(*row) for row in session.execute(query)]
 
     def failure_rates(self, within_s: float) -> dict[str, float]:
-        """The failed share, 0..1, of each device's requests that began within some seconds."""
+        """Share of failed requests (0..1) by device, of those begun in the last `within_s` s."""
         query = (
             select(UsageRow.device_id, func.sum(_FAILED), func.count())
             .where(UsageRow.at >= _since(within_s * 1000))
@@ -114,11 +114,11 @@ class UsageBook:
             return {device: int(failed) / count for device, failed, count in session.execute(query)}
 
 
-_FAILED = case((UsageRow.status >= "500", 1), else_=0)  # as text: 5xx, and `lost`
+_FAILED = case((UsageRow.status >= "500", 1), else_=0)  # compared as text: 5xx and `lost`
 _NAMES = UsageRecord.__struct_fields__
 _INTO = f"INSERT INTO usage ({', '.join(_NAMES)})"
 _ONCE = "ON CONFLICT DO NOTHING"
-_FROM_JSON = " ".join(  # PostgreSQL takes the rows apart itself
+_FROM_JSON = " ".join(  # PostgreSQL parses the rows itself
     (_INTO, "SELECT", ", ".join(_NAMES), "FROM json_populate_recordset(NULL::usage, %s)", _ONCE)
 )
 

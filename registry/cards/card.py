@@ -1,4 +1,4 @@
-"""Model cards as the index takes them and gives them back, whatever index it is."""
+"""Model cards and search results, independent of the index that stores them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ _CARD_FIELDS = ("version_id", "model", "number")
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A version's card: `text` without front matter, `payload` what can be filtered by."""
+    """A version's card: `text` excludes the front matter; search can filter by `payload`."""
 
     version_id: str
     model: str
@@ -37,7 +37,7 @@ class Card:
         tags: Sequence[str] = (),
         pipeline_tag: str | None = None,
     ) -> "Card":
-        """The card of a registered version; tags are the Hub's."""
+        """The card of a registered version; `tags` are the Hub's."""
         facts = version.facts
         payload = {
             "repo": version.repo,
@@ -53,21 +53,21 @@ class Card:
 
     @property
     def document(self) -> str:
-        """What is searched: the words of the name and the payload, then the text."""
+        """The text to search: words from the name and the payload, then the card's text."""
         words = [self.model, *(_words(self.payload.get(name)) for name in KEYWORD_FIELDS)]
         named = " ".join(words).replace("/", " ").replace("-", " ").replace("_", " ")
         return f"{named}\n{self.text}"
 
     @property
     def stored(self) -> dict[str, Any]:
-        """The payload as an index keeps it."""
+        """The payload in the form that the index stores."""
         mine = {name: getattr(self, name) for name in _CARD_FIELDS}
         return {**{k: v for k, v in self.payload.items() if v is not None}, **mine}
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A card that was found; scores compare within one search only."""
+    """A search result; scores are comparable within one search only."""
 
     version_id: str
     model: str
@@ -83,7 +83,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """A filter on a number, both ends included, None for an open one."""
+    """A numeric range filter with inclusive ends; None leaves an end open."""
 
     least: float | None = None
     most: float | None = None
@@ -93,7 +93,7 @@ Filters = Mapping[str, str | Between]
 
 
 class Embedder(Protocol):
-    """A model that turns text into a dense vector; those of one `name` can be compared."""
+    """A model that turns text into a dense vector; vectors are comparable if `name` is the same."""
 
     @property
     def name(self) -> str: ...
@@ -102,30 +102,30 @@ class Embedder(Protocol):
 
 
 class CardIndex(Protocol):
-    """Find versions by what their cards say, and versions similar to one."""
+    """An index that finds versions by their cards' text, and versions similar to a given one."""
 
     def upsert(self, *cards: Card) -> None:
-        """Index versions' cards, in place of what they had, all of them or none."""
+        """Index the cards atomically, replacing earlier cards of the same versions."""
         ...
 
     def search(self, text: str, limit: int = 10, filters: Filters | None = None) -> list[Hit]:
-        """The best first; nothing for a text without words."""
+        """Cards that match the text, best first; an empty list if the text has no words."""
         ...
 
     def similar(self, version_id: str, limit: int = 10) -> list[Hit]:
-        """Versions of other models; nothing for a version without a card."""
+        """Similar versions of other models; an empty list if the version has no card."""
         ...
 
     def stale(self, version_ids: Sequence[str], embedder: str | None) -> set[str]:
-        """Those that have no card, or one without a vector of the embedder of that name."""
+        """The versions without a card or, if `embedder` is given, without its vector."""
         ...
 
     def payloads(self, version_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-        """What is kept of versions' cards beside their vectors; nothing for those without."""
+        """The stored payloads of the versions' cards; versions without a card are left out."""
         ...
 
     def remove(self, version_id: str) -> None:
-        """Forget a version's card; one that is gone is no error."""
+        """Remove a version's card; removing a missing card is not an error."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Which registered model makes the dense vectors of cards, if any does."""
+"""Chooses the registered model that makes the dense vectors of cards, if there is one."""
 
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.catalog.model import CHAMPION, Kind, ModelRef, ModelVersion, Visibility
@@ -8,9 +8,9 @@ AUTO = "auto"
 
 
 def chosen_embedder(catalog: Catalog, setting: str) -> ModelVersion | None:
-    """The version that `card_embedder` means; None where cards are searched by words alone.
+    """The version that `card_embedder` names; None if cards are searched by words alone.
 
-    Raises UnknownModel or SettingsInvalid where it names what is no embedding model.
+    Raises UnknownModel, or SettingsInvalid if the named version is not an embedding model.
     """
     if not setting:
         return None

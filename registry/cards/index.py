@@ -1,4 +1,4 @@
-"""Find a model by what its card says: BM25 always, dense vectors once there is an embedder."""
+"""Searches model cards by BM25 and, if there is an embedder, by dense vectors too."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HybridCardIndex:
-    """Cards in a vector store, found by their words and, with an embedder, by their meaning."""
+    """Cards in a vector store, searched by words and, with an embedder, by dense vectors."""
 
     points: Points
     embedder: Embedder | None = None
@@ -64,7 +64,7 @@ class HybridCardIndex:
 
 
 def open_index(settings: RegistrySettings, embedder: Embedder | None = None) -> CardIndex:
-    """The Qdrant server of the settings, else an embedded shard in the data folder."""
+    """Open the configured Qdrant server, or else an embedded shard in the data folder."""
     if settings.qdrant_url:
         from modelyard.registry.cards.server import ServerPoints
 
@@ -77,7 +77,7 @@ def open_index(settings: RegistrySettings, embedder: Embedder | None = None) -> 
 
 @cache
 def _bm25() -> "Bm25":
-    """The same words to the same numbers on every machine; needs no model."""
+    """The BM25 encoder; it gives the same vectors on every machine and needs no model."""
     from qdrant_edge import Bm25
 
     return Bm25()

@@ -1,4 +1,4 @@
-"""What an index of cards needs of a vector store, whichever it is."""
+"""The vector store interface that the card index uses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from typing import Any, Protocol
 from modelyard.registry.cards.card import Filters
 
 SPARSE = "bm25"
-EMBEDDER = "embedder"  # in a payload: which one made the point's dense vector
-CANDIDATES = 50  # how deep each half of a hybrid search looks before the two are fused
-RANK_CONSTANT = 60  # of reciprocal rank fusion, as its authors chose it
+EMBEDDER = "embedder"  # payload key: the embedder that made the point's dense vector
+CANDIDATES = 50  # results of each half of a hybrid search, before the two are fused
+RANK_CONSTANT = 60  # k of reciprocal rank fusion, the value its authors chose
 
 
 @dataclass(frozen=True, slots=True)
 class Sparse:
-    """A vector by its non-zero places."""
+    """A sparse vector: the indices and values of its non-zero elements."""
 
     indices: Sequence[int]
     values: Sequence[float]
@@ -34,7 +34,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The nearest by each vector, fused by reciprocal rank where there are several."""
+    """A nearest-neighbour search; results of several vectors are fused by reciprocal rank."""
 
     vectors: Vectors
     limit: int
@@ -47,25 +47,25 @@ class Search:
 
 
 class Points(Protocol):
-    """A vector store; it makes what it needs, a new dense vector's place included."""
+    """A vector store; it creates what it lacks, including the field of a new dense vector."""
 
     def put(self, points: Sequence[Point]) -> None:
-        """Write points with vectors of the same names, in place of what was there."""
+        """Write the points, which all have the same vector names; replaces existing points."""
         ...
 
     def get(self, point_id: str) -> Point | None: ...
 
     def payloads(self, point_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-        """The payloads of those that are there, without their vectors."""
+        """The payloads of the existing points, without vectors."""
         ...
 
     def delete(self, point_id: str) -> None: ...
 
     def search(self, search: Search) -> list[tuple[Mapping[str, Any], float]]:
-        """Payloads and scores, the best first."""
+        """Payloads and scores, best first."""
         ...
 
 
 def dense(vectors: Vectors) -> dict[str, list[float]]:
-    """The dense ones among vectors."""
+    """The dense vectors among `vectors`."""
     return {name: list(v) for name, v in vectors.items() if not isinstance(v, Sparse)}

@@ -1,4 +1,4 @@
-"""Cards on a Qdrant server, for many machines."""
+"""Cards on a Qdrant server, which many machines can share."""
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ _TIMEOUT_S = 10
 
 @dataclass(frozen=True, slots=True)
 class ServerPoints:
-    """The points of one collection."""
+    """The points of one Qdrant collection."""
 
     url: str
     api_key: str = field(repr=False, default="")
@@ -64,13 +64,13 @@ class ServerPoints:
 
     @contextmanager
     def _client(self, vectors: Vectors) -> Generator[QdrantClient]:
-        """A client of a collection with a place for each dense vector among `vectors`."""
+        """A client whose collection has a field for each dense vector in `vectors`."""
         client = QdrantClient(
             url=self.url,
-            # Not as api_key: inside a network of its own a plain connection is no news.
+            # Not as api_key, which warns about plain HTTP; on a private network that is normal.
             headers={"api-key": self.api_key} if self.api_key else None,
             timeout=_TIMEOUT_S,
-            check_compatibility=False,  # it would only warn
+            check_compatibility=False,  # it only logs a warning
         )
         try:
             _prepare(client, dense(vectors))
@@ -85,7 +85,7 @@ class ServerPoints:
 
 
 def _prepare(client: QdrantClient, wanted: Mapping[str, list[float]]) -> None:
-    """Make what is not there yet; another process may be doing the same."""
+    """Create the missing collection, indexes and vectors; safe with concurrent processes."""
     if not client.collection_exists(COLLECTION):
         _create(client)
     info = client.get_collection(COLLECTION)
@@ -104,7 +104,7 @@ def _create(client: QdrantClient) -> None:
     try:
         client.create_collection(COLLECTION, {}, sparse_vectors_config={SPARSE: sparse})
     except UnexpectedResponse as error:
-        if error.status_code != 409:  # another process was first
+        if error.status_code != 409:  # another process created it first
             raise
 
 

@@ -1,7 +1,7 @@
 """Cards in an embedded Qdrant shard: no server, one process at a time.
 
-A shard belongs to one process while it is open, so each operation opens it under a lock and
-closes it again, which takes some 20 ms.
+Only one process can have a shard open. Each operation therefore opens it under a lock and closes it
+again, which takes some 20 ms.
 """
 
 import shutil
@@ -28,7 +28,7 @@ from modelyard.registry.locks import exclusive
 
 @dataclass(frozen=True, slots=True)
 class ShardPoints:
-    """The points in one folder."""
+    """The points of the shard in one folder."""
 
     folder: Path
 
@@ -64,7 +64,7 @@ class ShardPoints:
 
     @contextmanager
     def _shard(self, vectors: Vectors) -> Generator[edge.EdgeShard]:
-        """The open shard, with a place for each dense vector among `vectors`."""
+        """The open shard, with a field for each dense vector in `vectors`."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(self.folder.with_suffix(".lock")):
             if not self.folder.exists():
@@ -80,7 +80,7 @@ class ShardPoints:
 
 
 def _create(folder: Path) -> None:
-    """A shard with its indexes appears whole or not at all."""
+    """Create a shard with its indexes atomically: in a draft folder that is then renamed."""
     draft = folder.with_suffix(".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()

@@ -1,4 +1,4 @@
-"""The LoRA adapters of models: small changes to the weights, each asked for as `base+adapter`."""
+"""The LoRA adapters of models; requests name one as `base+adapter`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +19,15 @@ def adapter_of(row: AdapterRow) -> Adapter:
 
 @dataclass(frozen=True, slots=True)
 class AdapterCatalog:
-    """Adapters belong to a model and go with every version of it."""
+    """The adapters of models; each applies to every version of its model."""
 
     db: Database
 
     def add(self, model: str, name: str, file: StoredFile) -> Adapter:
-        """Enter one; the same file again changes nothing, another one raises AlreadyExists."""
+        """Add an adapter; repeats are no-ops, and a different file of the same name is refused.
+
+        Raises AlreadyExists for a different file, UnknownModel and InvalidName.
+        """
         ModelRef.parse(f"{model}+{name}")
         try:
             with self.db.begin() as session:
@@ -42,7 +45,7 @@ class AdapterCatalog:
                 session.add(row)
                 session.flush()
                 found = adapter_of(row)
-        except IntegrityError:  # another process was first
+        except IntegrityError:  # another process added it first
             return self.add(model, name, file)
         if found.file.sha256 != file.sha256:
             raise AlreadyExists(

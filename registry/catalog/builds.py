@@ -1,4 +1,4 @@
-"""What was built and measured before, so that it is never done twice."""
+"""Records of builds and evaluations, so that neither is done twice."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from modelyard.registry.database import Database
 
 @dataclass(frozen=True, slots=True)
 class RecordedBuild:
-    """The file a recipe made of a source."""
+    """The file that a recipe made from a source."""
 
     sha256: str
     size: int
@@ -17,7 +17,7 @@ class RecordedBuild:
 
 @dataclass(frozen=True, slots=True)
 class BuildRecords:
-    """Builds and evaluations by what went into them."""
+    """Builds and evaluations, keyed by their inputs."""
 
     db: Database
 
@@ -29,7 +29,7 @@ class BuildRecords:
     def record_build(
         self, source_sha256: str, recipe: str, sha256: str, size: int
     ) -> RecordedBuild:
-        """Keep it; a later record of the same source and recipe takes its place."""
+        """Store the build; replaces the record of the same source and recipe."""
         row = BuildRow(source_sha256=source_sha256, recipe=recipe, sha256=sha256, size=size)
         with self.db.begin() as session:
             session.merge(row)
@@ -49,7 +49,7 @@ class BuildRecords:
         recipe: str,
         metrics: Mapping[str, float],
     ) -> None:
-        """Keep it; a later record of the same pair and recipe takes its place."""
+        """Store the metrics; replaces the record of the same pair and recipe."""
         row = EvaluationRow(
             candidate_sha256=candidate_sha256,
             reference_sha256=reference_sha256,

@@ -1,4 +1,4 @@
-"""The versions that exist, who may see them, and the aliases that point at them."""
+"""Model versions, who may see them, and the aliases that point at them."""
 
 import builtins
 import hashlib
@@ -34,7 +34,7 @@ from modelyard.registry.identity.caller import Caller
 
 
 def identity_of(main_sha256: str, revision: str) -> str:
-    """What makes two builds the same one: the main file's content and the Hub commit."""
+    """The identity of a build: a hash of the main file's content hash and the Hub commit."""
     return hashlib.sha256(f"{main_sha256}:{revision}".encode()).hexdigest()
 
 
@@ -44,7 +44,7 @@ class Catalog:
 
     db: Database
 
-    def register(  # noqa: PLR0913, PLR0917 - a version is as much as this
+    def register(  # noqa: PLR0913, PLR0917 - a version has this many parts
         self,
         name: str,
         repo: str,
@@ -57,10 +57,10 @@ class Catalog:
         *,
         pending: bool = False,
     ) -> ModelVersion:
-        """Add a version, `files[0]` being the one the engine opens; the same build adds nothing.
+        """Add a version; registering the same build again adds nothing.
 
-        The first version of a model becomes its champion, later ones its candidate. A pending one
-        only has its number: nobody sees it until `finish`.
+        The engine opens `files[0]`. A model's first version becomes its champion, later ones its
+        candidate. A pending version only gets its number: it stays invisible until `finish`.
         """
         new = VersionRow(
             identity=identity_of(files[0].sha256, revision),
@@ -75,21 +75,22 @@ class Catalog:
             same = VersionRow.model_id == model.id, VersionRow.identity == new.identity
             row = session.scalar(_all().where(*same)) or append(session, model, new)
             if row.finished_at is None:
-                row.created_at = utc_now()  # begun again, if it was begun before
+                row.created_at = utc_now()  # restarts the clock of a registration begun earlier
                 if not pending:
                     finish(session, row, None)
             return version_of(row)
 
     def finish(self, version_id: str, mlflow_version: str) -> ModelVersion:
-        """Let a pending version be seen, with its first alias, since MLflow has it under a number.
+        """Make a pending version visible, with its first alias and its MLflow version number.
 
-        Raises UnknownModel where it was given up meanwhile. One that is finished stays so.
+        Raises UnknownModel if the registration was given up meanwhile. A finished version stays
+        finished.
         """
         wanted = _all().where(VersionRow.id == version_id)
         with self.db.begin() as session:
             if begun := session.scalar(wanted):
                 lock(session, begun.model.name)
-                session.expire_all()  # somebody else may have finished, or dropped it, just now
+                session.expire_all()  # another process may have finished or dropped it
             row = session.scalar(wanted)
             if row is None:
                 raise UnknownModel("This registration was given up.", fix="Run the same again.")
@@ -97,7 +98,7 @@ class Catalog:
             return version_of(row)
 
     def pending(self, name: str | None = None) -> builtins.list[ModelVersion]:
-        """Versions, of a model or of all, whose registration was begun and is not finished."""
+        """The versions with an unfinished registration, of one model or of all."""
         wanted = _all().where(VersionRow.finished_at.is_(None))
         if name is not None:
             wanted = wanted.where(ModelRow.name == name)
@@ -107,15 +108,15 @@ class Catalog:
     def give_up(
         self, begun_before: datetime, let_go: Callable[[ModelVersion], None]
     ) -> builtins.list[ModelVersion]:
-        """Forget what was begun before and never finished; returns it.
+        """Delete unfinished registrations begun before `begun_before`, and return them.
 
-        `let_go` is called for each while nobody can take it up again: where it fails, that
-        version stays.
+        `let_go` is called for each version under the lock that keeps it from being resumed; if
+        `let_go` raises, that version stays.
         """
         return [v for v in self.pending() if self._give_up(v, begun_before, let_go)]
 
     def find(self, ref: ModelRef, caller: Caller | None = None) -> ModelVersion:
-        """The version a name means; raises UnknownModel where the caller may see none."""
+        """The version that `ref` names; raises UnknownModel if the caller may see none."""
         wanted = _versions().where(_named(ref), _visible(caller))
         best = wanted.order_by(_has_alias(CHAMPION).desc(), VersionRow.number.desc()).limit(1)
         with self.db.read() as session:
@@ -130,21 +131,21 @@ class Catalog:
             return version_of(found(row, version_id))
 
     def by_identity(self, name: str, identity: str) -> ModelVersion | None:
-        """The version of a model that is this build already; see `identity_of`."""
+        """The version of a model with this build identity; see `identity_of`."""
         wanted = _versions().where(ModelRow.name == name, VersionRow.identity == identity)
         with self.db.read() as session:
             row = session.scalar(wanted)
             return version_of(row) if row else None
 
     def list(self, caller: Caller | None = None) -> list[ModelVersion]:
-        """Every version the caller may see, by name, the newest first."""
+        """Every version the caller may see, ordered by model name, newest version first."""
         wanted = _versions().where(_visible(caller))
         with self.db.read() as session:
             rows = session.scalars(wanted.order_by(ModelRow.name, VersionRow.number.desc()))
             return [version_of(row) for row in rows]
 
     def set_alias(self, name: str, alias: str, number: int) -> ModelVersion:
-        """Point an alias at a version; a candidate that becomes champion is candidate no more."""
+        """Point an alias at a version; a candidate that becomes champion stops being candidate."""
         check_alias(name, alias)
         ref = ModelRef(name, number=number)
         with self.db.begin() as session:
@@ -154,7 +155,7 @@ class Catalog:
             return version_of(row)
 
     def remove(self, ref: ModelRef) -> builtins.list[ModelVersion]:
-        """Forget a version, or with a bare name the whole model; returns what was forgotten."""
+        """Delete a version or, for a bare name, the whole model; returns the deleted versions."""
         with self.db.begin() as session:
             model = found(lock(session, ref.name), ref)
             rows = session.scalars(_all().where(_named(ref))).all()
@@ -165,7 +166,7 @@ class Catalog:
             return removed
 
     def fingerprint(self) -> str:
-        """A short text that changes whenever a version or an alias does, for caches."""
+        """A short text that changes whenever a version or an alias changes, for caches."""
         versions = select(func.count(VersionRow.finished_at), func.max(VersionRow.finished_at))
         aliases = select(func.count(), func.max(AliasRow.updated_at))
         with self.db.read() as session:
@@ -185,14 +186,14 @@ class Catalog:
 
 
 def _drop(session: Session, model: ModelRow, row: VersionRow) -> None:
-    """A version goes, and its model with the last one."""
+    """Delete a version, and its model if it was the last one."""
     model.versions.remove(row)
     if not model.versions:
         session.delete(model)
 
 
 def _versions() -> Select[tuple[VersionRow]]:
-    """Those that are finished."""
+    """Query for finished versions."""
     return _all().where(VersionRow.finished_at.is_not(None))
 
 

@@ -1,4 +1,4 @@
-"""Rows of the catalog as the words the rooms share."""
+"""Converts rows of the catalog's tables to and from the types in `model`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

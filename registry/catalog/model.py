@@ -1,4 +1,4 @@
-"""The words all rooms share: what a model, a version, a file and a run are called."""
+"""Types shared across Modelyard: models, versions, files, adapters and references to them."""
 
 import re
 from dataclasses import dataclass, field
@@ -13,14 +13,14 @@ _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _NUMBER = re.compile(r"[0-9]+")
 _ADAPTER = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
 MOST_NUMBER = 2**31 - 1
-"""The databases' whole numbers end here, and so do those of versions."""
+"""The largest version number: the databases' integer columns end here."""
 
 CHAMPION = "champion"
 CANDIDATE = "candidate"
 
 
 class Format(StrEnum):
-    """The file formats a version can be served from; `mock` answers without a model, for tests."""
+    """File formats that versions are served from; `mock` answers without a model, for tests."""
 
     GGUF = "gguf"
     ONNX = "onnx"
@@ -29,7 +29,7 @@ class Format(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a model does with text: it writes on, or reads and gives vectors, scores or labels."""
+    """What a model does with text: generate more, or return vectors, scores or labels."""
 
     GENERATE = "write"
     EMBED = "embed"
@@ -39,7 +39,7 @@ class Kind(StrEnum):
 
     @property
     def endpoint(self) -> str:
-        """Where the gateway answers for such a model."""
+        """The gateway's path for models of this kind."""
         return _ENDPOINTS.get(self, "/v1/classify")
 
 
@@ -59,7 +59,7 @@ class Visibility(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """`model`, `model@alias` or `model@number`, as a caller writes it; each with `+adapter`."""
+    """A model reference: `model`, `model@alias` or `model@number`; `+adapter` may follow."""
 
     name: str
     alias: str | None = None
@@ -68,7 +68,7 @@ class ModelRef:
 
     @classmethod
     def parse(cls, text: str) -> "ModelRef":
-        """Take a name apart; raises InvalidName with the form that is expected."""
+        """Parse a reference; raises InvalidName, which states the expected form."""
         base, plus, adapter = text.partition("+")
         name, at, rest = base.partition("@")
         is_number = _NUMBER.fullmatch(rest) is not None
@@ -91,7 +91,7 @@ class ModelRef:
 
 
 def _number(digits: str, model: str) -> int:
-    """Raises InvalidName for a number that no version can have."""
+    """The version number; raises InvalidName if it is larger than any version can have."""
     number = int(digits)
     if number > MOST_NUMBER:
         raise InvalidName(
@@ -103,7 +103,7 @@ def _number(digits: str, model: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One file of a version: its path inside the repository, content hash and bytes."""
+    """One file of a version: its path in the repository, sha256 and size in bytes."""
 
     path: str
     sha256: str
@@ -112,7 +112,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What validation read out of a model's own files; None where the file does not say."""
+    """Facts that validation read from the model's own files; None if the file does not say."""
 
     format: Format
     architecture: str
@@ -125,13 +125,13 @@ class ModelFacts:
 
     @property
     def kind(self) -> Kind:
-        """What it was found to do when it was registered; it writes where nothing else is said."""
+        """The kind found at registration; GENERATE if `details` has none."""
         return Kind(self.details.get("kind", Kind.GENERATE))
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A LoRA adapter of a model; the path of its `file` is where it came from."""
+    """A LoRA adapter of a model; `file.path` says where it came from."""
 
     id: str
     name: str
@@ -141,7 +141,7 @@ class Adapter:
 
 @dataclass(frozen=True, slots=True)
 class Preparing:
-    """An alias that a version is made ready for; past `until` nobody does it any more."""
+    """An alias that a version is being prepared for; the preparation is abandoned after `until`."""
 
     alias: str
     since: datetime
@@ -150,7 +150,7 @@ class Preparing:
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """A registered version: one build of one Hub commit, with its main file first in `files`."""
+    """A registered version: one build of one Hub commit; `files[0]` is its main file."""
 
     id: str
     model: str

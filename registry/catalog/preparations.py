@@ -1,7 +1,7 @@
-"""Which versions are made ready for an alias: begun, then switched in one transaction, or given up.
+"""Preparations of versions for an alias: begun, then switched in one transaction or given up.
 
-A preparation is a row with an end. Whoever dies in between leaves the alias where it was, and a
-row that counts for nothing once its time is over.
+A preparation is a row with an end time. If the promoting process dies, the alias stays where it was
+and the row is ignored after its end time.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from modelyard.registry.database import Database, new_id, utc_now
 from modelyard.registry.errors import PromotionSuperseded
 
 SWITCH_WITHIN_S = 60.0
-"""Seconds on top of what is waited for, until the promoter counts as gone."""
+"""Seconds, beyond the wait for the version, until the promoting process counts as dead."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromotionTicket:
-    """The right to move an alias to `version`; `previous_id` is what it points at until then."""
+    """The right to move an alias to `version`; until then the alias points at `previous_id`."""
 
     id: str
     version: ModelVersion
@@ -33,14 +33,14 @@ class PromotionTicket:
 
 @dataclass(frozen=True, slots=True)
 class Preparations:
-    """The catalog's preparations: of those for one alias the latest holds."""
+    """The catalog's preparations; the latest one for an alias wins."""
 
     db: Database
 
     def begin(self, version: ModelVersion, alias: str, wait_s: float) -> PromotionTicket:
-        """Take the place of whatever is prepared for the alias; raises InvalidName, UnknownModel.
+        """Start a preparation, replacing any other for the alias; raises InvalidName, UnknownModel.
 
-        `wait_s`: seconds that the version will be waited for.
+        `wait_s`: seconds to wait for the version to become ready.
         """
         check_alias(version.model, alias)
         with self.db.begin() as session:
@@ -60,12 +60,12 @@ class Preparations:
             return PromotionTicket(row.id, version, alias, there.version_id if there else None)
 
     def check(self, ticket: PromotionTicket) -> None:
-        """Raises PromotionSuperseded where the ticket holds no more."""
+        """Raise PromotionSuperseded if the ticket is no longer valid."""
         with self.db.read() as session:
             _held(session, ticket)
 
     def switch(self, ticket: PromotionTicket) -> ModelVersion:
-        """Move the alias, and be done; raises PromotionSuperseded, and the alias stays."""
+        """Move the alias and end the preparation; raises PromotionSuperseded, leaving the alias."""
         with self.db.begin() as session:
             lock(session, ticket.version.model)
             row = _held(session, ticket)
@@ -73,12 +73,12 @@ class Preparations:
             return version_of(row)
 
     def give_up(self, ticket: PromotionTicket) -> None:
-        """The alias stays; of a ticket that was used already nothing is left."""
+        """End the preparation without moving the alias; does nothing for a used ticket."""
         with self.db.begin() as session:
             session.execute(delete(PreparationRow).where(PreparationRow.id == ticket.id))
 
     def standing(self) -> list[str]:
-        """The ids of versions that somebody makes ready now."""
+        """The ids of versions being prepared now."""
         with self.db.read() as session:
             now = select(PreparationRow.version_id).where(PreparationRow.until > utc_now())
             return list(session.scalars(now))

@@ -1,4 +1,4 @@
-"""Which version is each model's champion, since when, and in whose place."""
+"""The champion of each model, since when, and the version it replaced."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from modelyard.registry.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """A version that became its model's champion at that instant, in the place of another."""
+    """A version that became its model's champion at time `at`, replacing `previous_id`."""
 
     version_id: str
     previous_id: str | None
@@ -22,7 +22,7 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Promotions:
-    """The champions of those models that have a version among some."""
+    """Looks up the champions of the models that given versions belong to."""
 
     db: Database
 

@@ -1,4 +1,4 @@
-"""How a version comes to be, inside one transaction: its model, its number, its first alias."""
+"""Creates a version inside one transaction: its model, its number and its first alias."""
 
 import re
 from typing import TypeVar
@@ -14,11 +14,11 @@ from modelyard.registry.errors import AlreadyExists, InvalidName, UnknownModel
 
 T = TypeVar("T")
 
-_RESERVED = re.compile(r"latest|v\d+")  # MLflow's
+_RESERVED = re.compile(r"latest|v\d+")  # reserved by MLflow
 
 
 def check_alias(name: str, alias: str) -> None:
-    """Raises InvalidName for what cannot be an alias of that model."""
+    """Raise InvalidName if `alias` cannot be an alias of the model."""
     if ModelRef.parse(f"{name}@{alias}").alias != alias or _RESERVED.fullmatch(alias):
         raise InvalidName(
             f"'{alias}' cannot be an alias.", fix="MLflow keeps latest, v1, v2 and so on."
@@ -26,30 +26,30 @@ def check_alias(name: str, alias: str) -> None:
 
 
 def found(row: T | None, name: object) -> T:
-    """Raises UnknownModel where there is none."""
+    """Return `row`; raises UnknownModel if it is empty."""
     if not row:
         raise UnknownModel(f"There is no model '{name}'.", fix="See `modelyard models list`.")
     return row
 
 
 def lock(session: Session, name: str) -> ModelRow | None:
-    """The model, with writers of its versions and aliases queueing behind this transaction."""
+    """The model, with its row locked: other writers of its versions and aliases wait."""
     return session.scalar(select(ModelRow).where(ModelRow.name == name).with_for_update())
 
 
 def own_model(
     session: Session, name: str, visibility: Visibility, owner_id: str | None
 ) -> ModelRow:
-    """The locked model of that name, made now or earlier by the same owner.
+    """The locked model of that name, created now or earlier by the same owner.
 
-    Raises AlreadyExists where it is somebody else's. A name under which nothing was ever finished
-    belongs to nobody yet: who comes next has it, and what was begun for another is dropped.
+    Raises AlreadyExists if it belongs to another owner. A name without any finished version has no
+    owner yet: the caller takes it over, and unfinished versions of the previous owner are deleted.
     """
     if lock(session, name) is None:
         try:
             with session.begin_nested():
                 session.add(ModelRow(name=name, visibility=visibility, owner_id=owner_id))
-        except IntegrityError:  # another process was first
+        except IntegrityError:  # another process created it first
             session.expire_all()
     model = found(lock(session, name), name)
     if (model.visibility, model.owner_id) == (visibility, owner_id):
@@ -65,7 +65,7 @@ def own_model(
 
 
 def append(session: Session, model: ModelRow, row: VersionRow) -> VersionRow:
-    """Give it the model's next number."""
+    """Add a version to the model with the model's next number."""
     model.last_number += 1
     row.number = model.last_number
     model.versions.append(row)
@@ -74,10 +74,10 @@ def append(session: Session, model: ModelRow, row: VersionRow) -> VersionRow:
 
 
 def finish(session: Session, row: VersionRow, mlflow_version: str | None) -> None:
-    """Let a version of a locked model be seen: as champion where there is none, else candidate.
+    """Make a version of a locked model visible: as champion if there is none, else as candidate.
 
-    One that is finished keeps its aliases; where MLflow has it under another number now, MLflow
-    is to be told of them again.
+    A version that is already finished keeps its aliases. If its MLflow version number has changed,
+    its aliases are marked to be sent to MLflow again.
     """
     if row.mlflow_version != mlflow_version:
         row.mlflow_version = mlflow_version
@@ -90,9 +90,9 @@ def finish(session: Session, row: VersionRow, mlflow_version: str | None) -> Non
 
 
 def point(session: Session, row: VersionRow, alias: str) -> None:
-    """Move an alias, which remembers what it pointed at; one that is there already stays as is.
+    """Point an alias at the version and remember the previous one; no change if already there.
 
-    Whatever is being prepared for the alias can take it no more.
+    This cancels any other preparation for the alias.
     """
     mine = PreparationRow.model_id == row.model_id, PreparationRow.alias == alias
     session.execute(delete(PreparationRow).where(*mine))

@@ -28,7 +28,7 @@ class ModelRow(Base):
 
 
 class AdapterRow(Base):
-    """A LoRA adapter that goes with every version of a model; `source` says where it came from."""
+    """A LoRA adapter for every version of a model; `source` says where it came from."""
 
     __tablename__ = "adapters"
     __table_args__ = (UniqueConstraint("model_id", "name"),)
@@ -42,9 +42,10 @@ class AdapterRow(Base):
 
 
 class VersionRow(Base):
-    """One registered build; (model, identity) is unique, so it registers once.
+    """One registered build; (model, identity) is unique, so a build registers only once.
 
-    Until `finished_at` it is being registered: nobody sees it, and no alias points at it.
+    While `finished_at` is null, registration is in progress: the version is invisible and no alias
+    points at it.
     """
 
     __tablename__ = "versions"
@@ -89,7 +90,8 @@ class VersionFileRow(Base):
 class AliasRow(Base):
     """A movable name for a version of a model, such as champion.
 
-    `previous_id` is the version it left, `recorded_id` the one that MLflow was told of last.
+    `previous_id` is the version it pointed at before; `recorded_id` is the version last sent to
+    MLflow.
     """
 
     __tablename__ = "aliases"
@@ -104,9 +106,9 @@ class AliasRow(Base):
 
 
 class PreparationRow(Base):
-    """A version that is made ready for an alias; past `until` it counts as nothing.
+    """A version being prepared for an alias; ignored after `until`.
 
-    Each alias has one: who begins another takes its place, and the `id` says whose it is.
+    Each alias has at most one row: a new preparation replaces it, and `id` tells them apart.
     """
 
     __tablename__ = "preparations"
@@ -121,7 +123,7 @@ class PreparationRow(Base):
 
 
 class BuildRow(Base):
-    """What a recipe made of a source: the reason a second ingest does no work."""
+    """The file a recipe made from a source; it saves a second ingest from building it again."""
 
     __tablename__ = "builds"
     source_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -132,7 +134,7 @@ class BuildRow(Base):
 
 
 class EvaluationRow(Base):
-    """What a recipe measured on a candidate against a reference."""
+    """The metrics that a recipe measured on a candidate against a reference."""
 
     __tablename__ = "evaluations"
     candidate_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)

@@ -1,4 +1,4 @@
-"""What was measured of a device, and whether it takes work."""
+"""Measurements of a device, and whether it accepts work."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Any
 
 _SUFFERING = frozenset({"thermal", "hardware_thermal", "hardware_slowdown", "power_brake"})
-"""Throttle reasons that say the hardware suffers; a power cap is a card's everyday."""
+"""Throttle reasons that indicate hardware trouble; power capping is normal for a GPU."""
 
 
 class DeviceStatus(StrEnum):
-    """What a device is doing; in error or maintenance it gets no work."""
+    """The state of a device; a device in error or maintenance accepts no work."""
 
     AVAILABLE = "available"
     BUSY = "busy"
@@ -24,7 +24,7 @@ class DeviceStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeviceProcess:
-    """A process that holds memory of the device, in bytes."""
+    """A process with memory on the device; `memory_used` in bytes."""
 
     pid: int
     name: str | None
@@ -33,7 +33,7 @@ class DeviceProcess:
 
 @dataclass(frozen=True, slots=True)
 class EccCounts:
-    """Memory errors since the device's last reset and over its life; None is not told."""
+    """Memory errors since the device's last reset and over its life; None if not reported."""
 
     corrected: int | None = None
     uncorrected: int | None = None
@@ -43,7 +43,7 @@ class EccCounts:
 
 @dataclass(frozen=True, slots=True)
 class XidEvent:
-    """Something that the driver said went wrong; after a `fatal` one the device is not trusted."""
+    """A fault reported by the driver; after a `fatal` one the device is not trusted."""
 
     code: int
     at: datetime
@@ -53,10 +53,10 @@ class XidEvent:
 
 @dataclass(frozen=True, slots=True)
 class DeviceFacts:
-    """One measurement of a device; None is what the device does not tell.
+    """One measurement of a device; None means that the device does not report the value.
 
     Memory in bytes, utilization 0..1, temperature in Celsius, power in Watts; `uptime` in seconds
-    since the worker has had the device. `reason` says why it takes no work.
+    since the worker took the device. `reason` says why the device accepts no work.
     """
 
     gpu_id: str
@@ -79,7 +79,7 @@ class DeviceFacts:
 
     @property
     def kind(self) -> str:
-        """What alike devices have in common: the model of a card; all processors are one kind."""
+        """The kind shared by equal devices: a GPU's model name; every CPU is of kind `cpu`."""
         return "cpu" if self.compute_capability is None else self.name
 
     @property
@@ -88,12 +88,12 @@ class DeviceFacts:
 
     @property
     def is_throttled(self) -> bool:
-        """Whether the device slows itself down because its hardware suffers."""
+        """Whether the device throttles because of hardware trouble."""
         return not _SUFFERING.isdisjoint(self.throttle_reasons or ())
 
     @property
     def ecc_errors(self) -> int:
-        """Uncorrected memory errors since the device's last reset; 0 where it does not tell."""
+        """Uncorrected memory errors since the device's last reset; 0 if not reported."""
         return (self.ecc.uncorrected or 0) if self.ecc else 0
 
     def as_json(self) -> dict[str, Any]:
@@ -101,5 +101,5 @@ class DeviceFacts:
         return asdict(self) | {"xid_events": events}
 
     def memory_of(self, pid: int) -> int | None:
-        """Bytes that a process holds on the device, where the device tells."""
+        """Bytes of device memory that a process uses; None if not reported."""
         return next((p.memory_used for p in self.processes if p.pid == pid), None)

@@ -1,4 +1,4 @@
-"""How each device has been: samples of its measures, thinned out as they age."""
+"""The history of each device: samples of its measurements, thinned out as they age."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,16 +12,17 @@ from modelyard.registry.fleet.tables import GpuSampleRow
 
 COARSE_S = 60
 FINE_FOR = timedelta(days=1)
-"""Older samples are kept as one for each minute."""
+"""Samples older than this are merged into one per minute."""
 
 KEPT_FOR = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A device's measures over `seconds` from `at`, Unix seconds; None is not told.
+    """A device's measurements over `seconds` from `at` (Unix time in s); None means not reported.
 
-    Utilization 0..1, memory in bytes, Celsius, Watts; `throttle` names the reasons, by comma.
+    Utilization 0..1, memory in bytes, temperature in Celsius, power in Watts; `throttle` lists the
+    throttle reasons, separated by commas.
     """
 
     device_id: str
@@ -50,18 +51,18 @@ _MEANS = (
 
 @dataclass(frozen=True, slots=True)
 class DeviceHistory:
-    """The record of samples."""
+    """The table of samples."""
 
     db: Database
 
     def add(self, samples: Sequence[Sample]) -> None:
-        """Keep a batch; one for a second that has one already takes its place."""
+        """Store a batch; a sample for a second that already has one replaces it."""
         with self.db.begin() as session:
             for sample in samples:
                 session.merge(GpuSampleRow(**asdict(sample)))
 
     def between(self, device_id: str, start: datetime, end: datetime, step_s: int) -> list[Sample]:
-        """Means over steps of `step_s` seconds in [start, end), oldest first; gaps are left out."""
+        """Means per step of `step_s` s in [start, end), oldest first; empty steps are left out."""
         here = (
             GpuSampleRow.device_id == device_id,
             GpuSampleRow.at >= int(start.timestamp()),
@@ -72,9 +73,10 @@ class DeviceHistory:
             return [_sample(dict(row)) for row in rows]
 
     def thin(self, now: datetime) -> int:
-        """Turn samples of over a day into means of a minute, forget those of over a month.
+        """Merge samples older than a day into minute means; delete those older than 30 days.
 
-        Returns how many rows fewer there are. Whatever interrupts it, nothing is lost.
+        Returns by how many rows the table shrank. Runs in one transaction, so an interruption loses
+        nothing.
         """
         old = GpuSampleRow.at < _whole_minute(now - FINE_FOR)
         fine = GpuSampleRow.seconds < COARSE_S
@@ -91,7 +93,7 @@ class DeviceHistory:
 
 
 def _means(step_s: int, *where: ColumnElement[bool]) -> Select[Any]:
-    # Written out: PostgreSQL takes two parameters of the same value for two expressions.
+    # A literal: PostgreSQL treats two parameters of equal value as two different expressions.
     step: ColumnElement[int] = literal_column(str(int(step_s)))
     begin = (GpuSampleRow.at // step * step).label("begin")
     means = [func.avg(getattr(GpuSampleRow, name)).label(name) for name in _MEANS]
@@ -106,7 +108,7 @@ def _means(step_s: int, *where: ColumnElement[bool]) -> Select[Any]:
 
 
 def _sample(row: dict[str, Any]) -> Sample:
-    """Averages come as decimals from PostgreSQL."""
+    """Build a sample from a row; PostgreSQL returns averages as decimals."""
     means: dict[str, Any] = {n: None if row[n] is None else float(row[n]) for n in _MEANS}
     used = means["memory_used"]
     means["memory_used"] = None if used is None else round(used)

@@ -1,4 +1,4 @@
-"""What admins decide about devices: kept here, so that workers obey it after every restart."""
+"""Admins' orders for devices, stored so that workers follow them after every restart."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,9 +9,9 @@ from modelyard.registry.fleet.tables import DeviceOrderRow
 
 @dataclass(frozen=True, slots=True)
 class DeviceOrder:
-    """The standing order for one device; faults from before `cleared_at` do not count.
+    """The current order for one device; faults from before `cleared_at` do not count.
 
-    `cleared_ecc` is the device's number of uncorrected memory errors when they were cleared.
+    `cleared_ecc` is the device's count of uncorrected memory errors at that time.
     """
 
     device_id: str
@@ -23,7 +23,7 @@ class DeviceOrder:
 
 @dataclass(frozen=True, slots=True)
 class DeviceOrders:
-    """The orders' record; a device without a row has none."""
+    """The table of orders; a device without a row has none."""
 
     db: Database
 
@@ -33,7 +33,7 @@ class DeviceOrders:
             return _order(row) if row else DeviceOrder(device_id)
 
     def set_maintenance(self, device_id: str, *, on: bool, reason: str, by: str) -> DeviceOrder:
-        """Take a device out of work, or give it back; what runs on it may finish."""
+        """Start or end maintenance of a device; requests already running on it may finish."""
         with self.db.begin() as session:
             row = session.get(DeviceOrderRow, device_id) or _blank(device_id)
             row.maintenance = on
@@ -44,7 +44,7 @@ class DeviceOrders:
             return _order(row)
 
     def clear(self, device_id: str, *, ecc_errors: int, by: str) -> DeviceOrder:
-        """Let a device work again after faults that somebody has seen to."""
+        """Return a device to work after an admin has dealt with its faults."""
         with self.db.begin() as session:
             row = session.get(DeviceOrderRow, device_id) or _blank(device_id)
             row.cleared_at = utc_now()

@@ -1,4 +1,4 @@
-"""Which workers live, on which devices, and what they have loaded."""
+"""The live workers, their devices and the versions loaded on them."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from modelyard.registry.fleet.tables import EngineRow, WorkerRow
 
 
 class EngineState(StrEnum):
-    """Where a loaded version stands on its device."""
+    """The state of a version's engine on a device."""
 
     LOADING = "loading"
     READY = "ready"
@@ -24,7 +24,7 @@ LIVE_WITHIN_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerView:
-    """A worker and its device as last measured."""
+    """A worker and the last measurement of its device."""
 
     device_id: str
     url: str
@@ -36,7 +36,7 @@ class WorkerView:
 
 @dataclass(frozen=True, slots=True)
 class EngineView:
-    """A version on a device: where it stands and, once ready, where it answers."""
+    """A version's engine on a device: its state and, once ready, its URL."""
 
     device_id: str
     version_id: str
@@ -51,12 +51,12 @@ class EngineView:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The workers' own record of themselves."""
+    """The table of workers and engines, which the workers themselves keep up to date."""
 
     db: Database
 
     def register_worker(self, device_id: str, url: str, pid: int, device: DeviceReport) -> None:
-        """A worker begins: it takes its device over, with nothing loaded."""
+        """Register a starting worker: it takes over the device, with no version loaded."""
         now = utc_now()
         row = WorkerRow(
             device_id=device_id,
@@ -71,7 +71,7 @@ class Fleet:
             session.merge(row)
 
     def heartbeat(self, device_id: str, device: DeviceReport) -> bool:
-        """A sign of life with fresh measures; False where the worker must register again."""
+        """Record a heartbeat with a new measurement; False if the worker must register again."""
         sign = (
             update(WorkerRow)
             .where(WorkerRow.device_id == device_id)
@@ -82,18 +82,18 @@ class Fleet:
             return session.scalar(sign) is not None
 
     def worker(self, device_id: str) -> WorkerView | None:
-        """Who has a device, living or not."""
+        """The worker registered for a device, live or not."""
         with self.db.read() as session:
             row = session.get(WorkerRow, device_id)
             return _worker(row) if row else None
 
     def remove_worker(self, device_id: str) -> None:
-        """A worker ends in good order; its engines go with it."""
+        """Remove a worker that shuts down, together with its engines."""
         with self.db.begin() as session:
             session.execute(delete(WorkerRow).where(WorkerRow.device_id == device_id))
 
     def put_engine(self, engine: EngineView) -> None:
-        """Keep where a version stands on a device, in place of what was known before."""
+        """Store an engine's state, replacing its earlier row."""
         row = EngineRow(
             device_id=engine.device_id,
             version_id=engine.version_id,
@@ -115,13 +115,13 @@ class Fleet:
             session.execute(delete(EngineRow).where(*gone))
 
     def workers(self, live_within_s: float = LIVE_WITHIN_S) -> list[WorkerView]:
-        """Workers that gave a sign of life, by device id."""
+        """Workers with a heartbeat in the last `live_within_s` seconds, ordered by device id."""
         live = select(WorkerRow).where(WorkerRow.heartbeat_at > _since(live_within_s))
         with self.db.read() as session:
             return [_worker(row) for row in session.scalars(live.order_by(WorkerRow.device_id))]
 
     def engines(self, live_within_s: float = LIVE_WITHIN_S) -> list[EngineView]:
-        """What living workers have loaded, are loading or failed to load."""
+        """Engines of live workers: loaded, loading or failed."""
         of_live = (
             select(EngineRow)
             .join(WorkerRow, WorkerRow.device_id == EngineRow.device_id)

@@ -1,4 +1,4 @@
-"""What models were estimated to take and what they took: how estimates learn from loads."""
+"""Estimated and measured memory of loaded models, from which later estimates learn."""
 
 import hashlib
 import json
@@ -13,7 +13,10 @@ from modelyard.registry.fleet.tables import MemoryObservationRow
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """What makes two loads alike; `size` is the file's, in bytes, `context_length` a request's."""
+    """The properties that make two loads comparable.
+
+    `size` is the file's size in bytes, `context_length` that of one request in tokens.
+    """
 
     device_kind: str
     format: str
@@ -32,7 +35,7 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One load: bytes by part, as estimated before it and as measured since."""
+    """One load: bytes by part, as estimated before the load and as measured after it."""
 
     likeness: Likeness
     estimated: Mapping[str, int]
@@ -41,7 +44,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class MemoryObservations:
-    """The record of loads: the latest for each likeness."""
+    """The table of loads: the latest for each likeness."""
 
     db: Database
 

@@ -1,4 +1,4 @@
-"""What a worker reports of its device with each heartbeat, as the fleet's table keeps it."""
+"""The device report that a worker sends with each heartbeat, as the fleet table stores it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,16 +9,17 @@ import msgspec
 from modelyard.registry.fleet.device_facts import DeviceFacts, DeviceStatus
 
 Speeds = Mapping[str, tuple[int, float]]
-"""How fast one version goes: steps so far and tokens a second, by the tokens of a step."""
+"""A version's speed, keyed by tokens per step: number of steps so far and tokens per second."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceReport(DeviceFacts):
-    """A device's measures, what it has to do and how fast it goes; units as in `DeviceFacts`.
+    """A device's measurements, its load and its speed; units as in `DeviceFacts`.
 
-    `active_requests` are at work and `queued_requests` wait in the engines. `slots` are the
-    requests that all engines together work on at a time, 0 where no engine says. `engine_slots`
-    and `paces` are by version id; an engine with 0 slots takes any number.
+    `active_requests` are running and `queued_requests` wait in the engines. `slots` is the number
+    of requests that all engines together process at a time, 0 if no engine reports it.
+    `engine_slots` and `paces` are keyed by version id; an engine with 0 slots accepts any number of
+    requests.
     """
 
     gpu_id: str = ""
@@ -33,10 +34,10 @@ class DeviceReport(DeviceFacts):
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> "DeviceReport":
-        """Read a row, also of an older or newer version of Modelyard.
+        """Read a row, including one written by an older or newer version of Modelyard.
 
-        Unknown keys are ignored and missing ones have their defaults. A device whose report has a
-        value that cannot be read takes no work, and says why.
+        Unknown keys are ignored and missing keys get their defaults. If a value cannot be read, the
+        device is in error, accepts no work and states the reason.
         """
         try:
             return msgspec.convert(told, cls)
@@ -46,11 +47,11 @@ class DeviceReport(DeviceFacts):
 
     @property
     def requests(self) -> int:
-        """At work and waiting."""
+        """Running plus queued requests."""
         return self.active_requests + self.queued_requests
 
     def silent(self, for_s: float) -> "DeviceReport":
-        """What is still known of a device whose worker has not reported for so many seconds."""
+        """The report of a device whose worker has not sent a heartbeat for `for_s` seconds."""
         return replace(
             self,
             status=DeviceStatus.ERROR,

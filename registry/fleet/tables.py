@@ -1,4 +1,4 @@
-"""Workers, engines, orders to devices and what was measured of them."""
+"""Tables of workers, engines, device orders and device measurements."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from modelyard.registry.database import Base, UtcDateTime, utc_now
 
 
 class WorkerRow(Base):
-    """A worker, its device as last measured, and its sign of life."""
+    """A worker, the last measurement of its device and the time of its last heartbeat."""
 
     __tablename__ = "workers"
     device_id: Mapped[str] = mapped_column(String(100), primary_key=True)
@@ -22,7 +22,7 @@ class WorkerRow(Base):
 
 
 class EngineRow(Base):
-    """A version on a device: loading, ready or failed, and where it answers."""
+    """A version's engine on a device: its state (loading, ready or failed) and its URL."""
 
     __tablename__ = "engines"
     __table_args__ = (Index("engines_by_version", "version_id"),)
@@ -41,7 +41,7 @@ class EngineRow(Base):
 
 
 class DeviceOrderRow(Base):
-    """What an admin has decided about a device: maintenance, and until when faults are cleared."""
+    """An admin's order for a device: maintenance, and the time until which faults are cleared."""
 
     __tablename__ = "device_orders"
     device_id: Mapped[str] = mapped_column(String(100), primary_key=True)
@@ -54,7 +54,7 @@ class DeviceOrderRow(Base):
 
 
 class GpuSampleRow(Base):
-    """A device's measures over `seconds` from `at` (Unix time); null is what it does not tell."""
+    """A device's measurements over `seconds` from `at` (Unix time in s); null if not reported."""
 
     __tablename__ = "gpu_samples"
     device_id: Mapped[str] = mapped_column(String(100), primary_key=True)
@@ -71,7 +71,7 @@ class GpuSampleRow(Base):
 
 
 class MemoryObservationRow(Base):
-    """What a model was estimated to take on a kind of device, and what it took; bytes by part."""
+    """Estimated and measured memory of a model on a kind of device; bytes by part."""
 
     __tablename__ = "memory_observations"
     id: Mapped[str] = mapped_column(String(64), primary_key=True)

@@ -1,1 +1,1 @@
-"""Users, API keys, sessions and who is calling."""
+"""Users, API keys, sessions and the caller of a request."""

@@ -1,4 +1,4 @@
-"""Who is asking, and what they may do."""
+"""The caller of a request, and what the caller may do."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Role(StrEnum):
-    """What a user may do; a service account acts on behalf of users."""
+    """The role of a user; a service account acts on behalf of users."""
 
     ADMIN = "admin"
     USER = "user"
@@ -14,7 +14,7 @@ class Role(StrEnum):
 
 
 class Caller(msgspec.Struct, frozen=True, cache_hash=True):
-    """Who is asking: the identity every row and every bill is tied to."""
+    """The identity that a request's rows and usage are recorded under."""
 
     user_id: str
     name: str

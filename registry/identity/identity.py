@@ -1,4 +1,4 @@
-"""Who may come in: users, API keys and sessions."""
+"""Creates and authenticates users, API keys and sessions."""
 
 import hashlib
 import re
@@ -30,7 +30,7 @@ class Identity:
     secret: str = field(repr=False)
 
     def first_admin(self) -> str | None:
-        """Where there is no admin yet, make one and return its key: this once."""
+        """Create an admin if there is none, and return its key; None if there is one."""
         try:
             with self.db.begin() as session:
                 admins = select(UserRow.id).where(UserRow.role == Role.ADMIN)
@@ -40,7 +40,7 @@ class Identity:
                 session.add(row)
                 session.flush()
                 return _new_key(session, row, "first key", None)
-        except IntegrityError:  # another process was first
+        except IntegrityError:  # another process created it first
             return None
 
     def create_user(self, name: str, role: Role, password: str | None = None) -> UserView:
@@ -58,7 +58,7 @@ class Identity:
         return UserView.of(row)
 
     def set_password(self, name: str, password: str) -> None:
-        """Set it and end the user's open sessions."""
+        """Set a user's password and end the user's sessions."""
         hashed = _hash(password)
         with self.db.begin() as session:
             row = _user(session, name)
@@ -66,7 +66,7 @@ class Identity:
             row.sessions_valid_from = utc_now()
 
     def set_disabled(self, name: str, disabled: bool) -> None:  # noqa: FBT001 - its name says it
-        """Shut a user out at once, sessions for good, or let it in again with the keys it had."""
+        """Disable or enable a user; sessions end for good, API keys work again once enabled."""
         with self.db.begin() as session:
             row = _user(session, name)
             row.disabled_at = utc_now() if disabled else None
@@ -78,7 +78,7 @@ class Identity:
             return [UserView.of(row) for row in rows]
 
     def create_key(self, user: str, name: str, expires: datetime | None = None) -> str:
-        """A new key's text; it is kept as a hash, so nobody can show it again."""
+        """Create a key and return its text; only a hash is stored, so it cannot be shown again."""
         with self.db.begin() as session:
             return _new_key(session, _user(session, user), name, expires)
 
@@ -91,7 +91,7 @@ class Identity:
             return [KeyView.of(row, owner) for row, owner in rows]
 
     def revoke_key(self, key: str) -> None:
-        """End a key, named by its id or by the prefix that lists show."""
+        """Revoke a key, named by its id or by the prefix that lists show."""
         named = or_(ApiKeyRow.id == key, ApiKeyRow.prefix == key)
         with self.db.begin() as session:
             row = session.scalar(select(ApiKeyRow).where(named))
@@ -102,7 +102,7 @@ class Identity:
             row.revoked_at = row.revoked_at or utc_now()
 
     def authenticate_key(self, key: str) -> Caller:
-        """Whose key it is; raises NotAuthenticated unless it is known, current and unrevoked."""
+        """The key's owner; raises NotAuthenticated unless it is known, unexpired and unrevoked."""
         valid = (
             select(UserRow)
             .join(ApiKeyRow, ApiKeyRow.user_id == UserRow.id)
@@ -114,7 +114,7 @@ class Identity:
             return _caller(session.scalar(valid))
 
     def login(self, name: str, password: str) -> str:
-        """A session token for an hour; raises NotAuthenticated without saying what was wrong."""
+        """Return a session token, valid for an hour; raises NotAuthenticated without saying why."""
         from modelyard.registry.identity.passwords import matches
 
         with self.db.read() as session:
@@ -124,7 +124,7 @@ class Identity:
         return sessions.sign(self.secret, caller.user_id)
 
     def authenticate_token(self, token: str) -> Caller:
-        """Whose session it is; raises NotAuthenticated once it expired or was ended."""
+        """The session's user; raises NotAuthenticated if the session has expired or was ended."""
         claims = sessions.read(self.secret, token)
         if claims is None:
             raise refused()
@@ -156,7 +156,7 @@ def _user(session: Session, name: str) -> UserRow:
 
 
 def _named(session: Session, name: str) -> UserRow | None:
-    if not _USER.fullmatch(name):  # PostgreSQL would stumble over some of these
+    if not _USER.fullmatch(name):  # PostgreSQL rejects some characters, such as NUL
         return None
     return session.scalar(select(UserRow).where(UserRow.name == name))
 

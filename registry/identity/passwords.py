@@ -22,7 +22,7 @@ def hash_password(password: str) -> str:
 
 
 def matches(password: str, stored: str | None) -> bool:
-    """Whether it is the password; takes as long where there is none to compare with."""
+    """Whether the password matches; takes equally long if `stored` is None."""
     try:
         return _HASHER.verify(stored or _nobodys(), _bytes(password)) and stored is not None
     except VerificationError:

@@ -16,7 +16,7 @@ _REQUIRED = ["exp", "iat", "iss", "aud", "sub", "jti"]
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Whom a valid token speaks for, and since when."""
+    """The user that a valid token identifies, and when it was issued."""
 
     user_id: str
     issued_at: datetime
@@ -28,7 +28,7 @@ def sign(secret: str, user_id: str) -> str:
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": user_id,
-        "iat": now.timestamp(),  # with its fraction: sessions end at an instant, not at a second
+        "iat": now.timestamp(),  # with fraction: ending sessions compares exact times
         "exp": int((now + LIFE).timestamp()),
         "jti": new_id(),
     }
@@ -36,7 +36,7 @@ def sign(secret: str, user_id: str) -> str:
 
 
 def read(secret: str, token: str) -> Claims | None:
-    """The claims of a token we signed that has not expired; None for every other text."""
+    """The claims of an unexpired token signed with `secret`; None for any other text."""
     try:
         claims = jwt.decode(
             token.encode(errors="replace"),

@@ -1,4 +1,4 @@
-"""What people see of users and keys: never a hash, never a key's text."""
+"""Views of users and keys for people, without hashes or key texts."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Log lines of every process: one form, one line each, nobody's values and no secrets in them."""
+"""Log lines of every process: one format, one line per event, without user data or secrets."""
 
 from modelyard.registry.logs.faults import told
 from modelyard.registry.logs.logger import logger

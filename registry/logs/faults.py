@@ -1,6 +1,6 @@
-"""An exception as a log tells it: type, message and places, in a line, without anybody's values.
+"""Describes an exception on one log line: type, message and source positions.
 
-Text between quotes is often what somebody sent: of long ones only the length is told.
+Quoted text in a message is often user input: a long quotation is replaced by its length.
 """
 
 import re
@@ -22,9 +22,10 @@ _QUOTED = re.compile(rf"(['\"])((?:(?!\1)[^\n]){{{QUOTED_CHARACTERS},}})(?:\1|$)
 
 
 def told(error: BaseException) -> dict[str, str]:
-    """`error` is type and message, `at` the places, the innermost first, `because` what led to it.
+    """The exception as log fields: `error` (type and message), `at` and `because`.
 
-    The time it takes does not depend on what the exception holds.
+    `at` lists the source positions, innermost first; `because` describes the causes. The time this
+    takes does not depend on the size of what the exception holds.
     """
     facts = {"error": _named(error), "at": places(error.__traceback__)}
     causes = [f"{_named(cause)} at {places(cause.__traceback__, 1)}" for cause in _causes(error)]
@@ -32,7 +33,7 @@ def told(error: BaseException) -> dict[str, str]:
 
 
 def places(trace: TracebackType | None, most: int = MOST_PLACES) -> str:
-    """file:line function, innermost first: where it broke, then the way through our own rooms."""
+    """Positions as `file:line function`, innermost first: the failing one, then our own frames."""
     own = deque[Place](maxlen=most)
     inner = deque[Place](maxlen=most)
     while trace is not None:
@@ -63,8 +64,8 @@ def _length(quoted: re.Match[str]) -> str:
 
 
 def _message(error: BaseException) -> str:
-    """Its first line: drivers put the values of a statement on those after it."""
-    if isinstance(error, KeyError):  # it says nothing but the key, which may be anybody's word
+    """The message's first line; database drivers put a statement's values on the later lines."""
+    if isinstance(error, KeyError):  # its message is only the key, which may be user input
         text = "".join(f"'{_argument(key)}'" for key in error.args[:1])
     elif type(error).__str__ is BaseException.__str__:
         text = ", ".join(_argument(value) for value in error.args[:4])
@@ -76,12 +77,12 @@ def _message(error: BaseException) -> str:
 def _said(error: BaseException) -> str:
     try:
         return str(error)[: 4 * MESSAGE_CHARACTERS]
-    except Exception as second:  # noqa: BLE001  what cannot be told must not break who tells it
+    except Exception as second:  # noqa: BLE001  a failing __str__ must not break logging
         return f"({type(second).__name__} when asked what it is)"
 
 
 def _argument(value: object) -> str:
-    """What an exception was made with; bodies and lists are not written out."""
+    """An exception's argument as text; for anything but strings and small numbers, its type."""
     if isinstance(value, str):
         return value[: 4 * MESSAGE_CHARACTERS]
     is_small = isinstance(value, float) or (isinstance(value, int) and value.bit_length() < 64)
@@ -89,7 +90,7 @@ def _argument(value: object) -> str:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """What an exception came of: a group of its first part, any other of what was before it."""
+    """The causes of an exception: a group's first member, else its cause or context."""
     found = list[BaseException]()
     while len(found) < MOST_CAUSES:
         group = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else None

@@ -1,4 +1,4 @@
-"""Secrets are taken out of what is logged, by their form and by the names they stand behind."""
+"""Removes secrets from log text, by their format and by the names that precede them."""
 
 import re
 
@@ -9,7 +9,7 @@ _FORMS = (
     r"\b(?:sk|pk|rk)-[\w-]{8,}",
     r"\bhf_\w{8,}",
     r"\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}",  # JSON Web Tokens: sessions
-    r"(?<=://)[^/\s@]*(?=@)",  # user and password of an address
+    r"(?<=://)[^/\s@]*(?=@)",  # user and password in a URL
     r"\b(?:bearer|basic)\s+[^\s'\",;]+",
     (
         r"(?:authorization|cookie|pass(?:word|wd)?|secret(?:_key)?|(?:api|access)[_-]?(?:key|token)"
@@ -27,5 +27,5 @@ def without_secrets(text: str) -> str:
 
 
 def is_secret(name: str) -> bool:
-    """Whether what stands behind this name is not for a log, whatever its form."""
+    """Whether a value with this name is a secret, whatever its format."""
     return _NAMES.search(name) is not None

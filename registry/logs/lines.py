@@ -1,4 +1,4 @@
-"""One event as one line: bounded, without secrets, for people or for programs."""
+"""Writes one event as one log line: bounded, without secrets, for people or for programs."""
 
 import sys
 from collections.abc import Hashable, Mapping
@@ -23,12 +23,12 @@ VALUE_CHARACTERS = 500
 LOOKED_AT_CHARACTERS = 8_000
 
 _NO_MARK_OF_A_KIND = ("exc_info", "request_id")
-"""Lines that differ in these, or in numbers alone, are alike."""
+"""Fields that, like numbers, do not distinguish kinds of lines for repeat suppression."""
 
 
 @dataclass(slots=True)
 class Lines:
-    """How a process writes its lines, on what is standard error at the time."""
+    """The log writer of a process; it writes to the current `sys.stderr`."""
 
     form: Form = "auto"
     level: Level = "info"
@@ -37,9 +37,9 @@ class Lines:
     def write(
         self, name: str, level: str, event: str, values: Mapping[str, Any], *, template: str = ""
     ) -> None:
-        """Write one line, unless it is below the level or one of too many alike.
+        """Write one line, unless it is below the level or repeats too often.
 
-        `template` is the event without its values, where they are part of it.
+        `template` is the event without its values, if the event includes them.
         """
         if SEVERITY.get(level, 0) < SEVERITY[self.level]:
             return
@@ -55,7 +55,7 @@ class Lines:
         is_json = not sys.stderr.isatty() if self.form == "auto" else self.form == "json"
         try:
             sys.stderr.write((_as_json if is_json else _as_text)(line) + "\n")
-        except (OSError, ValueError):  # a full disk or a closed pipe breaks no request
+        except (OSError, ValueError):  # a full disk or a closed pipe must not fail a request
             return
 
 
@@ -70,7 +70,7 @@ def _facts(event: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kind(facts: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[Hashable, ...]:
-    """An exception is told by its type and place, whatever it says."""
+    """The key that groups alike lines; an exception counts by type and position, not by message."""
     if "at" in facts and values.get("exc_info"):
         return facts["error"].partition(":")[0], facts["at"]
     return tuple(
@@ -81,7 +81,7 @@ def _kind(facts: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[Hashable
 
 
 def _exception(given: object) -> BaseException | None:
-    """What logging's `exc_info` means: True, an exception, or a triple with it."""
+    """The exception that logging's `exc_info` means: True, an exception, or a triple with it."""
     found = sys.exc_info()[1] if given is True else given
     if isinstance(found, tuple):
         found = found[1]
@@ -89,7 +89,7 @@ def _exception(given: object) -> BaseException | None:
 
 
 def _shown(value: object) -> object:
-    """A value as a line may hold it; bytes and numbers without end are told by their size."""
+    """A value as it appears on a line; bytes and huge integers are replaced by their size."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
@@ -107,7 +107,7 @@ def _as_json(line: Mapping[str, Any]) -> str:
 
 
 def _as_text(line: Mapping[str, Any]) -> str:
-    """For people: what happened first, then the values."""
+    """The line for people: time, level, logger and event first, then the values."""
     facts = dict(line)
     begin = [f"{facts.pop('time')} {facts.pop('level'):<9}{facts.pop('logger')}: "]
     begin.append(_plain(facts.pop("event"), apart=""))
@@ -115,10 +115,10 @@ def _as_text(line: Mapping[str, Any]) -> str:
 
 
 def _plain(value: object, apart: str = " ") -> str:
-    """Quoted where it would break the line, or could be taken for what follows."""
+    """The value as text, quoted if it would break the line or run into the next field."""
     text = str(value)
     return repr(text) if not text.isprintable() or (apart and apart in text) else text
 
 
 LINES = Lines()
-"""Those of this process; `modelyard.registry.logs.set_up` says how they look."""
+"""The log writer of this process; `modelyard.registry.logs.set_up` configures it."""

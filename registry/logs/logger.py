@@ -1,4 +1,4 @@
-"""The loggers of our own modules: structlog's, whose events become our lines."""
+"""Loggers for our own modules: structlog loggers whose events are written as our log lines."""
 
 from dataclasses import dataclass
 from typing import NoReturn, cast
@@ -11,7 +11,7 @@ from modelyard.registry.logs.lines import LINES
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """What structlog hands on to: the name is all that is needed."""
+    """The wrapped logger that structlog passes on; it only carries the name."""
 
     name: str = ""
 
@@ -23,10 +23,10 @@ def logger(name: str) -> FilteringBoundLogger:
 def _write(named: _Named, level: str, given: EventDict) -> NoReturn:
     values = dict(given)
     LINES.write(named.name, level, str(values.pop("event", "")), values)
-    raise structlog.DropEvent  # nothing is left to do
+    raise structlog.DropEvent  # the line is already written
 
 
-# From the first import on, whether the process sets anything up or not: structlog's own default
+# Set on import, even if the process never calls `set_up`: structlog's own default
 # writes every local variable of every frame of an exception.
 structlog.configure(
     processors=[_write],

@@ -1,4 +1,4 @@
-"""A line that comes again and again is written a few times, and then counted."""
+"""Limits repeated log lines: a few are written, the rest are counted."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class _Kind:
-    """Lines of one kind since `since`: those written, and those that were not."""
+    """Counts of one kind of line since `since`: written and left out."""
 
     since: float
     written: int = 0
@@ -17,9 +17,10 @@ class _Kind:
 
 @dataclass(slots=True)
 class Repeats:
-    """Lets `burst` lines of a kind through in each `window_s` seconds.
+    """Allows `burst` lines of a kind in each window of `window_s` seconds.
 
-    Of `kinds` at once: more of them count as one, so that no variety writes without a bound.
+    At most `kinds` kinds are tracked; further ones share one budget, so that total output stays
+    bounded.
     """
 
     burst: int = 5
@@ -30,7 +31,7 @@ class Repeats:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def admit(self, kind: Hashable) -> int | None:
-        """How many of its kind were left out since the last one; None: leave this one out, too."""
+        """How many lines of this kind were left out since the last one; None: skip this one too."""
         now = self.clock()
         with self._lock:
             seen = self._kind(kind, now)
@@ -52,7 +53,7 @@ class Repeats:
         return self._seen.setdefault(kind, _Kind(now))
 
     def _forget(self, now: float) -> None:
-        """Those that are over and have nothing left to tell."""
+        """Drop kinds whose window is over, freeing room for new ones."""
         old = [k for k, seen in self._seen.items() if now - seen.since >= self.window_s]
         for kind in old:
             del self._seen[kind]

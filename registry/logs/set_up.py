@@ -1,4 +1,4 @@
-"""What every process does at its entry, so that libraries' lines look like our own."""
+"""Sets up logging when a process starts, so that libraries' lines look like our own."""
 
 import logging
 import sys
@@ -8,7 +8,7 @@ from modelyard.registry.logs.lines import LINES, SEVERITY, Form, Level
 
 
 class LineHandler(logging.Handler):
-    """The standard library's records as our lines."""
+    """A logging handler that writes the standard library's records as our lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
         values = {"exc_info": record.exc_info} if record.exc_info else {}
@@ -18,9 +18,9 @@ class LineHandler(logging.Handler):
 
 
 def set_up(form: Form = "auto", level: Level = "info") -> None:
-    """Say how this process writes lines, and have all that is written through `logging` be them.
+    """Configure this process's log lines, and route all of `logging` through them.
 
-    Of libraries what is a warning or worse, or with `debug` all but their own `debug`.
+    Libraries' records are written from `warning` up; at level `debug`, from `info` up.
     """
     LINES.form = form
     LINES.level = level

@@ -1,1 +1,1 @@
-"""How the tables came to be, one numbered step a file."""
+"""Migrations of the database, one numbered step per file."""

@@ -1,4 +1,4 @@
-"""Alembic's entry: run the steps on the connection that `modelyard.registry.migrate` hands over."""
+"""Alembic's entry point: run the migrations on the connection from `modelyard.registry.migrate`."""
 
 from alembic import context
 
@@ -8,7 +8,7 @@ from modelyard.registry.database import Base
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,
-    render_as_batch=True,  # SQLite changes a table by making it anew
+    render_as_batch=True,  # SQLite alters a table by recreating it
 )
 with context.begin_transaction():
     context.run_migrations()

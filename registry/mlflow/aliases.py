@@ -1,7 +1,7 @@
-"""MLflow is told where the catalog's aliases point: once they do, and until it has heard.
+"""Sends the catalog's aliases to MLflow, and retries until MLflow has them.
 
-The catalog decides, and remembers for each alias what MLflow was told last. So a promotion never
-waits for MLflow, and one that MLflow missed is told later.
+The catalog is authoritative and records for each alias the version last sent to MLflow. So a
+promotion never waits for MLflow, and an alias that MLflow missed is sent later.
 """
 
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ class _Untold:
 
 @dataclass(frozen=True, slots=True)
 class MlflowAliases:
-    """The aliases of a database's catalog, as an MLflow registry has them."""
+    """Sends the aliases of a database's catalog to an MLflow registry."""
 
     db: Database
     mlflow: MlflowRegistry
 
     def tell(self, model: str | None = None) -> str:
-        """Tell MLflow of what it has not heard, of one model or of all.
+        """Send the changed aliases of one model, or of all, to MLflow.
 
-        Returns the last reason why it still has not, if so.
+        Returns the last failure as text, or an empty string if all were sent.
         """
         problem = ""
         for untold in self._untold(model):
@@ -51,19 +51,19 @@ class MlflowAliases:
             return [_Untold(*row) for row in rows]
 
     def _note(self, told: _Untold) -> None:
-        """An alias that has moved on meanwhile differs from what was told, and is told again."""
+        """Record the version sent; an alias moved meanwhile still differs and is sent again."""
         mine = (AliasRow.model_id == told.model_id, AliasRow.alias == told.alias)
         with self.db.begin() as session:
             session.execute(_recorded(told.version_id).where(*mine))
 
 
 def _recorded(version_id: str) -> Update:
-    """When an alias was moved is another matter, and stays."""
+    """Set `recorded_id` and keep `updated_at`, which says when the alias was moved."""
     return update(AliasRow).values(recorded_id=version_id, updated_at=AliasRow.updated_at)
 
 
 def _wanted(model: str | None) -> Select[tuple[str, str, str, str, str | None]]:
-    """What MLflow has never heard of it need not hear now: versions without a number there."""
+    """Aliases not yet sent, except those of versions without an MLflow number."""
     columns = ModelRow.id, ModelRow.name, AliasRow.alias, VersionRow.id, VersionRow.mlflow_version
     differs = AliasRow.recorded_id.is_distinct_from(AliasRow.version_id)
     wanted = (

@@ -1,4 +1,4 @@
-"""A client of MLflow that is patient for seconds, not minutes, and whose errors are ours."""
+"""An MLflow client that gives up after seconds, not minutes, and raises our own errors."""
 
 import os
 from contextlib import contextmanager
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _OURS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is our caller's
-    # Who asks may ask again, and finds what was done: MLflow's own seven tries take minutes, and
-    # each may write once more what an answer that was lost had written.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output belongs to the command
+    # Callers can repeat a request safely. MLflow's own seven retries take minutes, and each may
+    # write again what a request with a lost answer had already written.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
@@ -33,14 +33,14 @@ _ACCOUNT = (
 
 @contextmanager
 def mlflow_client(uri: str) -> "Generator[MlflowClient]":
-    """A client at a tracking URI; what goes wrong inside the block raises MlflowUnavailable."""
+    """A client at a tracking URI; failures inside the block raise MlflowUnavailable."""
     for name, value in _OURS.items():
         os.environ.setdefault(name, value)
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
     try:
-        with alone_at(uri):  # its first use makes the tables, which two must not do at once
+        with alone_at(uri):  # its first use creates the tables: one process at a time
             yield MlflowClient(uri, registry_uri=uri)
     except MlflowException as error:
         raise _refused(uri, error, error.get_http_status_code()) from None
@@ -59,13 +59,13 @@ def _refused(uri: str, error: Exception, status: int) -> MlflowUnavailable:
 
 
 def _first(error: BaseException) -> BaseException:
-    """What went wrong before anything else did: the libraries wrap it several times."""
+    """The root error: the libraries wrap it several times."""
     while error.__context__ is not None:
         error = error.__context__
     return error
 
 
 def _without_login(uri: str, text: str) -> str:
-    """The same without the name and the password that the URI may hold."""
+    """The text without the user name and password that the URI may contain."""
     login, at, _ = urlsplit(uri).netloc.rpartition("@")
     return text.replace(login + at, "") if at else text

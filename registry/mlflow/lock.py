@@ -1,7 +1,7 @@
-"""One process at a time in an MLflow that is used as a library, straight on its database.
+"""A lock for MLflow used as a library directly on its database: one process at a time.
 
-A server sees to this itself. As a library MLflow makes its tables at its first use, and its
-experiment when it is first asked for: two that do so at once fail on each other's.
+An MLflow server needs no lock. As a library, MLflow creates its tables at first use and its
+experiment on first request; two processes that do so at once make each other fail.
 """
 
 from collections.abc import Generator
@@ -17,7 +17,7 @@ _ADVISORY_KEY = 0x6D6C666C6F77  # "mlflow": one number that every modelyard proc
 
 @contextmanager
 def alone_at(uri: str) -> Generator[None]:
-    """Wait for the turn at the MLflow of a tracking URI; the kernel or the server ends it too."""
+    """Hold the lock for the MLflow at `uri`; it is also freed when the process dies."""
     if uri.startswith("sqlite"):
         file = Path(make_url(uri).database or "")
         with exclusive(file.with_name(f"{file.name}.lock")):

@@ -1,7 +1,7 @@
-"""MLflow, the system of record: one version a build, with its lineage, parameters and metrics.
+"""Records versions in MLflow, one per build, with lineage, parameters and metrics.
 
-Files stay in the store: a version's source, `modelyard:///<sha256>`, points at them. (A server
-refuses a source without a path; versions from before have two slashes, and nothing reads them.)
+Files stay in the store: a version's source, `modelyard:///<sha256>`, points at them. (An MLflow
+server rejects a source without a path. Older versions have two slashes; nothing reads them.)
 """
 
 import json
@@ -27,13 +27,13 @@ _LONGEST_TAG = 100_000
 
 
 def mlflow_name(model: str) -> str:
-    """A model's name there, where slashes are not allowed."""
+    """The model's name in MLflow, where slashes are not allowed."""
     return model.replace("/", "--")
 
 
 @dataclass(frozen=True, slots=True)
 class MlflowRegistry:
-    """The registry at an MLflow tracking URI: a server's, or a database's used as a library."""
+    """The registry at an MLflow tracking URI: a server, or a database used through the library."""
 
     uri: str
 
@@ -44,9 +44,9 @@ class MlflowRegistry:
         params: Mapping[str, object],
         metrics: Mapping[str, float],
     ) -> str:
-        """Record a version, without aliases; the same build again returns the same number.
+        """Record a version without aliases; recording the same build again returns the same number.
 
-        The version itself is made last, with all that belongs to it, in one request.
+        The version itself is created last, with all its tags, in one request.
         """
         name = mlflow_name(version.model)
         tags = _tags(version, lineage)
@@ -59,12 +59,12 @@ class MlflowRegistry:
         return number
 
     def set_alias(self, model: str, alias: str, number: str) -> None:
-        """Point an alias there too; a candidate that becomes champion is candidate no more."""
+        """Point an alias in MLflow; a candidate that becomes champion stops being candidate."""
         with mlflow_client(self.uri) as client:
             _point(client, mlflow_name(model), alias, number)
 
     def forget(self, version: ModelVersion) -> None:
-        """A build's version goes, and the model with its last one; what is gone is no error."""
+        """Delete a build's version, and the model with its last one; missing ones are no error."""
         name = mlflow_name(version.model)
         with mlflow_client(self.uri) as client, _absent_is_fine():
             for number in _numbers(client, name, version):
@@ -99,13 +99,13 @@ def _identity(version: ModelVersion) -> str:
 
 
 def _numbers(client: "MlflowClient", name: str, version: ModelVersion) -> list[str]:
-    """The lowest first; several only where an answer was lost and the request sent again."""
+    """The build's version numbers, lowest first; several only if a lost answer caused a retry."""
     same = f"name='{name}' and tags.`{_IDENTITY}`='{_identity(version)}'"
     return sorted((str(held.version) for held in client.search_model_versions(same)), key=int)
 
 
 def _run(client: "MlflowClient", name: str, tags: Mapping[str, str]) -> "Run":
-    """The MLflow run that holds parameters and metrics; one a build, also after a crash."""
+    """The MLflow run with parameters and metrics; one per build, reused after a crash."""
     experiment = _experiment(client)
     mine = {key: tags[key] for key in (_IDENTITY, _MODEL)}
     same = " and ".join(f"tags.`{key}`='{value}'" for key, value in mine.items())
@@ -118,7 +118,7 @@ def _experiment(client: "MlflowClient") -> str:
         return found.experiment_id
     with _present_is_fine():
         return client.create_experiment(EXPERIMENT)
-    return _experiment(client)  # another process was first
+    return _experiment(client)  # another process created it first
 
 
 def _log(
@@ -128,7 +128,7 @@ def _log(
 
     now = int(time.time() * 1000)
     measured = [Metric(key, value, now, 0) for key, value in metrics.items()]
-    # What a cut-off try wrote stays: parameters never change.
+    # Keep what an interrupted attempt wrote: MLflow parameters cannot change.
     new = {key: str(value) for key, value in params.items() if key not in run.data.params}
     fitting = [Param(key, value[:_LONGEST_PARAM]) for key, value in new.items()]
     client.log_batch(run.info.run_id, measured, fitting)

@@ -1,1 +1,1 @@
-"""How a process of ours starts: its logs, its files, and the Python processes that it starts."""
+"""Start-up of our processes: logs, file permissions and child Python processes."""

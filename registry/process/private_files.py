@@ -1,6 +1,6 @@
-"""What an installation keeps is for its own user: new files by the umask, older ones mended.
+"""Keeps an installation's files private: new ones by umask, existing ones by chmod.
 
-All processes of an installation run as one user of the system; nobody else reads along.
+All processes of an installation run as one operating system user; no other user may read along.
 """
 
 import os
@@ -24,7 +24,7 @@ OURS = (
     "store",
     "usage",
 )
-"""What of a data folder is ours to mend; whatever else lies there is left as it is."""
+"""Entries of the data folder whose permissions are corrected; others are left alone."""
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -32,23 +32,23 @@ _log = logger("modelyard.files")
 
 
 def keep_private() -> None:
-    """From now on this process and its children make files that only their user can use."""
+    """Set the umask: only this user can use files made by this process and its children."""
     os.umask(OTHERS)
 
 
 def close_to_others(folder: Path) -> None:
-    """Mend a data folder of before; where it is closed already nobody gets at what is in it."""
+    """Remove group and other permissions in a data folder, unless the folder itself has none."""
     try:
         if _is_open(folder):
             for path in _inside(folder):
                 _close(path)
-            _close(folder)  # last: who is interrupted begins anew
+            _close(folder)  # last: an interrupted run starts over
     except PermissionError as error:
         _log.warning("data_folder_open", folder=str(folder), reason=str(error))
 
 
 def append_to(file: Path) -> BinaryIO:
-    """Open a log to be continued, also one that others could read until now."""
+    """Open a log for appending, and remove group and other permissions from it."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     if os.fstat(descriptor).st_mode & OTHERS:
         os.fchmod(descriptor, 0o600)
@@ -58,7 +58,7 @@ def append_to(file: Path) -> BinaryIO:
 def _inside(folder: Path) -> Iterator[Path]:
     for form in OURS:
         for path in folder.glob(form):
-            if path.is_symlink():  # it may lead to what is not ours, such as a volume
+            if path.is_symlink():  # it may point outside, such as at a volume
                 continue
             yield path
             for root, folders, files in os.walk(path):
@@ -66,7 +66,7 @@ def _inside(folder: Path) -> Iterator[Path]:
 
 
 def _is_open(path: Path) -> bool:
-    """Also not by a link, wherever that leads."""
+    """Whether others have permissions on a path; False for a symbolic link or a missing file."""
     with suppress(FileNotFoundError):  # another process has removed it
         mode = path.lstat().st_mode
         return not stat.S_ISLNK(mode) and bool(mode & OTHERS)

@@ -1,4 +1,4 @@
-"""What each of our processes does first, whatever it is for."""
+"""The first steps of every process of ours."""
 
 from modelyard.registry.logs import set_up
 from modelyard.registry.process.private_files import keep_private
@@ -7,7 +7,7 @@ from modelyard.registry.settings import LogSettings, load
 
 
 def begin() -> None:
-    """Private files, children that import nothing from their folder, one form of log lines.
+    """Set the umask, make child Pythons import safely and configure log lines.
 
     Raises SettingsInvalid.
     """

@@ -1,1 +1,1 @@
-"""Lifecycle runs and how far they are."""
+"""Lifecycle runs and their progress."""

@@ -1,4 +1,4 @@
-"""One run's pen: steps and progress, written seldom, and a sign of life while it works."""
+"""Records one run's steps and progress, at a limited rate, with heartbeats while it works."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ from modelyard.registry.runs.tables import RunRow
 
 
 class RunState(StrEnum):
-    """Where a lifecycle run stands; INTERRUPTED is RUNNING without a sign of life."""
+    """The state of a lifecycle run; INTERRUPTED means RUNNING without recent heartbeats."""
 
     RUNNING = "running"
     COMPLETED = "completed"
@@ -29,9 +29,9 @@ BEAT_EVERY_S = 15.0
 
 
 class RunRecorder:
-    """A run on the board; as a context it ends as failed where nobody ended it.
+    """A run on the board; used as a context manager, it ends the run if nothing else has.
 
-    It gives a sign of life every `beat_s` seconds.
+    It sends a heartbeat every `beat_s` seconds.
     """
 
     def __init__(self, db: Database, run_id: str, beat_s: float = BEAT_EVERY_S) -> None:
@@ -43,16 +43,16 @@ class RunRecorder:
         threading.Thread(target=self._beat, name=f"run-{run_id}", daemon=True).start()
 
     def step(self, name: str, total: int = 0, unit: str = "") -> None:
-        """Begin a step of `total` units; 0 where nobody knows how many there are."""
+        """Begin a step of `total` units; 0 if the number is unknown."""
         self._write(step=name, done=0, total=total, unit=unit)
 
     def advance(self, done: int) -> None:
-        """So many units of the step are done; written at most twice a second."""
+        """Set how many units of the step are done; written at most twice a second."""
         if time.monotonic() - self._written_at >= WRITE_EVERY_S:
             self._write(done=done)
 
     def finish(self, state: RunState, message: str = "") -> None:
-        """End the run; a completed one shows its last step as done."""
+        """End the run; a completed run shows its last step as done."""
         self._ended.set()
         done = {"done": RunRow.total} if state is RunState.COMPLETED else {}
         self._write(state=state, message=message[:2000], **done)
@@ -79,5 +79,5 @@ class RunRecorder:
 
     def _beat(self) -> None:
         while not self._ended.wait(self._beat_s):
-            with suppress(SQLAlchemyError):  # the next beat tries again; silence is what shows
+            with suppress(SQLAlchemyError):  # the next beat tries again; only lasting silence shows
                 self._write()

@@ -1,4 +1,4 @@
-"""How far lifecycle runs are, for people who watch and for runs that died."""
+"""The progress of lifecycle runs, including runs whose process died."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ SILENT_AFTER = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run as lists show it; `done` of `total` counts in `unit` within `step`."""
+    """A run as lists show it; `done` and `total` count `unit`s within `step`."""
 
     id: str
     flow: str
@@ -32,13 +32,13 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class RunBoard:
-    """The board that runs write themselves on, with a sign of life every `beat_s` seconds."""
+    """The run board: starts and lists runs, each with a heartbeat every `beat_s` seconds."""
 
     db: Database
     beat_s: float = BEAT_EVERY_S
 
     def start(self, flow: str, subject: str, prefect_run_id: str | None = None) -> RunRecorder:
-        """Put a run on the board, or back on it where Prefect starts the same run again."""
+        """Start a run on the board, or restart its entry if Prefect starts the same run again."""
         now = utc_now()
         with self.db.begin() as session:
             row = session.scalar(
@@ -55,7 +55,7 @@ class RunBoard:
         return RunRecorder(self.db, row.id, self.beat_s)
 
     def list(self, limit: int = 50) -> list[RunView]:
-        """The latest runs, the newest first."""
+        """The latest runs, newest first."""
         latest = select(RunRow).order_by(RunRow.started_at.desc(), RunRow.id).limit(limit)
         with self.db.read() as session:
             return [_view(row) for row in session.scalars(latest)]

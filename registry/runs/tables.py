@@ -1,4 +1,4 @@
-"""Lifecycle runs."""
+"""The table of lifecycle runs."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from modelyard.registry.database import Base, UtcDateTime, new_id, utc_now
 
 
 class RunRow(Base):
-    """A lifecycle run and how far it is, for people who watch."""
+    """A lifecycle run and its progress."""
 
     __tablename__ = "runs"
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)

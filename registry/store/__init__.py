@@ -1,4 +1,4 @@
-"""Model files by their content, on a volume that many processes and machines may share."""
+"""Model files by content hash, on a volume that processes and machines may share."""
 
 from modelyard.registry.store.object_writer import StoredObject
 from modelyard.registry.store.store import Store

@@ -1,4 +1,4 @@
-"""How much fits, and which files leave first when something new needs their room."""
+"""Free space of the store, and which files to evict for new ones."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ def free_on_volume(folder: Path) -> int:
 
 @dataclass(frozen=True, slots=True)
 class StoreEntry:
-    """A file of the store: its bytes and when it was last used (seconds since 1970)."""
+    """A file of the store: size in bytes and time of last use in seconds since 1970."""
 
     path: Path
     size: int
@@ -26,12 +26,12 @@ class StoreEntry:
 
 
 def entries(folder: Path) -> Iterator[StoreEntry]:
-    """Every file below a folder; those that vanish meanwhile are left out."""
+    """Every file below a folder, skipping those that vanish meanwhile."""
     for top, _, names in os.walk(folder):
         for name in names:
             path = Path(top, name)
             try:
-                status = path.lstat()  # a link in a scratch folder is not its target
+                status = path.lstat()  # count a link in scratch, not its target
             except FileNotFoundError:
                 continue
             yield StoreEntry(path, status.st_size, status.st_mtime)
@@ -39,7 +39,7 @@ def entries(folder: Path) -> Iterator[StoreEntry]:
 
 @dataclass(frozen=True, slots=True)
 class EvictionPlan:
-    """What to remove so that `need` bytes fit."""
+    """Chooses which files to evict so that `need` bytes fit."""
 
     need: int
     free: int
@@ -48,11 +48,11 @@ class EvictionPlan:
 
     @property
     def missing(self) -> int:
-        """Bytes that have to leave first: for the bound or for the disk, whichever asks more."""
+        """Bytes to evict first, to satisfy both the store's bound and the disk."""
         return max(self.used + self.need - self.bound, self.need - self.free, 0)
 
     def choose(self, objects: Collection[StoreEntry], kept: Collection[str]) -> list[StoreEntry]:
-        """The least recently used that suffice, none of `kept`; raises StorageFull if none do."""
+        """The least recently used files to evict, none of `kept`; StorageFull if too few."""
         free = (entry for entry in objects if entry.path.name not in kept)
         order = sorted(free, key=lambda entry: entry.used_at)
         leaving = enough_victims(order, self.missing, lambda entry: entry.size)

@@ -1,7 +1,7 @@
-"""What living processes hold: a locked file each, refreshed for machines that see no locks.
+"""Leases of live processes: a locked file each, touched for machines that cannot see the lock.
 
-On one machine the kernel frees the lock the instant its holder dies; from another machine a
-lease counts for as long as its holder keeps touching the file.
+On one machine the kernel frees the lock as soon as its holder dies; for other machines a lease
+counts as held while its file keeps being touched.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ FOREIGN_LIFE_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One hold; `end` gives it back, and so does the death of the process."""
+    """One held lease; it ends with `end` or when the process dies."""
 
     file: Path
     descriptor: int
@@ -42,16 +42,16 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Leases:
-    """The leases in one folder; callers take and read them under the store's lock.
+    """The leases in one folder; callers take and read them while holding the store's lock.
 
-    Holders touch their files every `refresh_s` seconds.
+    Each lease's file is touched every `refresh_s` seconds.
     """
 
     folder: Path
     refresh_s: float = REFRESH_EVERY_S
 
     def take(self, subject: str) -> Lease:
-        """Hold `subject` (a word without dots) until the lease is ended."""
+        """Hold `subject` (a word without dots) until the lease ends."""
         file = self.folder / f"{subject}.{machine()}.{secrets.token_hex(8)}"
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -60,7 +60,7 @@ class Leases:
         return lease
 
     def held(self) -> set[str]:
-        """The subjects held by the living; what the dead left is removed on the way."""
+        """The subjects held by live processes; deletes leases of dead ones."""
         now = self.now()
         held = set[str]()
         for file in self.folder.glob("*.*.*"):
@@ -71,7 +71,7 @@ class Leases:
         return held
 
     def now(self) -> float:
-        """The volume's own clock, whatever ours says."""
+        """The current time by the volume's clock, which may differ from ours."""
         clock = self.folder / "clock"
         clock.touch()
         return clock.stat().st_mtime
@@ -87,7 +87,7 @@ class Leases:
 
 @cache
 def machine() -> str:
-    """This boot of this machine, as a word without dots: locks are seen within it."""
+    """An id of this machine's current boot, without dots; locks are visible within it."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     name = boot.read_text().strip() if boot.exists() else socket.gethostname()
     return name.replace(".", "-")

@@ -1,4 +1,4 @@
-"""Bytes on their way to the volume: hashed while they are written, safe once they are there."""
+"""Writes files to the volume: hashed while they are written, then flushed to disk."""
 
 import errno
 import hashlib
@@ -12,7 +12,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """A content hash and its bytes."""
+    """A stored object's sha256 and its size in bytes."""
 
     sha256: str
     size: int
@@ -25,7 +25,7 @@ def chunks(source: Path) -> Iterator[bytes]:
 
 
 def write(source: Iterable[bytes], target: Path, most: int) -> StoredObject:
-    """Write to a new file, flushed to the disk; stops with OSError EFBIG past `most` bytes."""
+    """Write a new file and flush it to disk; raises OSError EFBIG past `most` bytes."""
     digest = hashlib.sha256()
     size = 0
     with target.open("xb") as file:
@@ -46,7 +46,7 @@ def digest_of(file: Path) -> str:
 
 
 def sync(path: Path) -> None:
-    """Flush a file or a folder's entries to the disk."""
+    """Flush a file, or a folder's entries, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

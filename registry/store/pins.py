@@ -1,4 +1,4 @@
-"""Durable pins: which files must stay, and on whose behalf."""
+"""Durable pins: which files must stay, and for which owner."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from modelyard.registry.store.object_writer import sync
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """One small file a pin, named by the content hash and the owner's hash."""
+    """Pins in one folder: one small file per pin, named by content hash and hash of the owner."""
 
     folder: Path
 
@@ -20,7 +20,7 @@ class Pins:
         sync(self.folder)
 
     def remove(self, owner: str) -> list[str]:
-        """Drop every pin of an owner; returns the hashes it had pinned."""
+        """Remove every pin of an owner; returns the hashes it had pinned."""
         files = list(self.folder.glob(f"*.{_word(owner)}"))
         for file in files:
             file.unlink(missing_ok=True)

@@ -1,9 +1,9 @@
 """The store: content-addressed, bounded, crash-safe, shared by processes without a server.
 
-Below the root: `objects/ab/ab12…` are finished files by their sha256, whose mtime says when they
-were last used; `incoming/….part` downloads under way, kept across restarts; `scratch/…/` private
-folders of living processes; `pins/` and `leases/` say who needs what, durably and while alive;
-under `lock` one process at a time changes what is there.
+Below the root: `objects/ab/ab12…` are finished files by sha256, whose mtime is their time of last
+use; `incoming/….part` are downloads in progress, kept across restarts; `scratch/…/` are private
+folders of live processes; `pins/` and `leases/` record which files are needed, durably and while a
+process lives; `lock` serialises changes by processes.
 """
 
 import errno
@@ -27,9 +27,9 @@ _PART_LIFE_S = 7 * 24 * 3600.0
 
 
 class Store:
-    """Files by their sha256 under `root`, together at most `max_bytes`.
+    """Files by sha256 under `root`, together at most `max_bytes`.
 
-    Whoever opens a file for long does so inside `use`; whoever needs it tomorrow pins it.
+    Code that keeps a file open does so inside `use`; a pin keeps a file durably.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class Store:
         self._pins = Pins(pins)
         self._leases = Leases(leases)
 
-    # what is there
+    # reading
 
     def has(self, sha256: str) -> bool:
         return self._object(sha256).is_file()
 
     def path(self, sha256: str) -> Path:
-        """Where a file lies, now counted as just used; raises FileMissing."""
+        """The path of a file, which now counts as just used; raises FileMissing."""
         file = self._present(sha256)
         _touch(file)
         return file
@@ -63,14 +63,14 @@ class Store:
         return self._present(sha256).stat().st_size
 
     def usage(self) -> int:
-        """Bytes of all files, downloads under way and scratch included."""
+        """Bytes of all files, including downloads in progress and scratch."""
         folders = self._objects, self._incoming, self._scratch
         return sum(entry.size for folder in folders for entry in entries(folder))
 
-    # in
+    # adding
 
     def put(self, source: Iterable[bytes] | Path, *, sha256: str | None = None) -> StoredObject:
-        """Copy bytes in; visible once whole, verified against `sha256` and safe on the disk."""
+        """Copy bytes in; the file appears only once complete, verified and flushed to disk."""
         if isinstance(source, Path):
             self.make_room(source.stat().st_size)
         with self.scratch() as folder:
@@ -81,7 +81,7 @@ class Store:
         return stored
 
     def adopt(self, path: Path, sha256: str, *, verify: bool = True) -> StoredObject:
-        """Move a finished file of the same volume in; left where it is when it is not `sha256`."""
+        """Move a finished file of the same volume in; a file that fails verification stays."""
         if verify:
             _expect(path.name, digest_of(path), sha256)
         stored = StoredObject(sha256, path.stat().st_size)
@@ -90,7 +90,7 @@ class Store:
         return stored
 
     def incoming(self, key: str) -> Path:
-        """Where the download known by `key` (such as its URL) is collected across restarts."""
+        """The file that collects the download named `key` (such as its URL) across restarts."""
         return self._incoming / f"{hashlib.sha256(key.encode()).hexdigest()}.part"
 
     def discard(self, key: str) -> None:
@@ -98,7 +98,7 @@ class Store:
 
     @contextmanager
     def scratch(self) -> Generator[Path]:
-        """A private folder on the volume; gone at the end, or swept once this process is dead."""
+        """A private folder on the volume; removed at the end, or swept if this process dies."""
         name = f"scratch-{secrets.token_hex(8)}"
         folder = self._scratch / name
         with self._alone():
@@ -107,10 +107,10 @@ class Store:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)  # what stays is swept: it has no lease
+            shutil.rmtree(folder, ignore_errors=True)  # a sweep removes any rest: the lease is gone
             lease.end()
 
-    # kept
+    # keeping
 
     def pin(self, sha256: str, owner: str) -> None:
         """Keep a file until its owner (such as `version:<id>`) unpins; raises FileMissing."""
@@ -119,12 +119,12 @@ class Store:
             self._pins.add(sha256, owner)
 
     def unpin(self, owner: str) -> list[str]:
-        """Let go of all that an owner pinned; returns the hashes, which may still have others."""
+        """Remove all pins of an owner; returns the hashes, which other owners may still pin."""
         return self._pins.remove(owner)
 
     @contextmanager
     def use(self, sha256: str) -> Generator[Path]:
-        """A file that will not leave while this process lives in the block; raises FileMissing."""
+        """A file that is not evicted until the block or the process ends; raises FileMissing."""
         with self._alone():
             file = self.path(sha256)
             lease = self._leases.take(sha256)
@@ -134,17 +134,17 @@ class Store:
             _touch(file)
             lease.end()
 
-    # out
+    # removing
 
     def make_room(self, size: int) -> None:
-        """Let the least recently used leave until `size` more bytes fit; raises StorageFull."""
+        """Evict least recently used files until `size` more bytes fit; raises StorageFull."""
         with self._alone():
             self._sweep()
             free = self._free_bytes(self.root)
             self._evict(EvictionPlan(size, free, self.max_bytes, self.usage()))
 
     def remove(self, sha256: str) -> bool:
-        """Remove a file at once; False where it is absent, pinned or in use."""
+        """Remove a file now; False if it is absent, pinned or in use."""
         with self._alone():
             if not self.has(sha256) or sha256 in self._kept():
                 return False
@@ -152,11 +152,11 @@ class Store:
             return True
 
     def sweep(self) -> None:
-        """Remove what dead processes left: their scratch, and downloads untouched for a week."""
+        """Remove what dead processes left: scratch folders, and downloads untouched for a week."""
         with self._alone():
             self._sweep()
 
-    # inside
+    # internals
 
     def _alone(self) -> AbstractContextManager[None]:
         return exclusive(self.root / "lock")
@@ -196,7 +196,7 @@ class Store:
                 self._move(draft, target)
 
     def _fit(self, size: int) -> None:
-        """The bound, kept to the byte: `size` is on the disk already, so that is not asked."""
+        """Evict for the store's bound only: `size` bytes are already on the disk."""
         used = sum(entry.size for entry in entries(self._objects))
         self._evict(EvictionPlan(size, size, self.max_bytes, used))
 
@@ -217,7 +217,7 @@ class Store:
         held = self._leases.held()
         for folder in self._scratch.iterdir():
             if folder.name not in held:
-                shutil.rmtree(folder, ignore_errors=True)  # a child may still write: next time
+                shutil.rmtree(folder, ignore_errors=True)  # a child may still write: swept later
         for entry in entries(self._incoming):
             if entry.used_at < self._leases.now() - _PART_LIFE_S:
                 entry.path.unlink(missing_ok=True)

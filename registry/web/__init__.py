@@ -1,1 +1,1 @@
-"""What our servers ask of a request before they read it: a credential, and a page that may ask."""
+"""Checks of a request before a server reads its body: a credential, and the page's origin."""

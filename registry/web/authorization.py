@@ -1,11 +1,11 @@
-"""Whether a request carries the one credential that a server of ours asks for."""
+"""Checks a request for the credential that a server requires."""
 
 import base64
 import hmac
 from collections.abc import Iterable
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
-"""As ASGI gives them: names in lower case."""
+"""Header names and values as in ASGI, with names in lower case."""
 
 
 def bearer(token: str) -> bytes:
@@ -13,14 +13,14 @@ def bearer(token: str) -> bytes:
 
 
 def basic(login: str) -> bytes:
-    """The header of a login that is written `name:password`."""
+    """The Authorization header of a login written as `name:password`."""
     return b"Basic " + base64.b64encode(login.encode())
 
 
 def carries(headers: RawHeaders, *credentials: bytes) -> bool:
-    """Whether the header Authorization is one of these, in a time that tells nothing of them."""
+    """Whether the Authorization header is one of these, compared in constant time."""
     given = next((value for name, value in headers if name == b"authorization"), b"")
     found = False
-    for credential in credentials:  # all of them, whichever it was
+    for credential in credentials:  # always compare all, for constant time
         found |= hmac.compare_digest(given, credential)
     return found

@@ -1,7 +1,7 @@
-"""Which web pages may talk to a server of ours: its own, and those of origins that are listed.
+"""Decides which web pages may send requests to a server: its own, and those of listed origins.
 
-A browser sends requests to this machine for any page that is open in it, and says which page that
-is in `Origin`. Programs have no such header, and are let by: they show a credential.
+A browser sends requests to this machine on behalf of any open page, and names the page in `Origin`.
+Programs send no such header and are admitted: they present a credential.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -22,10 +22,10 @@ _TEXT = b"text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """`listed` are other origins, `*` being every one; `names` what our own pages may call us.
+    """`listed` are other allowed origins (`*` allows all); `names` are this server's host names.
 
-    Without `names` a page is our own when it comes from the very address that it asks. With them
-    it cannot come under a foreign name that somebody has pointed at this machine.
+    Without `names`, a page is our own if its origin equals the host it asks. With them, it must
+    also use one of these names, which stops DNS rebinding: a foreign name pointed at this machine.
     """
 
     listed: frozenset[bytes] = frozenset()
@@ -33,26 +33,27 @@ class Pages:
 
     @classmethod
     def of(cls, host: str, listed: Iterable[str] = ()) -> Self:
-        """For a server that listens on `host`: who listens on loopback is called by its names."""
+        """Pages for a server listening on `host`; on loopback its names are the loopback names."""
         names = LOOPBACK if host in {"127.0.0.1", "localhost", "::1"} else frozenset[bytes]()
         return cls(frozenset(origin.encode() for origin in listed), names)
 
     def admits(self, origin: bytes | None, host: bytes) -> bool:
-        """Whether a page of this origin may ask a server that it calls `host`; None is no page."""
+        """Whether a page of this origin may send requests to `host`; None: no page is asking."""
         if origin is None or origin in self.listed or b"*" in self.listed:
             return True
         return origin.partition(b"://")[2] == host and self.knows(host)
 
     def knows(self, host: bytes) -> bool:
-        """Whether we may be called so; the port is not part of the name."""
+        """Whether `host` is one of this server's names; the port is ignored."""
         return not self.names or _name(host) in self.names
 
 
 @dataclass(frozen=True, slots=True)
 class PageGuard:
-    """An application that foreign pages, and requests to a foreign name, do not reach.
+    """An ASGI application that rejects foreign pages and requests to a foreign host name.
 
-    `policy` is what browsers are told of its own pages: none is shown inside of a foreign one.
+    `policy` is the content security policy of its own pages, which keeps foreign pages from framing
+    them.
     """
 
     app: App
@@ -83,14 +84,14 @@ class PageGuard:
 
 
 def from_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether a browser asks for some page; where none has any business that is enough to know."""
+    """Whether a web page made the request, for servers that no page may use."""
     return any(name == b"origin" for name, _ in headers)
 
 
 async def refuse(
     scope: Scope, send: Send, status: int, why: bytes, *headers: tuple[bytes, bytes]
 ) -> None:
-    """End a request before its body is read, as text unless told else; a websocket stays shut."""
+    """Answer a request before its body is read, as text by default; close a websocket."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008})
         return
@@ -100,6 +101,6 @@ async def refuse(
 
 
 def _name(host: bytes) -> bytes:
-    """`127.0.0.1:80`, `localhost` and `[::1]:80` without their ports."""
+    """A host such as `127.0.0.1:80`, `localhost` or `[::1]:80` without the port."""
     end = host.rfind(b"]") + 1 if host.startswith(b"[") else host.find(b":")
     return (host[:end] if end > 0 else host).lower()

@@ -1,1 +1,1 @@
-"""Who is asking: API keys, session tokens and logins."""
+"""Authentication: API keys, session tokens and logins."""

@@ -1,4 +1,4 @@
-"""Password logins: slow on purpose, so few at a time and few for each name and address."""
+"""Limits on password logins, which are slow on purpose: in parallel, and by name and address."""
 
 import asyncio
 import time
@@ -12,12 +12,12 @@ from modelyard.serving.errors import TooManyLogins
 TRIES = 10
 WINDOW_S = 60.0
 AT_ONCE = 2
-"""argon2id takes 64 MB and 50 ms of a core each time."""
+"""Parallel logins: argon2id takes 64 MB and 50 ms of a core each time."""
 
 
 @dataclass(slots=True)
 class TryCounter:
-    """A sliding window of tries for each key, for a bounded number of keys."""
+    """Counts tries for each key in a sliding window, for a bounded number of keys."""
 
     tries: int = TRIES
     window_s: float = WINDOW_S
@@ -26,7 +26,7 @@ class TryCounter:
     _times: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict[str, deque[float]])
 
     def allow(self, key: str) -> None:
-        """Count one try; raises TooManyLogins where the window is full."""
+        """Count one try; raises TooManyLogins if the window is full."""
         now = self.clock()
         times = self._times.setdefault(key, deque())
         self._times.move_to_end(key)
@@ -50,7 +50,7 @@ class Logins:
     _free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def login(self, name: str, password: str, address: str) -> str:
-        """Raises NotAuthenticated, or TooManyLogins without looking at the password."""
+        """A session token; raises NotAuthenticated, or TooManyLogins before a password check."""
         self.counter.allow(f"{name}\n{address}")
         async with self._free:
             return await asyncio.to_thread(self.identity.login, name, password)

@@ -1,1 +1,1 @@
-"""Who may come in, and how often."""
+"""Admission control: rate limits, concurrency limits and quotas."""

@@ -1,4 +1,4 @@
-"""Where Redis is, and how one comes in: host or socket, TLS, user, password, database."""
+"""Where Redis is and how to log in: host or socket, TLS, user, password, database."""
 
 import asyncio
 import ssl
@@ -9,14 +9,14 @@ from typing import Any
 from modelyard.serving.admission.pipe import Pipe
 
 CONNECT_S = 1.0
-"""Seconds a connection may take to come about; nobody waits for it."""
+"""Seconds that connecting may take; no request waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a URL says, read by the library so that every form it knows will do.
+    """A parsed Redis URL, in any form that redis-py accepts.
 
-    A connection may take `connect_s` seconds to come about.
+    Connecting may take `connect_s` seconds.
     """
 
     parts: dict[str, Any]
@@ -34,7 +34,7 @@ class Address:
         return cls(parts, SSLConnection(**options).ssl_context.get(), connect_s)
 
     async def connect(self, lost: Callable[[], None]) -> Pipe:
-        """A connection that has been let in; raises OSError, TimeoutError or RedisGone."""
+        """Connect and log in; raises OSError, TimeoutError or RedisGone."""
         async with asyncio.timeout(self.connect_s):
             pipe = await self._open(lost)
         try:

@@ -1,7 +1,8 @@
-"""What one process has let in: exact logs of the last minute and hour, places, quotas.
+"""Requests that one process has let in: exact logs of the last minute and hour, places, quotas.
 
-A rate of N a minute is checked against the very times of the last N requests, so it has no error:
-no minute, wherever it begins, has more than N. A log is as long as its limit at most.
+A rate of N a minute is checked against the times of the last N requests, so it is exact: no
+minute, wherever it begins, has more than N. A log is at most as long as its limit. A place is one
+unit of a concurrency limit.
 """
 
 from collections import deque
@@ -17,7 +18,7 @@ from modelyard.serving.wire.rate_headers import RateLimitStatus
 Log = deque[float]
 """When requests were let in, in microseconds of the gate's clock, the oldest first.
 
-Whole numbers are times that Redis gave; a time of this process' own is a half less.
+Times from Redis are whole numbers; times this process took itself have 0.5 subtracted.
 """
 
 OWN = -0.5
@@ -25,7 +26,7 @@ OWN = -0.5
 
 @dataclass(slots=True)
 class UserCounts:
-    """One user: a log for each rate (those of everybody are shared), and requests at work."""
+    """One user's running requests and a log for each rate; logs of global rates are shared."""
 
     logs: tuple[Log, ...]
     live: int = 0
@@ -33,7 +34,7 @@ class UserCounts:
 
 @dataclass(slots=True)
 class CountedRequests:
-    """Requests let in since `seed` were known to be counted."""
+    """Requests let in `since` the quota's count was known to be `seed`."""
 
     period: int
     seed: int
@@ -42,7 +43,7 @@ class CountedRequests:
 
 @dataclass(slots=True)
 class RequestCounts:
-    """Decides by itself; `enforced` is what it lets in, at most what is `configured`."""
+    """Decides without Redis; `enforced` is this gateway's share of the `configured` limits."""
 
     configured: Limits
     clock: Callable[[], int]
@@ -60,12 +61,12 @@ class RequestCounts:
         return cls(limits, clock, life_us, limits, _all=shared)
 
     def share(self, gateways: int) -> None:
-        """From now on this process is one of so many."""
+        """Share the limits among this number of gateways from now on."""
         self.gateways = max(1, gateways)
         self.enforced = self.configured.share(self.gateways)
 
     def admit(self, key: str, quota: Quota) -> RateLimitStatus | None:
-        """Take a place under `key`; raises RateLimited, QuotaExceeded or TooBusy, taking none."""
+        """Take a place under `key`, or raise RateLimited, QuotaExceeded or TooBusy."""
         user_id = quota.user_id
         now = self.clock()
         self.expire(now)
@@ -80,7 +81,7 @@ class RequestCounts:
         return room
 
     def enter(self, key: str, user_id: str, at: float) -> None:
-        """Note a request that has been let in, here or by Redis."""
+        """Record a request that was let in, here or by Redis."""
         user = self.user(user_id)
         for log in user.logs:
             log.append(at)
@@ -103,13 +104,13 @@ class RequestCounts:
             raise quota_exceeded(quota)
 
     def _check_rates(self, user: UserCounts, now: int) -> RateLimitStatus | None:
-        """The room of the tightest rate; where several are full, the last to open tells when."""
+        """What the tightest rate has left; raises RateLimited for the full rate that opens last."""
         tightest = None
         least = 0
         refused: RateLimited | None = None
         for rate, log in zip(self.enforced.rates, user.logs, strict=True):
             until = now - rate.period_us
-            while log and log[0] <= until:  # drop_old: not worth four calls for each request
+            while log and log[0] <= until:  # drop_old inlined: saves four calls a request
                 log.popleft()
             left = rate.limit - len(log)
             if left <= 0:
@@ -125,7 +126,7 @@ class RequestCounts:
         return RateLimitStatus(tightest.limit, least - 1, tightest.period_us / 1e6)
 
     def leave(self, key: str) -> bool:
-        """Give a place back; False where it is free already."""
+        """Release a place; False if it is already free."""
         place = self.places.pop(key, None)
         if place is None:
             return False
@@ -133,7 +134,7 @@ class RequestCounts:
         return True
 
     def refund(self, quota: Quota) -> None:
-        """A request that used nothing leaves the quota."""
+        """Take a request that used nothing off the quota."""
         used = self.used.get(quota.user_id)
         if used is not None and used.period == quota.period:
             used.since -= 1
@@ -148,7 +149,7 @@ class RequestCounts:
         return user
 
     def expire(self, now: int) -> None:
-        """Give back the places of requests that outlived their reservation; the oldest is first."""
+        """Release places whose reservation has expired; places are ordered by age."""
         while self.places:
             key = next(iter(self.places))
             if self.places[key][1] > now:
@@ -156,7 +157,7 @@ class RequestCounts:
             self.leave(key)
 
     def prune(self) -> None:
-        """Forget users of whom nothing counts any more."""
+        """Forget users without running requests or times that still count."""
         now = self.clock()
         for user_id, user in list(self.users.items()):
             own = [(r, log) for r, log in self.logs(user) if r.per_user]
@@ -166,7 +167,7 @@ class RequestCounts:
                 del self.users[user_id]
 
     def all_logs(self) -> list[tuple[Rate, str, Log]]:
-        """Every log, with its rate and user; those of everybody's rates have no user."""
+        """Every log with its rate and user; a global rate's log has "" as user."""
         shared = [rate for rate in self.configured.rates if not rate.per_user]
         found = [(rate, "", log) for rate, log in zip(shared, self._all, strict=True)]
         for user_id, user in self.users.items():
@@ -183,6 +184,6 @@ def drop_old(log: Log, until: float) -> None:
 
 
 def _refusal(rate: Rate, log: Log, now: int) -> RateLimited:
-    # Where a share is smaller than what was let in before, more than one has to leave.
+    # A share may be smaller than what was let in before, so that several times have to expire.
     opens = log[len(log) - rate.limit] + rate.period_us - now
     return rate_limited(rate, opens, log[-1] + rate.period_us - now)

@@ -1,4 +1,4 @@
-"""The gate: every request that is let in holds a reservation, which is settled exactly once."""
+"""The gate: every admitted request holds a reservation, which is settled exactly once."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -8,10 +8,10 @@ from modelyard.serving.wire.rate_headers import RateLimitStatus
 
 
 class Admission:
-    """A reservation; `room` is what is left of the tightest rate, `quota` the user's as it counts.
+    """A reservation; `room` is what is left of the tightest rate, `quota` the quota that counts.
 
-    It ends by `settle`, or by itself at its expiry: then its place is free again, and the request
-    stays counted.
+    It ends by `settle`, or when it expires: then its place is released, and the request stays
+    counted.
     """
 
     __slots__ = ("key", "quota", "release", "room")
@@ -25,7 +25,7 @@ class Admission:
         self.release: Release | None = release
 
     def settle(self, *, used: bool) -> None:
-        """Give the place back; what was not used also leaves the quota. Later calls do nothing."""
+        """Release the place, and the quota's request if not `used`; later calls do nothing."""
         release, self.release = self.release, None
         if release is not None:
             release(self, used)
@@ -35,20 +35,20 @@ Release = Callable[[Admission, bool], None]
 
 
 class Gate(Protocol):
-    """Lets requests in within the limits."""
+    """Admits requests within the limits."""
 
     async def admit(self, user_id: str) -> Admission:
-        """Raises RateLimited, QuotaExceeded or TooBusy; each says in how many seconds to retry."""
+        """Admit, or raise RateLimited, QuotaExceeded or TooBusy with the seconds to retry after."""
         ...
 
     async def quota(self, user_id: str) -> Quota:
-        """A user's quota with every request counted that this gateway let in."""
+        """A user's quota, including every request this gateway has let in."""
         ...
 
     async def exchange(self, load: bytes) -> list[bytes] | None:
-        """Tell the other gateways this one's load; theirs, or None where they cannot be asked."""
+        """Publish this gateway's load and return the others'; None if they cannot be reached."""
         ...
 
     def changed(self, user_id: str) -> None:
-        """A user's quota has been set: what is remembered of it goes."""
+        """Forget the remembered quota of a user, because it has been set."""
         ...

@@ -1,4 +1,4 @@
-"""Where the gate keeps things in Redis: all in one hash slot, so that a script may touch them."""
+"""The gate's keys in Redis: all in one hash slot, so that a script may use them together."""
 
 from modelyard.serving.admission.limits import Rate
 

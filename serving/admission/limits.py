@@ -1,4 +1,4 @@
-"""How much may come in: requests a minute and an hour and at a time, for all and for each user."""
+"""Limits on requests a minute, an hour and at a time, for the gateway and for each user."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -8,7 +8,7 @@ HOUR_US = 3_600_000_000
 
 
 class Configured(Protocol):
-    """The settings that limits are made of; 0 stands for no limit."""
+    """The settings that define the limits; 0 means no limit."""
 
     rpm: int
     rph: int
@@ -20,7 +20,7 @@ class Configured(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most `limit` requests in every stretch of `period_us` microseconds."""
+    """At most `limit` requests in any `period_us` microseconds."""
 
     name: str
     limit: int
@@ -35,7 +35,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is limited; a concurrency of 0 is no limit, and a rate without a limit is left out."""
+    """All limits; a concurrency of 0 means no limit, and a rate without a limit is left out."""
 
     rates: tuple[Rate, ...] = ()
     live: int = 0
@@ -53,7 +53,7 @@ class Limits:
         return cls(limited, settings.max_concurrency, settings.user_max_concurrency)
 
     def share(self, gateways: int) -> "Limits":
-        """What one of several gateways may let in by itself; never nothing."""
+        """The limits of one of several gateways that acts alone; no limit falls below 1."""
         if gateways == 1:
             return self
         rates = tuple(replace(rate, limit=part(rate.limit, gateways)) for rate in self.rates)
@@ -69,5 +69,5 @@ class Limits:
 
 
 def part(limit: int, gateways: int) -> int:
-    """One gateway's part of a limit: at least 1, and 0 (no limit) stays 0."""
+    """One gateway's share of a limit: at least 1, except that 0 (no limit) stays 0."""
     return max(1, limit // gateways) if limit else 0

@@ -1,8 +1,8 @@
-"""Keeps a gateway among those that share a Redis: joined, counted, and in step after a loss.
+"""Keeps a gateway joined to the Redis it shares with others, and back in step after a loss.
 
 Joining merges what this gateway knows into Redis: the times of its requests, its places, the counts
-of its quotas. All of it goes down the same pipe before the first question does, so no question is
-answered by a Redis that does not know it yet.
+of its quotas. All of it is sent on the same pipe before the first admission, so Redis decides no
+admission without it.
 """
 
 import asyncio
@@ -26,20 +26,20 @@ from modelyard.serving.admission.pipe import Argument, Pipe, RedisGone, Script
 from modelyard.serving.admission.redis_gate import ADMIT, RAISE, SETTLE, SHARE, RedisGate
 
 BEAT_S = 0.5
-"""Seconds between signs of life; what other processes changed is heard of with each."""
+"""Seconds between heartbeats; each also checks for changes by other processes."""
 
 PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4)
-"""Pauses between tries to come back; the last one again and again."""
+"""Seconds between attempts to rejoin; the last value repeats."""
 
 RENEW_EVERY = 12
-"""Beats between renewals of the places' leases."""
+"""Heartbeats between renewals of the places' leases."""
 
 AT_ONCE = 2000
-"""Times in one command: a merge must not hold Redis up."""
+"""Times in one command at most, so that a merge does not block Redis."""
 
 CATCH_UP_S = 5.0
 SLACK_US = 1_000_000
-"""How far the clocks of this gateway and of Redis may have been apart when Redis was lost."""
+"""Microseconds by which this gateway's and Redis' clocks may differ when Redis is lost."""
 
 JOIN = Script.named("join")
 MERGE = Script.named("merge")
@@ -50,7 +50,7 @@ _log = logger("modelyard.admission")
 
 @dataclass(slots=True)
 class SharedClock:
-    """Redis' time as this gateway estimates it, in microseconds; it goes on without Redis."""
+    """This gateway's estimate of Redis' time in microseconds; it runs on without Redis."""
 
     offset_us: int = field(default_factory=lambda: (time.time_ns() - time.monotonic_ns()) // 1000)
 
@@ -63,7 +63,7 @@ class SharedClock:
 
 @dataclass(slots=True)
 class Membership:
-    """`changed` is called when users or keys have been changed by anybody."""
+    """Keeps `gate` joined to Redis; calls `changed` when any process has changed users or keys."""
 
     gate: RedisGate
     address: Address
@@ -75,7 +75,7 @@ class Membership:
     _seen: list[Any] = field(default_factory=list[Any])
 
     async def keep(self) -> None:
-        """For ever: come in, stay in, come back."""
+        """Join, stay joined and rejoin, for ever."""
         tries = 0
         while True:
             self.joined.clear()
@@ -108,7 +108,7 @@ class Membership:
             pipe.end("the gateway leaves")
 
     async def _prepare(self, pipe: Pipe) -> str:
-        """Bring the scripts; the name of this run of Redis."""
+        """Load the scripts; returns the id of this run of Redis."""
         for script in (ADMIT, SETTLE, SHARE, JOIN, MERGE, RAISE):
             await pipe.ask("SCRIPT", "LOAD", script.text)
         told: bytes = await pipe.ask("INFO", "server")
@@ -132,7 +132,7 @@ class Membership:
             self.changed()
 
     async def _come_in(self, pipe: Pipe, epoch: bytes) -> None:
-        """Merge: the most of it first, then the rest and the opening without a pause between."""
+        """Merge most of the state; then send the rest and open the gate without a pause."""
         gate = self.gate
         begun = self.clock()
         is_known = epoch == gate.epoch
@@ -161,9 +161,9 @@ class Membership:
         _log.info("redis_joined", gateways=gate.counts.gateways)
 
     async def _quotas(self, *, is_known: bool) -> list[Quota]:
-        """Those that Redis may count less than the database, with what all gateways have written.
+        """Quotas that Redis may count too low, with the counts all gateways have written.
 
-        A Redis that is known lacks only what was let in without it; another one lacks everything.
+        A known Redis lacks only requests let in without it; a new one lacks everything.
         """
         used = self.gate.counts.used
         users = [user_id for user_id, u in used.items() if u.since or not is_known]
@@ -174,7 +174,7 @@ class Membership:
             return []
 
     def _merges(self, since_us: int) -> Iterator[tuple[Argument, ...]]:
-        """Each log's times after an instant, in commands for the script."""
+        """Arguments for the merge script: every log's times after `since_us`, in batches."""
         for rate, user_id, log in self.gate.counts.all_logs():
             times = list(itertools.takewhile(lambda at: at > since_us, reversed(log)))[::-1]
             for first in range(0, len(times), AT_ONCE):
@@ -182,12 +182,12 @@ class Membership:
                 yield (1, keys.log_of(rate, user_id), rate.period_us, *part)
 
     def _entry(self, at: float) -> str:
-        """As the log in Redis has it; of this gateway's own times no other gateway has the like."""
+        """A time as Redis' log stores it; this gateway's own times get its unique suffix."""
         whole = f"{math.ceil(at)}"
         return f"{whole}.{int(self.gate.name, 16) % 1_000_000:06d}" if at % 1 else whole
 
     def _renew(self, pipe: Pipe) -> None:
-        """Every place is held for another lease."""
+        """Extend every place by another lease."""
         limits = self.gate.limits
         lease_us = self.gate.timings.lease_us
         until = self.clock() + lease_us

@@ -1,4 +1,4 @@
-"""The gate of one gateway by itself: everything is in its memory, and nothing is waited for."""
+"""The gate of a single gateway: limits are kept in memory."""
 
 import time
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from modelyard.serving.admission.limits import Limits
 from modelyard.serving.admission.quota_book import QuotaBook
 
 LIFE_S = 7200.0
-"""Seconds after which a request that nobody settled gives its place back."""
+"""Seconds after which a request that was never settled loses its place."""
 
 
 def monotonic_us() -> int:
@@ -19,7 +19,7 @@ def monotonic_us() -> int:
 
 @dataclass(slots=True)
 class MemoryGate:
-    """Only a quota that was not asked for lately is waited for."""
+    """Admits from memory; waits only to read a quota that is not remembered."""
 
     counts: RequestCounts
     book: QuotaBook
@@ -31,7 +31,7 @@ class MemoryGate:
 
     async def admit(self, user_id: str) -> Admission:
         quota = (self.book.known(user_id) or await self.book.find(user_id)).in_force()
-        self._number += 1  # the client chooses the request's id: two may have the same
+        self._number += 1  # clients choose request ids, so two may be equal
         key = f"{self._number}"
         room = self.counts.admit(key, quota)
         if quota.request_limit:
@@ -42,7 +42,7 @@ class MemoryGate:
         return await self.book.written(user_id)
 
     async def exchange(self, load: bytes) -> list[bytes] | None:
-        """There are no others."""
+        """Return None: there are no other gateways."""
 
     def changed(self, user_id: str) -> None:
         self.book.forget(user_id)

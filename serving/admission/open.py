@@ -1,4 +1,4 @@
-"""Opens the gate that the settings ask for, and keeps what it needs going meanwhile."""
+"""Opens the gate that the settings ask for and runs its background tasks."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from modelyard.serving.background_task import background_task
 from modelyard.serving.settings import GatewaySettings
 
 FIRST_JOIN_S = 1.0
-"""Seconds the start waits for Redis; without it the gateway lets in what it may by itself."""
+"""Seconds that startup waits for Redis; without Redis the gateway admits its own share."""
 
 PRUNE_EVERY_S = 60.0
 _TIMINGS = SharedTimings()
@@ -36,9 +36,9 @@ async def open_gate(
     *,
     timings: SharedTimings = _TIMINGS,
 ) -> AsyncGenerator[Gate]:
-    """A gate in Redis, or in memory where there is no URL.
+    """Open a gate in Redis, or in memory if there is no URL.
 
-    `changed` is called when another process has changed users or keys; only Redis can tell.
+    `changed` is called when another process has changed users or keys; only with Redis.
     """
     book = QuotaBook.over(Quotas(db))
     opened = (

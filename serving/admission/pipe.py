@@ -1,7 +1,7 @@
-"""One connection to Redis that all requests share: what is asked in one turn goes in one write.
+"""One connection to Redis shared by all requests: commands of one loop turn leave in one write.
 
-Replies come in the order of the commands, so what is sent first is done first; a reply that is
-late ends the connection, and with it everybody's waiting.
+Redis runs commands and replies in the order in which they are sent. A late reply ends the
+connection, and every pending command fails.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ Argument = str | bytes | int | float
 _pack: Any = hiredis.pack_command  # its stub allows one argument only
 
 SECOND_LOOK_S = 0.005
-"""A loop that was busy elsewhere reads what has arrived before it calls a reply late."""
+"""Seconds to wait before a reply counts as late, so that a busy loop first reads what arrived."""
 
 
 class RedisGone(Exception):
-    """Redis does not answer; nobody outside the gate hears of it."""
+    """Redis does not answer; this never leaves the package."""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A Lua script and the name Redis knows it by."""
+    """A Lua script and the SHA-1 by which Redis knows it."""
 
     text: bytes
     sha: str
@@ -39,9 +39,9 @@ class Script:
         return cls(text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
 
 
-@dataclass(slots=True)  # not frozen: that would cost more than all else that a command costs
+@dataclass(slots=True)  # not frozen: freezing costs more than the rest of a command
 class _Asked:
-    """A command whose reply is due; nobody waits for it where there is no future."""
+    """A command whose reply is pending; `future` is None if the reply is ignored."""
 
     future: asyncio.Future[Any] | None
     at: float
@@ -50,7 +50,7 @@ class _Asked:
 
 
 class Pipe(asyncio.Protocol):
-    """A connection; `lost` is called once, when it has ended for whatever reason."""
+    """One connection; `lost` is called once when it ends, for whatever reason."""
 
     def __init__(self, lost: Callable[[], None], patience_s: float) -> None:
         self.ended = ""
@@ -64,33 +64,33 @@ class Pipe(asyncio.Protocol):
         self._transport: Any = None
 
     def ask(self, *command: Argument) -> asyncio.Future[Any]:
-        """Send a command; its reply, or RedisGone."""
+        """Send a command; the future gives its reply or raises RedisGone."""
         return self._send(command, None, (), self._loop.create_future())
 
     def run(self, script: Script, *arguments: Argument) -> asyncio.Future[Any]:
-        """Run a script (its number of keys comes first); its reply, or RedisGone."""
+        """Like `ask`, for a script; the first argument is its number of keys."""
         command = ("EVALSHA", script.sha, *arguments)
         return self._send(command, script, arguments, self._loop.create_future())
 
     def tell(self, *command: Argument) -> None:
-        """Send a command whose reply nobody needs; into an ended connection it goes unheard."""
+        """Send a command and ignore its reply; does nothing if the connection has ended."""
         if not self.ended:
             self._send(command, None, (), None)
 
     def tell_run(self, script: Script, *arguments: Argument) -> None:
-        """The same for a script."""
+        """Like `tell`, for a script."""
         if not self.ended:
             self._send(("EVALSHA", script.sha, *arguments), script, arguments, None)
 
     def wait_at_most(self, seconds: float) -> None:
-        """How long a reply may take, also one that is due already."""
+        """Set how long a reply may take, including replies already pending."""
         self._patience_s = seconds
         if self._timer is not None:
             self._timer.cancel()
         self._watch()
 
     def end(self, reason: str) -> None:
-        """Close it at once; who waits for a reply gets RedisGone."""
+        """Close the connection at once; pending commands raise RedisGone."""
         if self.ended:
             return
         self.ended = reason
@@ -143,7 +143,7 @@ class Pipe(asyncio.Protocol):
             if asked.future is not None and not asked.future.done():
                 asked.future.set_result(reply)
         elif str(reply).startswith("NOSCRIPT") and asked.script is not None:
-            # Somebody emptied Redis' memory of scripts: the text itself brings it back.
+            # Redis' script cache was flushed: EVAL with the text loads the script again.
             self._send(("EVAL", asked.script.text, *asked.arguments), None, (), asked.future)
         else:
             if asked.future is not None and not asked.future.done():
@@ -151,7 +151,7 @@ class Pipe(asyncio.Protocol):
             self.end(str(reply))
 
     def _watch(self) -> None:
-        """Look when the oldest reply would be late; an idle connection is not looked after."""
+        """Check the oldest pending reply once it may be late; an idle connection has no timer."""
         self._timer = None
         if not self._due:
             return

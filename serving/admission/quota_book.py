@@ -1,4 +1,4 @@
-"""Users' quotas as a gateway knows them, and the requests it still has to write to the database."""
+"""A gateway's cached quotas, and the request counts it still has to write to the database."""
 
 import asyncio
 import math
@@ -14,14 +14,13 @@ from modelyard.registry.logs import logger
 from modelyard.serving.cache import SingleFlightCache
 
 REMEMBERED = 20_000
-"""Users' quotas at most; one that others have changed is forgotten with the next beat."""
+"""Quotas remembered at most; one changed elsewhere is forgotten at the next beat."""
 
 OVERLAP = timedelta(seconds=30)
-"""How far the clocks may be apart of those who change quotas and of this gateway."""
+"""How far the clocks of this gateway and of processes that change quotas may differ."""
 
 BEAT_S = 0.5
-"""Seconds until a change is heard of; and of counted requests that a kill -9 of this gateway may
-leave out of the database."""
+"""Seconds between beats: changes are seen within one; a kill -9 may lose the counts of one."""
 
 _log = logger("modelyard.admission")
 
@@ -32,7 +31,7 @@ class QuotaBook:
 
     quotas: Quotas
     _recent: SingleFlightCache[str, Quota]
-    known: Callable[[str], Quota | None]  # where it is at hand, without waiting
+    known: Callable[[str], Quota | None]  # from the cache, without waiting
     owed: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
     _heard: datetime = field(default_factory=utc_now)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -49,12 +48,12 @@ class QuotaBook:
         self._recent.forget(user_id)
 
     def count(self, quota: Quota, requests: int) -> None:
-        """Count requests (or, below 0, give them back); they are written soon."""
+        """Count requests (negative: refund them); they are written at the next beat."""
         key = (quota.user_id, quota.period)
         self.owed[key] = self.owed.get(key, 0) + requests
 
     async def write(self) -> None:
-        """Write what is owed; what could not be written stays owed."""
+        """Write pending counts; if the database fails, they stay pending."""
         async with self._writing:
             owed, self.owed = {k: n for k, n in self.owed.items() if n}, {}
             if not owed:
@@ -67,18 +66,18 @@ class QuotaBook:
                 _log.warning("quotas_not_written", users=len(owed), reason=str(error))
 
     async def written(self, user_id: str) -> Quota:
-        """A quota that includes all that was counted here."""
+        """A quota that includes every request counted here."""
         await self.write()
         self.forget(user_id)
         return await self.find(user_id)
 
     async def all_written(self, user_ids: Collection[str]) -> list[Quota]:
-        """The same for many, of those who have a quota."""
+        """Like `written`, for those of many users who have a quota."""
         await self.write()
         return await asyncio.to_thread(self.quotas.find_all, user_ids)
 
     async def keep(self) -> None:
-        """For ever: write what is owed, forget what has been changed."""
+        """Write pending counts and forget changed quotas, for ever."""
         while True:
             await asyncio.sleep(BEAT_S)
             await self.write()

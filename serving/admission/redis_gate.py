@@ -1,7 +1,7 @@
-"""The gate that several gateways share: one script in Redis for each request, and its memory.
+"""The gate that several gateways share: each request runs one script in Redis.
 
-Whatever Redis lets in is also noted here. Without Redis a gateway lets in its share by itself, and
-afterwards it merges what it knows into Redis (`membership`), so that nothing is given twice.
+Requests that Redis admits are also recorded here. Without Redis a gateway admits its share of the
+limits, and afterwards merges its records into Redis (`membership`), so that nothing is given twice.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ UNCOUNTED = -2
 
 @dataclass(slots=True)
 class RedisGate:
-    """`pipe` is the way to a Redis that knows all that this gateway knows; None without one."""
+    """`pipe` leads to a Redis that knows all that this gateway knows; None if there is none."""
 
     limits: Limits
     counts: RequestCounts
@@ -79,7 +79,7 @@ class RedisGate:
         self.book.forget(user_id)
 
     async def _ask(self, pipe: Pipe, key: str, quota: Quota) -> list[Any] | None:
-        """What Redis decides; None where it is lost, or has lost what it knew."""
+        """Redis' decision; None if Redis is lost or has lost its data."""
         epoch = self.epoch
         question = self._question(key, quota)
         try:
@@ -100,7 +100,7 @@ class RedisGate:
         return None
 
     async def _raise(self, pipe: Pipe, quota: Quota) -> None:
-        """Redis has not heard of this quota, or not for long: the database has its count."""
+        """Set Redis' count of a quota, which is missing or expired, from the database."""
         counted = (await self.book.written(quota.user_id)).request_count
         pipe.tell_run(RAISE, 1, keys.quota_of(quota.user_id, quota.period), counted)
 
@@ -113,7 +113,7 @@ class RedisGate:
         return [*names, *asked, *self._rates]
 
     def _name(self, quota: Quota) -> list[Argument]:
-        """The keys, after their number: the same users ask again and again."""
+        """The number of keys and the keys, cached because users repeat."""
         user_id = quota.user_id
         period = quota.period
         logs = [keys.log_of(rate, user_id) for rate in self.limits.rates]

@@ -1,4 +1,4 @@
-"""What a caller is told that is not let in: what is used up, and when there is more."""
+"""The errors for callers that are not admitted: what is used up, and when to retry."""
 
 from modelyard.registry.billing.quotas import Quota
 from modelyard.registry.database import utc_now
@@ -6,10 +6,10 @@ from modelyard.serving.admission.limits import Rate
 from modelyard.serving.errors import QuotaExceeded, RateLimited, TooBusy
 
 BUSY_RETRY_S = 1.0
-"""Nobody knows when a running request ends; a second later is soon enough to ask."""
+"""Seconds to retry after; when a running request ends is unknown."""
 
 NO_END_RETRY_S = 3600.0
-"""A quota without an end waits for an admin."""
+"""Seconds to retry after for a quota that never ends: an admin has to raise it."""
 
 
 def too_busy(most: int, *, per_user: bool) -> TooBusy:
@@ -34,7 +34,7 @@ def quota_exceeded(quota: Quota) -> QuotaExceeded:
 
 
 def rate_limited(rate: Rate, retry_us: float, reset_us: float) -> RateLimited:
-    """`rate` as it was set, though a gateway by itself may let in only its share of it."""
+    """The error for a full `rate`; without Redis that is this gateway's share of the rate."""
     return RateLimited(
         f"The limit of {rate} is reached.", retry_us / 1e6, rate.limit, reset_us / 1e6
     )

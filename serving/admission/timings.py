@@ -1,4 +1,4 @@
-"""How long Redis believes what a gateway told it, without another word."""
+"""How long Redis keeps a gateway's entries without a renewal."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class SharedTimings:
     """Microseconds (`_us`) and milliseconds (`_ms`), as the scripts in Redis take them.
 
-    After `lease_us` the places of a gateway that died are free again, after `load_lease_ms` its
-    load is forgotten, and after `alive_us` it no longer counts as living.
+    `lease_us` after its last renewal a dead gateway's places are released, after `load_lease_ms`
+    its load is dropped, and after `alive_us` it no longer counts among the gateways.
     """
 
     lease_us: int = 30_000_000

@@ -1,1 +1,1 @@
-"""The doors: HTTP is translated here, and nothing is decided."""
+"""The HTTP API: routes and middleware, which only translate between HTTP and the gateway."""

@@ -1,4 +1,4 @@
-"""The application: which routes there are, and what every request passes on its way to them."""
+"""The ASGI application: its routes and the middleware before them."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -52,7 +52,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 class GatewayApplication(FastAPI):
-    """FastAPI for everything, but for requests to models: they never enter it."""
+    """FastAPI for every route except requests to models, which bypass it."""
 
     hot: ASGIApp
 
@@ -66,16 +66,16 @@ class GatewayApplication(FastAPI):
 def build_app(
     lifespan: Lifespan, counted: RequestStats, origins: Sequence[str], host: str
 ) -> GatewayApplication:
-    """Routes and middleware; `lifespan` puts the `Services` of this process into `app.state.parts`.
+    """Build routes and middleware; `lifespan` puts the `Services` into `app.state.services`.
 
-    Pages of `origins` may ask it from a browser; `host` is the address that it listens on.
+    Web pages from `origins` may call the API from a browser; `host` is the listening address.
     """
     pages = Pages.of(host, origins)
     app = GatewayApplication(
         title="Modelyard",
         description=ABOUT,
         lifespan=lifespan,
-        docs_url=None,  # it would run code of a foreign server, where keys are typed in
+        docs_url=None,  # it would run a third party's scripts on a page where keys are typed
         redoc_url=None,
         redirect_slashes=False,
         middleware=[

@@ -1,4 +1,4 @@
-"""How fast each device is on what it serves, beside the best device for the same version."""
+"""Each device's speed relative to the best device that serves the same version."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from modelyard.registry.fleet.fleet import WorkerView
 
 LEAST_STEPS = 20
-"""Steps of one size below which a speed is mostly noise."""
+"""Steps of one size needed for a speed; with fewer it is mostly noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """A share of the best device's speed, and the steps measured on this device it rests on."""
+    """A share of the best device's speed, and the number of this device's steps it is based on."""
 
     index: float = 1.0
     samples: int = 0
@@ -22,7 +22,7 @@ UNMEASURED = Performance()
 
 @dataclass(frozen=True, slots=True)
 class _Pace:
-    """A version's speed in steps of one size; `like` names both."""
+    """A version's speed in steps of one size; `like` is (version id, size)."""
 
     like: tuple[str, str]
     steps: int
@@ -30,10 +30,10 @@ class _Pace:
 
 
 def performances(workers: Iterable[WorkerView]) -> dict[str, Performance]:
-    """By device id; from the heartbeats, so every gateway says the same.
+    """Performance by device id, from the heartbeats, so that all gateways report the same.
 
-    A speed is compared where another device has the same version in steps of the same size. A
-    device that shares nothing with others is the best there is at what it serves.
+    A speed is compared if another device runs the same version in steps of the same size. A device
+    without anything to compare counts as the best and has index 1.
     """
     paces = {worker.device_id: list(_paces(worker)) for worker in workers}
     known = dict[tuple[str, str], list[float]]()

@@ -1,4 +1,4 @@
-"""How errors look over HTTP: OpenAI's form under /v1, RFC 9457 problems everywhere else."""
+"""Errors as HTTP responses: OpenAI's form under /v1, RFC 9457 problems everywhere else."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -52,7 +52,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def install(app: FastAPI) -> None:
-    """Every error leaves this application through this file."""
+    """Register the handlers, so that this module answers every error of the application."""
     app.add_exception_handler(ModelyardError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _protocol)
@@ -64,7 +64,7 @@ def install(app: FastAPI) -> None:
 def refusal(
     path: str, error: ModelyardError, errors: list[dict[str, str]] | None = None
 ) -> Response:
-    """The answer that an error is at this path."""
+    """The response to an error at this path."""
     status = status_of(error)
     headers = _headers(status, error)
     if path.startswith("/v1/") or path in TOKEN_PATHS:
@@ -88,9 +88,9 @@ def _headers(status: int, error: ModelyardError) -> dict[str, str]:
     if isinstance(error, Unavailable):
         return retry_headers(error.retry_after)
     if isinstance(error, RequestEndsEngines):
-        return {"x-should-retry": "false"}  # what OpenAI's clients go by
+        return {"x-should-retry": "false"}  # OpenAI's clients obey it
     if status == 413:
-        return {"Connection": "close"}  # the rest of the body is not going to be read
+        return {"Connection": "close"}  # the rest of the body is not read
     return {"WWW-Authenticate": "Bearer"} if status == 401 else {}
 
 
@@ -128,7 +128,7 @@ def database_away() -> DatabaseUnavailable:
 
 
 async def _not_to_be_kept(request: Request, error: Exception) -> Response:
-    """Such as a NUL in a text, of which PostgreSQL has none."""
+    """Answer a value the database cannot store, such as a NUL in a text for PostgreSQL."""
     _log.warning("a value does not fit into the database", route=request.url.path, exc_info=error)
     return refusal(request.url.path, InvalidRequest("A value is none that can be kept."))
 

@@ -1,4 +1,4 @@
-"""What the routes work with: made once at start, found through the request."""
+"""The objects that routes use: created once at startup, found through the request."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -27,10 +27,10 @@ from modelyard.serving.routing.running import RunningRequests
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The rooms behind the routes.
+    """The objects behind the routes.
 
-    `failures` tells the failed share of each device's requests of the last minutes,
-    `promotion_wait_s` is how long a promotion waits where it is not told.
+    `failures` gives the failed share of each device's requests in the last minutes;
+    `promotion_wait_s` is how long a promotion waits by default, in seconds.
     """
 
     gateway: Gateway
@@ -64,7 +64,7 @@ def parts_of(request: Request) -> Services:
 
 
 def caller_of(request: Request) -> Caller:
-    """Who the door let in; on an open route there is none, and asking for one is a mistake."""
+    """The authenticated caller; open routes have none and must not ask for it."""
     caller: Caller = request.state.caller
     return caller
 

@@ -1,1 +1,1 @@
-"""What runs a model: one engine per format behind one face, each version in its own process."""
+"""The engines: one per format behind a common interface, one process per loaded version."""

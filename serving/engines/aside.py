@@ -1,4 +1,4 @@
-"""Work on texts beside the event loop: short ones at once, long ones one after the other."""
+"""Runs text work off the event loop: short texts at once, long ones one after another."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from modelyard.serving.errors import EngineBusy
 T = TypeVar("T")
 
 LONG = 32 * 1024
-"""Characters, or bytes of a request with them, that may take a tenth of a second."""
+"""Characters, or bytes of the request, from which work may take a tenth of a second."""
 
 MOST_WAITING = 64
 
@@ -22,13 +22,16 @@ def _one_thread() -> ThreadPoolExecutor:
 
 @dataclass(slots=True)
 class Aside:
-    """Long texts have a thread of their own, so that short ones never wait for one."""
+    """Gives long texts a thread of their own, so that short ones never wait for them."""
 
     _long: ThreadPoolExecutor = field(default_factory=_one_thread)
     _waiting: int = 0
 
     async def run(self, size: int, work: Callable[[], T]) -> T:
-        """Raises EngineBusy where too many long texts wait; cancelled, what waits is not begun."""
+        """Run `work` in a thread; raises EngineBusy if too many long texts wait.
+
+        Cancelling the call drops work that has not started.
+        """
         if size < LONG:
             return await asyncio.to_thread(work)
         if self._waiting >= MOST_WAITING:

@@ -1,6 +1,6 @@
-"""The dense vectors of cards, made by the engine that would serve the embedding model.
+"""Dense vectors of model cards, made by the engine that would serve the embedding model.
 
-An engine process of its own for as long as it is wanted: no gateway or worker has to run.
+The engine runs in its own process while needed; it needs no gateway or worker.
 """
 
 from collections.abc import Generator, Sequence
@@ -17,14 +17,14 @@ from modelyard.serving.engines.child.child import EngineChild, open_child, setti
 from modelyard.serving.engines.folder import hold_model
 
 LONGEST = 512
-"""Tokens of a card that its vector stands for; its first words say what it is about."""
+"""A card's vector covers its first tokens, at most this many; they say what it is about."""
 
 _MOST_CHARACTERS = 16_000
 
 
 @dataclass(frozen=True, slots=True)
 class VersionEmbedder:
-    """A registered version as an `Embedder` of cards; its id names the vectors that it made."""
+    """A registered version as an `Embedder` of cards; the version's id identifies its vectors."""
 
     version: ModelVersion
     engine: EngineChild
@@ -34,14 +34,14 @@ class VersionEmbedder:
         return self.version.id
 
     def embed(self, text: str) -> Sequence[float]:
-        """Raises EngineFailed."""
+        """The text's vector; raises EngineFailed."""
         body = {"input": [text[:_MOST_CHARACTERS]], "truncate": True}
         return self.engine.ask("/v1/embeddings", body)["data"][0]["embedding"]
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """An embedder, or why there is none: `problem` is empty where none is wanted."""
+    """An embedder, or the `problem` that prevents one; both are empty if none is configured."""
 
     embedder: Embedder | None = None
     problem: str = ""
@@ -49,7 +49,7 @@ class Meaning:
 
 @contextmanager
 def open_meaning(catalog: Catalog, store: Store, setting: str) -> Generator[Meaning]:
-    """The embedder that `card_embedder` means; one that cannot be had is told, not raised."""
+    """The embedder that the setting `card_embedder` names; a failure is returned, not raised."""
     with ExitStack() as held:
         yield _opened(held, catalog, store, setting)
 

@@ -1,4 +1,4 @@
-"""What an engine process is told on standard input: one line of JSON."""
+"""The settings an engine process reads from standard input: one line of JSON."""
 
 from typing import Any, Literal
 
@@ -8,11 +8,11 @@ from modelyard.registry.errors import ErrorKind
 from modelyard.serving.errors import ServingError
 
 KvType = Literal["f16", "q8_0"]
-"""How keys and values are kept: q8_0 takes half the memory, and a tenth of the speed."""
+"""The KV cache's type; q8_0 takes half the memory and costs a tenth of the speed."""
 
 
 class EngineConfigInvalid(ServingError):
-    """An engine process was started with settings it cannot work with."""
+    """An engine process was started with invalid settings."""
 
     code = "engine_config_invalid"
     kind = ErrorKind.INTERNAL
@@ -21,14 +21,14 @@ class EngineConfigInvalid(ServingError):
 class EngineConfig(BaseModel):
     """One version, its file, and how much of the machine it may use.
 
-    `context_length` is per request; 0 means the model's own. `parallel` requests run at once.
-    With `speculate` tokens are guessed and confirmed several a step, where that pays: by
-    the GGUF model at `draft_path`, else by what the text itself said before.
-    Up to `spill_bytes` of idle KV are kept in files below `spill_folder` (empty: where temporary
-    files go), at the latest after `spill_after_s`, where the next prompt needs their place.
-    `store` is the root of the store in which requests' adapters are found by their sha256.
-    Who takes nothing of an answer that waits for it is cut off after `unread_s`: a gateway waits
-    for its slow clients, so this is the end of one that is stopped or gone.
+    `context_length` is in tokens per request; 0 means the model's own. `parallel` requests run at
+    once. With `speculate` the engine drafts tokens and verifies several per step when that pays,
+    using the GGUF model at `draft_path`, else the text's own repetitions. Up to `spill_bytes` of
+    idle KV go to files below `spill_folder` (empty: the temporary folder), within `spill_after_s`
+    seconds of idleness if the next prompt needs their slot. `store` is the store's root, in which
+    requests' adapters are found by their sha256. A client that reads nothing of a waiting answer
+    for `unread_s` seconds is disconnected. The gateway itself waits for slow clients, so this ends
+    only a gateway that is stopped or gone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

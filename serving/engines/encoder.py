@@ -1,4 +1,4 @@
-"""What an engine offers whose model reads and does not write: vectors, labels, spans, scores."""
+"""The interface of encoder engines: vectors, labels, spans, scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from modelyard.serving.wire.openai.encoders.embeddings import Input
 
 
 class Task(StrEnum):
-    """What a model that reads was trained for."""
+    """The task an encoder model was trained for."""
 
     EMBED = "embed"
     CLASSIFY = "classify"
@@ -20,7 +20,7 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LabelledSpan:
-    """A labelled piece of a text, by characters."""
+    """A labelled part of a text, by character offsets."""
 
     label: str
     score: float
@@ -30,7 +30,7 @@ class LabelledSpan:
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """One vector for each input, as little-endian 32-bit floats, and the tokens read."""
+    """One vector per input, as little-endian 32-bit floats, and the number of tokens read."""
 
     rows: list[bytes]
     tokens: int
@@ -47,7 +47,7 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """The labelled spans of each input; `classes` is how many labels the model knows."""
+    """The labelled spans of each input; `classes` is the model's number of labels."""
 
     classes: int
     rows: list[list[LabelledSpan]]
@@ -56,14 +56,14 @@ class Spans:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """One score for each document."""
+    """One score per document."""
 
     rows: list[float]
     tokens: int
 
 
 class EmbeddingModel(LoadedModel, Protocol):
-    """A model that places texts in space; raises as an Encoder does."""
+    """A model that embeds texts; raises the same errors as an Encoder."""
 
     async def embed(
         self, inputs: Sequence[Input], *, dimensions: int | None, truncate: bool
@@ -71,10 +71,10 @@ class EmbeddingModel(LoadedModel, Protocol):
 
 
 class Encoder(EmbeddingModel, Protocol):
-    """One loaded model; it offers the method of its task and no other.
+    """One loaded model; only the method of its `task` works.
 
-    An input that is too long raises ContextLengthExceeded, or is cut with `truncate`. All raise
-    EngineBusy and EngineFailed; cancelling a call takes what has not begun out of the queue.
+    An input that is too long raises ContextLengthExceeded, or is cut with `truncate`. All methods
+    raise EngineBusy and EngineFailed; cancelling a call removes unstarted texts from the queue.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""What an engine offers over HTTP: endpoints by their path, each from request to response."""
+"""The HTTP endpoints of engines, by path."""
 
 from collections.abc import Awaitable, Callable
 
@@ -16,4 +16,4 @@ ENDPOINTS = {
     "/tokenize": "a GGUF model",
     "/detokenize": "a GGUF model",
 }
-"""Every path an engine may offer, and the kind of model it takes."""
+"""Every path an engine may offer, with the kind of model it needs."""

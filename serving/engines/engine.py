@@ -1,4 +1,4 @@
-"""What every engine offers, whatever runs beneath it."""
+"""The interface of every engine that generates text."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from modelyard.serving.engines.measures import Measures
 
 @dataclass(frozen=True, slots=True)
 class EngineSnapshot:
-    """An engine's load at one moment; speeds are learned averages in tokens per second.
+    """An engine's load at one moment; speeds are moving averages in tokens per second.
 
-    `drafted` tokens were guessed, of which the model `accepted` some. `spilled` counts what was
-    saved to disk, of which `spilled_bytes` are kept, and `restored` what came back.
-    `between_s` are the seconds that passed between `steps`, in which nothing was computed.
+    `drafted` tokens were guessed, of which the model `accepted` some. `spilled` counts saves to
+    disk, `spilled_bytes` the bytes kept there now, and `restored` the loads from disk. `between_s`
+    is the total of seconds between `steps`, in which nothing was computed.
 
-    Of an engine that `batches` its requests share batches: more than its slots are welcome.
-    One that is not `alive` will never answer again: its process has to be replaced.
+    In an engine that `batches`, requests share batches, so more requests than `slots` may be sent.
+    An engine that is not `alive` never answers again: its process must be replaced.
     """
 
     slots: int
@@ -44,7 +44,7 @@ class EngineSnapshot:
 
 
 class LoadedModel(Protocol):
-    """What a process needs of any model it has loaded."""
+    """The interface of any loaded model."""
 
     @property
     def measures(self) -> Measures: ...
@@ -52,20 +52,20 @@ class LoadedModel(Protocol):
     def snapshot(self) -> EngineSnapshot: ...
 
     def close(self) -> None:
-        """Stop at once and give the memory back."""
+        """Stop at once and free the memory."""
         ...
 
 
 class Engine(LoadedModel, Protocol):
-    """One loaded model that writes; every method but `close` is called on one event loop."""
+    """One loaded text-generation model; every method but `close` runs on one event loop."""
 
     async def prepare(self, ask: GenerationRequest) -> Generation:
-        """Turn an ask into tokens; raises InvalidRequest or ContextLengthExceeded."""
+        """Turn a request into tokens; raises InvalidRequest or ContextLengthExceeded."""
         ...
 
     def generate(self, generation: Generation) -> AsyncGenerator[Delta]:
         """Stream the answer; the last delta has `finish`. Closing it cancels within a step.
 
-        Raises EngineBusy before the first delta, EngineFailed at any.
+        Raises EngineBusy before the first delta, EngineFailed at any time.
         """
         ...

@@ -1,4 +1,4 @@
-"""A version's files where its engine can open them, for as long as it has them open."""
+"""Provides a version's files to its engine for as long as the engine has them open."""
 
 import fcntl
 import shutil
@@ -15,10 +15,10 @@ _FICLONE = 0x40049409
 
 @contextmanager
 def hold_model(store: Store, kind: Format, files: Sequence[StoredFile]) -> Generator[Path]:
-    """The main file, `files[0]`, which stays inside the block; raises FileMissing.
+    """The main file, `files[0]`, which exists throughout the block; raises FileMissing.
 
-    A GGUF file is read where it lies. ONNX needs its files under their own names, side by side,
-    and refuses links: it gets a folder of copies on the store's volume, gone with the block.
+    A GGUF file is read in place. ONNX needs its files side by side under their own names and
+    rejects links, so it gets a folder of copies on the store's volume, deleted with the block.
     """
     with ExitStack() as held:
         paths = [held.enter_context(store.use(file.sha256)) for file in files]
@@ -31,10 +31,10 @@ def hold_model(store: Store, kind: Format, files: Sequence[StoredFile]) -> Gener
 
 
 def lay_out(files: Mapping[str, Path], folder: Path) -> Path:
-    """Copy each file to its name below `folder`, which is returned.
+    """Copy each file to its name below `folder`, and return the folder.
 
-    A volume that knows reflinks (XFS, btrfs) shares the bytes; elsewhere they are copied. Raises
-    ModelUnloadable for a name that leads out of the folder and where the volume is full.
+    A volume with reflinks (XFS, btrfs) shares the bytes; elsewhere they are copied. Raises
+    ModelUnloadable for a name that leads out of the folder and if the volume is full.
     """
     for name, source in files.items():
         target = folder / _inside(name)

@@ -1,14 +1,14 @@
-"""The memory one engine process takes on its device, by what it is for."""
+"""The memory that one engine process takes on its device, by purpose."""
 
 from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Bytes. On a processor: of main memory; on a GPU: of the card's.
+    """Bytes of main memory, or of the card's memory on a GPU.
 
-    Weights that are mapped from a file count in full: without them in memory every token would
-    wait for the disk. `process` is all that is not the model's: interpreter, libraries, buffers.
+    Memory-mapped weights count in full: if they were not resident, every token would wait for the
+    disk. `process` is everything but the model: interpreter, libraries, buffers.
     """
 
     weights: int = 0

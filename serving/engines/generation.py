@@ -1,4 +1,4 @@
-"""The words of one generation: what is asked, what is run, what comes back."""
+"""The types of one generation: the request, the prepared run, the answer."""
 
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
@@ -11,7 +11,7 @@ from modelyard.serving.wire.openai.completion import Prompt
 
 
 class Finish(StrEnum):
-    """Why an answer ended, in OpenAI's words."""
+    """Why an answer ended, with OpenAI's values."""
 
     STOP = "stop"
     LENGTH = "length"
@@ -20,7 +20,7 @@ class Finish(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is drawn; `temperature` 0 takes the likeliest, `top_k` 0 is no limit."""
+    """How the next token is drawn; `temperature` 0 is greedy, `top_k` 0 means no limit."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -38,13 +38,13 @@ class Sampling:
 
     @property
     def is_plain_greedy(self) -> bool:
-        """Whether the likeliest token of the raw logits is the answer."""
+        """Whether decoding takes the likeliest token of the raw logits."""
         return self.temperature == 0 and not self.is_penalised and not self.logit_bias
 
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """Which tokens come with their logprob: those written, with `top` rivals; the prompt's too?"""
+    """Logprobs: for generated tokens with `top` alternatives, with `prompt` also for its tokens."""
 
     top: int = 0
     prompt: bool = False
@@ -61,13 +61,12 @@ class ToolsAsk:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """What a client wants: messages, text or tokens to continue; `limit` None is all there is.
+    """A client's request: messages, text or tokens to continue; `limit` None means no limit.
 
-    `choices` answers are written side by side; `echo` puts the prompt's own text before each;
-    an `endless` one goes on to its limit, whatever end the model writes.
-    Prompts are remembered for the `tenant` alone, unless the operator lets all share. `adapter`
-    is the sha256 of the LoRA adapter to answer under; empty is the model itself. `size` is how many
-    bytes the request has: its texts are no longer.
+    `choices` answers are generated in parallel; `echo` puts the prompt's text before each; an
+    `endless` answer continues to its limit and ignores end tokens. Prompt caches are per `tenant`,
+    unless the operator shares them. `adapter` is the sha256 of the LoRA adapter to use; empty means
+    the base model. `size` is the request's size in bytes, an upper bound of its texts' length.
     """
 
     prompt: tuple[ChatMessage, ...] | Prompt
@@ -87,7 +86,7 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True)
 class GrammarSource:
-    """GBNF that an answer keeps to, and the parameter that asked for it."""
+    """GBNF that constrains an answer, and the request parameter it comes from."""
 
     text: str
     param: str
@@ -95,7 +94,7 @@ class GrammarSource:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What an engine runs: a checked ask as tokens, with room for `limit` more in the context."""
+    """A checked request as tokens, ready to run; up to `limit` more tokens fit the context."""
 
     prompt: tuple[int, ...]
     limit: int
@@ -110,7 +109,7 @@ class Generation:
     adapter: str = ""
 
     def choice(self, number: int) -> "Generation":
-        """The same for a further answer: its seed is its own."""
+        """The same generation for choice `number`, with a seed of its own."""
         seed = self.sampling.seed
         if number == 0 or seed is None:
             return self
@@ -118,7 +117,7 @@ class Generation:
 
 
 class TokenPosition(Enum):
-    """Where a scored token stands; the end token is neither shown nor counted."""
+    """A scored token's position; the end token is neither shown nor counted."""
 
     PROMPT = 1
     WRITTEN = 2
@@ -127,9 +126,9 @@ class TokenPosition(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TokenScore:
-    """A token's bytes and logprob (the prompt's first has none), and its likeliest rivals.
+    """A token's bytes and logprob (the first prompt token has none), and its top alternatives.
 
-    `shown` is what of it stands in the text: nothing of a control token that was written.
+    `shown` are the bytes that appear in the text: none for a generated control token.
     """
 
     piece: bytes
@@ -141,7 +140,7 @@ class TokenScore:
 
 @dataclass(frozen=True, slots=True)
 class GenerationTimes:
-    """Seconds one answer waited, read its prompt and wrote on; tokens it read and wrote."""
+    """Seconds an answer waited, read its prompt and generated; tokens it read and wrote."""
 
     queue_s: float
     prompt_s: float
@@ -152,9 +151,9 @@ class GenerationTimes:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """The next piece of an answer; `cached` prompt tokens were not computed again.
+    """The next piece of an answer; `cached` prompt tokens came from the prefix cache.
 
-    The last piece says what the answer `took`, where the engine knows.
+    The last piece has the answer's times in `took`, if the engine measures them.
     """
 
     text: str

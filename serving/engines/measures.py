@@ -1,4 +1,4 @@
-"""What an engine counts while it works: plain numbers, made into Prometheus' text when asked."""
+"""An engine's metrics as plain numbers, rendered as Prometheus text on request."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -16,7 +16,7 @@ _MEMBERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 @dataclass(slots=True)
 class Distribution:
-    """A histogram that costs a fraction of a microsecond an observation; one thread writes it."""
+    """A histogram that takes a fraction of a microsecond per observation; single writer thread."""
 
     bounds: tuple[float, ...]
     total: float = 0.0
@@ -30,7 +30,7 @@ class Distribution:
         self.total += value
 
     def cumulated(self) -> Iterator[tuple[str, int]]:
-        """Each bucket's upper bound, and how many observations were at most that."""
+        """Each bucket's upper bound and cumulative count."""
         so_far = 0
         for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
             so_far += count
@@ -55,7 +55,7 @@ def _members() -> Distribution:
 
 @dataclass(slots=True)
 class Times:
-    """When things happened to one request, on this process' clock; 0 is not yet."""
+    """One request's timestamps in seconds on this process's clock; 0 means not yet."""
 
     asked: float = field(default_factory=perf_counter)
     begun: float = 0.0
@@ -65,9 +65,9 @@ class Times:
 
 @dataclass(slots=True)
 class Measures:
-    """Since the version was loaded; the names of the distributions are those of their series.
+    """Metrics since the version was loaded; distributions are named like their series.
 
-    `ended` counts answers by why they ended, `errors` what clients were told by its stable code.
+    `ended` counts answers by finish reason, `errors` errors sent to clients by their stable code.
     """
 
     queue_seconds: Distribution = field(default_factory=_waits)
@@ -83,7 +83,7 @@ class Measures:
     errors: Counter[str] = field(default_factory=Counter[str])
 
     def began(self, times: Times) -> None:
-        """A request has a place now."""
+        """Record that a request got a slot."""
         times.begun = perf_counter()
         self.queue_seconds.add(times.begun - times.asked)
 
@@ -94,7 +94,7 @@ class Measures:
         self.paces.add(tokens, seconds)
 
     def token(self, times: Times, now: float) -> None:
-        """A request has its next token."""
+        """Record a request's next token."""
         if times.first:
             self.inter_token_seconds.add(now - times.last)
         else:
@@ -103,7 +103,7 @@ class Measures:
         times.last = now
 
     def distributions(self) -> Iterator[tuple[str, Distribution]]:
-        """Those that have seen anything: a model that reads has no tokens to wait for."""
+        """The distributions with observations; embedding models, for one, have no token times."""
         for each in fields(self):
             value = getattr(self, each.name)
             if isinstance(value, Distribution) and any(value.counts):

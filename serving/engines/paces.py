@@ -1,17 +1,17 @@
-"""How fast steps of like size go: the one speed that devices can be compared by.
+"""Speeds of steps of similar size, which make devices comparable.
 
-Tokens a second grow with the tokens that share a step, so a busy device would seem faster than an
-idle one of its kind. Of steps with about as many tokens it shows which device is really slower.
+Tokens per second grow with the tokens in a step, so a busy device would seem faster than an idle
+one of the same kind. Comparing steps with similar numbers of tokens shows which device is slower.
 """
 
 from dataclasses import dataclass, field
 
-_KEPT = 0.98  # of the past with each step: about the last fifty of a size
+_KEPT = 0.98  # weight of the past at each step: about the last fifty steps of a size
 
 
 @dataclass(slots=True)
 class StepSpeed:
-    """Steps of one size: how many there were, and the fading sums of their tokens and seconds."""
+    """Steps of one size: their number, and decaying sums of their tokens and seconds."""
 
     steps: int = 0
     tokens: float = 0.0
@@ -25,7 +25,7 @@ class StepSpeed:
 
 @dataclass(slots=True)
 class StepSpeeds:
-    """By size, which is a step's tokens up to the next power of two; one thread writes."""
+    """Speeds by step size, rounded up to a power of two tokens; a single thread writes."""
 
     _by_size: dict[int, StepSpeed] = field(default_factory=dict[int, StepSpeed])
 
@@ -37,7 +37,7 @@ class StepSpeeds:
         pace.add(tokens, seconds)
 
     def as_json(self) -> dict[str, list[float]]:
-        """For each size the steps so far, and tokens a second of late."""
+        """For each size the number of steps, and recent tokens per second."""
         return {
             str(size): [pace.steps, round(pace.tokens / pace.seconds, 2)]
             for size, pace in [*self._by_size.items()]

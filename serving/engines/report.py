@@ -1,4 +1,4 @@
-"""The one line an engine process says to its worker."""
+"""The JSON lines that an engine process sends to its parent."""
 
 import json
 import os
@@ -11,13 +11,13 @@ from modelyard.registry.errors import ModelyardError
 
 @dataclass(frozen=True, slots=True)
 class StartupReport:
-    """A line of JSON on what was standard output; whatever else prints goes to standard error."""
+    """Writes JSON lines to the original standard output; other output goes to standard error."""
 
     out: TextIO
 
     @classmethod
     def on_stdout(cls) -> "StartupReport":
-        """Keep standard output for the report alone: native libraries print where they like."""
+        """Reserve standard output for the report, since native libraries print there too."""
         sys.stdout.flush()
         own = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)

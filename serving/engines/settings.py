@@ -1,4 +1,4 @@
-"""How a worker starts its engines, where a model does not say otherwise."""
+"""How a worker starts its engines, unless a model's settings differ."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from modelyard.registry.settings import Section
 
 
 class EngineSettings(Section):
-    """What engines may take and how they compute; a part of the settings of workers."""
+    """Engines' resources and compute options; part of the worker settings."""
 
     context_length: int = Field(
         default=0,

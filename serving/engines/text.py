@@ -1,4 +1,4 @@
-"""Text that leaves an engine: whole characters only, and never a part of a stop string."""
+"""Text output of an engine: whole characters only, and no part of a stop string."""
 
 import codecs
 from dataclasses import dataclass, field
@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class StopText:
-    """Lets text through up to the first stop string, holding back what may become one."""
+    """Passes text up to the first stop string, holding back a possible beginning of one."""
 
     stops: tuple[str, ...] = ()
     stopped: bool = False
     _held: str = ""
 
     def push(self, text: str) -> str:
-        """Take more text, give what is safe to show; nothing after a stop string."""
+        """Add text and return what is safe to show; nothing after a stop string."""
         if self.stopped:
             return ""
         self._held += text
@@ -24,7 +24,7 @@ class StopText:
         return self._let_go(len(self._held) - self._longest_start())
 
     def rest(self) -> str:
-        """What was held back, once no more text will come."""
+        """The text held back, once no more text comes."""
         return self._let_go(len(self._held)) if not self.stopped else ""
 
     def _let_go(self, count: int) -> str:
@@ -32,7 +32,7 @@ class StopText:
         return safe
 
     def _longest_start(self) -> int:
-        """How many characters at the end could begin a stop string."""
+        """Number of trailing characters that could begin a stop string."""
         return max((_overlap(self._held, stop) for stop in self.stops), default=0)
 
 
@@ -43,7 +43,7 @@ def _overlap(text: str, stop: str) -> int:
 
 @dataclass(slots=True)
 class TextStream:
-    """Turns tokens' bytes into text: a character split over tokens waits for its last byte."""
+    """Decodes tokens' bytes to text; a character split over tokens waits for its last byte."""
 
     stops: StopText
     _decoder: codecs.IncrementalDecoder = field(
@@ -54,5 +54,5 @@ class TextStream:
         return self.stops.push(self._decoder.decode(piece))
 
     def rest(self) -> str:
-        """The end of the text; a character that stayed incomplete becomes U+FFFD."""
+        """The end of the text; an incomplete character becomes U+FFFD."""
         return self.stops.push(self._decoder.decode(b"", final=True)) + self.stops.rest()

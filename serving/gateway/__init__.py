@@ -1,1 +1,1 @@
-"""One completion from admission to its usage record."""
+"""Handles one completion request from admission to its usage record."""

@@ -1,4 +1,4 @@
-"""One attempt to have a request answered: by the engine of one reservation, booked once."""
+"""One attempt to answer a request on a reserved engine, with one usage booking."""
 
 import asyncio
 import time
@@ -27,15 +27,15 @@ from modelyard.serving.wire.openai.request_head import prompt_tokens
 from modelyard.serving.wire.openai.usage import NOTHING, TokenCounts
 
 ENGINE_BROKE = 502
-"""Recorded where an answer began with 200 and its engine ended before it was complete."""
+"""Status recorded when an answer began with 200 and its engine ended before it was complete."""
 
 FAILURES = (500, 502)
-"""What an engine answers that is broken; 503 it answers when it is busy or about to end."""
+"""Statuses of a broken engine; a busy or stopping engine answers 503."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """Passes requests on to engines. Each attempt is booked, or released where nothing was sent."""
+    """Forwards requests to engines; books each attempt, or releases it if nothing was sent."""
 
     upstream: Upstream
     running: RunningRequests
@@ -46,7 +46,7 @@ class Attempts:
     async def run(
         self, request: GatewayRequest, model: ResolvedModel, held: Reservation, client: ResponseSink
     ) -> None:
-        """Raises EngineGone where nothing was sent yet: another attempt may follow."""
+        """Answer the client; raises EngineGone if nothing was sent, so another try may follow."""
         reply: Reply | None = None
         is_booked = True
         record = request.record
@@ -86,7 +86,7 @@ class Attempts:
     def _first(
         self, request: GatewayRequest, model: ResolvedModel, held: Reservation
     ) -> Coroutine[object, object, Reply]:
-        """The answer once its first bytes are here; hedged, `held` may be another place then."""
+        """Wait for the answer's first bytes; hedging may move `held` to another engine."""
         told = _told(request, model)
 
         async def send(target: Target) -> Reply:
@@ -99,7 +99,7 @@ class Attempts:
     async def _stream(
         self, request: GatewayRequest, held: Reservation, reply: Reply, client: ResponseSink
     ) -> None:
-        """All but the end. The engine is read as it writes, within what may be kept here."""
+        """Stream all events but the end, buffering within bounds if the client reads slowly."""
         await client.begin(held.version.ref, reply)
         while events := await reply.next():
             if reply.in_hand:
@@ -107,7 +107,7 @@ class Attempts:
             await client.send(events)
 
     def _free(self, held: Reservation, running: RunningRequest, reply: Reply) -> None:
-        """The engine is done, whether the client has read its answer or not: others may begin."""
+        """Free the engine's slot once the engine is done, even if the client is still reading."""
         reply.ended()
         if reply.broken or reply.status in FAILURES:
             held.failed()
@@ -118,7 +118,7 @@ class Attempts:
 
 
 def _reserved(request: GatewayRequest, held: Reservation, now: float) -> UsageRecord:
-    """What is booked if this process ends before the request does; `now`: seconds since 1970."""
+    """The usage booked if this process dies during the request; `now` is seconds since 1970."""
     record = request.record
     version = held.version
     work = held.pending.work
@@ -141,7 +141,7 @@ def _reserved(request: GatewayRequest, held: Reservation, now: float) -> UsageRe
 
 
 def _told(request: GatewayRequest, model: ResolvedModel) -> Headers:
-    """What the engine is told besides the body."""
+    """The headers sent to the engine with the body."""
     return (
         (headers.MODEL, model.name),
         (headers.ADAPTER, model.adapter_sha256),
@@ -151,12 +151,12 @@ def _told(request: GatewayRequest, model: ResolvedModel) -> Headers:
 
 
 def _status(reply: Reply) -> int:
-    """What is recorded of an answer that its client has read."""
+    """The status recorded for an answer that its client has read."""
     return ENGINE_BROKE if reply.broken else reply.status
 
 
 def _counts(request: GatewayRequest, reply: Reply | None) -> TokenCounts:
-    """What the engine counted; of an answer that broke off, an event for a token."""
+    """The engine's token counts; for an answer that broke off, each event counts as a token."""
     if reply is None or (reply.streamed and reply.counts is NOTHING):
         return TokenCounts(prompt_tokens(request.body), reply.events if reply else 0)
     return reply.counts

@@ -1,4 +1,4 @@
-"""What is to be thought of a request that an engine had as it ended."""
+"""Decides whether a request that was on an engine when it ended caused that end."""
 
 import asyncio
 import time
@@ -20,12 +20,12 @@ from modelyard.serving.upstream.stream import Reply
 from modelyard.serving.upstream.target import Target
 
 LATEST = 8
-"""So many of the requests that an engine had are suspected: what ends one does so soon."""
+"""The number of latest requests on an ended engine to suspect; a cause ends its engine soon."""
 
 ASKED_S = 3.0
 EACH_S = 2.0
 BETWEEN_S = 0.05
-"""So long a worker is asked how an engine ended, so long each time, and with such pauses."""
+"""Seconds for which a worker is asked how an engine ended: in all, per try, and between tries."""
 
 LATELY_S = 10.0
 MOST_DEATHS = 256
@@ -34,7 +34,7 @@ _log = logger("modelyard.gateway")
 
 
 class Ended(Enum):
-    """How an engine went, by what its worker says."""
+    """How an engine ended, according to its worker."""
 
     ITSELF = "the process ended without being told to"
     TOLD = "its worker had it end"
@@ -44,9 +44,10 @@ class Ended(Enum):
 
 @dataclass(slots=True, eq=False)
 class Death:
-    """The end of one engine, for all who notice it.
+    """The end of one engine, shared by all requests that it had.
 
-    `ages` are the seconds that it had each of their requests, `tried` the one that was alone there.
+    `ages` are the seconds that it had each of those requests; `tried` is the one that ran alone
+    there as a suspect, if any.
     """
 
     at: float
@@ -57,7 +58,7 @@ class Death:
 
 @dataclass(slots=True)
 class Blame:
-    """Each request that an engine had as it ended is tried once more, alone, and then refused."""
+    """Retries suspect requests alone on an engine; refuses one that ends that engine too."""
 
     router: Router
     upstream: Upstream
@@ -71,7 +72,7 @@ class Blame:
     def recall(
         self, request: GatewayRequest, version: ModelVersion, work: RoutedRequest
     ) -> Case | None:
-        """The case of a request whose like is suspected; raises RequestEndsEngines."""
+        """The case if an equal request is suspected, else None; raises RequestEndsEngines."""
         case = self.suspects.case(version, work, request.path, request.body)
         known = self.suspects.recall(case.digest, time.monotonic())
         if known is None:
@@ -82,7 +83,10 @@ class Blame:
         return case
 
     def lost(self, request: GatewayRequest, held: Reservation, *, began: bool) -> Death | None:
-        """The engine of `held` ended while it had the request; `began`: it had answered a part."""
+        """Record that the engine of `held` ended with the request; `began`: it had begun to answer.
+
+        Returns the death, or None if the request was sent after the engine ended.
+        """
         pending = held.pending
         case = request.case
         if case is None:
@@ -91,9 +95,10 @@ class Blame:
         return self.met(case, held.target, time.monotonic() - pending.sent_at, began=began)
 
     def met(self, case: Case, target: Target, age_s: float, *, began: bool) -> Death | None:
-        """An engine has ended that had a request for so long: whoever repeats it is suspected.
+        """Record that an engine ended after having a request for `age_s`; suspects its repeats.
 
-        None where it was sent after that: a kept connection, or a queue of new ones, took it still.
+        Returns None if the request was sent after that: a kept-alive connection or the accept
+        queue still took it.
         """
         now = time.monotonic()
         death = self._death(target, now)
@@ -109,9 +114,10 @@ class Blame:
         return death
 
     async def judge(self, case: Case, death: Death | None) -> bool:
-        """Whether it may be tried again, and how; raises RequestEndsEngines where it was alone.
+        """Whether to try the request again; sets `case.stage` to WAITING if it must run alone.
 
-        A death of None: it has not reached its engine.
+        `death` is None if the request did not reach its engine. Raises RequestEndsEngines if the
+        request ended an engine while it ran alone there.
         """
         if death is not None:
             await asyncio.wait({death.how})
@@ -133,7 +139,7 @@ class Blame:
         return True
 
     def broke(self, request: GatewayRequest, held: Reservation) -> None:
-        """Its client has had a part of the answer: only an equal request can be tried again."""
+        """Judge a request whose answer broke off at the client: only its repeats can be tried."""
         death = self.lost(request, held, began=True)
         case = request.case
         if case is None or death is None:
@@ -143,7 +149,7 @@ class Blame:
         task.add_done_callback(self._tasks.discard)
 
     async def proved(self, case: Case, reply: Reply) -> None:
-        """Wait with an answer's first bytes until no trial can break it off; raises EngineGone."""
+        """Hold an answer's first bytes until no trial can break it off; raises EngineGone."""
         if reply.streamed:
             while not (reply.response.is_over or case.may_go_on):  # noqa: ASYNC110  of two parties
                 await asyncio.sleep(BETWEEN_S)
@@ -151,7 +157,7 @@ class Blame:
             self._let_go(case)
 
     def _again(self, case: Case) -> None:
-        """It was not the engine: who was tried is so once more."""
+        """The engine did not crash: repeat a trial, and clear any other request."""
         if case.stage is Stage.TRIED:
             case.stage = Stage.WAITING
         else:
@@ -172,7 +178,7 @@ class Blame:
         return death
 
     async def _how(self, target: Target) -> Ended:
-        """Ask its worker, which may not have noticed yet."""
+        """Ask the worker how its engine ended, repeatedly, since it may not have noticed yet."""
         worker = self.router.worker_of(target)
         if worker is None:
             return Ended.WITH_WORKER
@@ -195,7 +201,7 @@ class Blame:
 
 
 async def _quietly(judging: Coroutine[None, None, bool]) -> None:
-    """What is refused has been told so already."""
+    """Await `judging` and ignore RequestEndsEngines, which was logged already."""
     try:
         await judging
     except RequestEndsEngines:
@@ -203,7 +209,7 @@ async def _quietly(judging: Coroutine[None, None, bool]) -> None:
 
 
 def _tell(case: Case) -> None:
-    """The operator learns whose request it is."""
+    """Log for the operator whose request ends engines."""
     _log.error(
         "a request ends engines",
         request_id=case.work.request_id,

@@ -1,4 +1,4 @@
-"""Which version a request means by the name it gives."""
+"""Resolves the model name in a request to a version."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from modelyard.registry.identity.caller import Caller
 from modelyard.serving.cache import SingleFlightCache
 
 REMEMBER_S = 1.0
-"""Seconds until a promotion or a removal reaches this gateway."""
+"""The longest delay in seconds until this gateway sees a promotion or a removal."""
 
 Question = tuple[str, Caller]
-"""The name that a request gives, and whose request it is."""
+"""The model name in a request, and its caller."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """What a name means: a version, and the file of the adapter in `base+adapter`, or none."""
+    """A resolved name: the version, and for `base+adapter` the SHA-256 of the adapter's file."""
 
     name: str
     version: ModelVersion
@@ -24,16 +24,16 @@ class ResolvedModel:
 
 
 class VisibleVersions:
-    """The catalog as one caller sees it, remembered for a moment."""
+    """The catalog as each caller may see it, cached briefly."""
 
     def __init__(self, catalog: Catalog, *, remember_s: float = REMEMBER_S) -> None:
         self._catalog = catalog
         self._found = SingleFlightCache(self._look_up, seconds=remember_s)
         self.known = self._found.known
-        """The same as `find` where it was found a moment ago, without waiting."""
+        """Returns a cached result of `find` without waiting, or None."""
 
     async def find(self, question: Question) -> ResolvedModel:
-        """Raises InvalidName, or UnknownModel where the caller may see none of that name."""
+        """Resolve a name; raises InvalidName, or UnknownModel if the caller may see no match."""
         return await self._found.get(question)
 
     def _look_up(self, question: Question) -> ResolvedModel:

@@ -1,7 +1,6 @@
-"""The steps of one request for a model, from its body to its booked answer.
+"""The steps of one inference request, from its body to its booked answer.
 
-Who asks is known before: nothing gets here without a credential
-(modelyard.serving.api.inference.endpoint).
+The caller is authenticated before (modelyard.serving.api.inference.endpoint).
 """
 
 from collections.abc import Awaitable
@@ -25,12 +24,12 @@ from modelyard.serving.upstream.response import EngineGone
 from modelyard.serving.wire.openai.request_head import read_head
 
 TRIES = 3
-"""An engine that is gone before its first byte costs another try, elsewhere or reloaded."""
+"""Tries per request; an engine that is gone before its first byte uses one up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Everything that a request passes on its way to an engine and back."""
+    """The components that a request passes on its way to an engine and back."""
 
     gate: Gate
     versions: VisibleVersions
@@ -39,11 +38,11 @@ class Gateway:
     attempts: Attempts
 
     async def answer(self, request: GatewayRequest, client: ResponseSink) -> None:
-        """Give the client its answer; ending this, in whatever way, ends the engine's work.
+        """Answer the client; cancellation or an error ends the engine's work too.
 
         Raises InvalidRequest, InvalidName, UnknownModel, NotPermitted, RequestEndsEngines and
-        Unavailable before anything was sent; what the engine itself refuses is an answer with the
-        engine's status.
+        Unavailable before anything was sent. An engine's own refusal is passed on as an answer
+        with the engine's status.
         """
         head = read_head(request.body)
         admission = await self.gate.admit(request.caller.user_id)
@@ -71,7 +70,7 @@ class Gateway:
         work: RoutedRequest,
         client: ResponseSink,
     ) -> None:
-        """Place and attempt until an engine answers, within the budget of retries."""
+        """Reserve and attempt until an engine answers, within TRIES and the retry budget."""
         self.router.arrived()
         for attempt in range(TRIES):
             if attempt and not self.router.may_retry():
@@ -96,7 +95,7 @@ class Gateway:
     def _place(
         self, version: ModelVersion, work: RoutedRequest, case: Case | None
     ) -> Awaitable[Reservation]:
-        """On the worker that costs least; a request that is suspected to end engines runs alone."""
+        """Reserve the cheapest worker, or a turn alone on an engine for a suspect request."""
         if case is not None and case.stage is Stage.WAITING:
             return self.router.alone(case)
         return self.router.reserve(version, work)

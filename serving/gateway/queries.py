@@ -1,4 +1,4 @@
-"""What many ask for again and again, and which tables each answer comes from."""
+"""Frequent read queries, answered from the shared cache, with the tables each depends on."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ CATALOG = ("models", "versions", "version_files", "aliases", "adapters", "prepar
 FLEET = ("workers",)
 
 SHOWN_S = 86_400.0
-"""A device whose worker has been silent for a day is no longer shown."""
+"""A device whose worker has not reported for this many seconds (a day) is no longer shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """The frequent questions, answered from the shared cache while nothing has changed."""
+    """Answers frequent queries from the shared cache until their tables change."""
 
     cache: SharedCache
     catalog: Catalog
@@ -33,7 +33,7 @@ class Queries:
         )
 
     async def workers(self) -> list[WorkerView]:
-        """Every worker that gave a sign of life within a day, by device id."""
+        """Every worker that reported within a day, by device id."""
         return await self.cache.ask(
             CachedQuery("workers", FLEET, list[WorkerView], lambda: self.fleet.workers(SHOWN_S))
         )

@@ -1,4 +1,4 @@
-"""One request on its way through the gateway, and the client that waits for its answer."""
+"""One request inside the gateway, and the interface to the client that waits for its answer."""
 
 from collections.abc import Awaitable
 from typing import Protocol
@@ -11,13 +11,13 @@ from modelyard.serving.wire.rate_headers import RateLimitStatus
 
 CLIENT_UNREAD = 498
 CLIENT_GONE = 499
-"""Recorded, never sent: the client read nothing of its answer, or left before it was complete."""
+"""Statuses recorded but never sent: the client stopped reading, or left before the end."""
 
 
 class GatewayRequest:
     """A client's request; its body is forwarded byte for byte.
 
-    A `priority` of None is the usual one. `case` is set where an engine ended while it had this
+    A `priority` of None means the default. `case` is set if an engine ended while it had this
     request or an equal one. `used` becomes true once the request is booked.
     """
 
@@ -44,9 +44,9 @@ class GatewayRequest:
 
 
 class ResponseSink(Protocol):
-    """The client's side: what is sent waits for the client to read, within bounds.
+    """The client's side of an answer; unread data is buffered within bounds.
 
-    `whole` and `end` return once nearly all has been read.
+    `whole` and `end` return once the client has read nearly all of it.
     """
 
     room: RateLimitStatus | None

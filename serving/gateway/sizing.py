@@ -1,4 +1,4 @@
-"""How much work a body is, guessed from its bytes: no tokenizer runs in the gateway."""
+"""Estimates a request's work from the bytes of its body; the gateway runs no tokenizer."""
 
 from modelyard.registry.billing.quotas import Quota
 from modelyard.serving.gateway.request import GatewayRequest
@@ -13,11 +13,14 @@ MOST_BLOCKS = 128
 
 USUAL_OUTPUT = 256
 MOST_OUTPUT = 1_000_000
-"""Tokens reserved for an answer whose request sets no bound, and at most."""
+"""Tokens reserved for an answer whose request sets no limit, and the most that are reserved."""
 
 
 def work_of(request: GatewayRequest, head: RequestHead, quota: Quota) -> RoutedRequest:
-    """`head` was read from the request's body; the quota is its caller's."""
+    """The router's view of a request; `head` comes from its body, `quota` is its caller's.
+
+    Raises NotPermitted if the priority is above the quota's limit.
+    """
     return RoutedRequest(
         request.record.request_id,
         quota.user_id,
@@ -30,7 +33,7 @@ def work_of(request: GatewayRequest, head: RequestHead, quota: Quota) -> RoutedR
 
 
 def _output(head: RequestHead) -> int:
-    """The most tokens that the answers may have."""
+    """The token limit of all requested answers together, at most MOST_OUTPUT."""
     limit = _count(head.max_completion_tokens) or _count(head.max_tokens) or USUAL_OUTPUT
     return min(limit * (_count(head.n) or 1), MOST_OUTPUT)
 
@@ -40,7 +43,7 @@ def _count(value: object) -> int:
 
 
 def _blocks(user_id: str, body: bytes) -> tuple[int, ...]:
-    """Hashes of whole blocks, each of all before it too; within this process only."""
+    """Hashes of whole blocks, each covering all before it; valid in this process only."""
     if len(body) < BLOCK_BYTES:
         return ()
     found = list[int]()

@@ -1,1 +1,1 @@
-"""What was used: kept from the first byte on, in the ledger soon after the last."""
+"""Usage metering: reserved in a journal when a request begins, booked soon after it ends."""

@@ -1,4 +1,4 @@
-"""The access log: a JSON line for each request, written in batches."""
+"""The access log: one JSON line for each request, written in batches."""
 
 import os
 import sys
@@ -15,15 +15,15 @@ _encode = msgspec.json.Encoder().encode_lines
 
 @dataclass(frozen=True, slots=True)
 class AccessLog:
-    """Appends to a file, or to standard output where it is `-`; the file may be moved away.
+    """Appends to a file, or to standard output if the target is `-`; the file may be rotated.
 
-    A new one is its user's alone; one that was made for it stays as it is.
+    A new file has mode 0600; an existing file keeps its mode.
     """
 
     target: str
 
     def write(self, rows: Sequence[UsageRecord]) -> None:
-        """All lines at once; blocking."""
+        """Write one line for each row in one call; blocking."""
         lines = _encode(rows)
         if self.target == STDOUT:
             sys.stdout.buffer.write(lines)

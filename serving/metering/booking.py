@@ -1,4 +1,4 @@
-"""One request's place in the ledger: it is entered or released, whichever comes first."""
+"""One request's entry in the ledger: entered or released once, whichever comes first."""
 
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from modelyard.serving.wire.openai.usage import TokenCounts
 
 
 class Rows(Protocol):
-    """The ledger as a booking knows it."""
+    """The part of the ledger that a booking uses."""
 
     journal: Journal
 
@@ -19,7 +19,7 @@ class Rows(Protocol):
 
 
 class Booking:
-    """Holds what is booked if nothing more is heard of the request."""
+    """Holds the `reserved` row, which is booked unchanged if the process dies."""
 
     __slots__ = ("is_open", "reserved", "rows", "segment")
 
@@ -30,7 +30,7 @@ class Booking:
         self.is_open = True
 
     def enter(self, record: RequestRecord, counts: TokenCounts, device_id: str) -> bool:
-        """The request has ended, and this is how; False where it was released before."""
+        """Enter how the request ended; False if it was entered or released before."""
         if not self.is_open:
             return False
         self.is_open = False
@@ -48,7 +48,7 @@ class Booking:
         return True
 
     def release(self) -> None:
-        """Nothing was done for it."""
+        """Drop the entry: the request used nothing."""
         if self.is_open:
             self.is_open = False
             self.rows.journal.settle([self.segment])

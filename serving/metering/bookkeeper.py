@@ -1,4 +1,4 @@
-"""Takes what the ledger has got, many rows at once, into the book and the access log."""
+"""Writes the ledger's rows in batches to the usage book and the access log."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -15,17 +15,17 @@ from modelyard.serving.metering.open_requests import Entry, OpenRequests
 EVERY_S = 0.5
 
 RETRY_S = 1.0
-"""Seconds until a database that was away is asked again."""
+"""Seconds until the next attempt when the database does not answer."""
 
 RECOVER_S = 30.0
-"""Seconds between looks for what other processes left behind."""
+"""Seconds between searches for journals of dead processes."""
 
 _log = logger("modelyard.gateway")
 
 
 @dataclass(slots=True)
 class Bookkeeper:
-    """What could not be written yet is `_late`; it is tried again after `retry_s` seconds."""
+    """Writes rows; those in `_late` failed and are tried again after `retry_s` seconds."""
 
     ledger: OpenRequests
     book: UsageBook
@@ -39,7 +39,7 @@ class Bookkeeper:
     async def at_work(
         cls, book: UsageBook, ledger: OpenRequests, log: AccessLog, *, retry_s: float = RETRY_S
     ) -> AsyncGenerator[OpenRequests]:
-        """Rows are written while the block runs, and the last of them when it ends."""
+        """Write rows while the block runs, and the last of them when it ends."""
         keeper = cls(ledger, book, log, retry_s)
         writing = asyncio.create_task(keeper._write_while_open())
         recovering = asyncio.create_task(keeper._recover_for_ever())
@@ -64,7 +64,7 @@ class Bookkeeper:
                 await asyncio.sleep(self.retry_s)
 
     async def _write(self) -> bool:
-        """Book all there is; False where the database is away and rows are kept for later."""
+        """Book all rows; False if the database does not answer and rows are kept for later."""
         new = self.ledger.take()
         late = self._late = self._late + new
         if not late:
@@ -96,7 +96,7 @@ class Bookkeeper:
     def _recover(self) -> None:
         try:
             found = self.ledger.journal.recover(self.book)
-        except DBAPIError:  # it is away: the files stay where they are
+        except DBAPIError:  # the database does not answer: the files stay
             return
         if found:
             _log.warning("booked what ended without a word", requests=found)

@@ -1,4 +1,4 @@
-"""Ids of requests: 32 hexadecimal digits that no other process and no other request has."""
+"""Request ids: 32 hexadecimal digits, unique across processes."""
 
 import itertools
 import os
@@ -8,5 +8,5 @@ _numbers = itertools.count(2**44 | int.from_bytes(os.urandom(4), "big"))
 
 
 def new_id() -> str:
-    """Unique without a system call; the database likes neighbours in time to be neighbours."""
+    """A unique id without a system call; consecutive ids are neighbours in a database index."""
     return f"{_process}{next(_numbers):x}"

@@ -1,7 +1,7 @@
-"""Requests at work, on disk: whoever is killed leaves behind what it would have booked.
+"""A journal of running requests on disk, from which the usage of a killed process is booked.
 
-Every line is the row to book in case nobody says how the request ended. A file lives as long as
-one of its requests does, and as long as it is locked its process lives. Lines are put into mapped
+Every line is the row to book if the request's end is never recorded. A file exists as long as one
+of its requests is unbooked; while it is locked, its process lives. Lines are put into mapped
 memory, which costs no system call and survives a kill -9; it is not synced, so a power cut may
 lose the last seconds.
 """
@@ -20,7 +20,7 @@ from modelyard.registry.billing.usage import UsageBook, UsageRecord
 from modelyard.registry.logs import logger
 
 BYTES = 4 * 1024 * 1024
-"""Size of one file: about ten thousand requests."""
+"""Size of one file, for about ten thousand requests."""
 
 _log = logger("modelyard.gateway")
 _encode = msgspec.json.Encoder().encode
@@ -30,7 +30,7 @@ _decode = msgspec.json.Decoder(UsageRecord).decode
 
 @dataclass(slots=True)
 class Segment:
-    """One file of the journal, locked; `open` counts the requests that are not in the ledger."""
+    """One locked file of the journal; `open` counts its requests that are not booked yet."""
 
     path: Path
     descriptor: int
@@ -43,22 +43,22 @@ class Segment:
         name = f"{kind}-{uuid.uuid4().hex}.jsonl"
         draft = folder / f".{name}"
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        os.posix_fallocate(descriptor, 0, size)  # a full disk shows here, not as a SIGBUS later
+        os.posix_fallocate(descriptor, 0, size)  # a full disk fails here, not as a SIGBUS later
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        draft.rename(folder / name)  # under its name it is locked from the beginning
+        draft.rename(folder / name)  # locked before it has its final name
         return cls(folder / name, descriptor, mmap.mmap(descriptor, size))
 
     def write(self, line: bytes) -> None:
         self.end += self.lines.write(line)
 
     def clear(self) -> None:
-        """Begin anew; its pages are in memory already, which nearly halves what a line costs."""
+        """Empty the file for reuse: its pages are in memory, which nearly halves a line's cost."""
         self.lines[: self.end] = bytes(self.end)
         self.lines.seek(0)
         self.end = 0
 
     def leave(self) -> None:
-        """Unlock it: anybody may book what it holds."""
+        """Unlock the file, so that any process may book its rows."""
         self.lines.close()
         os.close(self.descriptor)
 
@@ -69,9 +69,9 @@ class Segment:
 
 @dataclass(slots=True)
 class Journal:
-    """What this process has at work, in files of a folder it may share with others.
+    """This process' running requests, in files of a folder that other processes may share.
 
-    A file has `segment_bytes`; then the next one begins.
+    A file holds `segment_bytes`; then the next one begins.
     """
 
     folder: Path
@@ -80,7 +80,7 @@ class Journal:
     _spare: Segment | None = field(default=None, init=False)
 
     def reserve(self, row: UsageRecord) -> Segment:
-        """Write what is booked if nothing more is heard of it; say `settle` once it is booked."""
+        """Write the row to book if the process dies; call `settle` once the request is booked."""
         line = _encode(row) + b"\n"
         segment = self._segment
         if segment is None or segment.end + len(line) > self.segment_bytes:
@@ -90,21 +90,21 @@ class Journal:
         return segment
 
     def settle(self, segments: Iterable[Segment]) -> None:
-        """One request of each is in the ledger, or never came to use anything."""
+        """Close one request in each segment: it is booked or used nothing."""
         for segment in segments:
             segment.open -= 1
             if not segment.open and segment is not self._segment:
                 self._done(segment)
 
     def spill(self, rows: Sequence[UsageRecord]) -> None:
-        """Put rows that memory has no room for where `recover` finds them."""
+        """Write rows that memory has no room for to a file that `recover` finds."""
         lines = _encode_lines(rows)
         segment = Segment.create(self.folder, "rows", len(lines))
         segment.write(lines)
         segment.leave()
 
     def close(self) -> None:
-        """Nothing is at work any more; what is, stays to be booked as lost."""
+        """Close the files; one with open requests stays on disk, to be booked by `recover`."""
         segment, self._segment = self._segment, None
         spare, self._spare = self._spare, None
         if segment is not None:
@@ -113,9 +113,9 @@ class Journal:
             spare.remove()
 
     def recover(self, book: UsageBook) -> int:
-        """Book what dead processes left behind; returns the rows found. May be called any time."""
+        """Book the rows of dead processes; returns how many. May be called at any time."""
         found = 0
-        # Rows that were known come first: the first row of a request is the one that stays.
+        # Complete rows come first: the book keeps the first row of a request.
         for path in sorted(
             self.folder.glob("*.jsonl"), key=lambda p: not p.name.startswith("rows-")
         ):
@@ -133,7 +133,7 @@ class Journal:
         return spare
 
     def _done(self, segment: Segment) -> None:
-        """Nobody needs what it holds; one such file is kept for the next lines."""
+        """Reuse or remove a segment without open requests; one is kept as a spare."""
         if self._spare is None:
             segment.clear()
             self._spare = segment
@@ -153,7 +153,7 @@ def _recover_one(path: Path, book: UsageBook) -> int:
             book.add(rows)
         path.unlink(missing_ok=True)
         return len(rows)
-    except BlockingIOError:  # its process lives
+    except BlockingIOError:  # its process is alive
         return 0
     finally:
         os.close(descriptor)

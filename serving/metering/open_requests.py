@@ -1,4 +1,4 @@
-"""Rows of what was used, from a request's begin until the bookkeeper takes them."""
+"""Usage rows in memory, from a request's begin until the bookkeeper takes them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ from modelyard.serving.metering.booking import Booking
 from modelyard.serving.metering.journal import Journal, Segment
 
 BATCH = 5_000
-"""So many rows do not wait for the clock."""
+"""This many waiting rows wake the bookkeeper at once."""
 
 AT_MOST = 50_000
-"""Rows in memory while the database is away; more go to disk, to be booked once it is back."""
+"""Rows kept in memory while the database is down; more go to disk and are booked later."""
 
 Entry = tuple[UsageRecord, Segment]
 
 
 @dataclass(slots=True)
 class OpenRequests:
-    """`reserve` before the work, `enter` after it: then a request is booked exactly once.
+    """The ledger: `reserve` before a request and `Booking.enter` after it book it exactly once.
 
     `at_most` rows wait in memory; more go to disk.
     """
@@ -30,11 +30,11 @@ class OpenRequests:
     _new: list[Entry] = field(default_factory=list[Entry], init=False)
 
     def reserve(self, row: UsageRecord) -> Booking:
-        """Keep, beyond the death of this process, what is booked if nothing more is heard."""
+        """Write the row to the journal; it is booked unchanged if this process dies."""
         return Booking(self, row, self.journal.reserve(row))
 
     def put(self, row: UsageRecord, segment: Segment) -> None:
-        """A row that is to be written soon."""
+        """Queue a row for the bookkeeper."""
         self._new.append((row, segment))
         waiting = len(self._new)
         if waiting == BATCH:
@@ -44,11 +44,11 @@ class OpenRequests:
             self._new = []
 
     def take(self) -> list[Entry]:
-        """The rows since the last time."""
+        """Take the rows queued since the last call."""
         new, self._new = self._new, []
         return new
 
     def spill(self, entries: Sequence[Entry]) -> None:
-        """To disk with them."""
+        """Move rows from memory to disk."""
         self.journal.spill([row for row, _ in entries])
         self.journal.settle([segment for _, segment in entries])

@@ -1,1 +1,1 @@
-"""What is known of each request, and the Prometheus series made of it."""
+"""Request records, and the Prometheus series made from them."""

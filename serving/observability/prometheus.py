@@ -1,4 +1,4 @@
-"""What the gateway measures about its requests, for Prometheus."""
+"""The gateway's metrics about its requests, for Prometheus."""
 
 from collections.abc import Iterator, Mapping
 
@@ -19,9 +19,10 @@ _PREFIX = "modelyard_"
 
 
 class Metrics(Collector):
-    """The gateway's series, in a registry of their own.
+    """The gateway's series, in their own registry.
 
-    `counted` are plain numbers, which cost a tenth of the library's; it writes them at a scrape.
+    `counted` are plain numbers, at a tenth of the cost of the library's; they become series only
+    at a scrape.
     """
 
     def __init__(self) -> None:
@@ -33,11 +34,11 @@ class Metrics(Collector):
         self.registry.register(self)
 
     def text(self) -> bytes:
-        """All series in Prometheus' text form."""
+        """All series in Prometheus' text format."""
         return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Metric]:
-        """Every series as it is at the moment of a scrape."""
+        """Every series at the moment of the scrape."""
         counted = self.counted
         labels = ("route", "status", "model")
         requests = CounterMetricFamily(f"{_PREFIX}requests", "Requests answered.", labels=labels)

@@ -1,4 +1,4 @@
-"""What the promotions of this process came to, in plain numbers."""
+"""Outcomes of this process' promotions, as plain numbers."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ from modelyard.serving.observability.request_record import Histogram
 
 
 class PromotionStats:
-    """Promotions by outcome, an error's code where they failed, and how long they prepared."""
+    """Counts and durations of promotions by outcome; a failure's outcome is its error code."""
 
     def __init__(self) -> None:
         self.outcomes = Counter[str]()

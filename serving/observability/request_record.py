@@ -1,4 +1,4 @@
-"""What becomes known of each request on its way, and the numbers that all of them add up to."""
+"""The record of each request, and the totals over all requests."""
 
 import time
 from bisect import bisect_left
@@ -12,11 +12,11 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 
 
 class RequestRecord:
-    """What becomes known of one request on its way, for its records and its headers.
+    """The facts about one request, for metering, metrics and response headers.
 
-    `id` is unique, `request_id` what the client calls it or that as well.
-    `route` is the template of a known route and `model` a name from the catalog, or `other`:
-    what clients send never makes a new series. Times are of the performance counter.
+    `id` is unique; `request_id` is the client's name for the request, or else `id`. `route` is the
+    template of a known route and `model` a name from the catalog, or `other`: nothing a client
+    sends creates a new series. Times are seconds of `time.perf_counter`.
     """
 
     __slots__ = ("begun", "first_byte", "id", "model", "request_id", "route", "status")
@@ -33,7 +33,7 @@ class RequestRecord:
         self.first_byte: float | None = None
 
     def answers(self) -> None:
-        """The first byte of the answer is here."""
+        """Record the arrival of the answer's first byte."""
         self.first_byte = time.perf_counter()
 
     @property
@@ -46,7 +46,7 @@ class RequestRecord:
 
 
 class Histogram:
-    """How values spread over `SECONDS`; a last count is for those beyond."""
+    """Counts of values by the bounds in `SECONDS`; the last count is for larger values."""
 
     def __init__(self) -> None:
         self.counts = [0] * (len(SECONDS) + 1)
@@ -57,13 +57,13 @@ class Histogram:
         self.total += seconds
 
     def cumulated(self) -> list[tuple[str, float]]:
-        """Prometheus' buckets: each counts those below its bound."""
+        """Prometheus' cumulative buckets: each counts the values up to its bound."""
         bounds = [*map(str, SECONDS), "+Inf"]
         return list(zip(bounds, accumulate(self.counts), strict=True))
 
 
 class Series:
-    """Where requests of one kind are counted."""
+    """The counters for one route, status and model."""
 
     def __init__(self, seconds: Histogram, first_byte: Histogram) -> None:
         self.seconds = seconds
@@ -72,7 +72,7 @@ class Series:
 
 
 class RequestStats:
-    """All requests, in plain numbers: those `active`, and by route, status and model those over."""
+    """Totals as plain numbers: `active` requests, and ended ones by route, status and model."""
 
     def __init__(self) -> None:
         self.active = 0
@@ -81,7 +81,7 @@ class RequestStats:
         self.first_byte: dict[str, Histogram] = {}
 
     def record(self, record: RequestRecord) -> None:
-        """Count one request that has ended."""
+        """Count a request that has ended."""
         key = record.route, record.status, record.model
         series = self.series.get(key) or self._new_series(key)
         series.requests += 1

@@ -1,1 +1,1 @@
-"""Which engine answers a request."""
+"""Chooses the engine that answers each request."""

@@ -1,4 +1,4 @@
-"""Asks one more worker where the first says nothing for long: who brings a byte first answers."""
+"""Sends a slow request to a second worker as well; the first to return a byte answers."""
 
 import asyncio
 import time
@@ -20,20 +20,20 @@ Asking = Callable[[Target], Coroutine[None, None, Reply]]
 _Asked = asyncio.Task[Reply]
 
 REFUSED = 500
-"""An answer of this status or above wins only where the other worker has none at all."""
+"""An answer with this status or above wins only if the other worker has none at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hedge:
-    """`after_s`: so long an engine may bring nothing; an unstreamed answer comes all at once."""
+    """Hedges after `after_s` seconds without a byte; an unstreamed answer comes all at once."""
 
     router: Router
     after_s: float
 
     async def first(self, held: Reservation, ask: Asking) -> Reply:
-        """The answer that is here first; `held` is then the place that it comes from.
+        """The first answer to arrive; `held` becomes the reservation that it comes from.
 
-        Raises EngineGone where `held`'s engine is gone and no other answers.
+        Raises EngineGone if the engine of `held` is gone and no other answers.
         """
         own = asyncio.create_task(ask(held.target))
         try:
@@ -64,7 +64,7 @@ class Hedge:
             other.end()
 
     def _other(self, held: Reservation) -> Reservation | None:
-        """A place besides `held`, paid for by the budget of retries; None where there is none."""
+        """A second reservation, paid from the retry budget; None if no worker or budget is left."""
         core = self.router.core
         now = time.monotonic()
         choice = _free(core, held.pending, now)
@@ -75,7 +75,7 @@ class Hedge:
 
 
 def _free(core: Dispatcher, first: PendingRequest, now: float) -> ReplicaChoice:
-    """The best of the workers that have the version and could begin with it at this moment."""
+    """The best other worker that has the version and could start the request now."""
     free = [
         replica
         for replica in core.cluster.replicas.get(first.version, ())
@@ -89,7 +89,7 @@ def _free(core: Dispatcher, first: PendingRequest, now: float) -> ReplicaChoice:
 
 
 async def _first(own: _Asked, theirs: _Asked) -> _Asked:
-    """Who has an answer first; of two that have none, or refuse, whoever says more."""
+    """The first task with an answer below REFUSED; if there is none, one that at least answered."""
     waiting = {own, theirs}
     while waiting:
         _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -100,12 +100,12 @@ async def _first(own: _Asked, theirs: _Asked) -> _Asked:
 
 
 def _is_gone(task: _Asked) -> bool:
-    """Whether its engine ended without an answer."""
+    """Whether the task's engine ended without an answer."""
     return task.done() and not task.cancelled() and isinstance(task.exception(), EngineGone)
 
 
 def _drop(task: _Asked) -> None:
-    """End its engine's work, or close the answer that came all the same."""
+    """Cancel the task, which ends its engine's work, or close the answer if it has arrived."""
     if not task.cancel() and not task.cancelled():
         with suppress(EngineGone):
             task.result().close()

@@ -1,4 +1,4 @@
-"""Tells the other gateways what this one has reserved, and hears theirs, many times a second."""
+"""Exchanges reserved load with the other gateways many times per second."""
 
 import asyncio
 import time
@@ -10,14 +10,14 @@ from modelyard.serving.routing.fleet.peer_loads import told
 from modelyard.serving.routing.router import Router
 
 PACE_S = 0.02
-"""Seconds between two words: requests never wait for one."""
+"""Seconds between two exchanges; requests never wait for one."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeerExchange:
-    """Goes on beside the requests; without a word from Redis it keeps trying.
+    """A background loop; it keeps trying while Redis does not answer.
 
-    `clock` tells seconds, as the router's do.
+    `clock` returns seconds and must be the router's clock.
     """
 
     router: Router
@@ -25,14 +25,14 @@ class PeerExchange:
     clock: Callable[[], float] = time.monotonic
 
     async def exchange(self) -> None:
-        """Once, to the answer."""
+        """Send this gateway's load once and apply the answer."""
         load = told(self.router.core.cluster.workers, self.clock())
         loads = await self.gate.exchange(load)
         if loads is not None:
             self.router.fleet_sync.hear(loads, self.clock())
 
     async def run(self) -> None:
-        """Without end."""
+        """Exchange for ever, every PACE_S seconds."""
         while True:
             await self.exchange()
             await asyncio.sleep(PACE_S)

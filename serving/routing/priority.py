@@ -1,4 +1,4 @@
-"""How urgent a request may be."""
+"""Checks a request's priority against its user's quota."""
 
 from modelyard.registry.billing.quotas import Quota
 from modelyard.registry.errors import NotPermitted
@@ -6,7 +6,7 @@ from modelyard.serving.routing.policy.request import DEFAULT_PRIORITY
 
 
 def granted(asked: int | None, quota: Quota) -> int:
-    """The usual priority where none is asked for; raises NotPermitted above the user's limit."""
+    """The requested or the default priority; raises NotPermitted above the user's limit."""
     limit = quota.priority_limit
     if asked is None:
         return min(DEFAULT_PRIORITY, limit)

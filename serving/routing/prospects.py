@@ -1,4 +1,4 @@
-"""Whether any worker could ever serve a version, and the memory that this is judged by."""
+"""Checks whether any worker could serve a version, and estimates the memory it needs."""
 
 from modelyard.registry.catalog.model import ModelVersion
 from modelyard.registry.errors import ModelyardError
@@ -7,13 +7,13 @@ from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.fleet_state import WorkerState
 
 SIZE_FACTOR = 1.15
-"""Memory of a version that nobody has loaded yet, over the size of its files."""
+"""Estimated memory of a version that was never loaded, as a multiple of its file size."""
 
 
 def estimate_memory(cluster: ClusterState, version: ModelVersion, now: float) -> None:
-    """Until somebody has loaded it, a version is held to need no more than the largest worker has.
+    """Estimate a version's memory; capped at the largest worker's until a worker has loaded it.
 
-    That worker is asked, and says itself where it does not fit.
+    So that worker is asked to load it, and refuses if the version does not fit.
     """
     needs = version.size * SIZE_FACTOR
     if not cluster.replicas.get(version.id):
@@ -26,7 +26,7 @@ def estimate_memory(cluster: ClusterState, version: ModelVersion, now: float) ->
 def check_prospects(
     cluster: ClusterState, version: ModelVersion, refusal: ModelyardError | None, now: float
 ) -> None:
-    """Raise NoWorker, or `refusal` (why a worker last would not load it), where nobody can."""
+    """Raise NoWorker if no worker is fit, or the last `refusal` if no worker could load it."""
     fit = [worker for worker in cluster.workers if worker.is_fit]
     if not fit:
         raise NoWorker(

@@ -1,4 +1,4 @@
-"""One request's hold on a worker, from the decision to the end of its answer."""
+"""One request's reservation on a worker, from the decision to the end of its answer."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from modelyard.serving.upstream.target import Target
 
 
 class ReservationListener(Protocol):
-    """What a reservation tells of its course."""
+    """Receives a reservation's events."""
 
     def begun(self, pending: PendingRequest) -> None: ...
     def answered(self, target: Target) -> None: ...
@@ -18,9 +18,9 @@ class ReservationListener(Protocol):
 
 
 class Reservation:
-    """Held until `end`; what it says is learned from.
+    """A slot on an engine, held until `end`; its events feed the router's estimates.
 
-    `target` is where to send the request.
+    `target` is the engine to send the request to.
     """
 
     __slots__ = ("listener", "output_tokens", "pending", "target", "version")
@@ -38,29 +38,29 @@ class Reservation:
         self.output_tokens: int | None = None
 
     def end(self) -> None:
-        """The place is free; twice is as once."""
+        """Free the slot; repeated calls do nothing."""
         if not self.pending.is_over:
             self.listener.end(self.pending, self.output_tokens)
 
     def trade(self, other: "Reservation") -> None:
-        """Each takes the other's place."""
+        """Swap slots and targets with another reservation."""
         self.pending, other.pending = other.pending, self.pending
         self.target, other.target = other.target, self.target
 
     def begun(self, *, streamed: bool) -> None:
-        """The first bytes are here; of a streamed answer they tell that its prompt is computed."""
+        """Report the first bytes; in a streamed answer they mean that the prompt is computed."""
         if streamed:
             self.listener.begun(self.pending)
 
     def answered(self, output_tokens: int) -> None:
-        """The answer is complete; the engine has counted its tokens."""
+        """Report a complete answer with the engine's token count."""
         self.listener.answered(self.target)
         self.output_tokens = output_tokens
 
     def failed(self) -> None:
-        """The engine answered that it could not."""
+        """Report that the engine answered with an error or broke off its answer."""
         self.listener.failed(self.target)
 
     def gone(self) -> None:
-        """The engine did not answer at all."""
+        """Report that the engine did not answer at all."""
         self.listener.gone(self.target)

@@ -1,4 +1,4 @@
-"""How often a request may be tried again elsewhere: a share of the traffic, and a little more."""
+"""The retry budget: a share of the traffic, plus a small reserve."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ FLOOR = 10.0
 
 @dataclass(slots=True)
 class RetryBudget:
-    """Every request earns a share of a retry; what is unspent is kept up to FLOOR."""
+    """Every request earns SHARE of a retry; unspent retries are kept up to FLOOR."""
 
     _left: float = FLOOR
 
@@ -17,11 +17,11 @@ class RetryBudget:
             self._left = min(FLOOR, self._left + SHARE)
 
     def granted(self, requests: int) -> None:
-        """An engine has ended: what it had may be tried elsewhere, whatever else is going on."""
+        """Add one retry for each request that an ended engine had, beyond FLOOR if need be."""
         self._left += requests
 
     def spend(self) -> bool:
-        """Whether one more retry is within the budget; if so, it is spent."""
+        """Spend one retry; returns False if the budget has none left."""
         if self._left < 1:
             return False
         self._left -= 1

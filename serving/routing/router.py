@@ -1,4 +1,4 @@
-"""Reserves an engine for each request, has versions loaded, and learns from what came of it."""
+"""Reserves an engine for each request, triggers loads, and learns from the outcomes."""
 
 import asyncio
 import time
@@ -37,10 +37,10 @@ TICK_S = 0.25
 
 @dataclass(slots=True)
 class Router:
-    """`reserve` is the way in; one event loop, no locks: a decision and its reservation are one.
+    """Entry point is `reserve`; on one event loop, so deciding and reserving are atomic unlocked.
 
-    What the dispatcher decides is carried out where it is made below (`__post_init__`): nobody who
-    changes something has to see to it.
+    `__post_init__` connects the dispatcher's callbacks that carry out its decisions; callers that
+    change state need not do so.
     """
 
     snapshots: FleetSnapshotCache
@@ -65,11 +65,11 @@ class Router:
         self.loading = Loading(self.upstream, self.fleet_sync, self.load_timeout_s)
 
     async def reserve(self, version: ModelVersion, work: RoutedRequest) -> Reservation:
-        """A place on an engine, once that can begin with it; loaded where nobody has the version.
+        """Wait for a slot on an engine that can start the request; loads the version if needed.
 
-        Raises Unavailable with the reason, FleetBusy where too many wait already, and TooBusy where
-        too many of one user do while others want to. A load that takes minutes goes on where its
-        asker leaves: others may be waiting for it.
+        Raises Unavailable with the reason, FleetBusy if too many requests wait already, and TooBusy
+        if too many of this user's requests wait while other users' do too. If the caller leaves, a
+        load in progress continues, since other requests may wait for it.
         """
         if not self._is_current(version):
             await self._look(version)
@@ -83,9 +83,9 @@ class Router:
         return Reservation(self, version, pending)
 
     async def alone(self, case: Case) -> Reservation:
-        """A place on an engine that has nothing else, in turn; any once there is no reason for it.
+        """Wait for a turn alone on an engine; reserves normally if that is no longer needed.
 
-        Raises what `reserve` does, and RequestEndsEngines where its like has been found out.
+        Raises what `reserve` raises, and RequestEndsEngines if an equal request is refused.
         """
         version = case.version
         await self._look(version)
@@ -108,45 +108,45 @@ class Router:
         return Reservation(self, version, pending)
 
     def arrived(self) -> None:
-        """A client's request is here: it earns a share of a retry."""
+        """Record a client's request, which earns a share of a retry."""
         self.retries.asked()
 
     def may_retry(self) -> bool:
-        """Whether a request may be tried once more, here or elsewhere; if so, that is spent."""
+        """Spend one retry from the budget; returns False if none is left."""
         return self.retries.spend()
 
     async def explain(self, version: ModelVersion, work: RoutedRequest) -> Explanation:
-        """Every candidate with its terms, as a request of this moment would be judged."""
+        """Every candidate with its cost terms for a request arriving now."""
         await self._look(version)
         return explain(self.core.cluster, self.core.users, work, version.id, now=time.monotonic())
 
     def worker_of(self, target: Target) -> WorkerView | None:
-        """Whose engine it is, or was; None where that has left for good."""
+        """The worker of an engine, running or not; None if the worker has left for good."""
         known = self.fleet_sync.worker(target.device_id) is not None
         return self.fleet_sync.view(target.device_id) if known else None
 
-    # What reservations tell
+    # Events from reservations
 
     def begun(self, pending: PendingRequest) -> None:
-        """Its prompt is computed."""
+        """Record that a request's prompt is computed."""
         self.core.first_token(pending, time.monotonic())
 
     def answered(self, target: Target) -> None:
-        """An answer is complete: the device's row of failures is broken."""
+        """Record a complete answer, which resets the device's consecutive failures."""
         self.ejection.succeeded(target.device_id)
 
     def end(self, pending: PendingRequest, output_tokens: int | None) -> None:
-        """The place is free; of an answer that is complete, the engine has counted its tokens."""
+        """Free the slot; `output_tokens` is the engine's count, None without a complete answer."""
         self.core.finished(pending, time.monotonic(), output_tokens)
 
     def failed(self, target: Target) -> None:
-        """Something went wrong there; enough of it in a row ejects the device for a while."""
+        """Record a failure; enough of them in a row eject the device for a while."""
         now = time.monotonic()
         self.ejection.failed(target.device_id, self.fleet_sync.devices, now)
         self._leave_alone(target.device_id, now)
 
     def gone(self, target: Target) -> None:
-        """An engine did not answer: send nothing there until its worker has brought it back."""
+        """Record that an engine did not answer; nothing is sent there until it is back."""
         now = time.monotonic()
         worker = self.fleet_sync.lost(target, now)
         replica = worker.replicas.get(target.version_id) if worker else None
@@ -165,7 +165,7 @@ class Router:
     # The fleet
 
     def _is_current(self, version: ModelVersion) -> bool:
-        """Whether nothing has to be looked at: a fresh view of the fleet, and the version there."""
+        """Whether no fleet lookup is needed: the view is fresh and a worker has the version."""
         fleet = self.snapshots.known()
         cluster = self.core.cluster
         if fleet is None or fleet is not self._last or self.fleet_sync.gone:
@@ -183,7 +183,7 @@ class Router:
         estimate_memory(self.core.cluster, version, now)
 
     def _tick(self) -> None:
-        """The first of all that wait to come by does it for all."""
+        """Run the dispatcher's tick every TICK_S; the first waiter runs it, the others skip it."""
         now = time.monotonic()
         if now - self._ticked_at >= TICK_S:
             self._ticked_at = now
@@ -206,7 +206,7 @@ class Router:
     # Waiting
 
     async def _sent(self, pending: PendingRequest, version: ModelVersion) -> None:
-        """Wait until the worker can begin with it."""
+        """Wait until the request is sent, that is, until its worker can start it."""
         self.waiting.enter(pending)
         deadline = time.monotonic() + self.load_timeout_s
         try:
@@ -220,7 +220,7 @@ class Router:
             self.waiting.leave(pending)
 
     def _check(self, pending: PendingRequest, version: ModelVersion, deadline: float) -> None:
-        """Raise where waiting is in vain."""
+        """Raise FleetBusy after the deadline, or the reason why no worker can serve the version."""
         now = time.monotonic()
         if now > deadline:
             raise FleetBusy(
@@ -232,7 +232,7 @@ class Router:
             check_prospects(self.core.cluster, version, refusal, now)
 
     def _leave(self, place: Place) -> None:
-        """Who waited for it has gone."""
+        """Cancel a wait whose caller has left; a place already given is freed."""
         if place.cancel() or place.exception() is not None:
             return
         pending = place.result()

@@ -8,7 +8,7 @@ from modelyard.serving.upstream.target import Target
 
 
 class RunningRequest:
-    """One request at work: whose, for which version, since when (seconds since 1970)."""
+    """One running request: its caller, version, target and start time (seconds since 1970)."""
 
     __slots__ = ("caller", "model", "request_id", "since", "target")
 
@@ -28,7 +28,7 @@ class RunningRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunningRequests:
-    """What runs; a request is in it exactly as long as its engine works for it."""
+    """The running requests, each listed exactly as long as its engine works on it."""
 
     _requests: dict[int, RunningRequest] = field(default_factory=dict[int, RunningRequest])
 
@@ -36,7 +36,7 @@ class RunningRequests:
         self._requests[id(request)] = request
 
     def end(self, request: RunningRequest) -> None:
-        """Its engine is done with it; twice is as once."""
+        """Remove a request its engine is done with; repeated calls do nothing."""
         self._requests.pop(id(request), None)
 
     def on(self, device_id: str) -> list[RunningRequest]:
@@ -44,7 +44,7 @@ class RunningRequests:
         return [r for r in self._requests.values() if r.target.device_id == device_id]
 
     def devices_of(self, user_id: str) -> set[str]:
-        """The devices on which a user has work."""
+        """The devices on which a user has running requests."""
         requests = self._requests.values()
         return {r.target.device_id for r in requests if r.caller.user_id == user_id}
 

@@ -1,4 +1,4 @@
-"""Requests that wait for a free worker: so many at most, and users have like parts of them."""
+"""A bounded set of requests that wait for a free worker, shared fairly between users."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ _News = asyncio.Future[None] | None
 
 @dataclass(slots=True)
 class Waiting:
-    """All places may be one user's, until another comes: then its latest makes room."""
+    """One user may fill all places; when another arrives, the first user's newest one gives way."""
 
     places: int = MOST_WAITING
     _users: dict[str, dict[int, PendingRequest]] = field(
@@ -26,7 +26,7 @@ class Waiting:
         return len(self._news)
 
     def enter(self, pending: PendingRequest) -> None:
-        """Take a place; raises FleetBusy or TooBusy where none is left for this user."""
+        """Take a place; raises FleetBusy or TooBusy if none is left for this user."""
         own = self._users.get(pending.work.user_id)
         if len(self._news) >= self.places:
             self._make_room(0 if own is None else len(own))
@@ -36,7 +36,7 @@ class Waiting:
         self._news[id(pending)] = None
 
     def leave(self, pending: PendingRequest) -> None:
-        """Give the place back; what had to make room has none."""
+        """Give the place back; does nothing if the request already lost it to another user."""
         own = self._users.get(pending.work.user_id)
         if own is None or own.pop(id(pending), None) is None:
             return
@@ -46,7 +46,7 @@ class Waiting:
         del self._news[id(pending)]
 
     async def news(self, pending: PendingRequest, within_s: float) -> None:
-        """Wait until somebody wakes it or some time has passed; raises TooBusy without a place."""
+        """Wait for `wake`, at most `within_s` seconds; raises TooBusy if the place was lost."""
         if id(pending) not in self._news:
             raise self._too_busy(pending.work.user_id)
         loop = asyncio.get_running_loop()
@@ -68,7 +68,10 @@ class Waiting:
                 _end(waiter)
 
     def _make_room(self, own: int) -> None:
-        """The latest of whoever waits for most leaves, if that is two more than the asker has."""
+        """Evict the newest request of the user with the most, if it has two more than the asker.
+
+        Else raises TooBusy if several users wait, FleetBusy if only one does.
+        """
         most = max(self._users, key=lambda user_id: len(self._users[user_id]))
         if len(self._users[most]) > own + 1:
             self.leave(next(reversed(self._users[most].values())))

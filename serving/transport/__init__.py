@@ -1,1 +1,1 @@
-"""HTTP connections: reading requests within bounds, writing responses to those who read them."""
+"""HTTP connections: reading requests within bounds, and writing responses within bounds."""

@@ -1,4 +1,4 @@
-"""uvicorn that says where it listens once it answers, and looks after its connections."""
+"""A uvicorn server that reports its address once it serves, and checks for unread answers."""
 
 import socket
 import time
@@ -11,7 +11,7 @@ from modelyard.serving.transport.unread import ClientConnection, Unread
 
 
 class GatewayServer(uvicorn.Server):
-    """Calls `ready` with the address, once the application has started."""
+    """Calls `ready` with the server's URL once the application has started."""
 
     def __init__(
         self, config: uvicorn.Config, ready: Callable[[str], None], unread: Unread

@@ -1,4 +1,4 @@
-"""One answer to POST as it is written: head and body in one write, as far as the client reads."""
+"""Writes one answer to POST: head and body in one write, at the pace at which the client reads."""
 
 import asyncio
 from collections import deque
@@ -12,17 +12,17 @@ from modelyard.serving.transport.unread import Unread
 
 BODILESS = (204, 304)
 PART = 64 * 1024
-"""Bytes that are written at once for a client that is behind: what a transport holds."""
+"""Bytes per write to a client that is behind: as many as a transport buffers."""
 
 
 class CoalescedResponse:
-    """The application whose answer is written here, in uvicorn's bytes; its cycle is told so.
+    """An ASGI app that writes its answer as uvicorn would, and keeps uvicorn's cycle up to date.
 
-    The head waits for the first of the body. What is in it is looked at once and as a whole:
-    uvicorn searches every name and every value, which costs more than all else that it writes.
+    The head is written with the first body part. It is validated once and as a whole: uvicorn
+    searches every name and every value, which costs more than everything else it does to write.
 
-    While the client does not read, what comes is kept here and `send` returns: only beyond what
-    `unread` allows it waits. A transport would keep each part with four times its bytes.
+    While the client does not read, parts are kept here and `send` returns at once; it waits only
+    beyond what `unread` allows. A transport would use four times the memory for each part.
     """
 
     __slots__ = (
@@ -78,10 +78,10 @@ class CoalescedResponse:
                     await self._taken(len(body))
                 self._complete()
 
-    # The connection's side
+    # Called by the connection
 
     def go_on(self) -> None:
-        """The client has read: more of what is kept can leave."""
+        """Write more of the kept parts after the client has read."""
         cycle = self._cycle
         kept = self._kept
         while kept and not cycle.flow.write_paused and not cycle.transport.is_closing():
@@ -96,24 +96,24 @@ class CoalescedResponse:
         self._wake()
 
     def drop(self) -> None:
-        """Nobody will read what is kept."""
+        """Discard the kept parts: the client is gone."""
         self._kept.clear()
         self._kept_bytes = self._big = 0
         self._count()
         self._wake()
 
-    # The answer's side
+    # Called by the answer
 
     async def _room(self) -> None:
-        """Wait until more may be kept."""
+        """Wait until `unread` allows more bytes to be kept."""
         while not self._unread.has_room(self._kept_bytes) and self._is_behind():
             self.holds_back = True
             await self._next_news()
         self.holds_back = False
 
     async def _taken(self, size: int) -> None:
-        """Wait until what is left is no more than a transport holds; `size`: the last body's."""
-        await asyncio.sleep(0)  # until it has been written, at the end of this turn
+        """Wait until the transport can hold the rest; `size` is the last body's, in bytes."""
+        await asyncio.sleep(0)  # the body is written at the end of this turn
         if self._is_behind() and not self._kept:
             self._big = size
             self._count()
@@ -178,6 +178,6 @@ class CoalescedResponse:
             self._loop.call_soon(self._close)
 
     def _close(self) -> None:
-        """What was asked after this is not answered."""
+        """Close the connection; requests read after this one get no answer."""
         self._cycle.transport.close()
         self._cycle.on_response()

@@ -1,7 +1,7 @@
-"""Writes at the end of a turn of the loop: those of one turn leave one right after the other.
+"""Defers writes to the end of the event loop's turn, so that they leave in quick succession.
 
-A write wakes its reader. Where that sleeps on another core, this costs more than all else of the
-write; the second of two in a row finds its reader awake.
+A write wakes its reader. If the reader sleeps on another core, waking it costs more than the rest
+of the write; the second of two writes in a row finds its reader awake.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ from collections.abc import Iterable
 def write_soon(
     loop: asyncio.AbstractEventLoop, transport: asyncio.WriteTransport, parts: Iterable[bytes]
 ) -> None:
-    """In the order of the calls; what is closed by then gets nothing.
+    """Write at the end of this turn, in call order; a transport closed by then gets nothing.
 
-    Whoever closes a transport after this lets its turn pass first (`loop.call_soon`).
+    To close a transport after its last write, use `loop.call_soon` as well.
     """
     loop.call_soon(_write, transport, parts)
 

@@ -1,4 +1,4 @@
-"""uvicorn whose answers to POST leave in fewer steps, and whose clients have to read them."""
+"""A uvicorn protocol that coalesces writes for POST and cuts off clients that do not read."""
 
 import asyncio
 from typing import Any
@@ -14,9 +14,9 @@ from modelyard.serving.transport.unread import Unread
 
 
 class GatewayProtocol(BoundedProtocol):
-    """Only for POST, whose answers have a body that follows at once.
+    """Coalesces head and body for POST, where the body follows the head at once.
 
-    A write costs a call into the kernel and wakes the client, who can do nothing with a head.
+    Each write costs a system call and wakes the client, which can do nothing with a head alone.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class GatewayProtocol(BoundedProtocol):
         self._scope: Any = {}
 
     def shutdown(self) -> None:
-        """Not before the answers that are complete have left."""
+        """Wait one loop turn, so that complete answers are written first."""
         self.loop.call_soon(super().shutdown)
 
     def resume_writing(self) -> None:
@@ -47,7 +47,7 @@ class GatewayProtocol(BoundedProtocol):
         if self._answer is not None:
             self._answer.drop()
 
-    # What `modelyard.serving.transport.unread` asks of it
+    # `modelyard.serving.transport.unread.ClientConnection`
 
     @property
     def holds_back(self) -> bool:
@@ -58,7 +58,7 @@ class GatewayProtocol(BoundedProtocol):
             self._answer.go_on()
 
     def end_unread(self) -> None:
-        """The request in work learns why its client is gone."""
+        """Cut the client off; the request's state then says that it did not read."""
         self._scope.setdefault("state", {})["unread"] = True
         if self._answer is not None:
             self._answer.drop()

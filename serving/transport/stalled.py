@@ -1,4 +1,4 @@
-"""Which connections' other ends take nothing of what waits for them, and for how long."""
+"""Finds connections whose peer reads nothing of what waits for it, and for how long."""
 
 import asyncio
 import fcntl
@@ -13,7 +13,7 @@ LOOK_S = 1.0
 
 
 class Peer(Protocol):
-    """A connection, as uvicorn's protocols are one."""
+    """A connection with a transport, such as a uvicorn protocol."""
 
     transport: asyncio.Transport
 
@@ -23,14 +23,14 @@ P = TypeVar("P", bound=Peer)
 
 @dataclass(slots=True)
 class Stalled(Generic[P]):
-    """Remembers what waited for each at the last look, and since when it is the same."""
+    """Remembers how many bytes waited for each peer, and since when that number is the same."""
 
     _seen: dict[P, tuple[int, float]] = field(default_factory=dict[P, tuple[int, float]])
 
     def look(self, peers: Iterable[P], now: float) -> dict[P, float]:
-        """Those for whom something waits, and for how many seconds it has been the same.
+        """Peers with waiting bytes, and for how many seconds that number has not changed.
 
-        More is written only until a transport is full, so what changes after that was taken.
+        A full transport gets no more bytes, so a later change means that the peer has read.
         """
         seen, self._seen = self._seen, {}
         for peer in peers:
@@ -42,15 +42,15 @@ class Stalled(Generic[P]):
 
 
 def unsent(transport: asyncio.Transport) -> int:
-    """Bytes that the other end has not taken: those here, and those in the kernel.
+    """Bytes that the peer has not taken: those in the transport and those in the kernel.
 
-    The kernel makes room for more only when a third of its buffer is free, megabytes on loopback:
-    a slow reader would seem to take nothing for many minutes.
+    The kernel accepts more only when a third of its buffer is free, megabytes on loopback. By the
+    transport alone, a slow reader would seem to take nothing for many minutes.
     """
     here = transport.get_write_buffer_size()
     connected = transport.get_extra_info("socket")
     try:
         told = fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, bytes(4))
-    except (OSError, ValueError):  # closed meanwhile, or a system that does not tell
+    except (OSError, ValueError):  # closed meanwhile, or not reported by this system
         return here
     return here + int(struct.unpack("i", told)[0])

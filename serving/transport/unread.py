@@ -1,4 +1,4 @@
-"""What clients have not taken of their answers yet: bounded, and who takes nothing is ended."""
+"""Bounds the bytes of answers that clients have not read; cuts off clients that stop reading."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,40 +7,43 @@ from typing import Protocol
 from modelyard.serving.transport.stalled import LOOK_S, Peer, Stalled
 
 PATIENCE_S = 150.0
-"""On loopback a reader of 1 kB/s is seen to take something every 107 to 128 seconds."""
+"""Seconds without progress until a client is cut off.
+
+On loopback a reader of 1 kB/s shows progress every 107 to 128 seconds.
+"""
 
 MOST_BYTES = 256 * 1024 * 1024
 PART = 16
-"""One client may have this part of all bytes waiting."""
+"""One client may have 1/PART of `most_bytes` waiting."""
 
 HOLDING_S = 30.0
-"""Who holds its engine back, as its part is full, may take nothing for so long."""
+"""Seconds without progress allowed to a client whose share is full, as its engine has to wait."""
 
 CROWDED_S = 5.0
-"""Where there is too much in all, those who have taken nothing for longest are cut off after it."""
+"""Seconds without progress allowed while all waiting bytes together reach `most_bytes`."""
 
 
 class ClientConnection(Peer, Protocol):
-    """A client's connection; `holds_back`: nothing more of its answer may be kept."""
+    """A client's connection; `holds_back` while no more of its answer may be kept."""
 
     @property
     def holds_back(self) -> bool: ...
 
     def go_on(self) -> None:
-        """Look again whether there is room."""
+        """Check again whether there is room, and write what the client can take."""
         ...
 
     def end_unread(self) -> None:
-        """The client does not read: it is cut off."""
+        """Cut off a client that does not read."""
         ...
 
 
 @dataclass(slots=True, eq=False)
 class Unread:
-    """`waiting` are the bytes of all answers that wait for their clients here, beyond a socket's.
+    """`waiting` counts the bytes of all answers kept in this process, without socket buffers.
 
-    An answer goes on as its engine writes it, whether it is read or not, while that is within the
-    bounds; beyond them its engine waits.
+    Within the bounds an engine writes its answer whether or not the client reads; beyond them the
+    engine waits.
     """
 
     patience_s: float = PATIENCE_S
@@ -50,17 +53,17 @@ class Unread:
     _looked_at: float = float("-inf")
 
     def has_room(self, own: int) -> bool:
-        """Whether more may wait for a client for whom so many bytes do."""
+        """Whether more may be kept for a client that has `own` bytes waiting."""
         return own * PART < self.most_bytes and self.waiting < self.most_bytes
 
     def tick(self, readers: Iterable[ClientConnection], now: float) -> None:
-        """To be called often: something is done every LOOK_S."""
+        """Run `look` at most once every LOOK_S seconds; call this often."""
         if now - self._looked_at >= LOOK_S:
             self._looked_at = now
             self.look(readers, now)
 
     def look(self, readers: Iterable[ClientConnection], now: float) -> None:
-        """Cut off those who have taken nothing for too long, and let the others go on."""
+        """Cut off clients that have read nothing for too long, longest first; the others go on."""
         found = self._stalled.look(readers, now)
         for reader in sorted(found, key=lambda reader: -found[reader]):
             if found[reader] >= self._patience_s(reader):

@@ -1,1 +1,1 @@
-"""HTTP from the gateway to engines and workers."""
+"""HTTP client of the gateway for engines and workers."""

@@ -1,4 +1,4 @@
-"""The answer to one request as its connection receives it and as its reader takes it."""
+"""Buffers one HTTP answer between the connection that receives it and its reader."""
 
 import asyncio
 from typing import Protocol
@@ -6,14 +6,14 @@ from typing import Protocol
 from modelyard.serving.upstream.response import EngineGone
 
 MOST_BUFFERED = 256 * 1024
-"""Bytes that wait to be taken; with more, the engine has to wait."""
+"""Bytes buffered for the reader; above this, reading from the engine pauses."""
 
 MOST_WHOLE = 256 * 1024 * 1024
-"""Bytes of an answer that is read as a whole."""
+"""The largest answer in bytes that `read` accepts."""
 
 
 class FlowControl(Protocol):
-    """The connection that an answer comes over."""
+    """The connection that an answer arrives on."""
 
     def pause(self) -> None: ...
 
@@ -23,7 +23,7 @@ class FlowControl(Protocol):
 
 
 class HttpAnswer:
-    """A `modelyard.serving.upstream.response.Response`; one reader at a time."""
+    """Implements `modelyard.serving.upstream.response.Response` for one reader at a time."""
 
     __slots__ = (
         "_buffered",
@@ -56,7 +56,7 @@ class HttpAnswer:
     async def head(self) -> None:
         """Wait until status and content type are known; raises EngineGone.
 
-        Who is cancelled while it waits closes it: nobody else has it yet.
+        Cancellation closes the answer, since no reader has it yet.
         """
         try:
             while not self.status:
@@ -97,27 +97,27 @@ class HttpAnswer:
             self._line.abort()
 
     def came(self, chunk: bytes) -> None:
-        """More of the body."""
+        """Add a part of the body; pauses the connection above MOST_BUFFERED bytes."""
         self._chunks.append(chunk)
         before, self._buffered = self._buffered, self._buffered + len(chunk)
         if before <= MOST_BUFFERED < self._buffered:
             self._line.pause()
 
     def end(self, error: str | None = None, *, in_hand: bool = False) -> None:
-        """All has come, or nothing more will; `in_hand` where the engine broke it off."""
+        """Mark as complete, or as failed with `error`; `in_hand`: the engine broke it off."""
         self._done = True
         self.error = error
         self.in_hand = in_hand
         self.wake()
 
     def wake(self) -> None:
-        """There is something new for the reader."""
+        """Wake the reader."""
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
     def _news(self) -> asyncio.Future[None]:
-        """Done when there is something new."""
+        """A future that is done at the next `wake`; raises EngineGone after an error."""
         self._check()
         waiter = self._waiter = asyncio.get_running_loop().create_future()
         return waiter

@@ -1,4 +1,4 @@
-"""How the gateway talks to engines, on the way of every request, and to workers, now and then."""
+"""The gateway's client for engines (on every request) and workers (occasional orders)."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
@@ -21,9 +21,9 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """What a worker says of a version that is ready, or why it is not.
+    """A worker's answer to a load: where the version is ready, or why it is not.
 
-    `slots` are the requests that it works on at a time; 0 where those that come share batches.
+    `slots` is how many requests the engine runs at a time; 0 if it batches all that arrive.
     """
 
     url: str = ""
@@ -36,7 +36,7 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """What a worker says of one of its engines; `restarts`: how often that ended by itself."""
+    """A worker's status of one engine; `restarts` is how often it ended by itself."""
 
     version_id: str
     url: str
@@ -49,7 +49,7 @@ class _State(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """What is asked of engines and of workers goes over `pool`, with the internal `token`."""
+    """Sends requests to engines and workers over `pool`, with the internal `token`."""
 
     token: str
     pool: Pool
@@ -60,20 +60,20 @@ class Upstream:
     @classmethod
     @asynccontextmanager
     async def open(cls, token: str, *, silent_s: float) -> AsyncGenerator[Self]:
-        """`silent_s`: the longest that an engine may say nothing in the middle of an answer."""
+        """Open a client; `silent_s` is the longest that an engine may send nothing."""
         async with Pool.running(silent_s) as pool:
             yield cls(token, pool)
 
     def post(
         self, target: Target, path: str, body: bytes, headers: Headers
     ) -> Coroutine[object, None, Response]:
-        """Send a request; close what comes. Raises EngineGone where the engine does not answer."""
+        """Send a request; the caller closes the answer; raises EngineGone if none arrives."""
         url = target.url
         head = self._heads.get((url, path, headers)) or self._head(url, path, headers)
         return self.pool.send(url, head, body)
 
     def _head(self, url: str, path: str, headers: Headers) -> bytes:
-        """The same users ask the same engines for the same models."""
+        """Build and cache a head: the same users call the same engines for the same models."""
         if len(self._heads) >= MOST_HEADS:
             self._heads.clear()
         head = self._heads[url, path, headers] = self._request(url, f"POST {path}", headers)
@@ -84,7 +84,7 @@ class Upstream:
     ) -> Loaded:
         """Have a worker load a version and wait; raises WorkerUnreachable or WorkerRefused.
 
-        The version `beside` which it is loaded, by id, does not have to leave for it.
+        The version with id `beside` is not evicted to make room.
         """
         order = f"POST /engines/{version_id}" + (f"?beside={beside}" if beside else "")
         status, body = await self._order(worker, order, timeout_s=timeout_s)
@@ -97,16 +97,16 @@ class Upstream:
         return answer
 
     async def unload(self, worker: WorkerView, version_id: str, *, timeout_s: float) -> None:
-        """Have a worker end a version once it has finished; raises WorkerUnreachable."""
+        """Have a worker unload a version once its requests finish; raises WorkerUnreachable."""
         await self._order(worker, f"DELETE /engines/{version_id}", timeout_s=timeout_s)
 
     async def keep(self, worker: WorkerView, version_ids: list[str], *, timeout_s: float) -> None:
-        """Tell a worker what leaves last; raises WorkerUnreachable."""
+        """Tell a worker which versions to evict last; raises WorkerUnreachable."""
         told = msgspec.json.encode({"version_ids": version_ids})
         await self._order(worker, "PUT /keep", told, timeout_s=timeout_s)
 
     async def answers(self, url: str, *, timeout_s: float) -> bool:
-        """Whether the engine at `url` says that it is well."""
+        """Whether the engine at `url` answers its health check with 200."""
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self.pool.send(url, self._request(url, "GET /health", ()), b"")
@@ -116,7 +116,7 @@ class Upstream:
             return False
 
     async def engines(self, worker: WorkerView, *, timeout_s: float) -> list[Standing]:
-        """The engines of a worker at this moment; raises WorkerUnreachable."""
+        """A worker's current engines; raises WorkerUnreachable."""
         _, body = await self._order(worker, "GET /state", timeout_s=timeout_s)
         try:
             return msgspec.json.decode(body, type=_State).engines
@@ -126,7 +126,7 @@ class Upstream:
     async def _order(
         self, worker: WorkerView, order: str, body: bytes = b"", *, timeout_s: float
     ) -> tuple[int, bytes]:
-        """Status and body of the answer; each order may reach its worker twice, once in vain."""
+        """Send an order; returns status and body; the worker may get it twice (see `Pool.send`)."""
         head = self._request(worker.url, order, ())
         try:
             async with asyncio.timeout(timeout_s):
@@ -137,7 +137,7 @@ class Upstream:
             raise _unreachable(worker) from error
 
     def _request(self, url: str, order: str, headers: Headers) -> bytes:
-        """A request's head but for its length."""
+        """A request's head without Content-Length; raises ValueError for a header's line break."""
         more = "".join([f"{name}: {value}\r\n" for name, value in headers])
         if more.count("\n") != len(headers) or more.count("\r") != len(headers):
             raise ValueError("a header with a line break")

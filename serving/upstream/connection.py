@@ -1,4 +1,4 @@
-"""One kept-alive connection to an engine: a request out, its answer in, then the next."""
+"""One kept-alive connection to an engine, with one request in flight at a time."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,10 +14,10 @@ _CONTENT_TYPE = b"content-type"
 
 
 class EngineConnection(asyncio.Protocol):
-    """Between two answers it is `idle`; it is so again only after an answer that came completely.
+    """Calls `idle` after each complete answer that leaves it reusable, and `lost` when it closes.
 
-    `heard_at` is when something last came, by the loop's clock; `was_stale` that it broke with a
-    request to which not a byte had come.
+    `heard_at` is when data last arrived or a request was sent, by the loop's clock. `was_stale`
+    means that the connection broke before a byte of the answer came.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class EngineConnection(asyncio.Protocol):
         self._transport.close()
 
     def fail(self, why: str) -> None:
-        """Whoever waits for the answer learns why it does not come."""
+        """Abort the connection and end the awaited answer with an error."""
         answer, self.answer = self.answer, None
         self._transport.abort()
         if answer is not None:
@@ -63,7 +63,7 @@ class EngineConnection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def resume(self) -> None:
-        self.heard_at = self._loop.time()  # it was we who did not listen
+        self.heard_at = self._loop.time()  # the pause was ours, not the engine's silence
         if self.is_paused and self.is_usable:
             self.is_paused = False
             self._transport.resume_reading()
@@ -75,7 +75,7 @@ class EngineConnection(asyncio.Protocol):
     # The transport's side:
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # loops turn Nagle's wait off
+        self._transport = cast("asyncio.Transport", transport)  # the event loop sets TCP_NODELAY
 
     def data_received(self, data: bytes) -> None:
         answer = self.answer
@@ -125,4 +125,4 @@ class EngineConnection(asyncio.Protocol):
 
 
 def _unasked() -> NoReturn:
-    raise ConnectionError("more than the answer came")  # the parser passes it on as its own
+    raise ConnectionError("more than the answer came")  # the parser reraises it as its own error

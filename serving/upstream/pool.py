@@ -1,4 +1,4 @@
-"""Connections to engines: kept, used again while they are sound, and watched for silence."""
+"""A pool of keep-alive connections to engines, closed when idle or silent for too long."""
 
 import asyncio
 import ssl
@@ -15,14 +15,14 @@ from modelyard.serving.upstream.response import EngineGone
 
 CONNECT_S = 5.0
 IDLE_S = 30.0
-"""Seconds an unused connection is kept: less than the engines keep theirs."""
+"""Seconds an unused connection is kept; shorter than the engines' keep-alive timeout."""
 
 SWEEP_S = 1.0
 
 
 @dataclass(slots=True)
 class Pool:
-    """`silent_s`: the longest that an engine may say nothing while an answer is awaited."""
+    """Connections by origin; `silent_s` is the longest that an awaited engine may send nothing."""
 
     silent_s: float
     _idle: dict[str, list[EngineConnection]] = field(
@@ -33,7 +33,7 @@ class Pool:
     @classmethod
     @asynccontextmanager
     async def running(cls, silent_s: float) -> AsyncGenerator[Self]:
-        """Closes what is open when the block ends."""
+        """Run a pool; all its connections are closed when the block ends."""
         pool = cls(silent_s)
         sweeping = asyncio.create_task(pool._sweep())
         try:
@@ -44,12 +44,13 @@ class Pool:
                 connection.fail("the gateway ends")
 
     async def send(self, origin: str, head: bytes, body: bytes) -> HttpAnswer:
-        """Send a request to `http://host:port`; returns with the answer's head, to be closed.
+        """Send a request to `http://host:port`; returns once the answer's head has arrived.
 
-        `head` lacks nothing but the length of the body.
+        `head` is complete except for Content-Length. The caller closes the answer. Raises
+        EngineGone if the engine does not answer.
 
-        Raises EngineGone. A kept connection may have been closed by an engine that ended since:
-        where it breaks before a byte came back, the request goes out once more on a new one.
+        A kept connection may have been closed by an engine that ended since; if it breaks before a
+        byte of the answer, the request is sent once more on a new connection.
         """
         head = b"%bContent-Length: %d\r\n\r\n" % (head, len(body))
         kept = self._take(origin)
@@ -65,7 +66,7 @@ class Pool:
         return await self._afresh(origin, head, body, had_it=kept is not None)
 
     async def _afresh(self, origin: str, head: bytes, body: bytes, *, had_it: bool) -> HttpAnswer:
-        """On a new connection; who refuses it may have ended by what the last one had brought."""
+        """Send on a new connection; if that fails and `had_it`, the request may be the cause."""
         try:
             connection = await self._connect(origin)
         except EngineGone as gone:
@@ -76,7 +77,7 @@ class Pool:
         return answer
 
     def _take(self, origin: str) -> EngineConnection | None:
-        """The one used last: those beyond the need become old and leave."""
+        """The most recently used open connection, so that surplus ones expire; or None."""
         idle = self._idle.get(origin, ())
         while idle:
             connection = idle.pop()

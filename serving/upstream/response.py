@@ -1,12 +1,12 @@
-"""An engine's answer as it comes over HTTP, whoever brings it."""
+"""The interface of an engine's HTTP answer, independent of the client."""
 
 from typing import Protocol
 
 
 class EngineGone(Exception):
-    """An engine did not answer, or ended in its answer.
+    """An engine did not answer, or ended during its answer.
 
-    `in_hand`: its end of the connection closed while it had the request.
+    `in_hand`: the engine closed the connection while it had the request.
     """
 
     def __init__(self, why: str, *, in_hand: bool = False) -> None:
@@ -15,7 +15,7 @@ class EngineGone(Exception):
 
 
 class Response(Protocol):
-    """An answer of which the head is here; `next` and `read` raise EngineGone."""
+    """An answer whose head has arrived; `next` and `read` raise EngineGone."""
 
     @property
     def status(self) -> int: ...
@@ -25,17 +25,17 @@ class Response(Protocol):
 
     @property
     def is_over(self) -> bool:
-        """Whether all of it has come; raises EngineGone where nothing more will."""
+        """Whether all of the answer has arrived; raises EngineGone if it broke off."""
         ...
 
     async def next(self) -> bytes:
-        """What has come since, at least a byte; nothing at the end."""
+        """Wait for the next bytes; empty at the end."""
         ...
 
     async def read(self) -> bytes:
-        """All of it."""
+        """Read the whole body."""
         ...
 
     def close(self) -> None:
-        """Done with it: a connection with more to come is closed, which ends the work."""
+        """Release the answer; an incomplete one closes its connection, which ends the work."""
         ...

@@ -1,4 +1,4 @@
-"""An engine's answer as it arrives: whole, or as events that end well even where it breaks."""
+"""An engine's answer, whole or as whole server-sent events that end in an error if it breaks."""
 
 import msgspec
 
@@ -10,9 +10,10 @@ from modelyard.serving.wire.openai.usage import NOTHING, TokenCounts, read_count
 
 
 class Reply(msgspec.Struct, eq=False):
-    """What an engine answers; `first` is all of what is not `streamed`.
+    """An engine's answer; `first` is the whole body unless `streamed`.
 
-    `counts` is complete once it has `ended`; `in_hand`: it is `broken` as its engine ended.
+    `counts` is complete after `ended`. `broken`: a stream broke off; `in_hand`: the engine closed
+    the connection while it had the request.
     """
 
     response: Response
@@ -26,14 +27,14 @@ class Reply(msgspec.Struct, eq=False):
     rest: bytes = b""
 
     def ended(self) -> None:
-        """Nothing more comes."""
+        """Complete `counts` after the last byte."""
         if not self.streamed:
             self.counts = read_counts(self.first)
 
     async def next(self) -> bytes:
-        """The next whole events; nothing at the end.
+        """The next whole events; empty at the end.
 
-        Of a stream that breaks, half an event goes and an error comes.
+        If the stream breaks, a partial event is dropped and an error event is returned.
         """
         try:
             while chunk := self.first or await self.response.next():
@@ -48,7 +49,7 @@ class Reply(msgspec.Struct, eq=False):
         return b""
 
     def close(self) -> None:
-        """Ends the engine's work where it has not come to its end."""
+        """Release the answer, which ends the engine's work if it is not complete."""
         self.response.close()
 
     def _cut(self, chunk: bytes) -> bytes:
@@ -64,7 +65,7 @@ class Reply(msgspec.Struct, eq=False):
 
 
 async def begin(response: Response) -> Reply:
-    """Wait for the first bytes; raises EngineGone where the engine ends before."""
+    """Wait for the first bytes; raises EngineGone if the engine ends before them."""
     streamed = response.content_type.startswith(b"text/event-stream")
     try:
         first = await (response.next() if streamed else response.read())

@@ -1,1 +1,1 @@
-"""The shapes that cross HTTP: OpenAI's requests, replies, stream events and errors."""
+"""Request and reply schemas over HTTP: OpenAI's API, its stream events and errors, and ours."""

@@ -1,4 +1,4 @@
-"""OpenAI's error form: what every failure under /v1 looks like to a client."""
+"""OpenAI's error format, used for every failure under /v1."""
 
 from collections.abc import Mapping
 
@@ -22,7 +22,7 @@ HTTP: Mapping[ErrorKind, tuple[int, str]] = {
     ErrorKind.UNAVAILABLE: (503, "server_error"),
     ErrorKind.INTERNAL: (500, "server_error"),
 }
-"""Status and OpenAI's type of every kind."""
+"""HTTP status and OpenAI's error type by error kind."""
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
@@ -35,18 +35,18 @@ class ErrorDetail(msgspec.Struct, frozen=True):
 
 
 class ErrorReply(msgspec.Struct, frozen=True):
-    """The body of an answer that is not 2xx, and the last event of a stream that broke."""
+    """The body of a response that is not 2xx, and the last event of a stream that failed."""
 
     error: ErrorDetail
 
 
 def status_of(error: ModelyardError) -> int:
-    """The HTTP status that an error's kind stands for."""
+    """The HTTP status of an error's kind."""
     return HTTP[error.kind][0]
 
 
 def error_reply(error: ModelyardError) -> ErrorReply:
-    """An error as OpenAI's clients expect it; the way out is part of the message."""
+    """An error as OpenAI's clients expect it; the message includes the suggested fix."""
     param: str | None = getattr(error, "param", None)
     return ErrorReply(ErrorDetail(str(error), HTTP[error.kind][1], param, error.code))
 

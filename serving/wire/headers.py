@@ -1,13 +1,13 @@
-"""The headers by which gateway and engines tell each other what is not in the body."""
+"""Headers in which gateway and engines exchange what is not in the body."""
 
 MODEL = "X-Modelyard-Model"
-"""The name a client used for the model; replies repeat it."""
+"""The client's name for the model; replies repeat it."""
 
 COUNT = "X-Modelyard-Count"
-"""Asks an engine to end a stream with what it used, as `openai.events.counted` writes it."""
+"""Asks an engine to end a stream with its usage, in the form of `openai.events.counted`."""
 
 TENANT = "X-Modelyard-Tenant"
-"""Whose request it is: what is remembered of a prompt serves the same tenant only."""
+"""The request's tenant: a cached prompt is reused for the same tenant only."""
 
 ADAPTER = "X-Modelyard-Adapter"
-"""The sha256 of the LoRA adapter to answer under, found in the store that the worker sees."""
+"""The sha256 of the LoRA adapter to use, which is in the worker's store."""

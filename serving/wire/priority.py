@@ -1,4 +1,4 @@
-"""The priority that a request asks for in a header."""
+"""The priority header of a request."""
 
 from modelyard.registry.billing.quotas import HIGHEST_PRIORITY
 from modelyard.serving.errors import InvalidRequest
@@ -8,7 +8,7 @@ _LEVELS = {b"%d" % level: level for level in range(1, HIGHEST_PRIORITY + 1)}
 
 
 def read_priority(given: bytes | None) -> int | None:
-    """None where the request asks for none; raises InvalidRequest."""
+    """The priority, or None without a header; raises InvalidRequest if it is not a valid level."""
     if given is None:
         return None
     level = _LEVELS.get(given)

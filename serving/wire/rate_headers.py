@@ -1,4 +1,4 @@
-"""The headers that tell a client how much of its rate is left, named as OpenAI's are."""
+"""Headers that tell a client how much of its rate limit is left, named as OpenAI's."""
 
 import math
 from functools import lru_cache
@@ -13,7 +13,7 @@ _LIMIT, _REMAINING, _RESET = (name.encode() for name in RATE_HEADERS)
 
 
 class RateLimitStatus(msgspec.Struct, frozen=True, gc=False):
-    """What is left of a rate: `reset_s` seconds from now it would be whole again."""
+    """What is left of a rate limit; without new requests it is full again in `reset_s` seconds."""
 
     limit: int
     remaining: int
@@ -21,7 +21,7 @@ class RateLimitStatus(msgspec.Struct, frozen=True, gc=False):
 
 
 def rate_headers(room: RateLimitStatus | None) -> dict[str, str]:
-    """Nothing where nothing is limited."""
+    """The headers as strings; empty if nothing is limited."""
     if room is None:
         return {}
     return {
@@ -32,7 +32,7 @@ def rate_headers(room: RateLimitStatus | None) -> dict[str, str]:
 
 
 def raw_rate_headers(room: RateLimitStatus) -> list[tuple[bytes, bytes]]:
-    """The same as ASGI has them, for every answer; the periods of rates are few."""
+    """The headers as ASGI's byte pairs; their durations are cached, as rates have few periods."""
     return [
         (_LIMIT, b"%d" % room.limit),
         (_REMAINING, b"%d" % room.remaining),
@@ -41,7 +41,7 @@ def raw_rate_headers(room: RateLimitStatus) -> list[tuple[bytes, bytes]]:
 
 
 def retry_headers(retry_after_s: float) -> dict[str, str]:
-    """Whole seconds for everybody, milliseconds for those who read them (OpenAI's clients do)."""
+    """Retry headers: in whole seconds, and in milliseconds for clients such as OpenAI's."""
     milliseconds = math.ceil(retry_after_s * 1000)
     return {
         "Retry-After": str(max(1, math.ceil(retry_after_s))),
@@ -50,7 +50,7 @@ def retry_headers(retry_after_s: float) -> dict[str, str]:
 
 
 def duration(seconds: float) -> str:
-    """As OpenAI writes it: 250ms, 6s, 1m0s, 1h0m0s."""
+    """A duration in OpenAI's format: 250ms, 6s, 1m0s, 1h0m0s."""
     if seconds < 1:
         return f"{math.ceil(seconds * 1000)}ms"
     minutes, rest = divmod(math.ceil(seconds), 60)

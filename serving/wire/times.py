@@ -1,4 +1,4 @@
-"""Times as clients write them: with or without a zone, and within what can be reckoned with."""
+"""Times that clients send: with or without a zone, from FIRST_YEAR on."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -9,7 +9,7 @@ FIRST_YEAR = 1970
 
 
 def in_utc(time: datetime) -> datetime:
-    """The same time in UTC, which is also that of a time without a zone."""
+    """The same time in UTC; a time without a zone counts as UTC. Raises ValueError."""
     try:
         utc = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""How much an engine has to do, as it says itself."""
+"""An engine's load, as the engine itself reports it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +13,9 @@ ANSWER_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Requests at work and waiting, a count that moves with tokens, and requests at a time.
+    """Active and queued requests, a running token count, and request slots.
 
-    `paces` are those of `modelyard.serving.engines.paces`, as the engine tells them.
+    `paces` are the speeds that the engine measured, as in `modelyard.serving.engines.paces`.
     """
 
     active: int = 0
@@ -31,9 +31,9 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class ActivityReader:
-    """Asks engines over one HTTP session that carries the internal token.
+    """Queries engines over one HTTP session that carries the internal token.
 
-    An answer is waited for `answer_s` seconds.
+    `answer_s` is the timeout of each request in seconds.
     """
 
     session: aiohttp.ClientSession
@@ -44,7 +44,7 @@ class ActivityReader:
         return aiohttp.ClientTimeout(total=self.answer_s)
 
     async def answers(self, url: str) -> bool:
-        """Whether a worker or an engine of ours lives there."""
+        """Whether a Modelyard worker or engine answers at `url`."""
         try:
             async with self.session.get(f"{url}/health", timeout=self._timeout) as answer:
                 return answer.status == 200
@@ -52,7 +52,7 @@ class ActivityReader:
             return False
 
     async def metrics(self, url: str) -> str:
-        """An engine's measures in Prometheus' text form; empty where it does not answer."""
+        """An engine's metrics in Prometheus text format; empty if the engine does not answer."""
         try:
             async with self.session.get(f"{url}/metrics", timeout=self._timeout) as answer:
                 return await answer.text() if answer.ok else ""
@@ -60,13 +60,13 @@ class ActivityReader:
             return ""
 
     async def read(self, url: str) -> Activity | None:
-        """None where the engine does not answer: it counts as busy until it is known dead."""
+        """The engine's activity; None if it does not answer, which callers treat as busy."""
         try:
             async with self.session.get(f"{url}/state", timeout=self._timeout) as answer:
                 answer.raise_for_status()
                 state: dict[str, Any] = await answer.json()
         except (aiohttp.ClientError, TimeoutError):
-            return None  # also in the moment between an engine's death and its notice
+            return None  # also between an engine's death and the worker noticing it
         tokens = int(state.get("prompt_tokens", 0)) + int(state.get("generated_tokens", 0))
         return Activity(
             active=int(state["active"]),

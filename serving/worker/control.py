@@ -1,4 +1,4 @@
-"""The worker's own HTTP: load a version, unload it, say what is here."""
+"""The worker's HTTP API: load a version, unload it, report state."""
 
 from dataclasses import asdict, dataclass, field
 
@@ -21,7 +21,7 @@ PROBLEM = "application/problem+json"
 
 
 class _Keep(msgspec.Struct, frozen=True):
-    """The ids of versions that are to be kept warm."""
+    """The ids of the versions to keep warm."""
 
     version_ids: list[str]
 
@@ -31,7 +31,7 @@ _read_keep = msgspec.json.Decoder(_Keep).decode
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The routes of one worker: all need the internal token, the measures that or their own."""
+    """The routes of one worker; all need the internal token, `/metrics` that or its own."""
 
     residency: Residency
     token: str = field(repr=False)
@@ -54,9 +54,9 @@ class Control:
         )
 
     async def load(self, request: Request) -> Response:
-        """Answer once the version is ready to be asked, or with the reason why it is not.
+        """Load a version; answers once it is ready for requests, or with the error.
 
-        A version that `beside` names does not leave for it.
+        The version that the query parameter `beside` names is not evicted for it.
         """
         beside = request.query_params.get("beside", "")
         resident = await self.residency.ensure(request.path_params["version_id"], beside)
@@ -75,7 +75,7 @@ class Control:
         return Response(status_code=204)
 
     async def keep(self, request: Request) -> Response:
-        """Which of the loaded versions leave last, in place of what was said before."""
+        """Set which loaded versions are evicted last; replaces the previous list."""
         try:
             told = _read_keep(await request.body())
         except msgspec.DecodeError as error:
@@ -90,7 +90,7 @@ class Control:
         )
 
     async def metrics(self, request: Request) -> Response:
-        """For a token of their own: Prometheus is not to hold one that may load and unload."""
+        """Prometheus metrics; a token of their own keeps Prometheus from loading and unloading."""
         return Response(await scrape(self.residency), media_type=CONTENT_TYPE)
 
     async def health(self, request: Request) -> Response:
@@ -98,7 +98,7 @@ class Control:
 
 
 async def _problem(_request: Request, error: Exception) -> Response:
-    """RFC 9457, with the error's stable `code`, its `kind`, and the way out as `fix`."""
+    """An RFC 9457 problem with the error's stable `code`, `kind` and `fix`."""
     assert isinstance(error, ModelyardError)  # noqa: S101  registered for this class only
     status = status_of(error)
     problem = {

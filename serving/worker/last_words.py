@@ -1,4 +1,4 @@
-"""The end of what a process printed, for the message that says why it died."""
+"""The last lines a process printed, for the error message about its exit."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ LINE_BYTES = 500
 
 @dataclass(slots=True)
 class OutputTail:
-    """Keeps the last lines of a stream, whatever bytes come."""
+    """Keeps the last lines of a byte stream, which need not be valid UTF-8."""
 
     _lines: deque[str] = field(default_factory=lambda: deque[str](maxlen=LINES))
     _open: bytes = b""

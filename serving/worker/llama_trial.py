@@ -1,7 +1,7 @@
-"""What the installed llama.cpp can compute on this worker's processor: found out once, then known.
+"""Whether the installed llama.cpp works on this worker's processor: tested once, then remembered.
 
-A build for another processor dies on the first matrix, or computes nonsense: such a version is
-refused before it is loaded, with what to do.
+A build for another processor crashes on the first matrix or computes garbage: the worker refuses
+the versions it affects before loading them, and the error says how to fix it.
 """
 
 import asyncio
@@ -27,21 +27,21 @@ _log = logger("modelyard.worker")
 
 
 class NotComputable(ModelUnloadable):
-    """The installed llama.cpp dies on a version's quantization on this processor, or is wrong."""
+    """The installed llama.cpp crashes or computes wrong results for this quantization here."""
 
     code = "not_computable"
 
 
 class Computable(Protocol):
-    """Knows what this worker can compute."""
+    """Checks whether this worker can compute a version."""
 
     async def check(self, version: ModelVersion) -> None:
-        """Raises NotComputable."""
+        """Raise NotComputable if this worker cannot compute the version."""
         ...
 
 
 class Everything:
-    """Nothing was tried, so nothing is refused."""
+    """Refuses nothing, because nothing was tested."""
 
     async def check(self, version: ModelVersion) -> None:
         pass
@@ -49,9 +49,9 @@ class Everything:
 
 @dataclass(slots=True)
 class LlamaTrial:
-    """Of `doctor` or of a worker before, which `folder` remembers; of set-up; or our own.
+    """Uses the result in `folder` from `doctor`, set-up or an earlier worker, or runs the trial.
 
-    With `on_gpu` the processor's own kernels matter little.
+    With `on_gpu` only a failure to load counts: the processor's kernels hardly matter then.
     """
 
     folder: Path
@@ -59,7 +59,7 @@ class LlamaTrial:
     _trial: asyncio.Task[Trial] | None = field(default=None, init=False)
 
     def begin(self) -> asyncio.Task[Trial]:
-        """The one trial, which may be over; what fails of it is in the log."""
+        """Start the trial once and return its task, which may be done; failures are logged."""
         if self._trial is None:
             self._trial = asyncio.create_task(self._tried(), name="trial of llama.cpp")
         return self._trial
@@ -75,7 +75,7 @@ class LlamaTrial:
             raise NotComputable(f"{version.ref} cannot be served here. {what}.", fix=REBUILD)
 
     async def _tried(self) -> Trial:
-        """Where it cannot be tried all counts as computable: an engine that dies says so itself."""
+        """The trial's result; if it cannot run, everything counts as computable."""
         if library_folder() is None:
             return Trial()
         trial = remembered(self.folder, Path(sys.prefix))
@@ -105,7 +105,7 @@ async def _answer(folder: Path) -> dict[str, Any]:
 
 
 def _tell(trial: Trial) -> None:
-    """One line of the log."""
+    """Log the result in one line."""
     used = uses(trial, Path(sys.prefix))
     if trial.works:
         _log.info("llama_cpp_tried", processor=used)

@@ -1,4 +1,4 @@
-"""Tells the registry, again and again, what this device is like and what it has loaded."""
+"""Reports this device's state and its loaded versions to the registry, periodically."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from modelyard.serving.worker.residency.residency import Residency
 
 
 class DeviceTaken(ServingError):
-    """Another worker has the device."""
+    """Another worker holds the device."""
 
     code = "device_taken"
     kind = ErrorKind.CONFLICT
@@ -33,7 +33,7 @@ _log = logger("modelyard.worker")
 
 @dataclass(slots=True, eq=False)
 class Reporter:
-    """Keeps one worker's rows true; a database that is away for a while is caught up with."""
+    """Keeps one worker's rows current; after a database outage it writes what was missed."""
 
     fleet: Fleet
     orders: DeviceOrders
@@ -50,7 +50,7 @@ class Reporter:
         return self.telemetry.device.device_id
 
     async def register(self, reader: ActivityReader) -> None:
-        """Take the device, also from a worker that answers no more; raises DeviceTaken."""
+        """Claim the device, also from a worker that no longer answers; raises DeviceTaken."""
         holder = await asyncio.to_thread(self.fleet.worker, self.device_id)
         if holder is not None and await reader.answers(holder.url):
             raise DeviceTaken(
@@ -65,7 +65,7 @@ class Reporter:
         self._written.clear()
 
     async def beat(self, every_s: float) -> None:
-        """A sign of life with fresh measures, every `every_s` seconds; may raise DeviceTaken."""
+        """Send a heartbeat with measurements every `every_s` seconds; may raise DeviceTaken."""
         while True:
             await self._safely(self._take_orders)
             facts = await self.telemetry.sample()
@@ -78,14 +78,14 @@ class Reporter:
             await asyncio.sleep(every_s)
 
     async def follow(self) -> None:
-        """Write an engine's row as soon as it has changed."""
+        """Write an engine's row as soon as it changes."""
         while True:
             await self.changed.wait()
             self.changed.clear()
             await self._safely(self._write, self.residency.views())
 
     async def leave(self) -> None:
-        """The device is nobody's, unless it is another worker's already."""
+        """Release the device, unless another worker has taken it over."""
         await self._safely(self._remove)
 
     async def _safely(self, work: Callable[..., None], *arguments: Any) -> None:
@@ -121,7 +121,7 @@ class Reporter:
 
 
 def _report(facts: DeviceFacts, residency: Residency) -> DeviceReport:
-    """The device, what its engines had to do at their last refresh, and how fast it goes."""
+    """The device's facts, with its engines' load at their last refresh and their speeds."""
     activity = residency.activity
     measured = {one.name: getattr(facts, one.name) for one in fields(DeviceFacts)}
     if facts.status is DeviceStatus.AVAILABLE and not activity.is_idle:

@@ -1,4 +1,4 @@
-"""The measures of all engines of one worker as one page: one address to scrape a worker."""
+"""One Prometheus page with the metrics of all engines of a worker."""
 
 import asyncio
 from collections.abc import Iterable
@@ -18,13 +18,13 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Page(Collector):
-    """Series of several engines; a model is named as in the catalog, never by what clients send."""
+    """Metrics of several engines; `model` is the catalog's name, never client input."""
 
     device: str
     _families: dict[str, Metric] = field(default_factory=dict[str, Metric])
 
     def add(self, resident: Resident, text: str) -> None:
-        """What an engine tells of itself, and whether it tells anything."""
+        """Add an engine's metrics and whether it answers."""
         own = {"device": self.device, "model": resident.name}
         for family in text_string_to_metric_families(text):
             known = self._family(family.name, family.documentation, family.type)
@@ -48,7 +48,7 @@ class Page(Collector):
 
 
 async def scrape(residency: Residency) -> bytes:
-    """Ask every engine at once; one that is loading or does not answer is shown as not up."""
+    """Scrape all engines concurrently; an engine that is loading or silent is shown as down."""
     residents = residency.residents
     texts = await asyncio.gather(*(_text(residency, resident) for resident in residents))
     page = Page(residency.telemetry.device.device_id)

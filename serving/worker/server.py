@@ -1,4 +1,4 @@
-"""The control HTTP server, inside a process that has its own idea of signals."""
+"""The control HTTP server, for a process that handles signals itself."""
 
 import contextlib
 import socket
@@ -13,7 +13,7 @@ from modelyard.serving.transport.listening.serve import bounded
 
 
 class ControlServer(uvicorn.Server):
-    """uvicorn on a socket that is open already; who started it ends it by `should_exit`."""
+    """uvicorn on an open socket; the caller stops it by setting `should_exit`."""
 
     def __init__(self, app: Starlette) -> None:
         connections = Connections(most=room_of(raised()))
@@ -28,8 +28,8 @@ class ControlServer(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> tuple[socket.socket, str]:
-    """A listening socket and its address; port 0 is any free one."""
+    """A listening socket and its URL; port 0 picks a free port."""
     listener = socket.create_server((host, port), backlog=128)
-    # asyncio does this only where a socket names its protocol; without it answers wait for an ACK.
+    # asyncio sets this only if a socket names its protocol; without it answers wait for an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener, f"http://{host}:{listener.getsockname()[1]}"

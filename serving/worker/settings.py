@@ -7,7 +7,7 @@ from modelyard.serving.settings import FleetSettings
 
 
 class WorkerSettings(FleetSettings, EngineSettings):
-    """Which device a worker has, where it listens, and how much of the device versions may fill."""
+    """A worker's device, listen address, and the share of the device's memory for versions."""
 
     worker_host: str = Field(
         default="127.0.0.1", description="Address the worker and its engines listen on."

@@ -1,4 +1,4 @@
-"""The worker's life: take a device, serve what is asked of it, end in good order."""
+"""A worker's lifetime: claim a device, serve requests, shut down gracefully."""
 
 import asyncio
 import os
@@ -40,14 +40,14 @@ from modelyard.serving.worker.server import ControlServer, listen
 from modelyard.serving.worker.settings import WorkerSettings
 
 DRAIN_S = 5.0
-"""Seconds that requests under way get to finish when the worker ends; `up` gives it 8 in all."""
+"""Seconds that running requests get to finish on shutdown; `up` allows the worker 8 in all."""
 
 _log = logger("modelyard.worker")
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The rooms of the registry that a worker needs."""
+    """The parts of the registry that a worker needs."""
 
     fleet: Fleet
     orders: DeviceOrders
@@ -135,7 +135,7 @@ class WorkerProcess:
         return cls(settings, registry, telemetry, residency, llama_trial, changed)
 
     async def live(self, ending: "asyncio.Task[bool]", port: int, preload: Sequence[str]) -> None:
-        """Answer before the fleet knows of us; leave the fleet before the engines end."""
+        """Listen before registering with the fleet; deregister before stopping the engines."""
         listener, url = listen(self.settings.worker_host, port)
         control = Control(self.residency, self.registry.token, self.registry.metrics_token)
         server = ControlServer(control.app())
@@ -177,7 +177,7 @@ class WorkerProcess:
                 await self.residency.ensure(version.id)
             except ModelyardError as error:
                 _log.error("preload_failed", model=model, reason=str(error))
-        await asyncio.Event().wait()  # like the other parts it ends with the worker, or by a fault
+        await asyncio.Event().wait()  # keep running: this task ends with the worker or on an error
 
 
 def _launch(settings: WorkerSettings, registry: Registry, device: Device) -> Launch:
@@ -206,7 +206,7 @@ def _ending() -> asyncio.Task[bool]:
 
 
 async def _first_of(*tasks: "asyncio.Task[Any]") -> None:
-    """Wait until the worker is asked to end, or one of its parts fails: its error is raised."""
+    """Wait until shutdown is requested or a part fails, in which case its error is raised."""
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         task.result()

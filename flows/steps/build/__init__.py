@@ -1,1 +1,1 @@
-"""From the files of a repository to the file that is served."""
+"""Builds the file to serve from the files of a repository."""

@@ -1,4 +1,4 @@
-"""A file ready to be served, what it is, and what it was made from and how."""
+"""A file ready to serve, its facts, its source and the recipe that made it."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from modelyard.registry.catalog.model import ModelFacts, StoredFile
 class BuiltModel:
     """One model file to register; an original is its own source and has no recipe.
 
-    `beside` are the files that an ONNX graph's engine reads with it.
+    `beside` are the other files that an ONNX engine reads.
     """
 
     file: StoredFile
@@ -20,10 +20,10 @@ class BuiltModel:
 
     @property
     def files(self) -> tuple[StoredFile, ...]:
-        """All that the engine needs: the model's file first, then what lies beside it."""
+        """All files that the engine needs, the model's file first."""
         return (self.file, *self.beside)
 
     @property
     def is_made(self) -> bool:
-        """Whether it was made here from another file, which it may be compared with."""
+        """Whether the file was made here from another one, which it can be compared with."""
         return self.file.sha256 != self.source.sha256

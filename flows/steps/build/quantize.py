@@ -1,4 +1,4 @@
-"""A smaller file of the same model, made by llama.cpp and made only once."""
+"""Makes a smaller file of a model with llama.cpp, once per source and type."""
 
 import hashlib
 import json
@@ -22,14 +22,14 @@ from modelyard.serving.engines.child.environment import child_environment
 from modelyard.serving.engines.child.pipes import last_words, pipes
 
 Tensors = Callable[[int, int], None]
-"""Told how many tensors are done, of how many."""
+"""Progress callback: tensors done, and tensors in total."""
 
 MERGED = "merged"
 _OTHER_FILE = "Take a file that is quantized already with --file."
 
 
 def makeable(name: str) -> str:
-    """The usual spelling of a type we can make; raises UnknownQuantization."""
+    """The canonical name of a type that can be made; raises UnknownQuantization."""
     usual = quantizations.canonical(name)
     if usual not in quantizations.MAKEABLE:
         raise UnknownQuantization(
@@ -40,7 +40,7 @@ def makeable(name: str) -> str:
 
 
 def check_source(name: str, found: str | None, *, allow_requantize: bool) -> None:
-    """Raise ModelRefused for a source that has lost its precision already."""
+    """Raise ModelRefused for a source that is already quantized."""
     if found not in quantizations.FLOATS and not allow_requantize:
         raise ModelRefused(
             f"{name} is {found or 'of an unknown type'}: quantizing it again loses quality twice.",
@@ -50,14 +50,14 @@ def check_source(name: str, found: str | None, *, allow_requantize: bool) -> Non
 
 @dataclass(frozen=True, slots=True)
 class Quantizer:
-    """Makes files from files of the store, and remembers what it made."""
+    """Makes files from files in the store, and records the results."""
 
     store: Store
     results: BuildRecords
     threads: int
 
     def quantize(self, source: StoredFile, found: str | None, to: str, told: Tensors) -> StoredFile:
-        """`source`, of type `found`, as type `to`; raises QuantizationFailed with the reason."""
+        """Convert `source` from type `found` to type `to`; raises QuantizationFailed."""
         if found == to:
             self.results.record_build(source.sha256, recipe(to), source.sha256, source.size)
             return source
@@ -65,7 +65,7 @@ class Quantizer:
         return self._once(QuantizeTask((source,), to, path), told)
 
     def merge(self, parts: tuple[StoredFile, ...], path: str, told: Tensors) -> StoredFile:
-        """The parts of a split model in one piece, which is what the engine opens."""
+        """Merge the parts of a split model into the one file that the engine opens."""
         return self._once(QuantizeTask(parts, None, path), told)
 
     def _once(self, making: "QuantizeTask", told: Tensors) -> StoredFile:
@@ -83,7 +83,7 @@ class Quantizer:
         return StoredFile(making.path, stored.sha256, stored.size)
 
     def _linked(self, making: "QuantizeTask", folder: Path) -> Path:
-        """The sources under their own names, by which llama.cpp finds parts; returns the first."""
+        """Link the sources under their own names, which llama.cpp needs; returns the first link."""
         links = [folder / PurePosixPath(source.path).name for source in making.sources]
         for link, source in zip(links, making.sources, strict=True):
             link.symlink_to(self.store.path(source.sha256))
@@ -92,7 +92,7 @@ class Quantizer:
 
 @dataclass(frozen=True, slots=True)
 class QuantizeTask:
-    """What to make of which files; without a type they are only put together."""
+    """A file to make from source files; with `to` None the parts are only merged."""
 
     sources: tuple[StoredFile, ...]
     to: str | None
@@ -112,7 +112,7 @@ class QuantizeTask:
 
 
 def key_of_hashes(hashes: Sequence[str]) -> str:
-    """What stands for the sources among the builds: the hash itself, or the hash of all."""
+    """The key of the sources in the build records: the hash itself, or a hash of all hashes."""
     if len(hashes) == 1:
         return hashes[0]
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
@@ -123,7 +123,7 @@ def recipe(to: str) -> str:
 
 
 def file_name(path: str, to: str) -> str:
-    """model-f16.gguf as Q4_K_M is model-Q4_K_M.gguf."""
+    """The file name for a type: model-f16.gguf as Q4_K_M is model-Q4_K_M.gguf."""
     stem = PurePosixPath(path).stem
     found = quantizations.in_name(stem)
     if found and quantizations.canonical(stem[-len(found) :]) == found:
@@ -162,9 +162,9 @@ def _run(making: QuantizeTask, source: Path, target: Path, threads: int, *, told
 def _follow(
     child: subprocess.Popen[bytes], ask: dict[str, Any], told: Tensors
 ) -> dict[str, Any] | None:
-    """Hand over what to do and report progress; returns its last line, None where it crashed."""
+    """Send the task and report progress; returns the child's last line, or None if it crashed."""
     stdin, stdout = pipes(child)
-    with suppress(BrokenPipeError):  # it died at once: its end says more
+    with suppress(BrokenPipeError):  # it died at once: its exit status says more
         stdin.write(json.dumps(ask).encode() + b"\n")
         stdin.flush()
     for line in stdout:

@@ -1,7 +1,7 @@
-"""llama.cpp's quantizer in a process of its own: it aborts on some files, and then only here dies.
+"""Runs llama.cpp's quantizer in its own process, because it aborts on some files.
 
-Reads one JSON document from standard input and ends when that closes, so that it never outlives
-its parent; writes one JSON line for each tensor.
+Reads one JSON document from standard input and exits when that closes, so that it never outlives
+its parent; writes one JSON line per tensor.
 """
 
 import ctypes
@@ -22,12 +22,12 @@ def _say(**facts: object) -> None:
 
 
 def _end_with_parent() -> None:
-    os.read(0, 1)  # not sys.stdin: a thread inside its lock aborts the interpreter's shutdown
+    os.read(0, 1)  # not sys.stdin: a thread holding its lock aborts the interpreter's shutdown
     os._exit(1)
 
 
 def _quantize(ask: dict[str, Any]) -> str | None:
-    """Write the target; returns llama.cpp's last words where it failed."""
+    """Write the target; returns llama.cpp's last messages if it failed."""
     import llama_cpp
 
     from modelyard.serving.engines.llama_cpp.quantizer import quantize

@@ -1,1 +1,1 @@
-"""Which files of a repository to take, and what to quantize them to."""
+"""Chooses the files of a repository to take, and what to quantize them to."""

@@ -1,4 +1,4 @@
-"""One model among a repository's files, what a caller wished for, and what was chosen."""
+"""Models found among a repository's files, the caller's request, and the selection."""
 
 import re
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from modelyard.registry.catalog.model import Format
 
 SPLIT = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
 _WORKING_MEMORY = 512 << 20
-"""Bytes of memory beside the weights that a small context needs; the worker estimates exactly."""
+"""Bytes besides the weights for a small context; a rough value, the worker estimates exactly."""
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionRequest:
-    """What the caller asked for: a glob, types to quantize to, bytes of memory to fit in."""
+    """The caller's request: a glob, types to quantize to, and memory to fit in, in bytes."""
 
     glob: str | None = None
     quantize: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ class SelectionRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelCandidate:
-    """One model, whole: a single GGUF, all parts of a split one, or an ONNX with its weights."""
+    """One complete model: a single GGUF, all parts of a split one, or an ONNX with its weights."""
 
     parts: tuple[RemoteFile, ...]
 
@@ -37,7 +37,7 @@ class ModelCandidate:
 
     @property
     def path(self) -> str:
-        """Its file's path; a split one goes by what it would be called in one piece."""
+        """The model file's path; for a split model, the path it would have as one file."""
         split = SPLIT.fullmatch(self.parts[0].path)
         return f"{split['stem']}.gguf" if split else self.parts[0].path
 
@@ -52,14 +52,14 @@ class ModelCandidate:
 
 @dataclass(frozen=True, slots=True)
 class FileSelection:
-    """The model to fetch, and the small files that go with it."""
+    """The model to fetch, and the small files that accompany it."""
 
     model: ModelCandidate
     companion_files: tuple[RemoteFile, ...]
 
 
 def matching(found: Sequence[ModelCandidate], glob: str, repo: str) -> list[ModelCandidate]:
-    """Those that fit the glob by any part's path or name, upper or lower case."""
+    """The candidates with a part whose path or name matches the glob, ignoring case."""
     low = glob.lower()
     hits = [c for c in found if any(fnmatchcase(name.lower(), low) for name in _names(c))]
     if not hits:
@@ -73,7 +73,7 @@ def _names(candidate: ModelCandidate) -> set[str]:
 
 
 def fitting(found: Sequence[ModelCandidate], memory_bytes: int) -> list[ModelCandidate]:
-    """Those that fit the memory, where it has a bound, else NoMatchingFile."""
+    """The candidates that fit the memory (0: no bound); raises NoMatchingFile if none does."""
     fits = [c for c in found if not memory_bytes or _needed(c) <= memory_bytes]
     if not fits:
         smallest = min(found, key=lambda c: c.size)

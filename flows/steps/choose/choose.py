@@ -1,4 +1,4 @@
-"""Which files of a repository to take: the one to be served, its parts and companion files."""
+"""Chooses the files of a repository to take: the model, its parts and companion files."""
 
 import re
 
@@ -16,7 +16,7 @@ from modelyard.registry.catalog.model import Format
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".msgpack", ".h5")
 READING = frozenset({"feature-extraction", "sentence-similarity", "text-classification",
                      "token-classification", "text-ranking"})  # fmt: skip
-"""What the Hub calls the tasks of models that read."""
+"""The Hub's task names for models that read text."""
 
 _PAPERS = re.compile(
     r"readme\.md|licen[sc]e(\.\w+)?|notice(\.\w+)?|config\.json|generation_config\.json"
@@ -27,7 +27,7 @@ _LARGEST_PAPER = 32 << 20
 
 
 def choose(snapshot: HubSnapshot, wish: SelectionRequest) -> FileSelection:
-    """Raises ModelRefused, NoMatchingFile or AmbiguousFile, each listing what there is."""
+    """Choose the files; raises ModelRefused, NoMatchingFile or AmbiguousFile with the options."""
     gguf = gguf_files.candidates(snapshot.files)
     onnx = onnx_files.candidates(snapshot.files)
     found = [*gguf, *onnx]
@@ -40,7 +40,7 @@ def choose(snapshot: HubSnapshot, wish: SelectionRequest) -> FileSelection:
 
 
 def _papers(model: ModelCandidate, snapshot: HubSnapshot) -> tuple[RemoteFile, ...]:
-    """The card, the licence, and the small descriptions; each once."""
+    """The card, the licence and the small configuration files, without duplicates."""
     needed = onnx_files.beside(model, snapshot) if model.format is Format.ONNX else []
     usual = [f for f in snapshot.files if _PAPERS.fullmatch(f.path)]
     return tuple(f for f in dict.fromkeys([*usual, *needed]) if f.size <= _LARGEST_PAPER)

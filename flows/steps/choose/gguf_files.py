@@ -1,4 +1,4 @@
-"""Which GGUF of a repository to take: the best that fits, or the one to quantize from."""
+"""Chooses a repository's GGUF: the best that fits, or the one to quantize from."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,7 +18,7 @@ _NOT_A_MODEL = ("mmproj", "imatrix")
 
 
 def candidates(files: Iterable[RemoteFile]) -> list[ModelCandidate]:
-    """Every whole GGUF model, the best quality first; vision projectors and the like left out."""
+    """Every complete GGUF model, best quality first, without vision projectors and the like."""
     models = [f for f in files if f.name.lower().endswith(".gguf")]
     groups: dict[str, list[RemoteFile]] = {}
     for file in sorted(models, key=lambda f: f.path):
@@ -32,7 +32,7 @@ def candidates(files: Iterable[RemoteFile]) -> list[ModelCandidate]:
 
 
 def pick(found: Sequence[ModelCandidate], wish: SelectionRequest) -> ModelCandidate:
-    """One of those that were asked for; raises ModelRefused, NoMatchingFile or AmbiguousFile."""
+    """Pick one of the candidates; raises ModelRefused, NoMatchingFile or AmbiguousFile."""
     return _source(found, wish) if wish.quantize else _to_serve(found, wish)
 
 
@@ -49,9 +49,9 @@ def _number(part: RemoteFile) -> str:
 
 
 def _source(found: Sequence[ModelCandidate], wish: SelectionRequest) -> ModelCandidate:
-    """What to quantize from: the best unquantized one, or whatever is named under the override."""
+    """The file to quantize from: the best unquantized one, or any with `allow_requantize`."""
     unquantized = [c for c in found if c.quantization in quantizations.FLOATS]
-    # A name without a type may be anything: validation reads the truth from its header.
+    # A name without a type may be of any type: validation reads it from the header.
     possible = unquantized or [c for c in found if c.quantization is None or wish.allow_requantize]
     if not possible:
         raise ModelRefused(
@@ -63,14 +63,14 @@ def _source(found: Sequence[ModelCandidate], wish: SelectionRequest) -> ModelCan
 
 
 def _to_serve(found: Sequence[ModelCandidate], wish: SelectionRequest) -> ModelCandidate:
-    """The asked one; of several, the best quality that fits the memory."""
+    """The requested file or, among several, the best quality that fits the memory."""
     if wish.glob and len(found) == 1:
         return found[0]
     return _only(fitting(found, wish.memory_bytes))
 
 
 def _only(found: Sequence[ModelCandidate]) -> ModelCandidate:
-    """The first by quality; raises AmbiguousFile where a second one is as good."""
+    """The first by quality; raises AmbiguousFile if there are others of the same type."""
     best = [c for c in found if c.quantization == found[0].quantization]
     if len(best) > 1:
         raise ambiguous(best)

@@ -1,4 +1,4 @@
-"""Which ONNX model of a repository to take, and the files that its engine reads beside it."""
+"""Chooses a repository's ONNX model and the files that its engine reads beside it."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
@@ -26,10 +26,10 @@ _BESIDE = (
 
 
 def candidates(files: Iterable[RemoteFile]) -> list[ModelCandidate]:
-    """Every ONNX graph with the weights beside it: first model.onnx, the usual one, near the top.
+    """Every ONNX graph with its weight files; model.onnx first, then those nearer the root.
 
-    Weights of their own are known by their name, which begins with the graph's: model.onnx_data,
-    model.onnx.data. Validation reads from the graph whether that is all it wants.
+    Weight files are recognised by their names, which begin with the graph's: model.onnx_data,
+    model.onnx.data. Validation checks against the graph whether these are all it needs.
     """
     known = sorted(files, key=lambda file: file.path)
     graphs = [file for file in known if file.name.lower().endswith(".onnx")]
@@ -47,7 +47,7 @@ def _is_usual(candidate: ModelCandidate) -> bool:
 
 
 def pick(found: Sequence[ModelCandidate], wish: SelectionRequest) -> ModelCandidate:
-    """One of those that were asked for; raises ModelRefused, NoMatchingFile or AmbiguousFile."""
+    """Pick one of the candidates; raises ModelRefused, NoMatchingFile or AmbiguousFile."""
     if wish.quantize:
         raise ModelRefused(
             "An ONNX model is served as it is: nothing here quantizes one.",
@@ -62,10 +62,10 @@ def pick(found: Sequence[ModelCandidate], wish: SelectionRequest) -> ModelCandid
 
 
 def beside(model: ModelCandidate, snapshot: HubSnapshot) -> list[RemoteFile]:
-    """What the engine reads with the graph; raises ModelRefused where it cannot do without."""
+    """Files that the engine reads with the graph; raises ModelRefused if a needed one is absent."""
     files = {file.path: file for file in snapshot.files}
     folder = PurePosixPath(model.path).parent
-    roots = dict.fromkeys((folder.parent, folder))  # the repository's own are the complete ones
+    roots = dict.fromkeys((folder.parent, folder))  # the upper folder has the complete files
     root = next((r for r in roots if all(str(r / name) in files for name in NEEDED)), None)
     if root is None:
         raise ModelRefused(

@@ -1,20 +1,20 @@
-"""The names of GGUF quantizations, from best quality to smallest, and how file names carry them."""
+"""Names of GGUF quantizations, from best quality to smallest, and how file names contain them."""
 
 import re
 from collections.abc import Sequence
 
 FLOATS = ("F32", "BF16", "F16")
-"""Unquantized: what a quantization may be made from."""
+"""Unquantized types, from which a quantization may be made."""
 
-BY_QUALITY: Sequence[str] = (  # noqa: SIM905 - a line each would hide the order
+BY_QUALITY: Sequence[str] = (  # noqa: SIM905 - one per line would hide the order
     "F16 BF16 F32 Q8_0 Q6_K Q5_K_M Q5_K_S Q5_1 Q5_0 Q4_K_M Q4_K_S MXFP4_MOE NVFP4 IQ4_NL IQ4_XS "
     "Q4_1 Q4_0 Q3_K_L Q3_K_M IQ3_M IQ3_S Q3_K_S IQ3_XS IQ3_XXS Q2_K Q2_K_S IQ2_M IQ2_S IQ2_XS "
     "IQ2_XXS TQ2_0 TQ1_0 Q2_0 IQ1_M IQ1_S Q1_0"
 ).split()
-"""F16 first: it is what models are published in; F32 doubles the memory for nothing to see."""
+"""F16 comes first because models are published in it; F32 takes twice the memory for no gain."""
 
 MAKEABLE = ("F32", "BF16", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "Q4_0")
-"""What we quantize to: the rest needs an importance matrix to be any good."""
+"""Types that Modelyard can make: the others need an importance matrix to be usable."""
 
 FILE_TYPES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K",
@@ -24,7 +24,7 @@ FILE_TYPES = {
     30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4_MOE",
     39: "NVFP4", 40: "Q1_0", 41: "Q2_0",
 }  # fmt: skip
-"""`general.file_type` of a GGUF header, which is llama.cpp's `llama_ftype`."""
+"""Names by a GGUF header's `general.file_type`, which is llama.cpp's `llama_ftype`."""
 
 _ALIASES = {"FP16": "F16", "FP32": "F32", "MXFP4": "MXFP4_MOE"}
 _NAMES = sorted([*BY_QUALITY, *_ALIASES], key=len, reverse=True)
@@ -32,7 +32,7 @@ _IN_NAME = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(_NAMES)})(?![A-Za-z0-9_])", 
 
 
 def in_name(file_name: str) -> str | None:
-    """The quantization a file name ends with: model-q8_0.gguf is Q8_0; None where it says none."""
+    """The quantization in a file name (model-q8_0.gguf is Q8_0); None if there is none."""
     found = _IN_NAME.findall(file_name.rsplit("/", 1)[-1])
     return canonical(found[-1]) if found else None
 
@@ -42,11 +42,11 @@ def of_file_type(number: int | None) -> str | None:
 
 
 def canonical(name: str) -> str:
-    """The usual spelling: upper case, F16 for fp16."""
+    """The canonical spelling: upper case, F16 for fp16."""
     upper = name.upper()
     return _ALIASES.get(upper, upper)
 
 
 def rank(name: str | None) -> int:
-    """Position by quality, 0 the best; unknown ones come last."""
+    """Rank by quality, 0 being best; unknown types come last."""
     return BY_QUALITY.index(name) if name in BY_QUALITY else len(BY_QUALITY)

@@ -1,1 +1,1 @@
-"""How good a build is, and whether that is good enough."""
+"""Measures a build's quality and checks it against bounds."""

@@ -1,4 +1,4 @@
-"""A build that reads, tried by the engine that will serve it: vectors, scores or labels."""
+"""Evaluates a build that reads text, using its serving engine: vectors, scores or labels."""
 
 import hashlib
 import json
@@ -23,17 +23,17 @@ from modelyard.serving.engines.folder import hold_model
 from modelyard.serving.errors import EngineFailed
 
 LONGEST = 512
-"""Tokens of a text that is tried; a model's own length where that is shorter."""
+"""Maximum tokens of an evaluated text, unless the model's own limit is lower."""
 
 _MORE = 1 << 30
-"""Bytes an engine may take beside twice what is predicted: who takes more is made to do harm."""
+"""Bytes an engine may use beyond twice the prediction; a larger use is treated as malicious."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderEvaluator:
-    """Tries builds, each once for what it is tried on.
+    """Evaluates builds, each once per recipe.
 
-    `told` hears how many texts were read, and of how many.
+    `told` receives the number of texts read and the total.
     """
 
     store: Store
@@ -56,7 +56,7 @@ class EncoderEvaluator:
         return metrics
 
     def _recipe(self, build: BuiltModel) -> str:
-        """What the result hangs on: all files, how they are read, and the texts."""
+        """The key of a result: all files, how they are read, and the texts."""
         details = json.dumps(build.facts.details, sort_keys=True)
         whole = [*(file.sha256 for file in build.files), details, repr(triples()), self.text]
         return f"reading:1:{hashlib.sha256(chr(0).join(whole).encode()).hexdigest()[:32]}"
@@ -74,7 +74,7 @@ class EncoderEvaluator:
             ) from error
 
     def _compared(self, build: BuiltModel, reading: EncoderUnderTest) -> Metrics:
-        """How near a quantized build's vectors are to those of what it was made from."""
+        """Cosine between a quantized build's vectors and those of its source."""
         if not build.is_made:
             return {}
         with self._opened(build, (build.source, *build.beside)) as original:
@@ -86,7 +86,7 @@ class EncoderEvaluator:
     def _opened(
         self, build: BuiltModel, files: tuple[StoredFile, ...]
     ) -> Generator[EncoderUnderTest]:
-        """The engine that serves such a build, in a process of its own with bounded memory."""
+        """The engine that serves this kind of build, in a child process with bounded memory."""
         facts = build.facts
         total = self._texts(build)
         with hold_model(self.store, facts.format, files) as path:
@@ -103,13 +103,13 @@ class EncoderEvaluator:
                 yield EncoderUnderTest(engine, files[0].path, lambda done: self.told(done, total))
 
     def _texts(self, build: BuiltModel) -> int:
-        """How many texts the build itself will read."""
+        """The number of texts that the build itself reads."""
         each = TEXTS[build.facts.kind] + (3 if build.is_made else 0)
         return each * len(triples()) + len(pieces(self.text))
 
 
 def _needed(config: EngineConfig) -> int:
-    """Bytes that serving predicts for such an engine."""
+    """The memory in bytes that serving predicts for this engine."""
     if config.format == Format.ONNX:
         from modelyard.serving.engines.onnx.estimate import estimate
 

@@ -1,4 +1,4 @@
-"""A build measured against what it was made from, by the engine that will serve it."""
+"""Evaluates a build that writes text against its source, using its serving engine."""
 
 import hashlib
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ from modelyard.serving.engines.llama_cpp.evaluation.findings import (
 )
 
 LONGEST_CHUNK = 512
-"""Tokens a model reads at once; its own context where that is shorter."""
+"""Tokens that a model reads at once, unless its context is shorter."""
 
 _BUNDLED = "evaluation_text.txt"
 
 
 def read_text(path: Path | None) -> str:
-    """The text to measure on: a file of the caller's, or the bundled one (public domain)."""
+    """The evaluation text: the caller's file, or the bundled one (public domain)."""
     if path is None:
         return (files("modelyard.flows.steps.evaluate") / _BUNDLED).read_text(encoding="utf-8")
     try:
@@ -39,7 +39,7 @@ def read_text(path: Path | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Evaluator:
-    """Measures builds, each once for a text; `told` hears of the tokens read."""
+    """Measures builds, each once per text; `told` receives the tokens read."""
 
     store: Store
     results: BuildRecords
@@ -49,7 +49,7 @@ class Evaluator:
     told: Told = untold
 
     def evaluate(self, build: BuiltModel) -> dict[str, float]:
-        """Metrics by name; raises GateFailed, or what the engine says where it cannot run."""
+        """Metrics by name; raises GateFailed, or the engine's error if it cannot run."""
         candidate = build.file.sha256
         reference = build.source.sha256
         recipe = self._recipe(build)
@@ -61,7 +61,7 @@ class Evaluator:
         return metrics
 
     def _smoke(self, build: BuiltModel) -> dict[str, float]:
-        """Raises GateFailed where a build that loads writes nothing, even where it may not end."""
+        """Raise GateFailed if a build generates no tokens even with the end token suppressed."""
         written = measure.smoke(self.store.path(build.file.sha256))
         if not written.tokens:
             raise GateFailed(

@@ -1,4 +1,4 @@
-"""What a build must measure up to, and the refusal of one that does not."""
+"""Quality bounds for builds, and the check that refuses a build outside them."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from modelyard.registry.catalog.model import ModelFacts
 
 @dataclass(frozen=True, slots=True)
 class QualityBounds:
-    """How much worse than its original a build may be, and how good one that reads must be."""
+    """How much worse than its source a build may be, and how good a build that reads must be."""
 
     perplexity_ratio: float
     kl_mean: float
@@ -29,11 +29,11 @@ _NUMBERS = (
 )
 _EXACT = 1e-3
 _WHOLE = 1 + _EXACT
-"""How far probabilities may be from adding up to one, and vectors from length one or the same."""
+"""Allowed error in sums of probabilities, vector lengths and repeated vectors."""
 
 
 def check_gate(build: BuiltModel, metrics: Mapping[str, float], bounds: QualityBounds) -> None:
-    """Raise GateFailed, with the numbers, for a build that lost more than it may."""
+    """Raise GateFailed with the numbers if a build lost more quality than allowed."""
     ratio = metrics.get("perplexity_ratio", 1.0)
     divergence = metrics.get("kl_mean", 0.0)
     if not math.isfinite(metrics["perplexity"]):
@@ -53,7 +53,7 @@ def check_gate(build: BuiltModel, metrics: Mapping[str, float], bounds: QualityB
 
 
 def check_reading(build: BuiltModel, metrics: Mapping[str, float], bounds: QualityBounds) -> None:
-    """Raise GateFailed, with the numbers, for a build whose answers make no sense."""
+    """Raise GateFailed with the numbers if a build's answers make no sense."""
     faults = [*_faults(build, metrics), *_too_low(metrics, bounds)]
     if faults:
         raise GateFailed(
@@ -64,7 +64,7 @@ def check_reading(build: BuiltModel, metrics: Mapping[str, float], bounds: Quali
 
 
 def _faults(build: BuiltModel, metrics: Mapping[str, float]) -> Iterator[str]:
-    """What no model may do, whatever the settings."""
+    """Faults that no model may have, whatever the settings."""
     if not all(math.isfinite(metrics.get(name, 0.0)) for name in _NUMBERS):
         yield "some of its answers are no numbers"
     if metrics.get("score_spread") == 0:
@@ -79,7 +79,7 @@ def _faults(build: BuiltModel, metrics: Mapping[str, float]) -> Iterator[str]:
 
 
 def _exact(facts: ModelFacts) -> dict[str, str]:
-    """Which metrics must be next to nothing, and what it means where they are not."""
+    """Metrics that must be nearly 0, and the fault that a larger value indicates."""
     faults = {"repeat_difference": "the same text twice gives different vectors"}
     if not facts.details.get("many_labels"):
         faults["sum_error"] = "its probabilities do not add up to 1"

@@ -1,4 +1,4 @@
-"""Texts read by one engine for one build: its answers, counted and timed."""
+"""Sends texts to one build's engine, and counts texts and tokens."""
 
 import base64
 import math
@@ -18,7 +18,7 @@ _AT_ONCE = 16
 
 @dataclass(slots=True)
 class EncoderUnderTest:
-    """An engine and the name of what it runs; `told` hears how many texts were read."""
+    """An engine and the name of its model; `told` receives the number of texts read."""
 
     engine: EngineChild
     name: str
@@ -27,7 +27,7 @@ class EncoderUnderTest:
     tokens: int = 0
 
     def vectors(self, texts: Sequence[str]) -> list[Vector]:
-        """One vector for each text; raises GateFailed where one is no direction."""
+        """One vector per text; raises GateFailed if a vector is zero or not finite."""
         found = [vector for part in _parts(texts) for vector in self._vectors(part)]
         for vector in found:
             if not all(map(math.isfinite, vector)) or not any(vector):
@@ -38,12 +38,12 @@ class EncoderUnderTest:
         return found
 
     def scores(self, known: Triple) -> tuple[float, float]:
-        """How well the similar text and the unlike one answer to a text."""
+        """The scores of the similar and the unlike text for a text."""
         by_index = self.ranked(known.text, [known.similar, known.unlike])
         return by_index[0], by_index[1]
 
     def ranked(self, query: str, documents: Sequence[str]) -> dict[int, float]:
-        """Each document's score by its place; what is no number comes as null."""
+        """Scores by document index; a null score becomes NaN."""
         body = {"query": query, "documents": [*documents], "truncate": True}
         rows = self._ask("/v1/rerank", body, len(documents))["results"]
         return {
@@ -52,7 +52,7 @@ class EncoderUnderTest:
         }
 
     def classified(self, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """The engine's own rows: labels with probabilities, or spans."""
+        """The engine's rows: labels with probabilities, or spans."""
         found: list[dict[str, Any]] = []
         for part in _parts(texts):
             body = {"input": [*part], "truncate": True}

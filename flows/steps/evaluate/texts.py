@@ -1,4 +1,4 @@
-"""The little text set that models which read are tried on: texts, one like each, one unlike it."""
+"""The small text set for evaluating models that read: texts with a similar and an unlike one."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -9,7 +9,7 @@ _FILE = "reading_texts.txt"
 
 @dataclass(frozen=True, slots=True)
 class Triple:
-    """A text, one that says the same in other words, and one about something else."""
+    """A text, a paraphrase of it, and a text about something else."""
 
     text: str
     similar: str
@@ -18,13 +18,13 @@ class Triple:
 
 @cache
 def triples() -> tuple[Triple, ...]:
-    """As they are bundled: blocks of three lines."""
+    """The bundled triples, stored as blocks of three lines."""
     whole = (files("modelyard.flows.steps.evaluate") / _FILE).read_text(encoding="utf-8")
     return tuple(Triple(*block.splitlines()) for block in whole.strip().split("\n\n"))
 
 
 def pieces(text: str, length: int = 400) -> list[str]:
-    """A long text in pieces of about `length` characters, whole words each."""
+    """Split a text into pieces of about `length` characters at word boundaries."""
     found = list[str]()
     start = 0
     while start < len(text):

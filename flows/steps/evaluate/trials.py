@@ -1,6 +1,6 @@
-"""The trials of models that read, one for each kind: what their answers show of them, in numbers.
+"""Trials for models that read, one per kind, which turn their answers into metrics.
 
-A number that is not one comes out as such; the gate knows which may not.
+NaN values are kept in the metrics; the quality gate decides which are faults.
 """
 
 import math
@@ -16,7 +16,7 @@ Metrics = dict[str, float]
 
 
 def embedding(reading: EncoderUnderTest) -> Metrics:
-    """Texts that say the same lie nearer than others, and the same text always at one place."""
+    """Check that similar texts lie nearer than unlike ones, and that repeats give equal vectors."""
     texts, similar, unlike = places(reading)
     once, again = ([reading.vectors([t.text])[0] for t in triples()] for _ in range(2))
     gaps = [cosine(a, b) - cosine(a, c) for a, b, c in zip(texts, similar, unlike, strict=True)]
@@ -31,7 +31,7 @@ def embedding(reading: EncoderUnderTest) -> Metrics:
 
 
 def places(reading: EncoderUnderTest) -> list[list[Vector]]:
-    """The vectors of all texts, of those like them, of those unlike them."""
+    """The vectors of all texts, of the similar ones and of the unlike ones."""
     parts: tuple[Callable[[Triple], str], ...] = (
         lambda known: known.text,
         lambda known: known.similar,
@@ -41,7 +41,7 @@ def places(reading: EncoderUnderTest) -> list[list[Vector]]:
 
 
 def ranking(reading: EncoderUnderTest) -> Metrics:
-    """Scores are numbers that differ, and the answer that says the same should be first."""
+    """Check that scores are numbers that differ, and that similar texts rank first."""
     pairs = [reading.scores(known) for known in triples()]
     scores = [score for pair in pairs for score in pair]
     return {
@@ -52,7 +52,7 @@ def ranking(reading: EncoderUnderTest) -> Metrics:
 
 
 def classifying(reading: EncoderUnderTest) -> Metrics:
-    """Each label has a probability; how far from one they add up to, at most."""
+    """Check each label's probability, and how far their sum is from 1 at most."""
     rows = [list(map(_number, row["probs"])) for row in reading.classified(_texts())]
     return {
         "labels": float(len(rows[0])),
@@ -63,7 +63,7 @@ def classifying(reading: EncoderUnderTest) -> Metrics:
 
 
 def marking(reading: EncoderUnderTest) -> Metrics:
-    """Spans lie in their text, with a probability each."""
+    """Check that spans lie inside their text and have a probability each."""
     rows = reading.classified(_texts())
     by_text = zip(_texts(), rows, strict=True)
     spans = [(text, span) for text, row in by_text for span in row["entities"]]
@@ -90,11 +90,11 @@ TEXTS: Mapping[Kind, int] = {
     Kind.CLASSIFY: 1,
     Kind.CLASSIFY_TOKENS: 1,
 }
-"""How many texts a trial reads for each of the triples."""
+"""Texts that a trial reads per triple."""
 
 
 def speed(reading: EncoderUnderTest, kind: Kind, text: str) -> Metrics:
-    """A longer text read piece by piece in batches, then the memory that is held."""
+    """Measure speed on a longer text, read in batches of pieces, then the engine's memory."""
     texts = pieces(text)
     tokens = reading.tokens
     begun = time.perf_counter()
@@ -123,12 +123,12 @@ def _inside(span: Mapping[str, Any], text: str) -> bool:
 
 
 def _number(value: float | None) -> float:
-    """JSON has no word for what is no number, and says null."""
+    """Convert null to NaN, which JSON cannot represent."""
     return math.nan if value is None else value
 
 
 def _least(values: Iterable[float]) -> float:
-    """The least; no number where one of them is none."""
+    """The minimum; NaN if a value is not finite."""
     known = list(values)
     return min(known) if all(map(math.isfinite, known)) else math.nan
 

@@ -1,1 +1,1 @@
-"""What is fetched from the Hub, and how a transfer goes on after it broke."""
+"""Fetches snapshots and files from the Hub, resuming broken transfers."""

@@ -1,4 +1,4 @@
-"""One process at a time for one content: what two would do at once, the second finds done."""
+"""One process at a time per content: a second process waits and finds the work done."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from modelyard.registry.store import Store
 
 
 def content_lock(store: Store, work: str, file: RemoteFile) -> Path:
-    """The lock on the store's volume for a kind of work on a content of the Hub."""
+    """The lock file, on the store's volume, for one kind of work on one file of the Hub."""
     folder = store.root / "locks"
     folder.mkdir(exist_ok=True)
     return folder / f"{work}-{file.sha256 or file.git_oid}.lock"

@@ -1,4 +1,4 @@
-"""The hashes of a file, computed beside its transfer by a thread that is one block behind."""
+"""Computes a file's hashes in a thread during the transfer, one block behind it."""
 
 import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,7 +9,7 @@ BLOCK = 2 << 20
 
 
 class Digest:
-    """sha256, and git's sha1 for files that the Hub knows by that alone."""
+    """The sha256 of a file, and git's sha1 if the Hub has no sha256 for it."""
 
     def __init__(self, file: RemoteFile) -> None:
         self._promised = file.sha256 or file.git_oid
@@ -30,7 +30,7 @@ class Digest:
             self._hand_over()
 
     def sha256_if_promised(self) -> str | None:
-        """The sha256 of everything so far; None where it is not the content that was promised."""
+        """The sha256 of everything so far; None if the content is not the promised one."""
         self._hand_over()
         self.close()
         found = self._git.hexdigest() if self._git is not None else self._sha256.hexdigest()
@@ -40,7 +40,7 @@ class Digest:
         self._thread.shutdown()
 
     def _hand_over(self) -> None:
-        """Give the thread what came since, once it is done with what it had."""
+        """Hand the new chunks to the thread, after it has finished the previous ones."""
         if self._behind is not None:
             self._behind.result()
         self._behind = self._thread.submit(self._hash, self._waiting)

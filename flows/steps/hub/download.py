@@ -1,4 +1,4 @@
-"""One file from the Hub into the store: resumed after any break, checked, or not there at all."""
+"""Downloads a file from the Hub into the store: resumed after breaks and verified."""
 
 import errno
 import time
@@ -19,11 +19,11 @@ from modelyard.registry.locks import exclusive
 from modelyard.registry.store import Store
 
 RECIPE = "hub-file"
-"""The build recipe that remembers which sha256 a git object of the Hub has."""
+"""The build recipe that maps a git object id of the Hub to a sha256."""
 
 
 class _Broken(Exception):
-    """The transfer broke in a way that another try may mend."""
+    """The transfer broke in a way that a retry may fix."""
 
     def __init__(self, reason: str, retry_after: str | None = None) -> None:
         super().__init__(reason)
@@ -31,25 +31,25 @@ class _Broken(Exception):
 
 
 def stored_sha(file: RemoteFile, results: BuildRecords) -> str | None:
-    """The content hash of a file, where the Hub says it or an earlier download found it."""
+    """The sha256 of a file, if the Hub states it or an earlier download recorded it."""
     built = None if file.sha256 else results.built(file.git_oid, RECIPE)
     return built.sha256 if built else file.sha256
 
 
 def part_key(file: RemoteFile) -> str:
-    """Names the part of a download: the same for the same content, whoever wants it."""
+    """The key of a partial download: the same for the same content, in any repository."""
     return f"hub/{file.sha256 or file.git_oid}"
 
 
 def client(hub: HubClient) -> httpx2.Client:
-    """Follows redirects; httpx2 drops our token where one leads to another host."""
+    """An HTTP client that follows redirects; httpx2 drops our token on another host."""
     timeout = httpx2.Timeout(hub.timeout_s)
     return httpx2.Client(headers=hub.headers, timeout=timeout, follow_redirects=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Downloader:
-    """Fetches the files of one snapshot, each at most once."""
+    """Downloads the files of one snapshot, each at most once."""
 
     hub: HubClient
     store: Store
@@ -58,7 +58,7 @@ class Downloader:
     snapshot: HubSnapshot
 
     def fetch(self, file: RemoteFile, progress: Progress) -> StoredFile:
-        """The file in the store; nothing is transferred where it is there already.
+        """Fetch a file into the store; transfers nothing if the store has it already.
 
         Raises FileCorrupt after a second wrong copy, StorageFull, AccessRestricted, HubUnreachable.
         """
@@ -86,7 +86,7 @@ class Downloader:
         return sha256
 
     def _whole(self, file: RemoteFile, progress: Progress) -> str | None:
-        """The sha256 of the finished part; None, and no part, where it is not what was promised."""
+        """The sha256 of the finished part; if it is corrupt, discards the part and returns None."""
         key = part_key(file)
         try:
             with PartialDownload(self.store.incoming(key), file) as part:
@@ -97,7 +97,7 @@ class Downloader:
             return None
 
     def _fill(self, file: RemoteFile, part: PartialDownload, progress: Progress) -> None:
-        """Try until the part is whole; only tries without a new byte count against the limit."""
+        """Retry until the part is complete; only attempts without a new byte count."""
         attempt = 0
         while not part.is_whole:
             before = part.done
@@ -112,13 +112,13 @@ class Downloader:
                 self.store.make_room(file.size - part.done)
 
     def _transfer(self, file: RemoteFile, part: PartialDownload, progress: Progress) -> None:
-        """One request for what is missing."""
+        """Make one request for the missing bytes."""
         url = self.hub.file_url(self.snapshot, file)
         wanted = _missing(part)
         with self.client.stream("GET", url, headers=wanted) as response:
             self._check(response, file, part)
             part.etag = response.headers.get("etag")
-            # As they come: whatever waits in a buffer is lost when the connection breaks.
+            # Unbuffered: buffered bytes would be lost when the connection breaks.
             for chunk in response.iter_raw():
                 part.append(chunk)
                 progress(part.done)
@@ -126,7 +126,7 @@ class Downloader:
             raise _Broken("the transfer ended early")
 
     def _check(self, response: httpx2.Response, file: RemoteFile, part: PartialDownload) -> None:
-        """Accept the answer as the part's continuation or its new beginning, else raise."""
+        """Accept the response if it continues or restarts the part, else raise."""
         status = response.status_code
         if status == 206 and _continues(response, file, part):
             return
@@ -163,7 +163,7 @@ class Downloader:
 
 
 def _missing(part: PartialDownload) -> dict[str, str]:
-    """Headers that ask for the rest only, and only of the same content."""
+    """Headers that request only the missing bytes, and only of the same content."""
     if not part.done:
         return {}
     same = {"If-Range": part.etag} if part.etag and part.etag.startswith('"') else {}

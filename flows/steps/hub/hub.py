@@ -1,16 +1,16 @@
-"""Where the Hub is, who we are there, and how patient we are with it."""
+"""The Hub's address, our token, and types for repositories and files on it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 Progress = Callable[[int], None]
-"""Told how much of a step is done so far, in the step's unit."""
+"""Progress callback: the amount of a step done so far, in the step's unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """One file of a snapshot; `sha256` is None where the Hub keeps it in git, not LFS."""
+    """One file of a snapshot; `sha256` is None if the Hub stores it in git instead of LFS."""
 
     path: str
     size: int
@@ -24,7 +24,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class HubSnapshot:
-    """A repository at one commit: its files and what its card says in machine-readable form."""
+    """A repository at one commit: its files, and the metadata of its card."""
 
     repo: str
     commit: str
@@ -37,9 +37,9 @@ class HubSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class HubClient:
-    """An address, a token that only this address may see, and the bounds of our patience.
+    """The Hub's address, a token sent to that address only, and retry limits.
 
-    `attempts` counts tries in a row without a single new byte; `timeout_s` is for each wait on
+    `attempts` counts consecutive attempts without a new byte; `timeout_s` applies to each wait on
     the network; `backoff_s` is the first pause, which doubles.
     """
 
@@ -58,6 +58,6 @@ class HubClient:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Sent to the Hub; httpx2 drops Authorization when a redirect leads to another host."""
+        """Request headers; httpx2 drops Authorization when a redirect leads to another host."""
         own = {"User-Agent": "modelyard", "Accept-Encoding": "identity"}
         return own | ({"Authorization": f"Bearer {self.token}"} if self.token else {})

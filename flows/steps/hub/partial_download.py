@@ -1,4 +1,4 @@
-"""A download in progress: the bytes on disk and their hashes, which survive a killed process."""
+"""A partial download: bytes on disk, which survive a killed process, and their hashes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +12,13 @@ READ = 4 << 20
 
 
 class Corrupt(Exception):
-    """The bytes that are here cannot be, or become, what the Hub promised."""
+    """The bytes on disk do not match, or can no longer match, what the Hub promised."""
 
 
 class PartialDownload:
-    """The beginning of one file; opened again, it knows how far it is and what it hashed to.
+    """The beginning of one file; reopening it restores its length and its hash.
 
-    The content is checked by sha256, or by git's sha1 for files the Hub knows by that alone.
+    The content is verified by sha256, or by git's sha1 if the Hub has no sha256 for the file.
     """
 
     def __init__(self, path: Path, file: RemoteFile) -> None:
@@ -44,21 +44,21 @@ class PartialDownload:
         self._digest.close()
 
     def append(self, chunk: bytes) -> None:
-        """Write and hash; raises Corrupt once there is more than there should be."""
+        """Write and hash a chunk; raises Corrupt if the file is now larger than promised."""
         self._stream.write(chunk)
         self._digest.update(chunk)
         if self.done > self._promised.size:
             raise Corrupt
 
     def restart(self) -> None:
-        """Throw away what is here and begin at the first byte."""
+        """Discard everything and start again at the first byte."""
         self._stream.truncate(0)
         self.etag = None
         self._digest.close()
         self._digest = Digest(self._promised)
 
     def verified(self) -> str:
-        """The sha256 of the whole file; raises Corrupt where it is not what was promised."""
+        """The sha256 of the whole file; raises Corrupt if it is not the promised one."""
         sha256 = self._digest.sha256_if_promised()
         if sha256 is None:
             raise Corrupt

@@ -1,4 +1,4 @@
-"""From a repository and a revision to one commit: its files with sizes and hashes, and its card."""
+"""Resolves a repository and revision to one commit: files with sizes and hashes, and the card."""
 
 import re
 import time
@@ -27,7 +27,7 @@ _MOST_FILES = 10_000
 
 
 def resolve(hub: HubClient, repo: str, revision: str) -> HubSnapshot:
-    """Ask the Hub once; raises UnknownRepository, UnknownRevision, AccessRestricted and so on."""
+    """Resolve a revision; raises UnknownRepository, UnknownRevision, AccessRestricted etc."""
     _check_names(repo, revision)
     info = _patiently(hub, lambda: _ask(hub, repo, revision))
     files = tuple(_file(sibling) for sibling in (info.siblings or [])[:_MOST_FILES])
@@ -56,7 +56,7 @@ def _check_names(repo: str, revision: str) -> None:
 
 
 def _ask(hub: HubClient, repo: str, revision: str) -> "ModelInfo":
-    """One question; the Hub's refusals become ours. A gated repository is a missing one first."""
+    """Make one request, translating the Hub's errors; gated is checked before unknown."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -79,7 +79,7 @@ def _ask(hub: HubClient, repo: str, revision: str) -> "ModelInfo":
 
 
 def restricted(hub: HubClient, repo: str) -> AccessRestricted:
-    """What to tell about a gated repository, with or without a token of ours."""
+    """The error for a gated repository, with or without a token."""
     whose = "the owner of the token has not been let in" if hub.token else "no token is set"
     return AccessRestricted(
         f"{repo} is gated and {whose}.",
@@ -96,7 +96,7 @@ def _unknown(hub: HubClient, repo: str) -> UnknownRepository:
 
 
 def _patiently(hub: HubClient, ask: Callable[[], "ModelInfo"]) -> "ModelInfo":
-    """Ask again while the network or the Hub itself fails; raises HubUnreachable in the end."""
+    """Retry while the network or the Hub itself fails; raises HubUnreachable in the end."""
     from httpx2 import HTTPError
 
     for attempt in range(1, hub.attempts + 1):
@@ -109,7 +109,7 @@ def _patiently(hub: HubClient, ask: Callable[[], "ModelInfo"]) -> "ModelInfo":
 
 
 def _wait(hub: HubClient, error: Exception, attempt: int) -> float:
-    """Seconds until the next try; raises HubUnreachable where trying again is no use."""
+    """Seconds until the next attempt; raises HubUnreachable if a retry cannot help."""
     response = getattr(error, "response", None)
     status = response.status_code if response is not None else None
     if status == 401:
@@ -131,7 +131,7 @@ def unreachable(hub: HubClient, reason: str) -> HubUnreachable:
 
 
 def _file(sibling: "RepoSibling") -> RemoteFile:
-    """One file as we keep it; raises ModelRefused on a path that leads out of its folder."""
+    """Convert a file entry; raises ModelRefused if its path leads out of its folder."""
     path = PurePosixPath(sibling.rfilename)
     if path.is_absolute() or ".." in path.parts or not sibling.rfilename.isprintable():
         raise ModelRefused(f"The repository has a file with the path {sibling.rfilename!r}.")
@@ -140,7 +140,7 @@ def _file(sibling: "RepoSibling") -> RemoteFile:
 
 
 def _licence(name: object, custom: object) -> str | None:
-    """The card's licence; a custom one goes by the name its owner gave it."""
+    """The card's licence; for a custom one, the name its owner gave it."""
     chosen = custom if name == "other" and custom else name
     if isinstance(chosen, list):
         return ", ".join(str(item) for item in chosen) or None

@@ -1,1 +1,1 @@
-"""A measured build becomes a registered version that can be found."""
+"""Publishes a measured build as a registered version."""

@@ -1,4 +1,4 @@
-"""Registrations that were begun, failed, and were never taken up again are cleared away."""
+"""Deletes registrations that failed and were not resumed."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,12 +12,12 @@ from modelyard.registry.settings import RegistrySettings
 from modelyard.registry.store import Store
 
 PATIENCE = timedelta(days=7)
-"""For so long the same command continues where it was."""
+"""For this long, running the same command again resumes the registration."""
 
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """Forgets them where they are known: catalog and pins at once, then MLflow and the index."""
+    """Deletes abandoned registrations: first from catalog and pins, then from MLflow and index."""
 
     settings: RegistrySettings
     catalog: Catalog
@@ -25,19 +25,19 @@ class GivenUp:
     mlflow: MlflowRegistry
 
     def clear(self, now: datetime) -> list[str]:
-        """Sentences: each version that went, and what MLflow or the index could not be told."""
+        """Delete abandoned registrations; returns a sentence per version, including failures."""
         released: list[str] = []
 
         def let_go(version: ModelVersion) -> None:
             released.extend(self.store.unpin(f"version:{version.id}"))
 
         gone = self.catalog.give_up(now - PATIENCE, let_go)
-        for sha256 in released:  # files that another version shares stay
+        for sha256 in released:  # files that another version pins stay
             self.store.remove(sha256)
         return [f"Given up: {version.ref}. {self._forget(version)}".strip() for version in gone]
 
     def _forget(self, version: ModelVersion) -> str:
-        """Why something of it stays there, if so: without its version nobody finds it."""
+        """Delete a version from index and MLflow; returns the reason if that fails."""
         try:
             open_index(self.settings).remove(version.id)
             self.mlflow.forget(version)

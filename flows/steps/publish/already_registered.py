@@ -1,4 +1,4 @@
-"""Whether what is asked for is here already, found out from hashes alone."""
+"""Checks from hashes alone whether the requested versions are already registered."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from modelyard.registry.store import Store
 
 @dataclass(frozen=True, slots=True)
 class AlreadyRegistered:
-    """Reads catalog, results and store; writes nothing and fetches nothing."""
+    """Reads catalog, build records and store; writes nothing and fetches nothing."""
 
     catalog: Catalog
     results: BuildRecords
@@ -23,7 +23,7 @@ class AlreadyRegistered:
     def versions(
         self, model: str, snapshot: HubSnapshot, choice: FileSelection, quantize: tuple[str, ...]
     ) -> list[ModelVersion] | None:
-        """The finished versions of this commit, one for each type; None where work is left."""
+        """The finished versions of this commit, one per type; None if any work is left."""
         original = self._original(choice)
         if original is None:
             return None
@@ -33,7 +33,7 @@ class AlreadyRegistered:
         return versions if len(versions) == len(mains) else None
 
     def _original(self, choice: FileSelection) -> str | None:
-        """The hash of the chosen model in one piece, where it was here before."""
+        """The sha256 of the chosen model as one file, if it was fetched and merged before."""
         hashes = [stored_sha(part, self.results) for part in choice.model.parts]
         parts = [sha256 for sha256 in hashes if sha256]
         if len(parts) < len(hashes):
@@ -48,7 +48,7 @@ class AlreadyRegistered:
         return build.sha256 if build else None
 
     def _finished(self, model: str, main: str | None, commit: str) -> ModelVersion | None:
-        """A version counts where its files are here."""
+        """The version with this main file, if all its files are in the store."""
         if main is None:
             return None
         version = self.catalog.by_identity(model, identity_of(main, commit))

@@ -1,4 +1,4 @@
-"""A version's card in the index that people search."""
+"""Puts a version's card into the search index."""
 
 import re
 
@@ -8,19 +8,19 @@ from modelyard.registry.catalog.model import ModelVersion, StoredFile
 from modelyard.registry.store import Store
 
 LONGEST = 100_000
-"""Characters of a card that are indexed; what comes later is rarely about the model."""
+"""Characters of a card that are indexed; later text is rarely about the model."""
 
 _FRONT_MATTER = re.compile(r"\A---\s*\n.*?\n---\s*\n", re.DOTALL)
 
 
 def embed(index: CardIndex, store: Store, version: ModelVersion, snapshot: HubSnapshot) -> None:
-    """Put the card into the index, in place of an earlier one of the same version."""
+    """Index the card, replacing an earlier one of the same version."""
     text = card_text(store, version)
     index.upsert(Card.of(version, text, snapshot.tags, snapshot.pipeline_tag))
 
 
 def card_text(store: Store, version: ModelVersion) -> str:
-    """README.md without its front matter; a version without one has only its names."""
+    """README.md without its front matter; an empty text if the version has none."""
     readme = readme_of(version)
     if readme is None:
         return ""

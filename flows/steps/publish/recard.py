@@ -1,6 +1,6 @@
-"""Cards whose dense vectors are missing or another embedder's are embedded anew, a few at a time.
+"""Re-embeds cards whose dense vector is missing or from another embedder, in batches.
 
-Each card is whole or as it was: a run that is stopped leaves the rest to the next.
+Each batch is written atomically; a stopped run leaves the remaining cards to the next run.
 """
 
 from collections.abc import Callable
@@ -22,14 +22,14 @@ from modelyard.serving.engines.card_embedder import open_meaning
 Told = Callable[[int, int], None]
 
 AT_ONCE = 16
-"""Cards that are written together: so many are lost where a run is stopped."""
+"""Cards per batch, which is also the most work that a stopped run loses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recarder:
-    """Brings the index up to date with the embedder that the settings mean.
+    """Brings the index up to date with the configured embedder.
 
-    It writes `at_once` cards together.
+    It writes `at_once` cards per batch.
     """
 
     settings: RegistrySettings
@@ -38,7 +38,7 @@ class Recarder:
     at_once: int = AT_ONCE
 
     def stale(self, versions: list[ModelVersion]) -> list[ModelVersion]:
-        """Those of the versions whose cards are not as the settings want them.
+        """The versions whose cards do not match the settings.
 
         Raises IndexUnavailable, UnknownModel or SettingsInvalid.
         """
@@ -49,16 +49,16 @@ class Recarder:
         return [version for version in versions if version.id in old]
 
     def is_behind(self, versions: list[ModelVersion]) -> bool:
-        """Whether there is anything to renew; where that cannot be told there is nothing."""
+        """Whether any card must be renewed; False if that cannot be determined."""
         try:
             return bool(self.stale(versions))
         except ModelyardError:
             return False
 
     def renew(self, told: Told) -> str:
-        """Embed what is stale; `told` hears how many cards are done, of how many.
+        """Embed stale cards; `told` receives the number of cards done and the total.
 
-        Returns why cards are found by their words alone, where an embedder is wanted and fails.
+        Returns an empty string, or the reason why cards can be searched by words alone.
         """
         folder = self.store.root / "locks"
         folder.mkdir(exist_ok=True)
@@ -86,11 +86,11 @@ class Recarder:
             told(start + len(some), len(versions))
 
     def _card(self, version: ModelVersion, kept: Any) -> Card:
-        """The card as it was put in, with what the index alone knows: the Hub's tags."""
+        """The card as it was first indexed; the Hub's tags are only in the index."""
         text = card_text(self.store, version)
         return Card.of(version, text, kept.get("tags") or (), kept.get("pipeline_tag"))
 
     def _known(self) -> list[ModelVersion]:
-        """Versions whose card is here to be read."""
+        """Versions whose README is in the store, or that have none."""
         readmes = ((version, readme_of(version)) for version in self.catalog.list())
         return [v for v, readme in readmes if readme is None or self.store.has(readme.sha256)]

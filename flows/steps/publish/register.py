@@ -1,7 +1,8 @@
-"""A measured build becomes a version: begun where nobody sees it, finished in one transaction.
+"""Registers a measured build: begun invisibly, then made visible in one transaction.
 
-Between the two come pins, card index and MLflow. Every write is idempotent: a process that dies in
-between leaves what nobody sees, and the same run completes it, or upkeep clears it away.
+In between, the files are pinned and the card index and MLflow are written. Every write is
+idempotent. If the process dies in between, nothing is visible; the same run completes the
+registration later, or upkeep deletes it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from modelyard.registry.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """Under which name and for whom a build is registered."""
+    """The name, visibility and owner under which a build is registered."""
 
     model: str
     visibility: Visibility = Visibility.PUBLIC
@@ -27,7 +28,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Registrar:
-    """Enters builds into the registry."""
+    """Registers builds."""
 
     catalog: Catalog
     store: Store
@@ -42,7 +43,7 @@ class Registrar:
         *,
         metrics: Mapping[str, float],
     ) -> ModelVersion:
-        """A version that is not there for anybody yet, its files pinned; as often as one likes."""
+        """Create an invisible version and pin its files; safe to repeat."""
         version = self.catalog.register(
             entry.model,
             snapshot.repo,
@@ -59,9 +60,9 @@ class Registrar:
         return version
 
     def finish(self, version: ModelVersion, build: BuiltModel) -> ModelVersion:
-        """Record it in MLflow with its lineage; then it is there for all, as champion or candidate.
+        """Record the version in MLflow with its lineage, then make it visible with its first alias.
 
-        Raises MlflowUnavailable, and nobody sees it.
+        Raises MlflowUnavailable, in which case the version stays invisible.
         """
         number = self.mlflow.register(
             version, lineage_of(version, build), params_of(version), version.metrics
@@ -70,7 +71,7 @@ class Registrar:
 
 
 def lineage_of(version: ModelVersion, build: BuiltModel) -> dict[str, str]:
-    """From the Hub's commit to the file that is served."""
+    """The lineage from the Hub's commit to the served file."""
     made = {"recipe": build.recipe} if build.recipe else {}
     return {
         "hub_repository": version.repo,

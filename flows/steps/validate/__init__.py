@@ -1,1 +1,1 @@
-"""Whether a file from a stranger is a model we can serve, read in a child process."""
+"""Validates untrusted model files in a child process."""

@@ -1,4 +1,4 @@
-"""Whether a file is a LoRA adapter, and one that the model it is meant for can run under."""
+"""Checks that a file is a LoRA adapter and fits its base model."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ _END = len(_SUFFIXES[0])
 
 
 def check_adapter(path: Path, name: str, base: ModelVersion, base_file: Path) -> None:
-    """Raises InvalidModelFile for a broken file, ModelRefused for one that does not fit."""
+    """Raise InvalidModelFile for a broken file, ModelRefused for one that does not fit."""
     if base.facts.format is not Format.GGUF or (has := read(base_file)).number("pooling_type"):
         raise ModelRefused(f"{base.ref} takes no adapters: only GGUF models that write text do.")
     values: dict[str, Any] = inspect(path, name)["values"]
@@ -28,17 +28,17 @@ def check_adapter(path: Path, name: str, base: ModelVersion, base_file: Path) ->
             f"{name} is for the architecture '{architecture}'; {base.ref} has "
             f"'{base.facts.architecture}'."
         )
-    _check_shapes(read(path), name, base.ref, has)  # its reader came through, so do we
+    _check_shapes(read(path), name, base.ref, has)  # safe: the child has read it
 
 
 def _check_shapes(adapter: Header, name: str, base: str, has: Header) -> None:
-    """Each pair changes a matrix that the model has: in from its columns, out to its rows."""
+    """Check each pair's shapes: A must match the columns of its matrix, B the rows."""
     matrices = {tensor.name: tensor.shape for tensor in has.tensors}
     for tensor in adapter.tensors:
         target = tensor.name[:-_END]
         side = tensor.name[-_END:]
         if side not in _SUFFIXES:
-            continue  # norms, which llama.cpp leaves out
+            continue  # norms, which llama.cpp ignores
         matrix = matrices.get(target, ())
         outer = matrix[:1] if side == ".lora_a" else matrix[1:]
         own = tensor.shape[:1] if side == ".lora_a" else tensor.shape[1:]

@@ -1,4 +1,4 @@
-"""A stranger's file, read by a limited child process that has none of our environment."""
+"""Reads an untrusted file in a limited child process without our environment."""
 
 import json
 import subprocess
@@ -12,11 +12,11 @@ from modelyard.serving.engines.child.ending import ending
 TIMEOUT_S = 30.0
 _PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
-"""Threads of a library that is only imported would take all the memory that is allowed."""
+"""A library that is only imported would otherwise use up the memory limit with its threads."""
 
 
 def read_in_child(module: str, path: Path, name: str, *more: str) -> dict[str, Any]:
-    """What the reader `module` says of a file; raises InvalidModelFile or ModelRefused."""
+    """The facts that the reader `module` prints; raises InvalidModelFile or ModelRefused."""
     refuse_pickle(path, name)
     answer = _answer_of(module, path, name, more)
     if "malformed" in answer:
@@ -28,7 +28,7 @@ def read_in_child(module: str, path: Path, name: str, *more: str) -> dict[str, A
 
 
 def refuse_pickle(path: Path, name: str) -> None:
-    """Raise ModelRefused for a pickle, or the zip that torch puts around one, whatever its name."""
+    """Raise ModelRefused for a pickle or torch's zip of one, whatever the file name."""
     with path.open("rb") as file:
         start = file.read(4)
     if start.startswith(_PICKLE_STARTS):
@@ -39,7 +39,7 @@ def refuse_pickle(path: Path, name: str) -> None:
 
 
 def _answer_of(module: str, path: Path, name: str, more: tuple[str, ...]) -> dict[str, Any]:
-    """Run a reader without our environment; what it cannot finish in its limits is refused."""
+    """Run a reader without our environment; refuse a file that it cannot read within its limits."""
     argv = [sys.executable, "-I", "-m", module, str(path), *more]
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""A GGUF's facts, read in a limited process of its own: `python -m … FILE` prints JSON."""
+"""Reads a GGUF's facts in a limited process of its own: `python -m … FILE` prints JSON."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ LONGEST_TEXT = 1024
 
 
 def facts(header: Header) -> dict[str, Any]:
-    """What we keep of a header, small enough for a line of JSON."""
+    """The facts of a header, small enough for a line of JSON."""
     kept = {key: _small(key, value) for key, value in header.values.items()}
     return {
         "version": header.version,
@@ -25,7 +25,7 @@ def facts(header: Header) -> dict[str, Any]:
 
 
 def _small(key: str, value: Any) -> Any:
-    """Numbers, short texts, the chat template, and how long arrays are; None for the rest."""
+    """A value to keep: numbers, short texts, the chat template, array lengths; None otherwise."""
     if isinstance(value, ArrayFacts):
         numbers = value.numbers if ".attention." in key else ()
         return {"length": value.length, "numbers": list(numbers)}

@@ -1,4 +1,4 @@
-"""Limits a process sets itself before it opens a file that nobody vouches for."""
+"""Resource limits that a process sets before it opens an untrusted file."""
 
 import resource
 
@@ -7,7 +7,7 @@ CPU_S = 20
 
 
 def limit_this_process(more_memory: int = 0) -> None:
-    """No more than 1 GiB of memory, 20 s of CPU, 32 open files; not a byte written to a file."""
+    """Allow 1 GiB plus `more_memory`, 20 s of CPU, 32 open files and no file writes."""
     bounds = {
         resource.RLIMIT_AS: MEMORY + more_memory,
         resource.RLIMIT_CPU: CPU_S,

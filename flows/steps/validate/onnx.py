@@ -1,4 +1,4 @@
-"""What an ONNX model really is: read by a limited child process, turned into facts or refused."""
+"""Validates an ONNX model: a limited child process reads it into facts, or it is refused."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from modelyard.registry.catalog.model import Format, ModelFacts
 _TELLING = frozenset(
     {"feature-extraction", "sentence-similarity", "token-classification", "text-ranking"}
 )
-"""Tasks that the card says better than the files; "text-classification" is said of rankers too."""
+"""Tasks that the card states better than the files; "text-classification" also tags rankers."""
 
 
 def validate_onnx(

@@ -1,6 +1,6 @@
-"""An ONNX model's facts, read in a limited process of its own: `python -m … FILE` prints JSON.
+"""Reads an ONNX model's facts in a limited process of its own: `python -m … FILE` prints JSON.
 
-The file lies in a folder with all that came with it, as its engine will have it.
+The folder of the file contains all files that came with it, as the engine will have them.
 """
 
 import json
@@ -26,19 +26,19 @@ _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 _VECTORS = {"sentence_embedding", "last_hidden_state", "token_embeddings"}
 _TYPES = {1: "F32", 10: "F16", 16: "BF16", 2: "INT8", 3: "INT8", 21: "INT4", 22: "INT4"}
 _LONGEST = 2048
-"""Tokens of the text that sizes are worked out for: attention grows with the square of it."""
+"""Tokens of the text for which sizes are computed: attention grows with its square."""
 
 
 def facts(path: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """What the graph and the files beside it say; raises Malformed or ModelUnloadable."""
+    """The facts in the graph and the files beside it; raises MalformedGraph or ModelUnloadable."""
     import onnx
 
     from modelyard.serving.engines.onnx.description import describe
     from modelyard.serving.engines.onnx.estimate import estimate
 
     described = describe(path, options)
-    estimate(settings_for(path, Format.ONNX, name="facts", options=options))  # whatever it reads
-    # `format` keeps onnx from guessing by the name.
+    estimate(settings_for(path, Format.ONNX, name="facts", options=options))  # raises on bad files
+    # Without `format`, onnx guesses it from the file name.
     model = onnx.load(str(path), format="protobuf", load_external_data=False)
     sizes = {file.name: file.stat().st_size for file in path.parent.iterdir() if file.is_file()}
     check_operators(model)
@@ -68,7 +68,7 @@ def _check_whole(path: Path) -> None:
 
 
 def _counted(model: Any) -> dict[str, Any]:
-    """How many parameters there are, and of which type most are."""
+    """The number of parameters, and the type that most of them have."""
     by_type: Counter[int] = Counter()
     for tensor in tensors(model):
         by_type[tensor.data_type] += prod(tensor.dims)
@@ -82,7 +82,7 @@ def _counted(model: Any) -> dict[str, Any]:
 
 
 def _ends(model: Any, task: str) -> dict[str, Any]:
-    """Its inputs and outputs, which must be those of a model that reads."""
+    """The inputs and outputs, which must be those of a model that reads."""
     held = {tensor.name for tensor in model.graph.initializer}
     inputs = [i.name for i in model.graph.input if i.name not in held]
     outputs = [o.name for o in model.graph.output]
@@ -96,7 +96,7 @@ def _ends(model: Any, task: str) -> dict[str, Any]:
 
 def main() -> None:
     path = Path(sys.argv[1])
-    # A graph is read twice and parsed beside; weights in files of their own are not read.
+    # The graph is read twice and also parsed; external weights are not read.
     limit_this_process(more_memory=6 * path.stat().st_size)
     try:
         answer = facts(path, json.loads(sys.argv[2]))

@@ -1,4 +1,4 @@
-"""An ONNX graph's structure against what we run: operators, weights elsewhere, sizes it makes."""
+"""Checks an ONNX graph's structure: operators, external weights, sizes of tensors it creates."""
 
 from collections.abc import Iterator
 from math import prod
@@ -9,19 +9,19 @@ from modelyard.flows.steps.validate.onnx_operators import ALLOWED
 
 MOST_NODES = 100_000
 MOST_VALUES = 1 << 28
-"""Values of one tensor that the graph makes by itself, a gigabyte of floats: no mask is larger."""
+"""Elements of one tensor that the graph creates, 1 GiB of floats: no mask is larger."""
 
 _DEEPEST = 8
 _MAKERS = {"ConstantOfShape": 0, "Expand": 1, "Tile": 1, "OneHot": 1}
-"""Which input of an operator says how large its output is."""
+"""The input of an operator that determines the size of its output."""
 
 
 class MalformedGraph(Exception):
-    """The graph is nothing that we run; the message says why."""
+    """The graph is not one that Modelyard runs; the message says why."""
 
 
 def graphs(graph: Any, depth: int = 0) -> Iterator[Any]:
-    """The graph and those inside its nodes."""
+    """The graph and all graphs nested in its nodes."""
     if depth > _DEEPEST:
         raise MalformedGraph("its graphs are nested too deep")
     yield graph
@@ -33,7 +33,7 @@ def graphs(graph: Any, depth: int = 0) -> Iterator[Any]:
 
 
 def check_operators(model: Any) -> None:
-    """Raise Malformed for what is no part of a model that reads."""
+    """Raise MalformedGraph for disallowed operators, custom functions or too many nodes."""
     if model.functions:
         raise MalformedGraph(f"it brings functions of its own, such as {model.functions[0].name!r}")
     nodes = [node for graph in graphs(model.graph) for node in graph.node]
@@ -48,7 +48,7 @@ def check_operators(model: Any) -> None:
 
 
 def tensors(model: Any) -> Iterator[Any]:
-    """Every constant: initializers, and what Constant nodes and others carry."""
+    """Every constant: initializers, and tensors in node attributes."""
     for graph in graphs(model.graph):
         yield from graph.initializer
         if graph.sparse_initializer:
@@ -60,7 +60,7 @@ def tensors(model: Any) -> Iterator[Any]:
 
 
 def check_elsewhere(model: Any, sizes: dict[str, int]) -> None:
-    """Weights outside the graph lie inside a file that came with it; `sizes` are those files'."""
+    """Check that external weights lie within a file that came with the graph; `sizes` in bytes."""
     for tensor in tensors(model):
         if tensor.data_location == 1:  # TensorProto.EXTERNAL
             _check_place({entry.key: entry.value for entry in tensor.external_data}, sizes)
@@ -87,10 +87,10 @@ def _whole(text: str) -> int:
 
 
 def check_sizes(model: Any, length: int) -> None:
-    """Raise Malformed where a text of `length` tokens makes a tensor too large by far.
+    """Raise MalformedGraph if a text of `length` tokens makes far too large a tensor.
 
-    Shapes are inferred for one text of that length, with what is computed from shapes; what can
-    only be known when it runs is left to the engine, which runs under a limit of memory.
+    Shapes are inferred for one text of that length, including values computed from shapes. Sizes
+    known only at run time are left to the engine, which runs under a memory limit.
     """
     _check_constants(model)
     _slim(model)
@@ -130,7 +130,7 @@ def _named_constants(model: Any) -> Iterator[Any]:
 
 
 def _made(operator: str, given: list[list[int] | None]) -> int:
-    """How many values an operator makes, as far as constants tell."""
+    """The number of values that an operator creates, as far as constants determine it."""
     place = _MAKERS.get(operator)
     if place is not None and place < len(given):
         return prod(abs(side) for side in given[place] or [0] if side)
@@ -141,7 +141,7 @@ def _made(operator: str, given: list[list[int] | None]) -> int:
 
 
 def _slim(model: Any) -> None:
-    """Drop the bytes of weights: shapes are inferred without them, in a part of the memory."""
+    """Drop the weights' bytes: shape inference does not need them, and then uses less memory."""
     for tensor in model.graph.initializer:
         if prod(tensor.dims) > 64:
             tensor.ClearField("raw_data")
@@ -149,7 +149,7 @@ def _slim(model: Any) -> None:
 
 
 def _bind(model: Any, length: int) -> None:
-    """One text of `length` tokens in place of whatever sizes the inputs leave open."""
+    """Set the open input sizes to one text of `length` tokens."""
     for given in model.graph.input:
         for place, side in enumerate(given.type.tensor_type.shape.dim):
             if not side.dim_value:

@@ -1,7 +1,7 @@
-"""The operators that models which read are made of, and no other runs here."""
+"""The allowed operators, those of models that read; all others are refused."""
 
 STANDARD = frozenset(
-    (  # noqa: SIM905 - a line each would hide which are missing
+    (  # noqa: SIM905 - one per line would hide which are missing
         "Abs Add And ArgMax ArgMin Attention BatchNormalization Cast CastLike Ceil Celu Clip "
         "Concat Constant ConstantOfShape Conv Cos CumSum DequantizeLinear Div Dropout "
         "DynamicQuantizeLinear Einsum Elu Equal Erf Exp Expand EyeLike Flatten Floor Gather "
@@ -16,7 +16,7 @@ STANDARD = frozenset(
         "Where Xor"
     ).split()
 )
-"""Of ONNX itself; no loops, nothing random, no text."""
+"""Operators of ONNX itself, without loops, randomness or strings."""
 
 MICROSOFT = frozenset(
     (  # noqa: SIM905 - same
@@ -27,10 +27,10 @@ MICROSOFT = frozenset(
         "SkipSimplifiedLayerNormalization"
     ).split()
 )
-"""ONNX Runtime's own, which its optimiser and its quantizer put in the place of several."""
+"""ONNX Runtime's operators, which its optimiser and quantizer substitute for several others."""
 
 ALLOWED = {
-    "": STANDARD | {"SimplifiedLayerNormalization"},  # as older optimisers wrote it
+    "": STANDARD | {"SimplifiedLayerNormalization"},  # written by older optimisers
     "ai.onnx": STANDARD,
     "com.microsoft": MICROSOFT,
 }

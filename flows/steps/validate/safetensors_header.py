@@ -1,4 +1,4 @@
-"""A safetensors file's header, read with caps in a process of its own: prints JSON."""
+"""Reads a safetensors file's header with size limits in a process of its own; prints JSON."""
 
 import json
 import sys
@@ -14,11 +14,11 @@ _WIDTHS = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1
 
 
 class MalformedSafetensors(Exception):
-    """The bytes are no safetensors header we accept; the message says why."""
+    """The bytes are not an acceptable safetensors header; the message says why."""
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The tensors by name; raises Malformed. The data must be exactly the tensors, gapless."""
+    """The tensors by name; raises MalformedSafetensors unless they fill the data without gaps."""
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -61,7 +61,7 @@ def _span(name: str, entry: Any) -> tuple[int, int]:
 
 
 def _check(name: str, entry: dict[str, Any], previous_end: int) -> int:
-    """Where this tensor ends; raises Malformed unless it begins where the last one ended."""
+    """The end of this tensor; raises MalformedSafetensors unless it starts at `previous_end`."""
     start, end = _span(name, entry)
     width = _WIDTHS.get(str(entry.get("dtype")))
     shape = entry.get("shape")

@@ -1,4 +1,4 @@
-"""What a file really is: read by a limited child process, turned into facts or refused."""
+"""Validates a model file: a limited child process reads it into facts, or it is refused."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ _READERS = {
     ".safetensors": "modelyard.flows.steps.validate.safetensors_header",
 }
 _RANKS = 4
-"""llama.cpp's number for the pooling of a cross-encoder."""
+"""llama.cpp's pooling type of cross-encoders."""
 
 _KEPT = {
     "layers": "block_count",
@@ -54,7 +54,7 @@ def validate(path: Path, name: str, licence: str | None = None) -> ModelFacts:
 
 
 def inspect(path: Path, name: str) -> dict[str, Any]:
-    """What the reader of the file's format says of it; raises where it is not of that format."""
+    """What the reader for the file's format prints; raises InvalidModelFile or ModelRefused."""
     reader = _READERS.get(Path(name).suffix.lower())
     if reader is None:
         raise ModelRefused(f"{name} is of no format that is loaded.")
@@ -62,7 +62,7 @@ def inspect(path: Path, name: str) -> dict[str, Any]:
 
 
 def _kind(values: dict[str, Any], architecture: str, name: str) -> str:
-    """A model that pools what it read places texts in space; one that ranks is not served yet."""
+    """EMBED for a model with pooling, else GENERATE; raises ModelRefused for a cross-encoder."""
     pooling = _whole(values.get(f"{architecture}.pooling_type")) or 0
     if pooling == _RANKS:
         raise ModelRefused(
@@ -81,7 +81,7 @@ def _details(values: dict[str, Any], architecture: str) -> dict[str, Any]:
 
 
 def _largest(value: Any) -> int | None:
-    """A count; where each layer has its own, the largest."""
+    """A count; if each layer has its own, the largest."""
     if isinstance(value, dict):
         return max((n for n in value["numbers"] if isinstance(n, int)), default=None)
     return _whole(value)

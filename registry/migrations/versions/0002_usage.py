@@ -1,4 +1,4 @@
-"""What every answered request used."""
+"""Usage of every answered request."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What each user may use, and how many requests were counted against it."""
+"""User quotas, and the number of requests counted against each."""
 
 import sqlalchemy as sa
 from alembic import op

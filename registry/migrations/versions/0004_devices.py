@@ -1,4 +1,4 @@
-"""Devices: what admins order, what was measured over time, and what models really took."""
+"""Devices: admins' orders, measurements over time, and the memory that models really took."""
 
 import sqlalchemy as sa
 from alembic import op

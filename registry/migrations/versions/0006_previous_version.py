@@ -1,4 +1,4 @@
-"""What an alias pointed at before."""
+"""The version that an alias pointed at before."""
 
 import sqlalchemy as sa
 from alembic import op

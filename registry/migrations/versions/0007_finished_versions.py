@@ -1,4 +1,4 @@
-"""When a version was finished, and which version of each alias MLflow has been told of."""
+"""When a version was finished, and which version of each alias was last sent to MLflow."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,8 +8,8 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-# Before, an unfinished version had its alias at once: those go, and a candidate that is left
-# without a champion above it is one.
+# Earlier versions gave unfinished versions an alias. Those aliases are deleted, and a candidate
+# whose model is then without a champion becomes champion.
 _STEPS = """
 UPDATE versions SET finished_at = created_at WHERE mlflow_version IS NOT NULL;
 DELETE FROM aliases WHERE version_id IN (SELECT id FROM versions WHERE finished_at IS NULL);
@@ -31,6 +31,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # In place: made anew, as SQLite does it in a batch, the table would take its files along.
+    # In place: SQLite's batch mode recreates the table, and the cascade would delete its files.
     op.drop_column("aliases", "recorded_id")
     op.drop_column("versions", "finished_at")

@@ -1,4 +1,4 @@
-"""Versions that are made ready for an alias."""
+"""Versions being prepared for an alias."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,1 +1,1 @@
-"""The endpoints of models, as plain ASGI."""
+"""The endpoints of models, as plain ASGI apps."""

@@ -1,4 +1,4 @@
-"""Ends the work for a client that leaves before its answer is complete."""
+"""Cancels the work for a client that disconnects before its answer is complete."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from starlette.types import Receive
 
 LOOK_AFTER_S = 0.05
-"""Answers that are faster than this never pay for the look."""
+"""Seconds after which watching begins; faster answers do not pay for it."""
 
 
 class DisconnectWatcher:
-    """Between `watch` and `stop`, cancels the task that watches when the client has gone.
+    """Between `watch` and `stop`, cancels the task that called `watch` if the client disconnects.
 
-    The body must have been read: what comes next on the connection is its end.
+    The body must have been read, so that the next message that matters is the disconnect.
     """
 
     __slots__ = ("gone", "looking", "receive", "soon", "task")
@@ -30,7 +30,7 @@ class DisconnectWatcher:
         self.soon.look(self, loop)
 
     def stop(self) -> None:
-        """The answer is complete, or never will be."""
+        """Stop watching: the answer is complete or has failed."""
         if self.task is None:
             return
         self.task = None
@@ -39,14 +39,14 @@ class DisconnectWatcher:
             self.looking.cancel()
 
     def swallow(self) -> None:
-        """A cancellation has arrived: it ends here if it was ours, else it goes on."""
+        """Handle a cancellation: absorb it if this watcher caused it, else raise it again."""
         task = asyncio.current_task()
         if not self.gone or task is None:
             raise asyncio.CancelledError
         task.uncancel()
 
     def begin(self) -> None:
-        """From now on it is looked after."""
+        """Start waiting for the disconnect."""
         self.looking = asyncio.ensure_future(self._until_gone())
 
     async def _until_gone(self) -> None:
@@ -59,7 +59,7 @@ class DisconnectWatcher:
 
 @dataclass(slots=True)
 class Soon:
-    """Begins the look at each after LOOK_AFTER_S: one timer for all, as most are over by then."""
+    """Starts each watcher after LOOK_AFTER_S, with one timer for all, as most end before that."""
 
     waiting: dict[DisconnectWatcher, float] = field(default_factory=dict[DisconnectWatcher, float])
     _timed: bool = False
@@ -71,7 +71,7 @@ class Soon:
             loop.call_at(at, self._begin)
 
     def _begin(self) -> None:
-        """The oldest come first."""
+        """Start the watchers that are due, oldest first, and set the timer for the next."""
         loop = asyncio.get_running_loop()
         waiting = self.waiting
         now = loop.time()

@@ -1,4 +1,4 @@
-"""POST to a model, whatever it does: past the framework, as fast as bytes come and go."""
+"""POST to a model, for every kind of model, without FastAPI for speed."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -29,9 +29,10 @@ _log = logger("modelyard.gateway")
 
 @dataclass(frozen=True, slots=True)
 class InferenceEndpoint:
-    """Plain ASGI, with no task and no Request of its own.
+    """A plain ASGI app that creates neither a task nor a Request.
 
-    It does itself what middleware does for other routes: id, door, bound of the body, record.
+    It does itself what middleware does for other routes: request id, authentication, body limit
+    and record.
     """
 
     state: State
@@ -58,7 +59,7 @@ class InferenceEndpoint:
     async def _refused(
         self, given: dict[bytes, bytes], record: RequestRecord, exchange: Exchange, *, explain: bool
     ) -> Response | None:
-        """Answer, and return what is to be said where that could not be."""
+        """Answer the request; returns the error response if it failed, else None."""
         try:
             await self._answer(given, record, exchange, explain=explain)
         except ModelyardError as error:
@@ -93,7 +94,7 @@ class InferenceEndpoint:
 
 
 def asks_why(query: bytes) -> bool:
-    """Whether a query asks for the decision: `explain=true`."""
+    """Whether a query asks for the routing decision with `explain=true`."""
     return bool(query) and b"explain=true" in query.split(b"&")
 
 

@@ -1,4 +1,4 @@
-"""One request over ASGI and its answer: as few messages as there can be."""
+"""One request over ASGI and its answer, in as few messages as possible."""
 
 from collections.abc import Awaitable
 
@@ -14,7 +14,7 @@ _UNBUFFERED = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
 
 class Exchange:
-    """The client of a completion, as `modelyard.serving.gateway.request.ResponseSink` knows it."""
+    """The client's side of a request: a `modelyard.serving.gateway.request.ResponseSink`."""
 
     __slots__ = ("began", "explained", "post", "receive", "request_id", "room", "scope", "watcher")
 
@@ -38,11 +38,11 @@ class Exchange:
 
     @property
     def is_unread(self) -> bool:
-        """Whether its connection was cut off because it took nothing of its answer."""
+        """Whether the connection was cut off because the client did not read its answer."""
         return "unread" in self.scope.get("state", ())
 
     async def body(self, announced: bytes) -> bytes:
-        """All of it; raises RequestTooLarge before too much was read, and ClientDisconnect."""
+        """Read the whole body; raises ClientDisconnect, or RequestTooLarge once it is too long."""
         check_size(int(announced) if announced.isdigit() else 0)
         parts = list[bytes]()
         size = 0
@@ -85,7 +85,7 @@ class Exchange:
         ]
         if self.explained:
             headers.append((b"x-modelyard-explain", self.explained))
-        if reply.status == 503:  # an engine's own: its queue is full for the moment
+        if reply.status == 503:  # from an engine whose queue is full
             headers.append((b"retry-after", b"1"))
         if self.room is not None:
             headers += raw_rate_headers(self.room)

@@ -1,1 +1,1 @@
-"""What each request to the API passes first."""
+"""The middleware that every API request passes first."""

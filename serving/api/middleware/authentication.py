@@ -1,4 +1,4 @@
-"""The door: every address is closed without a credential, but for those listed here."""
+"""Requires a credential on every path except those listed here."""
 
 from dataclasses import dataclass
 
@@ -20,16 +20,16 @@ OPEN = frozenset({"/api/v1/login", "/health", "/health/live", "/health/ready"})
 
 @dataclass(frozen=True, slots=True)
 class AuthMiddleware:
-    """Lets a request in with its caller in `scope["state"]`; refuses it before its body is read.
+    """Puts a request's caller into `scope["state"]`, or refuses it before its body is read.
 
-    Where anybody may come in, and for whoever comes for the measures, the caller is None.
+    On open paths, and for the metrics token, the caller is None.
     """
 
     app: ASGIApp
     pages: Pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":  # there are none yet, and none comes in by accident
+        if scope["type"] == "websocket":  # no route has any yet, so all are refused
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["type"] == "http":
@@ -44,7 +44,7 @@ class AuthMiddleware:
         await self.app(scope, receive, send)
 
     async def _admit(self, scope: Scope) -> None:
-        """Raises ForeignPage, and NotAuthenticated where the address is not open to everybody."""
+        """Set the caller; raises ForeignPage, or NotAuthenticated on a path that is not open."""
         headers = Headers(scope=scope)
         origin = headers.get("origin")
         if origin is not None:
@@ -54,7 +54,7 @@ class AuthMiddleware:
 
 
 def refuse_foreign(pages: Pages, origin: bytes, host: bytes) -> None:
-    """Raise ForeignPage for a web page that may not ask, whatever credential it has."""
+    """Raise ForeignPage for a web page of an origin that is not allowed, even with a credential."""
     if not pages.admits(origin, host):
         raise ForeignPage(
             f"Web pages from {origin[:200].decode('latin-1')} may not use this gateway.",
@@ -63,7 +63,7 @@ def refuse_foreign(pages: Pages, origin: bytes, host: bytes) -> None:
 
 
 def _measures(scope: Scope) -> bool:
-    """Whether Prometheus asks for the measures, with the token that is for them alone."""
+    """Whether this is a request for the metrics with the metrics token."""
     authenticator = services_in(scope["app"]).authenticator
     return scope["path"] == METRICS and carries(scope["headers"], authenticator.measures)
 

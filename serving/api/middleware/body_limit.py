@@ -1,6 +1,6 @@
-"""No body is read beyond the bytes that are allowed, whether it says its length or not.
+"""Limits the bytes read of a body, whether or not it announces its length.
 
-Requests to models have large ones, and are bounded on their own path
+Requests to models have larger bodies, which their own path limits
 (modelyard.serving.api.inference.exchange).
 """
 
@@ -17,7 +17,7 @@ from modelyard.serving.wire.openai.body import SMALL_BODY_BYTES, check_size
 
 @dataclass(frozen=True, slots=True)
 class BodyLimit:
-    """Refuses a body that announces too much; cuts one off that turns out to have too much."""
+    """Refuses a body that announces too many bytes, and stops reading one that has too many."""
 
     app: ASGIApp
 

@@ -1,4 +1,4 @@
-"""Every request has an id and leaves a record: what it was, how it ended, how long it took."""
+"""Gives every request an id and records its route, status and duration."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _GIVEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class RequestIdMiddleware:
-    """Puts a Trail into `scope["state"]` and records it when the request has ended."""
+    """Puts a RequestRecord into `scope["state"]["trail"]` and counts it at the request's end."""
 
     app: ASGIApp
     counted: RequestStats
@@ -39,12 +39,12 @@ class RequestIdMiddleware:
             self.counted.active -= 1
             if record.route == OTHER:
                 record.route = getattr(scope.get("route"), "path", OTHER)
-            record.status = record.status or 500  # what broke is answered further out
+            record.status = record.status or 500  # an outer handler answers exceptions with 500
             self.counted.record(record)
 
 
 def begun(given: bytes, route: str = OTHER) -> RequestRecord:
-    """The record of a new request, under the client's own name for it where that is sound."""
+    """The record of a new request, with the client's own request id if that is well-formed."""
     own_id = new_id()
     request_id = given.decode() if given and _GIVEN.fullmatch(given) else own_id
     return RequestRecord(own_id, request_id, route)

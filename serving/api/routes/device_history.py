@@ -1,4 +1,4 @@
-"""GET /api/v1/gpus/{gpu_id}/history: how a device has been."""
+"""GET /api/v1/gpus/{gpu_id}/history: a device's measurements over time."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ async def show_history(
     until = end or utc_now()
     since = begin or until - USUALLY
     _check(since, until)
-    # Fewer and longer steps, rather than an answer that is cut off.
+    # Longer steps, so that the answer has at most MOST_POINTS points.
     whole_step = max(step, -(-int((until - since).total_seconds()) // MOST_POINTS))
     samples = await asyncio.to_thread(services.history.between, gpu_id, since, until, whole_step)
     points = [_point(sample) for sample in samples]

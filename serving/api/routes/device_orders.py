@@ -1,4 +1,4 @@
-"""What admins do with devices: take them out of work, and clear their faults."""
+"""Admin routes for devices: take them out of service, and clear their faults."""
 
 import asyncio
 

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api/v1", tags=["devices"])
 
 @dataclass(frozen=True, slots=True)
 class DeviceKnowledge:
-    """What is known of devices beyond what their workers say, by device id."""
+    """Error rates and performance by device id, which workers do not report themselves."""
 
     error_rates: Mapping[str, float]
     performance: Mapping[str, Performance]
@@ -71,7 +71,7 @@ def _summary(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> D
 
 
 def _base(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> dict[str, Any]:
-    """What the worker reports, as it has the same names on the wire, and what is known beyond."""
+    """The worker's report, whose field names match the wire's, plus what the gateway knows."""
     silent_s = _silent_s(worker)
     is_alive = silent_s <= services.snapshots.alive_s
     report = worker.device if is_alive else worker.device.silent(silent_s)

@@ -1,4 +1,4 @@
-"""GET /api/v1/route/explain: where a request would go now, and why nowhere else."""
+"""GET /api/v1/route/explain: which worker a request would go to now, and why."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ Priority = Annotated[int, Query(ge=1, le=5)]
 
 
 @router.get("/explain")
-async def explain_route(  # noqa: PLR0913, PLR0917  its parameters are the query's
+async def explain_route(  # noqa: PLR0913, PLR0917  one for each query parameter
     services: TheServices,
     caller: TheCaller,
     model: str,

@@ -1,4 +1,4 @@
-"""GET /health, /health/live and /health/ready, open to all, and /metrics, which is not."""
+"""GET /health, /health/live and /health/ready without a credential, and /metrics with one."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""GET /v1/models and /v1/models/{model}: what may stand in a request's `model`."""
+"""GET /v1/models and /v1/models/{model}: the values allowed in a request's `model`."""
 
 from itertools import groupby
 
@@ -30,7 +30,7 @@ async def show_model(model: str, services: TheServices, caller: TheCaller) -> Re
 
 
 def _cards(versions: list[ModelVersion]) -> list[ModelCard]:
-    """A model, and below it one card for each of its adapters."""
+    """A model's card, followed by one for each of its adapters."""
     model = _card(versions)
     adapters = [
         msgspec.structs.replace(
@@ -42,7 +42,7 @@ def _cards(versions: list[ModelVersion]) -> list[ModelCard]:
 
 
 def _card(versions: list[ModelVersion]) -> ModelCard:
-    """The card of one model: the name means its champion, else its newest version."""
+    """The card of one model; its name stands for its champion, else its newest version."""
     meant = next((v for v in versions if CHAMPION in v.aliases), versions[0])
     return ModelCard(
         id=meant.model,

@@ -1,4 +1,4 @@
-"""POST /api/v1/admin/promotions: an alias moves once the version that it shall mean answers."""
+"""POST /api/v1/admin/promotions: moves an alias once the new version answers."""
 
 import asyncio
 import time
@@ -40,7 +40,7 @@ async def promote(wanted: NewPromotion, services: TheServices, caller: TheCaller
 
 
 async def _counted(services: Services, request: PromotionRequest) -> PromotionResult:
-    """Promote, and count what it came to: a failure by its code."""
+    """Promote, and count the outcome; a failure counts under its error code."""
     begun = time.monotonic()
     outcome = "interrupted"
 

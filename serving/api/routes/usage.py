@@ -1,4 +1,4 @@
-"""GET /api/v1/usage: one's own, and for admins everybody's."""
+"""GET /api/v1/usage: the caller's own usage; for admins, every user's."""
 
 import asyncio
 from dataclasses import asdict

@@ -1,1 +1,1 @@
-"""An engine process as whoever starts it sees it: its environment, its pipes and its end."""
+"""An engine process as its parent sees it: environment, pipes and exit status."""

@@ -1,7 +1,7 @@
-"""An engine process for one caller on this machine: started, asked, ended with the block.
+"""A local engine process for one caller: started, queried, and stopped with the block.
 
-It is the process that serves a version, with nothing in front of it: what is measured or embedded
-here is what a client would get.
+It is the process that serves a version, with nothing in front of it: what it measures or embeds is
+what a client would get.
 """
 
 import json
@@ -33,20 +33,20 @@ DYING_S = 10.0
 
 
 class EngineEnded(ModelUnloadable):
-    """An engine's process ended before it was ready; the message says by what."""
+    """An engine process ended before it was ready; the message says how."""
 
     code = "engine_crashed"
 
 
 class EngineTooSlow(ModelUnloadable):
-    """An engine was not ready in the time it may take, and was ended."""
+    """An engine was not ready in time and was stopped."""
 
     code = "engine_too_slow"
 
 
 @dataclass(frozen=True, slots=True)
 class EngineChild:
-    """A running engine; `load_s` seconds and `memory_bytes` are what loading took."""
+    """A running engine; loading took `load_s` seconds and `memory_bytes` bytes."""
 
     load_s: float
     memory_bytes: int
@@ -54,7 +54,7 @@ class EngineChild:
     process: subprocess.Popen[bytes] = field(repr=False)
 
     def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The engine's answer; raises EngineFailed with its reason where it has none."""
+        """The engine's answer; raises EngineFailed with the reason if there is none."""
         import httpx2
 
         try:
@@ -68,7 +68,7 @@ class EngineChild:
         raise EngineFailed(f"The engine answered {answer.status_code}: {_reason(answer)}")
 
     def _broke_off(self, error: Exception) -> EngineFailed:
-        """How its process ended, which may take a moment after its connections did."""
+        """The error with how the process ended, perhaps shortly after its connections closed."""
         try:
             ended = ending(self.process.wait(DYING_S))
         except subprocess.TimeoutExpired:
@@ -77,7 +77,7 @@ class EngineChild:
 
     @property
     def resident_bytes(self) -> int:
-        """Memory it holds now."""
+        """Resident memory of the process in bytes."""
         return int(self.http.get("/state").json()["rss"])
 
 
@@ -90,7 +90,7 @@ def settings_for(  # noqa: PLR0913 - as many as an engine has
     threads: int = 0,
     options: dict[str, Any] | None = None,
 ) -> EngineConfig:
-    """How to run a model file for one caller alone."""
+    """Settings to run a model file for a single caller."""
     return EngineConfig(
         version_id=name,
         model_name=name,
@@ -107,7 +107,7 @@ def settings_for(  # noqa: PLR0913 - as many as an engine has
 def open_child(
     config: EngineConfig, *, memory_limit: int = 0, start_s: float = START_S
 ) -> Generator[EngineChild]:
-    """An engine that answers; with a limit, one that may have so many bytes of memory of its own.
+    """A ready engine; `memory_limit` caps its private memory in bytes, 0 means no cap.
 
     Raises ModelUnloadable with the engine's reason, EngineEnded or EngineTooSlow.
     """
@@ -140,7 +140,7 @@ def open_child(
 def _started(
     process: subprocess.Popen[bytes], config: EngineConfig, said: IO[bytes], start_s: float
 ) -> dict[str, Any]:
-    """What the engine says when it is ready; one that takes too long is killed."""
+    """The engine's ready line; kills the process after `start_s` seconds."""
     stdin, stdout = pipes(process)
     with patience(process, start_s) as over:
         try:

@@ -1,4 +1,4 @@
-"""How a process ended, in words: by which signal, what usually lies behind it, what to do."""
+"""Explains how a process ended: the signal, its usual cause, and the fix."""
 
 import signal
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ _BEHIND: dict[int, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What is known of a process's end; `cause` and `fix` are empty where nothing is."""
+    """How a process ended; `cause` and `fix` are empty if unknown."""
 
     how: str
     cause: str = ""
@@ -51,7 +51,7 @@ class Ending:
 
 
 def ending(code: int) -> Ending:
-    """What a return code says, as subprocess gives it: below zero it is a signal's number."""
+    """Explain a return code as subprocess gives it: a negative one is a signal's number."""
     if code >= 0:
         return Ending(f"ended with code {code}")
     return Ending(f"was ended by {_name(-code)}", *_BEHIND.get(-code, ("", "")))

@@ -1,4 +1,4 @@
-"""What a parent holds of a child process: its pipes, its complaints, and how long it may take."""
+"""A parent's handles on a child process: its pipes, its error output, its time limit."""
 
 import subprocess
 from collections.abc import Generator
@@ -11,7 +11,7 @@ _ENOUGH = 300
 
 
 def pipes(child: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
-    """Its standard input, to write to, and its standard output, to read from."""
+    """The child's standard input, to write to, and its standard output, to read from."""
     if child.stdin is None or child.stdout is None:
         raise AssertionError("both were asked for")
     return child.stdin, child.stdout
@@ -19,7 +19,7 @@ def pipes(child: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
 
 @contextmanager
 def patience(child: subprocess.Popen[bytes], seconds: float) -> Generator[Event]:
-    """End a child that is not done in time; the event, which is set then, tells it from a crash."""
+    """Kill a child after `seconds`; the event is set then, which tells a timeout from a crash."""
     over = Event()
 
     def end() -> None:
@@ -35,6 +35,6 @@ def patience(child: subprocess.Popen[bytes], seconds: float) -> Generator[Event]
 
 
 def last_words(said: IO[bytes]) -> str:
-    """The end of what a child wrote to the file that was its standard error."""
+    """The end of the file that captured a child's standard error."""
     said.seek(max(0, said.seek(0, SEEK_END) - _ENOUGH))
     return said.read().decode(errors="replace").strip()

@@ -1,1 +1,1 @@
-"""The GGUF file format: what a file says of itself, read with caps before anything loads it."""
+"""Parses GGUF headers with size limits, before anything loads the file."""

@@ -1,4 +1,4 @@
-"""How ggml packs numbers into tensors: values and bytes of a block, by the id a GGUF file uses."""
+"""ggml's block formats: values and bytes per block, by a GGUF file's type id."""
 
 BLOCKS = {
     0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),
@@ -12,7 +12,7 @@ BLOCKS = {
 
 
 def tensor_bytes(type_id: int, shape: tuple[int, ...]) -> int | None:
-    """Bytes of a tensor's data; None for an unknown type or rows that are no whole blocks."""
+    """Bytes of a tensor's data; None for an unknown type or rows that are not whole blocks."""
     block = BLOCKS.get(type_id)
     if block is None or not shape or shape[0] % block[0]:
         return None

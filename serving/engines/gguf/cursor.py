@@ -1,4 +1,4 @@
-"""Reading GGUF's bytes with a cap on everything a hostile file could make large."""
+"""Reads GGUF data with a limit on everything that a hostile file could make large."""
 
 import struct
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ _U64 = struct.Struct("<Q")
 
 
 class MalformedGguf(Exception):
-    """The bytes are no GGUF header we accept; the message says where and why."""
+    """The bytes are not an accepted GGUF header; the message says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayFacts:
-    """What we keep of an array: how long it is, and its numbers where they are few."""
+    """An array's length, and its numbers if there are few."""
 
     length: int
     numbers: tuple[Any, ...] = ()
 
 
 class Cursor:
-    """A position in the header; every read is checked against its end first."""
+    """A position in the header; every read is first checked against the end."""
 
     def __init__(self, data: bytes, *, is_all: bool) -> None:
         self._data = data
@@ -53,7 +53,7 @@ class Cursor:
         return self._data[start : start + length].decode("utf-8", errors="replace")
 
     def value(self, kind: int, depth: int = 0) -> Any:
-        """One value: a number, a text, or the facts of an array."""
+        """One value: a number, a text, or an ArrayFacts."""
         if kind == _STRING:
             return self.string()
         if kind == _ARRAY:

@@ -1,4 +1,4 @@
-"""A GGUF file's header: read with caps, checked against the file, believed only then."""
+"""A GGUF file's header, read with limits and checked against the file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Everything a GGUF says of itself but the weights; `size` is the whole file's, in bytes."""
+    """All of a GGUF file but the weights; `size` is the whole file's, in bytes."""
 
     version: int
     size: int
@@ -47,7 +47,7 @@ class Header:
         return str(self.values.get("general.architecture", "unknown"))
 
     def number(self, key: str, default: int = 0) -> int:
-        """A number below the architecture's name; the largest where there is one per layer."""
+        """A number under the architecture's prefix; the maximum if it is an array (per layer)."""
         value = self.values.get(f"{self.architecture}.{key}", default)
         if isinstance(value, ArrayFacts):
             return int(max(value.numbers, default=default))
@@ -55,7 +55,7 @@ class Header:
 
 
 def read(path: Path) -> Header:
-    """The checked header; raises Malformed saying what is wrong."""
+    """The checked header; raises MalformedGguf with what is wrong."""
     size = path.stat().st_size
     with path.open("rb") as file:
         data = file.read(LARGEST_HEADER)
@@ -124,7 +124,7 @@ def _alignment(values: dict[str, Any]) -> int:
 
 
 def _check_data(tensors: tuple[Tensor, ...], end: int, size: int, alignment: int) -> None:
-    """Every tensor lies aligned inside the file, and none over another."""
+    """Check that every tensor is aligned, inside the file, and overlaps no other."""
     start = -(-end // alignment) * alignment
     free_from = 0
     for tensor in sorted(tensors, key=lambda t: t.offset):

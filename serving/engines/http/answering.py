@@ -1,4 +1,4 @@
-"""Runs the choices of one request side by side and writes their answer, whole or as a stream."""
+"""Runs the choices of one request in parallel and writes the answer, whole or streamed."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -21,7 +21,7 @@ Piece = tuple[int, Delta]
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """One checked request: for each prompt what to run, how often, and the form of its answer."""
+    """One checked request: its prompts, the number of choices, and the answer's format."""
 
     engine: Engine
     prompts: Sequence[Generation]
@@ -40,7 +40,7 @@ class Answering:
     async def stream(
         self, *, with_usage: bool, usage_so_far: bool = False, count: bool = False
     ) -> AsyncGenerator[bytes]:
-        """`count` ends the stream with what was used, for the gateway alone."""
+        """The answer as server-sent events; `count` appends the usage for the gateway."""
         tallies = [ChoiceUsage() for _ in self._generations]
         for index in range(len(tallies)):
             if (first := self.answer.first(index)) is not None:
@@ -54,7 +54,7 @@ class Answering:
                         if usage_so_far:
                             chunk = msgspec.structs.replace(chunk, usage=self._usage(tallies))
                         yield event(chunk)
-        except ModelyardError as error:  # the 200 has left: the error is the stream's last event
+        except ModelyardError as error:  # the 200 is sent: the error is the last event
             self.engine.measures.errors[error.code] += 1
             yield event(error_reply(error)) + (counted(self._usage(tallies)) if count else b"")
             return
@@ -66,11 +66,11 @@ class Answering:
 
     @property
     def _generations(self) -> list[Generation]:
-        """What each choice runs; as with OpenAI, those of one prompt stand together."""
+        """The generation of each choice; as with OpenAI, choices of one prompt are adjacent."""
         return [prompt.choice(n) for prompt in self.prompts for n in range(self.choices)]
 
     def _usage(self, tallies: list[ChoiceUsage]) -> Usage:
-        """A prompt counts once: its choices after the first share its memory."""
+        """The total usage; a prompt counts once, since its later choices reuse its cache."""
         return Usage.of(
             prompt=sum(len(generation.prompt) for generation in self.prompts),
             completion=sum(tally.completion for tally in tallies),
@@ -81,7 +81,7 @@ class Answering:
         return msgspec.structs.replace(reply, timings=timings_of(tallies)) if self.timed else reply
 
     async def _pieces(self) -> AsyncGenerator[Piece]:
-        """Each choice's deltas as they come; the echo of the prompt before all else."""
+        """Each choice's deltas as they come; echoed prompts come first."""
         generations = self._generations
         for index, generation in enumerate(generations):
             if generation.echo:
@@ -96,7 +96,7 @@ class Answering:
                 yield piece
 
     async def _side_by_side(self, generations: list[Generation]) -> AsyncGenerator[Piece]:
-        """All choices at once; the first one's failure is the request's."""
+        """Run all choices in parallel; the first failure fails the request."""
         news = asyncio.Queue[Piece | asyncio.Task[None]]()
         running = [
             asyncio.create_task(self._follow(index, generation, news))

@@ -1,4 +1,4 @@
-"""From an engine's deltas to OpenAI's replies and stream chunks, for chat and for text."""
+"""Formats an engine's deltas as OpenAI replies and stream chunks, for chat and for text."""
 
 import secrets
 import time
@@ -25,7 +25,7 @@ from modelyard.serving.wire.openai.usage import Usage
 
 
 class AnswerFormat(Protocol):
-    """One form of answer: whole, or chunk by chunk."""
+    """One answer format: whole, or chunk by chunk."""
 
     def whole(self, tallies: Sequence[ChoiceUsage], usage: Usage) -> msgspec.Struct: ...
 
@@ -38,7 +38,7 @@ class AnswerFormat(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What stands at the head of every form; `none_yet` is null where usage was asked for."""
+    """The fields common to all formats; `none_yet` is null if usage was requested."""
 
     model: str
     fingerprint: str

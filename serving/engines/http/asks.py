@@ -1,4 +1,4 @@
-"""From a request on the wire to what an engine is asked."""
+"""Converts HTTP requests to engine requests."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def _tools(request: ChatRequest) -> ToolsAsk | None:
 
 
 def completion_asks(request: CompletionRequest) -> list[GenerationRequest]:
-    """One for each of the prompts."""
+    """One engine request per prompt."""
     top = request.logprobs
     ask = GenerationRequest(
         "",

@@ -1,4 +1,4 @@
-"""The HTTP face of a model that writes: translate, delegate, translate back."""
+"""The HTTP API of a text-generation model: translate, delegate, translate back."""
 
 from dataclasses import dataclass, replace
 
@@ -50,7 +50,7 @@ class EngineApi:
     def _form(
         self, request: Request, asked: Parameters
     ) -> tuple[str, str, msgspec.UnsetType | None]:
-        """The name to echo, the version, and what stands for usage before it is known."""
+        """The model name to echo, the version id, and the value of `usage` before it is known."""
         name = request.headers.get(headers.MODEL, self.config.model_name)
         return name, self.config.version_id, None if asked.with_usage else msgspec.UNSET
 
@@ -62,7 +62,7 @@ class EngineApi:
         answer: AnswerFormat,
     ) -> Response:
         preparing = self._prepared(asks)
-        # A long text may have to wait: for a client that is still there.
+        # A long text may have to wait: drop it if the client disconnects.
         is_long = asks[0].size >= LONG
         prompts = await (while_connected(request, preparing) if is_long else preparing)
         answering = Answering(self.engine, prompts, asked.n, answer, timed=asked.timings)
@@ -80,7 +80,7 @@ class EngineApi:
 
 
 def _told(request: Request, ask: GenerationRequest, body: bytes) -> GenerationRequest:
-    """With what the gateway says beside the body: for whom, and under which adapter."""
+    """Add the gateway's headers to the request: tenant and adapter."""
     given = request.headers
     tenant = given.get(headers.TENANT, "")
     adapter = given.get(headers.ADAPTER, "")

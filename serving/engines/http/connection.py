@@ -1,4 +1,4 @@
-"""What an answer needs of its connection: a bounded body in, and to know when the client leaves."""
+"""Connection helpers: read a bounded body, and notice when the client disconnects."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 async def read_body(request: Request) -> bytes:
-    """The body, given up as soon as it is larger than allowed; raises RequestTooLarge."""
+    """The body, read only up to the allowed size; raises RequestTooLarge."""
     declared = request.headers.get("content-length", "")
     check_size(int(declared) if declared.isdecimal() else 0)
     body = bytearray()
@@ -23,9 +23,9 @@ async def read_body(request: Request) -> bytes:
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Do the work unless the client leaves first: then it is cancelled and ClientDisconnect raised.
+    """Run `work`; if the client disconnects first, cancel it and raise ClientDisconnect.
 
-    The body must have been read: what comes next on the connection is its end.
+    The body must have been read: the next message on the connection is then the disconnect.
     """
     running = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_left(request))

@@ -1,4 +1,4 @@
-"""POST /v1/embeddings, whatever makes the vectors: translate, delegate, translate back."""
+"""POST /v1/embeddings for any embedding model: translate, delegate, translate back."""
 
 import base64
 import sys
@@ -25,7 +25,7 @@ from modelyard.serving.wire.openai.encoders.embeddings import (
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingApi:
-    """The endpoint of a model that places texts in space."""
+    """The endpoint of an embedding model."""
 
     embedder: EmbeddingModel
     config: EngineConfig

@@ -1,4 +1,4 @@
-"""The HTTP face of a model that reads: labels and ranks; translate, delegate, back."""
+"""The HTTP API of encoder models: labels and ranks; translate, delegate, translate back."""
 
 import secrets
 import time
@@ -33,7 +33,7 @@ from modelyard.serving.wire.openai.encoders.rerank import (
 
 @dataclass(frozen=True, slots=True)
 class EncoderApi:
-    """The one endpoint that a loaded version's task allows."""
+    """The one endpoint of a loaded version's task."""
 
     encoder: Encoder
     config: EngineConfig

@@ -1,4 +1,4 @@
-"""Scored tokens in OpenAI's two forms."""
+"""Logprobs of tokens in OpenAI's two formats."""
 
 import codecs
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from modelyard.serving.wire.openai.logprobs import (
 
 
 def chat_logprobs(scores: Iterable[TokenScore]) -> ChatLogprobs:
-    """One entry for every token of the answer, its end not among them."""
+    """One entry per token of the answer, without the end token."""
     return ChatLogprobs([_entry(s) for s in scores if s.place is TokenPosition.WRITTEN])
 
 
@@ -27,7 +27,7 @@ def _entry(scored: TokenScore) -> TokenLogprob:
 
 @dataclass(slots=True)
 class Offsets:
-    """Where in the text each token begins; a character split over tokens begins with its first."""
+    """Text offsets of tokens; a character split over tokens starts at its first token."""
 
     at: int = 0
     _decoder: codecs.IncrementalDecoder = field(
@@ -35,7 +35,7 @@ class Offsets:
     )
 
     def logprobs(self, scores: Iterable[TokenScore]) -> CompletionLogprobs:
-        """The lists for the next tokens; the end token is among them, as its name."""
+        """The lists for the next tokens, including the end token, by its name."""
         found = CompletionLogprobs([], [], [], [])
         for scored in scores:
             found.tokens.append(_name(scored.piece))
@@ -46,7 +46,7 @@ class Offsets:
         return found
 
     def _next(self, shown: bytes) -> int:
-        """Where a token begins: after a character that stayed incomplete, if it is whole itself."""
+        """A token's offset; a token of whole characters starts after any incomplete one."""
         text = self._decoder.decode(shown)
         begin = self.at
         self.at += len(text)
@@ -54,7 +54,7 @@ class Offsets:
 
 
 def _rivals(scored: TokenScore, own: float) -> dict[str, float]:
-    """The likeliest tokens and, as with OpenAI, the one that stands there."""
+    """The likeliest tokens plus, as with OpenAI, the actual one."""
     if not scored.top:
         return {}
     rivals = {_name(piece): _finite(logprob) for piece, logprob in scored.top}
@@ -66,7 +66,7 @@ def _text(piece: bytes) -> str:
 
 
 def _name(piece: bytes) -> str:
-    """A token's text; a part of a character as OpenAI writes it, so that no two are alike."""
+    """A token's text; partial characters as hex bytes, as OpenAI does, so that names are unique."""
     if _is_whole(piece):
         return piece.decode()
     return "bytes:" + "".join(f"\\x{byte:02x}" for byte in piece)

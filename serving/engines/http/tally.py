@@ -1,4 +1,4 @@
-"""What the choices of an answer have used and said so far."""
+"""Usage and text of an answer's choices so far."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from modelyard.serving.wire.openai.timings import Timings
 
 @dataclass(slots=True)
 class ChoiceUsage:
-    """One choice: what it has used and how it ended, counted as deltas pass."""
+    """One choice's text, usage and finish reason, accumulated from its deltas."""
 
     completion: int = 0
     cached: int = 0
@@ -43,7 +43,7 @@ class ChoiceUsage:
 
 
 def timings_of(tallies: Sequence[ChoiceUsage]) -> Timings | UnsetType:
-    """What the answers took together; nothing where the engine does not say."""
+    """The combined times of the answers; UNSET if the engine does not measure them."""
     took = [tally.took for tally in tallies if tally.took is not None]
     if not took:
         return UNSET

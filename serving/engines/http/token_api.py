@@ -1,4 +1,4 @@
-"""POST /tokenize and /detokenize: what a model's tokens are, for clients that count them."""
+"""POST /tokenize and /detokenize, for clients that count tokens."""
 
 import asyncio
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ from modelyard.serving.wire.openai.tokens import (
 
 
 class Tokenizing(LoadedModel, Protocol):
-    """A model whose tokens are known; `spelled` may be called on any thread."""
+    """A model with a known tokenizer; `spelled` is thread-safe."""
 
     async def tokenize(
         self, prompt: str | tuple[ChatMessage, ...], *, begin: bool, size: int
     ) -> list[int]:
-        """The tokens that a request of `size` bytes would have; raises InvalidRequest."""
+        """The tokens of a prompt from a request of `size` bytes; raises InvalidRequest."""
         ...
 
     def spelled(self, tokens: list[int]) -> list[bytes]:
@@ -37,7 +37,7 @@ class Tokenizing(LoadedModel, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TokenApi:
-    """The two endpoints of a model whose tokens are known."""
+    """The two endpoints of a model with a known tokenizer."""
 
     model: Tokenizing
 

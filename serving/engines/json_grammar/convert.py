@@ -1,4 +1,4 @@
-"""From a JSON schema to GBNF: narrower than the schema where that is simpler, never wider."""
+"""Converts a JSON schema to GBNF: sometimes narrower than the schema, never wider."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from modelyard.serving.wire.openai.chat.response_format import JsonForm
 MAX_DEPTH = 32
 MAX_RULES = 4000
 MAX_REPEATS = 100_000
-"""llama.cpp writes every one out, and copies all of them for each answer."""
+"""llama.cpp expands every repetition and copies them all for each answer."""
 
 _SPEAK_OF = {
     "properties": "object",
@@ -41,16 +41,16 @@ _SPEAK_OF = {
 
 
 def grammar_of(form: JsonForm) -> str:
-    """GBNF whose `root` writes what the schema allows.
+    """GBNF whose `root` generates what the schema allows.
 
-    Raises UnsupportedParameter for words that cannot be kept to, InvalidRequest for wrong ones.
+    Raises UnsupportedParameter for unsupported keywords, InvalidRequest for malformed schemas.
     """
     rules = Rules()
     return rules.written(rules.of(form))
 
 
 class Rules:
-    """The rules of one grammar; references point into the schema that is being read."""
+    """The rules of one grammar; references resolve within the schema being read."""
 
     def __init__(self) -> None:
         self._schema: Schema = {}
@@ -70,12 +70,12 @@ class Rules:
         }
 
     def written(self, root: str) -> str:
-        """All of it as GBNF."""
+        """The whole grammar as GBNF."""
         rules = {"root": root} | self._rules | words.PRIMITIVES
         return "\n".join(f"{name} ::= {rule}" for name, rule in rules.items())
 
     def of(self, form: JsonForm) -> str:
-        """The name of a rule for the values a whole schema allows."""
+        """The name of a rule for the values that a whole schema allows."""
         self._schema = form.schema
         self._where = form.where
         self._references = {}
@@ -83,11 +83,11 @@ class Rules:
         return self.value(form.schema, form.where)
 
     def put(self, name: str, body: str) -> None:
-        """Give a rule that was named before its body."""
+        """Set the body of a rule that already has a name."""
         self._rules[name] = body
 
     def rule(self, body: str) -> str:
-        """A new rule; gives its name."""
+        """Add a rule and return its name."""
         if len(self._rules) >= MAX_RULES:
             raise InvalidRequest(
                 f"'{self._where}' is too large: it makes more than {MAX_RULES} grammar rules.",
@@ -98,7 +98,7 @@ class Rules:
         return name
 
     def _times(self, what: str, least: int, most: int | None) -> str:
-        """So many of something, one after the other."""
+        """`what`, repeated `least` to `most` times; raises InvalidRequest beyond MAX_REPEATS."""
         self._repeats += least if most is None else most
         if self._repeats > MAX_REPEATS:
             raise InvalidRequest(
@@ -109,7 +109,7 @@ class Rules:
         return words.times(what, least, most)
 
     def value(self, schema: Schema, where: str) -> str:
-        """The name of a rule for the values a schema allows."""
+        """The name of a rule for the values that a schema allows."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise InvalidRequest(
@@ -150,7 +150,7 @@ class Rules:
         return " | ".join(self._shapes[kind](schema, where) for kind in kinds) or "value"
 
     def _reference(self, pointer: object, where: str) -> str:
-        """The rule of what a pointer leads to; known before it is finished, so it may recur."""
+        """The rule of a pointer's target, registered before it is built, so it may be recursive."""
         if not isinstance(pointer, str) or not (pointer == "#" or pointer.startswith("#/")):
             raise UnsupportedParameter(
                 f"'{where}' is {str(pointer)[:80]!r}: only '#/…' can be followed.", param=where
@@ -171,7 +171,7 @@ class Rules:
         return found
 
     def _object(self, schema: Schema, where: str) -> str:
-        """Named properties in their order, and no others: fewer than some schemas allow."""
+        """The named properties in their order and no others: narrower than some schemas."""
         given = schema_at(schema.get("properties", {}), f"{where}.properties")
         required = names_at(schema.get("required", []), f"{where}.required")
         further = schema.get("additionalProperties", True)
@@ -226,7 +226,7 @@ class Rules:
         return self.rule(f'"[" space {filled if least else f"({filled})?"} "]"')
 
     def _tuple(self, schema: Schema, least: int, most: int | None, where: str) -> str:
-        """All of the first items, and none after them."""
+        """Exactly the prefix items, with none after them."""
         parts = schemas_at(schema["prefixItems"], f"{where}.prefixItems")
         if least > len(parts) or (most is not None and most < len(parts)):
             raise UnsupportedParameter(
@@ -255,7 +255,7 @@ class Rules:
 
 
 def _is(value: object, kind: str) -> bool:
-    """Whether a value is of one of JSON's types; true is no number."""
+    """Whether a value has the JSON type `kind`; booleans are not numbers."""
     if isinstance(value, bool):
         return kind == "boolean"
     if kind == "integer":

@@ -1,4 +1,4 @@
-"""Which words of JSON Schema become grammar, and what a wrong one is answered with."""
+"""The JSON Schema keywords that become grammar, and the errors for wrong ones."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -7,7 +7,7 @@ from modelyard.serving.errors import InvalidRequest, UnsupportedParameter
 
 Schema = Mapping[str, Any]
 MOST = 1000
-"""The largest length, number of items or of alternatives that a schema may name."""
+"""Upper limit for lengths, item counts and alternatives in a schema."""
 TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
 _NOTES = frozenset(
     {
@@ -22,7 +22,7 @@ _SHAPES = frozenset(
         "exclusiveMinimum", "exclusiveMaximum",
     }
 )  # fmt: skip
-# These say all there is to say: what may stand beside them.
+# Keywords that define a schema alone, with the keywords allowed beside them.
 _WHOLE: dict[str, frozenset[str]] = {
     "$ref": frozenset(),
     "const": frozenset({"type"}),
@@ -33,7 +33,7 @@ _WHOLE: dict[str, frozenset[str]] = {
 
 
 def head_of(schema: Schema, where: str) -> str | None:
-    """The word that says all, if there is one; raises for the first word that would be ignored."""
+    """The keyword that alone defines the schema, if any; raises for an unsupported keyword."""
     head = next((word for word in _WHOLE if word in schema), None)
     allowed = _NOTES | (_SHAPES if head is None else _WHOLE[head] | {head})
     for word in schema:
@@ -47,7 +47,7 @@ def head_of(schema: Schema, where: str) -> str | None:
 
 
 def schema_at(value: object, where: str) -> Schema:
-    """A schema; true stands for one that allows everything."""
+    """A schema; `true` is the schema that allows everything."""
     if value is True:
         return {}
     if not isinstance(value, dict):
@@ -67,7 +67,7 @@ def list_at(value: object, where: str) -> list[Any]:
 
 
 def names_at(value: object, where: str) -> list[str]:
-    """A list of property names; it may be empty."""
+    """A list of property names; may be empty."""
     names: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [None]
     if not all(isinstance(name, str) for name in names) or len(names) > MOST:
         raise InvalidRequest(f"'{where}' must be a list of names.", param=where)
@@ -75,7 +75,7 @@ def names_at(value: object, where: str) -> list[str]:
 
 
 def count_at(schema: Schema, word: str, where: str) -> int | None:
-    """A bound on a length; None where there is none."""
+    """A length bound; None if it is absent."""
     value = schema.get(word)
     if value is not None and not (type(value) is int and 0 <= value <= MOST):
         raise InvalidRequest(
@@ -85,7 +85,7 @@ def count_at(schema: Schema, word: str, where: str) -> int | None:
 
 
 def range_at(schema: Schema, low: str, high: str, where: str) -> tuple[int, int | None]:
-    """Both bounds on a length."""
+    """The lower and upper bound of a length; the upper one is None if absent."""
     least = count_at(schema, low, where) or 0
     most = count_at(schema, high, where)
     if most is not None and most < least:
@@ -94,7 +94,7 @@ def range_at(schema: Schema, low: str, high: str, where: str) -> tuple[int, int 
 
 
 def types_at(schema: Schema, where: str) -> list[str]:
-    """The types a value may have; none named: all of them, or what the other words speak of."""
+    """The types that a value may have; a schema without `type` raises, so check for it first."""
     value = schema.get("type")
     named: list[Any] = [value] if isinstance(value, str) else list_at(value, f"{where}.type")
     for name in named:

@@ -1,4 +1,4 @@
-"""Numbers within bounds, as GBNF."""
+"""Bounded numbers as GBNF."""
 
 import math
 
@@ -11,7 +11,7 @@ _LARGEST = 10**words.MAX_DIGITS - 1
 
 
 def integers(schema: Schema, where: str) -> str:
-    """Whole numbers, bounded or not."""
+    """A GBNF expression for integers within the schema's bounds, if any."""
     if not any(word in schema for word in _BOUNDS):
         return "integer"
     least = -_LARGEST
@@ -30,7 +30,7 @@ def integers(schema: Schema, where: str) -> str:
 
 
 def numbers(schema: Schema, where: str) -> str:
-    """Any number: bounds are kept to for whole numbers only."""
+    """The rule for any number; bounds raise, as only integers support them."""
     bound = next((word for word in _BOUNDS if word in schema), None)
     if bound:
         param = f"{where}.{bound}"

@@ -1,10 +1,10 @@
-"""The words of GBNF that JSON is made of: literals, primitive values, repetition."""
+"""GBNF building blocks of JSON: literals, primitive values, repetition."""
 
 import json
 from typing import Any
 
 MAX_DIGITS = 15
-"""Whole numbers stay within what a double holds exactly."""
+"""Keeps integers within what a double represents exactly."""
 
 PRIMITIVES = {
     "space": r'| " " | "\n" [ \t]{0,20}',
@@ -37,23 +37,23 @@ FORMATS = {
 
 
 def text(written: str) -> str:
-    """A GBNF literal: exactly this text."""
+    """A GBNF literal for exactly this text."""
     escaped = written.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + escaped.replace("\n", "\\n").replace("\r", "\\r") + '"'
 
 
 def constant(value: Any) -> str:
-    """A literal: this value as compact JSON."""
+    """A GBNF literal for this value as compact JSON."""
     return text(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def times(item: str, least: int, most: int | None) -> str:
-    """`item` repeated."""
+    """`item`, repeated `least` to `most` times."""
     return f"{item}{{{least},{'' if most is None else most}}}"
 
 
 def whole_numbers(least: int, most: int) -> str:
-    """The whole numbers from `least` to `most`, both within MAX_DIGITS digits."""
+    """The integers from `least` to `most`, both within MAX_DIGITS digits."""
     parts: list[str] = []
     if least < 0:
         parts += [f'"-" {part}' for part in _naturals(max(1, -most), -least)]
@@ -63,7 +63,7 @@ def whole_numbers(least: int, most: int) -> str:
 
 
 def _naturals(least: int, most: int) -> list[str]:
-    """One part for each number of digits."""
+    """One alternative for each number of digits."""
     lengths = range(len(str(least)), len(str(most)) + 1)
     starts = [max(least, 10 ** (n - 1) if n > 1 else 0) for n in lengths]
     ends = [min(most, 10**n - 1) for n in lengths]
@@ -71,7 +71,7 @@ def _naturals(least: int, most: int) -> list[str]:
 
 
 def _between(least: str, most: str) -> str:
-    """Digits from `least` to `most`, equally many."""
+    """Digit strings from `least` to `most`, which have the same length."""
     if not least:
         return ""
     rest = len(least) - 1

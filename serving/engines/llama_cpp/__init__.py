@@ -1,1 +1,1 @@
-"""GGUF models by llama.cpp's low-level API, with continuous batching."""
+"""GGUF models on llama.cpp's low-level API, with continuous batching."""

@@ -1,4 +1,4 @@
-"""The LoRA adapters of one model: loaded when first asked for, switched on the context by turns."""
+"""The LoRA adapters of one model: loaded on first use, switched on the context in turns."""
 
 import time
 from collections.abc import Iterable
@@ -15,17 +15,17 @@ from modelyard.serving.errors import ModelUnloadable
 
 MOST_LOADED = 16
 TURN_S = 0.01
-"""A switch costs llama.cpp 0.3 to 3 ms: for small models many steps a turn, for large ones one.
+"""A switch costs llama.cpp 0.3 to 3 ms; a turn is many steps of a small model, one of a large one.
 
-Longer turns gave at most a tenth more tokens a second, and streams that halt for whole turns.
+Longer turns gain at most 10 % in tokens per second, and streams pause for whole turns.
 """
 
 
 @dataclass(slots=True)
 class LoadedAdapters:
-    """By the sha256 of their files in `store`; only the thread that owns the context comes here.
+    """Loaded adapters by the sha256 of their files in `store`; for the context's thread only.
 
-    `most_loaded` are in memory at a time, and those at work.
+    At most `most_loaded` stay in memory, besides those in use.
     """
 
     model: LlamaModel
@@ -33,16 +33,16 @@ class LoadedAdapters:
     store: Path | None = None
     most_loaded: int = MOST_LOADED
     on: str = ""
-    _loaded: dict[str, Any] = field(default_factory=dict[str, Any])  # the least used first
+    _loaded: dict[str, Any] = field(default_factory=dict[str, Any])  # least recently used first
 
     def use(self, sha256: str) -> None:
-        """Have the next decode run under an adapter; none where it is empty. Raises as `load`."""
+        """Run the next decodes with this adapter; empty means none. Raises what `load` raises."""
         if sha256 != self.on:
             self.context.adapt(self.load(sha256) if sha256 else None)
             self.on = sha256
 
     def load(self, sha256: str) -> Any:
-        """An adapter in memory; raises FileMissing, or ModelUnloadable where it does not fit."""
+        """Load an adapter; raises FileMissing, or ModelUnloadable if it does not fit the model."""
         handle = self._loaded.pop(sha256, None) or self._open(sha256)
         self._loaded[sha256] = handle
         idle = [name for name in self._loaded if name not in {self.on, sha256}]
@@ -64,7 +64,7 @@ class LoadedAdapters:
 
 @dataclass(slots=True)
 class AdapterSchedule:
-    """One decode runs under one adapter: those who want the same go together, by turns.
+    """Groups sequences by adapter and runs the groups in turns, since a decode uses one adapter.
 
     A turn is `turn_s` seconds.
     """
@@ -75,7 +75,7 @@ class AdapterSchedule:
     _last: dict[str, float] = field(default_factory=dict[str, float])
 
     def take(self, slots: Iterable[Slot]) -> list[Slot]:
-        """Those whose turn it is; it passes to the adapter that has waited longest."""
+        """The slots whose turn it is; the next turn goes to the adapter that has waited longest."""
         groups: dict[str, list[Slot]] = {}
         for slot in slots:
             groups.setdefault(slot.adapter, []).append(slot)

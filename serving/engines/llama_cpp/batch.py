@@ -1,4 +1,4 @@
-"""One decode's tokens, in memory that numpy owns so that filling it is a few slice writes."""
+"""The tokens of one decode, in numpy arrays so that filling takes a few slice writes."""
 
 import ctypes
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Batch:
-    """Up to `capacity` tokens, each with its sequence and position; some ask for logits."""
+    """Up to `capacity` tokens, each with its sequence and position; some request logits."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -20,7 +20,7 @@ class Batch:
         self._sequences = np.zeros(capacity, np.int32)
         self._wanted = np.zeros(capacity, np.int8)
         self._ones = np.ones(capacity, np.int32)
-        # llama.cpp wants a pointer to each token's sequence ids: one a token, so made once.
+        # llama.cpp needs a pointer to each token's sequence ids; each has one, so set them up once.
         addresses = self._sequences.ctypes.data + 4 * np.arange(capacity, dtype=np.uint64)
         self._addresses = addresses.astype(np.uint64)
         self.native = self._native()
@@ -35,13 +35,13 @@ class Batch:
     def add(
         self, sequence: int, tokens: Sequence[int], start: int, *, wanted: bool, every: bool = False
     ) -> int:
-        """Append tokens from position `start`; gives the batch index of the last.
+        """Append tokens from position `start`; returns the batch index of the last.
 
-        With `wanted` the last token's logits are computed, in row `rows - 1`; with `every` all are.
+        `wanted` computes the last token's logits, in row `rows - 1`; `every` computes all.
         """
         begin = self.size
         end = self.size + len(tokens)
-        if len(tokens) == 1:  # a writer's: plain items are written sooner than slices
+        if len(tokens) == 1:  # a writer's token: scalar writes are faster than slices
             self._tokens[begin] = tokens[0]
             self._positions[begin] = start
             self._sequences[begin] = sequence

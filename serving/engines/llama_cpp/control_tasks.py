@@ -1,4 +1,4 @@
-"""Small work that only the thread which owns a context may do, done between two of its steps."""
+"""Small tasks that the thread owning a context runs between two steps."""
 
 from collections import deque
 from collections.abc import Callable
@@ -13,7 +13,7 @@ ControlTask = tuple[Callable[[], Any], Future[Any]]
 
 @dataclass(frozen=True, slots=True)
 class ControlTasks:
-    """`add` may be called from any thread; the other two from the owner's."""
+    """A task queue; `add` is thread-safe, `run` and `fail` are for the owning thread."""
 
     _waiting: deque[ControlTask] = field(default_factory=deque[ControlTask])
 
@@ -23,7 +23,7 @@ class ControlTasks:
         return done
 
     def run(self) -> None:
-        """Do all that waits; an expected error is whoever asked's."""
+        """Run all queued tasks; a ModelyardError goes to the caller's future."""
         while self._waiting:
             work, done = self._waiting.popleft()
             if done.set_running_or_notify_cancel():

@@ -1,4 +1,4 @@
-"""A GGUF model that makes embeddings: one thread, as many inputs a batch as fit."""
+"""A GGUF embedding model: one thread that batches as many inputs as fit."""
 
 import asyncio
 import queue
@@ -31,7 +31,7 @@ from modelyard.serving.wire.openai.encoders.embeddings import Input
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    """One input on its way to its vector."""
+    """One input and the future of its vector."""
 
     tokens: list[int]
     vector: Future[bytes] = field(default_factory=Future[bytes])
@@ -63,7 +63,7 @@ class LlamaEmbedder:
     async def embed(
         self, inputs: Sequence[Input], *, dimensions: int | None, truncate: bool
     ) -> Vectors:
-        """Vectors of length one; raises InvalidRequest, ContextLengthExceeded, EngineBusy."""
+        """Unit-length vectors; raises InvalidRequest, ContextLengthExceeded, EngineBusy."""
         self._check_dimensions(dimensions)
         if self._jobs.qsize() + len(inputs) > max(self.max_queue, len(inputs)):
             raise EngineBusy(f"{self._jobs.qsize()} inputs wait for this model already.")
@@ -81,7 +81,7 @@ class LlamaEmbedder:
         return Vectors(rows, sum(len(job.tokens) for job in jobs))
 
     def _check_dimensions(self, asked: int | None) -> None:
-        """A vector cut short would not be the model's."""
+        """Raise unless `asked` is the model's width: a truncated vector is not the model's."""
         if asked not in {None, self.model.width}:
             raise UnsupportedParameter(
                 f"'dimensions' is {asked}: this model's embeddings have {self.model.width}.",
@@ -148,7 +148,7 @@ class LlamaEmbedder:
             self._active = 0
 
     def _gather(self, first: _Job) -> list[_Job]:
-        """What waits and fits into one batch; the one that does not comes first next time."""
+        """Queued inputs that fit into one batch; the first that does not starts the next one."""
         jobs = [first]
         room = self._batch.capacity - len(first.tokens)
         while len(jobs) < self.context.shape.sequences and not self._jobs.empty():

@@ -1,4 +1,4 @@
-"""The engine's asynchronous face: asks become tokens, tokens become text."""
+"""The engine's asynchronous interface: requests become tokens, tokens become text."""
 
 import asyncio
 import itertools
@@ -44,7 +44,7 @@ class LlamaEngine:
         if ask.adapter:
             load = self.scheduler.errand(lambda: self.scheduler.adapters.load(ask.adapter))
             await asyncio.wrap_future(load)
-        # A text takes a while to render and tokenise, a schema to compile: not on the loop.
+        # Rendering, tokenising and compiling a schema take time: keep them off the event loop.
         return await self.aside.run(ask.size, lambda: self.prompting.generation(ask))
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Delta]:

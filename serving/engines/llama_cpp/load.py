@@ -1,4 +1,4 @@
-"""From a file and settings to an engine that answers."""
+"""Loads a GGUF file with its settings into a running engine."""
 
 import os
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ _POOLINGS = (0, 1, 2, 3)  # none, mean, first, last: llama.cpp's numbers
 
 
 def load(config: EngineConfig) -> LlamaEngine | LlamaEmbedder:
-    """Check the file, map it, make its context; raises ModelUnloadable with the reason."""
+    """Check the file, map it, create its context; raises ModelUnloadable with the reason."""
     header = read_header(Path(config.path))
     pooling = header.number("pooling_type")
     if pooling not in _POOLINGS:
@@ -44,7 +44,7 @@ def load(config: EngineConfig) -> LlamaEngine | LlamaEmbedder:
 
 
 def _embedder(header: Header, config: EngineConfig) -> LlamaEmbedder:
-    """A whole input has to fit into one batch: an encoder reads it at once."""
+    """The embedder; an encoder reads a whole input at once, so the batch must hold one."""
     length = _context_length(header, config)
     batch = max(config.batch, length)
     shape = replace(_shape(config, length), batch=batch, outputs=batch, pooled=True)
@@ -54,7 +54,7 @@ def _embedder(header: Header, config: EngineConfig) -> LlamaEmbedder:
 
 
 def load_writer(config: EngineConfig) -> LlamaEngine:
-    """Load a model that writes text."""
+    """Load a text-generation model."""
     header = read_header(Path(config.path))
     context_length = _context_length(header, config)
     model = LlamaModel.load(config.path, gpu_layers=config.gpu_layers)
@@ -94,7 +94,7 @@ def _draft_model(
 def _drafters(
     config: EngineConfig, model: LlamaModel, draft: DraftModel | None
 ) -> Sequence[Drafter]:
-    """One for each slot; none for memory that cannot take a wrong guess back."""
+    """One drafter per slot; none for memory that cannot drop a wrong guess."""
     if not config.speculate or not model.forgets:
         return ()
     if draft is not None:
@@ -110,7 +110,7 @@ def _spill(config: EngineConfig, context: LlamaContext, speed: Speed, *, shared:
 
 
 def _shared(config: EngineConfig) -> bool:
-    """Whether tenants may use one another's prompts: then they can tell what others asked."""
+    """Whether tenants share cached prompts, which lets them infer what others asked."""
     shared = config.options.get("share_prefixes", False)
     unknown = sorted(config.options.keys() - {"share_prefixes"})
     if unknown or not isinstance(shared, bool):
@@ -144,5 +144,5 @@ def _shape(config: EngineConfig, context_length: int) -> ContextShape:
 
 
 def _threads() -> int:
-    """One core is left to Python: with every core busy, llama.cpp's barriers spin."""
+    """All cores but one, left to Python: with all cores busy, llama.cpp's barriers spin."""
     return max(1, len(os.sched_getaffinity(0)) - 1)

@@ -1,4 +1,4 @@
-"""From the scheduler's thread to the event loops: one wake-up a step, whatever it carries."""
+"""Delivers the scheduler's results to the event loops, with one wake-up per step and loop."""
 
 import asyncio
 from collections import defaultdict
@@ -11,7 +11,7 @@ Delivery = tuple[Sequence, News]
 
 @dataclass(slots=True)
 class Mailbox:
-    """Tokens and endings on their way to the sequences' mailboxes."""
+    """Tokens and endings queued for the sequences' mailboxes."""
 
     _letters: list[Delivery] = field(default_factory=list[Delivery])
 

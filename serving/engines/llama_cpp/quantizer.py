@@ -1,4 +1,4 @@
-"""llama.cpp's quantizer for one file, in this process, which it may abort."""
+"""Quantizes one file with llama.cpp, in this process, which it may abort."""
 
 import ctypes
 
@@ -6,10 +6,10 @@ import llama_cpp as lib
 
 
 def quantize(source: str, target: str, to: str | None, threads: int) -> bool:
-    """Write `source` as type `to`, or as it is where that is None; False where it cannot."""
+    """Write `source` as type `to`, or unchanged if that is None; False if it fails."""
     params = lib.llama_model_quantize_default_params()
     params.nthread = threads
-    params.allow_requantize = True  # whether it may is decided before
+    params.allow_requantize = True  # the caller has decided whether requantizing is allowed
     params.only_copy = to is None
     if to is not None:
         name = "ALL_F32" if to == "F32" else f"MOSTLY_{to}"

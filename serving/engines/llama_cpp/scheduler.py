@@ -28,7 +28,7 @@ from modelyard.serving.engines.llama_cpp.tokenizer.vocabulary import Vocabulary
 from modelyard.serving.engines.measures import Measures
 from modelyard.serving.errors import EngineFailed
 
-_HEADROOM = 256  # cells kept for an answer whose length nobody knows, where cells are shared
+_HEADROOM = 256  # cells reserved for an answer of unknown length, if cells are shared
 _NO_ROOM = 1
 _ABORTED = 2
 
@@ -86,7 +86,7 @@ class Scheduler:
         self._wake.set()
 
     def errand(self, work: Callable[[], Any]) -> Future[Any]:
-        """Have something done between two steps by the thread that owns the context."""
+        """Run `work` between two steps, on the thread that owns the context."""
         done = self._errands.add(work)
         self._wake.set()
         if not self.alive:
@@ -94,7 +94,7 @@ class Scheduler:
         return done
 
     def stop(self) -> None:
-        """End the running decode, fail what is left, and wait for the thread."""
+        """Abort the running decode, fail what is left, and join the thread."""
         self._stopping = True
         self.context.abort()
         self._wake.set()
@@ -111,7 +111,7 @@ class Scheduler:
             self._fail_all(EngineFailed("The engine stopped before the answer was complete."))
 
     def _rest(self) -> None:
-        """Wait for a call; after a while without one, save what the next would push out."""
+        """Wait for work; after `spill_after_s` idle seconds, save prompts that may be evicted."""
         self.speed.rest()
         if not self._wake.wait(self.spill_after_s):
             self.cache.save_idle(time.monotonic() - self.spill_after_s)
@@ -119,7 +119,7 @@ class Scheduler:
         self._wake.clear()
 
     def _turn(self) -> bool:
-        """One step; False when there is nothing to do until somebody calls."""
+        """Run one step; False if there is nothing to do until the next wake-up."""
         self._errands.run()
         self._receive()
         self._admit()
@@ -136,7 +136,7 @@ class Scheduler:
         return bool(self.cache.running or self.waiting)
 
     def _adapt(self, step: Step) -> bool:
-        """Switch to this turn's adapter; where it is gone its sequences end with the reason."""
+        """Switch to this turn's adapter; if it is gone, fail its sequences with the reason."""
         try:
             self.adapters.use(self.turns.adapter)
         except ModelyardError as error:
@@ -153,7 +153,7 @@ class Scheduler:
                 self.emitter.finish(slot, Finish.STOP)
 
     def _admit(self) -> None:
-        """First come, first served: one that does not fit yet holds back those behind it."""
+        """Admit in arrival order: a request that does not fit yet blocks those behind it."""
         while self.waiting:
             sequence = self.waiting[0]
             if sequence.cancelled:
@@ -164,7 +164,7 @@ class Scheduler:
                 return
 
     def _fits(self, sequence: Sequence) -> bool:
-        """Whether cells remain: with split memory always, each slot having its own."""
+        """Whether enough cells are free; always true with split memory (cells per slot)."""
         running = [s.sequence for s in self.cache.running if s.sequence is not None]
         if not self.context.shape.unified or not running:
             return True
@@ -187,14 +187,14 @@ class Scheduler:
             sequence.scored = 1
 
     def _free(self, settled: list[Slot]) -> int:
-        """Tokens that fit into a batch of writers beside theirs, and into memory."""
+        """Draft tokens that fit into the batch and memory besides one token per writer."""
         shape = self.context.shape
         writers = len(settled)
         left = shape.cells - self.cache.cells_used if shape.unified else shape.batch
         return min(left, shape.batch) - writers
 
     def _run_step(self, step: Step) -> float:
-        """Decode and draw; the seconds it took, 0 where it was not done."""
+        """Decode and sample; returns the seconds it took, 0 if the decode failed."""
         begun = time.perf_counter()
         if not self._decode(step):
             return 0.0
@@ -221,7 +221,7 @@ class Scheduler:
         return False
 
     def _make_room(self) -> None:
-        """Give up an idle slot's memory, else the youngest sequence's, which starts over later."""
+        """Evict an idle slot's memory, else preempt the youngest sequence, which restarts later."""
         if self.cache.evict():
             return
         youngest = self.cache.running[-1]
@@ -247,6 +247,6 @@ class Scheduler:
 
 
 def _expected(sequence: Sequence) -> int:
-    """Cells a sequence will need; one that lost its place once is only let in to finish."""
+    """Cells a sequence will need; a preempted one needs room for its whole remaining answer."""
     left = sequence.left if sequence.preempted else min(sequence.left, _HEADROOM)
     return len(sequence.tokens) + left

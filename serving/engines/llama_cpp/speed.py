@@ -1,4 +1,4 @@
-"""How fast the engine reads and writes: averages that follow what was measured last."""
+"""The engine's prefill and decode speed, as moving averages."""
 
 from dataclasses import dataclass
 
@@ -16,11 +16,11 @@ class Speed:
     generated_tokens: int = 0
     preempted: int = 0
     steps: int = 0
-    between_s: float = 0.0  # from the end of one decode to the start of the next, all together
+    between_s: float = 0.0  # total seconds from the end of one decode to the start of the next
     _ended: float | None = None
 
     def step(self, prompt: int, written: int, begun: float, ended: float) -> None:
-        """Count one decode; one that read prompts says nothing about writing alone."""
+        """Count one decode; a step with prompt tokens updates only the prefill speed."""
         seconds = ended - begun
         self.prompt_tokens += prompt
         self.generated_tokens += written
@@ -34,10 +34,10 @@ class Speed:
             self.decode_tps = follow(self.decode_tps, written / seconds)
 
     def rest(self) -> None:
-        """What comes next is waiting for work, not between two decodes."""
+        """Mark the engine idle, so that the wait does not count as time between decodes."""
         self._ended = None
 
 
 def follow(average: float, now: float) -> float:
-    """An average with one more value in it."""
+    """The moving average updated with one more value."""
     return now if average == 0 else _MEMORY * average + (1 - _MEMORY) * now

@@ -1,4 +1,4 @@
-"""What one decode is made of: the next tokens of every writer, and pieces of prompts."""
+"""The content of one decode: the next token of every writer, and pieces of prompts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ from modelyard.serving.engines.llama_cpp.speculation.speculation import Drafts
 class Chunk:
     """`count` more tokens of a slot; its last one is at batch index `index`.
 
-    `row` is its row of logits where they complete what is known, so the next can be drawn;
-    `scores` is the first of `count` rows where each token's successor is to be scored. A `draft`
-    follows in the batch, each guess with a row of its own; memory keeps those that are right.
+    `row` is the row of logits to sample from, if the chunk reaches the sequence's last known token.
+    `scores` is the first of `count` rows, if each token's successor is scored. A `draft` follows in
+    the batch, one row per token; memory keeps the tokens that are right.
     """
 
     slot: Slot
@@ -39,11 +39,11 @@ class Step:
     def fill(
         cls, batch: Batch, slots: Iterable[Slot], spare: int = 0, drafts: Drafts | None = None
     ) -> "Step":
-        """Writers first, one token each; then prompts in what is left, in the order given.
+        """Writers first, one token each; then prompts in the remaining room, in the order given.
 
-        Every slot may ask for one row of logits; those that score share `spare` more. `drafts`
-        go with writers, who are known to leave room for them. The batch itself is in the order of
-        slots: llama.cpp takes only neighbours in one pass over the weights.
+        Every slot may use one row of logits; slots that score share `spare` more. `drafts` belong
+        to writers; the caller ensures that they fit. The batch is in slot order: llama.cpp takes
+        only neighbours in one pass over the weights.
         """
         batch.clear()
         guesses = drafts or {}
@@ -65,7 +65,7 @@ class Step:
         return sum(c.count for c in self.chunks if c.is_prompt)
 
     def done(self) -> None:
-        """Memory now holds the chunks."""
+        """Record that memory now holds the chunks."""
         for chunk in self.chunks:
             chunk.slot.filled += chunk.count
 

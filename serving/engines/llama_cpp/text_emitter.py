@@ -1,4 +1,4 @@
-"""From news of a sequence to the deltas of its answer."""
+"""Turns a sequence's news into the deltas of its answer."""
 
 from dataclasses import dataclass, replace
 
@@ -20,7 +20,7 @@ from modelyard.serving.errors import ServingError
 
 @dataclass(frozen=True, slots=True)
 class TextEmitter:
-    """Turns news of one sequence into text and calls, and scores into bytes."""
+    """Converts one sequence's news into text and calls, and its scores into bytes."""
 
     visible: TokenText
     text: TextStream
@@ -33,7 +33,7 @@ class TextEmitter:
         return cls(TokenText.of(vocabulary, plan), text, CallReader(plan) if plan else None)
 
     def write(self, sequence: Sequence, news: list[News]) -> Delta:
-        """Text, how many tokens it took, and why it ended; raises the error it ended with."""
+        """The text, token count and finish reason of `news`; raises the error it contains."""
         written = ""
         count = 0
         finish = None
@@ -71,7 +71,7 @@ class TextEmitter:
 
 
 def _told_apart(delta: Delta, reader: CallReader) -> Delta:
-    """Calls taken out of the text; where only one is wanted it ends the answer."""
+    """Move tool calls out of the text; if only one is allowed, it ends the answer."""
     heard = reader.push(delta.text)
     finish = delta.finish
     if reader.ended:
@@ -84,12 +84,12 @@ def _told_apart(delta: Delta, reader: CallReader) -> Delta:
 
 
 def _begins(text: str, piece: bytes) -> bool:
-    """Whether a prompt's first token is part of its text: the model's own beginning is not."""
+    """Whether a prompt's first token is part of its text, unlike the model's begin token."""
     return text.encode("utf-8", "replace").startswith(piece)
 
 
 async def news_of(sequence: Sequence) -> list[News]:
-    """Wait for news, and take all there is: a reader that lags gets larger pieces."""
+    """Wait for news and take all that is queued: a slow reader gets larger pieces."""
     news = [await sequence.mailbox.get()]
     while not sequence.mailbox.empty():
         news.append(sequence.mailbox.get_nowait())

@@ -1,4 +1,4 @@
-"""What a decode has brought: tokens drawn, guesses confirmed, prompts scored, answers ended."""
+"""Processes a decode's results: samples tokens, verifies drafts, scores prompts, ends answers."""
 
 import time
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from modelyard.serving.errors import EngineFailed
 
 @dataclass(slots=True)
 class TokenEmitter:
-    """Turns rows of logits into news of sequences."""
+    """Turns rows of logits into news for sequences."""
 
     cache: KvCache
     vocabulary: Vocabulary
@@ -28,7 +28,7 @@ class TokenEmitter:
     _now: float = 0.0  # when the last step was done
 
     def gather(self, step: Step, logits: Logits, now: float) -> int:
-        """Go through a step's chunks, decoded `now`; gives how many tokens were written."""
+        """Process a step's chunks, decoded at `now`; returns the number of tokens written."""
         self._now = now
         written = 0
         for chunk in step.chunks:
@@ -56,7 +56,7 @@ class TokenEmitter:
         self.post.add(sequence, end)
 
     def _write(self, chunk: Chunk, sequence: Sequence, rows: Logits) -> None:
-        """Draw the next token, and one more for each guess that turns out right."""
+        """Sample the next token, and one more for each draft token that turns out right."""
         slot = chunk.slot
         right = 0
         if not sequence.left:
@@ -75,7 +75,7 @@ class TokenEmitter:
             self.cache.rewind(slot)
 
     def _draw(self, chunk: Chunk, sequence: Sequence, nth: int, row: Logits) -> int | None:
-        """Draw from one row; None where nothing can be drawn, which ends the answer."""
+        """Sample from one row; None if no token can be drawn, which ends the answer."""
         if sequence.sampler is None:
             token = int(row.argmax())
         else:
@@ -108,7 +108,7 @@ class TokenEmitter:
             self.finish(slot, Finish.LENGTH)
 
     def _score_prompt(self, chunk: Chunk, sequence: Sequence, rows: Logits) -> None:
-        """Score what followed each token of a chunk; what was scored before is not again."""
+        """Score the successor of each token of a chunk, skipping tokens already scored."""
         prompt = sequence.generation.prompt
         scoring = sequence.generation.scoring
         start = chunk.slot.filled - chunk.count

@@ -1,1 +1,1 @@
-"""Models that read, run by ONNX Runtime: embeddings, classification, spans, reranking."""
+"""Encoder models on ONNX Runtime: embeddings, classification, spans, reranking."""

@@ -1,4 +1,4 @@
-"""Texts that wait for a lane: requests take turns, however many texts one of them has."""
+"""The queue of texts for the lanes; requests take turns, however many texts each has."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ from modelyard.serving.errors import ServingError
 
 @dataclass(slots=True, eq=False)
 class EncodeRequest:
-    """One request's texts and the rows that have come; changed on its event loop alone."""
+    """One request's texts and result rows; changed on its event loop only."""
 
     texts: Sequence[EncodedText]
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
@@ -41,7 +41,7 @@ class EncodeRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodeJob:
-    """One text of a reading; `turn` is its place in the line."""
+    """One text of a request; `turn` is its position in the queue."""
 
     reading: EncodeRequest
     index: int
@@ -55,7 +55,7 @@ class EncodeJob:
 
 @dataclass(slots=True)
 class Backlog:
-    """Safe for every thread: the event loop adds, lanes take."""
+    """A thread-safe queue: the event loop adds texts, lanes take them."""
 
     policy: BatchingPolicy
     lanes: int
@@ -68,7 +68,7 @@ class Backlog:
         return len(self._waiting)
 
     def add(self, reading: EncodeRequest) -> None:
-        """Its first text comes with the next in line, its second a turn later, and so on."""
+        """Queue a request's texts, one per turn, the first in the current turn."""
         now = time.monotonic()
         with self._changed:
             for index in range(len(reading.texts)):
@@ -77,7 +77,7 @@ class Backlog:
             self._changed.notify(len(reading.texts))
 
     def drop(self, reading: EncodeRequest) -> None:
-        """Forget what has not begun."""
+        """Remove a request's texts that no lane has started."""
         with self._changed:
             self._waiting = [job for job in self._waiting if job.reading is not reading]
 
@@ -92,14 +92,14 @@ class Backlog:
             return []
 
     def close(self) -> list[EncodeJob]:
-        """Let all lanes go; returns what was left waiting."""
+        """Wake all lanes so that they end; returns the jobs left waiting."""
         with self._changed:
             self.closed, left, self._waiting = True, self._waiting, []
             self._changed.notify_all()
             return left
 
     def _patience(self) -> float | None:
-        """Seconds to wait for more to batch; None where nothing waits."""
+        """Seconds to wait for more texts to batch; None if none are waiting."""
         if not self._waiting:
             return None
         if not self.policy.wait_s or len(self._waiting) >= self.policy.most_texts:
@@ -107,7 +107,7 @@ class Backlog:
         return self._waiting[0].since + self.policy.wait_s - time.monotonic()
 
     def _next(self) -> list[EncodeJob]:
-        """Other lanes may be idle: each gets its share of what waits."""
+        """The next batch, limited to one lane's share, so that idle lanes get theirs."""
         share = -(-len(self._waiting) // self.lanes)
         lengths = [len(job.text) for job in self._waiting[:64]]
         chosen = self.policy.choose(lengths, share)

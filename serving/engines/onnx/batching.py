@@ -1,18 +1,18 @@
-"""Which waiting texts run together: those where one run is cheaper than two, padding and all."""
+"""Which waiting texts run in one batch: those for which one run, with padding, is cheaper."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 _LOOK = 64
-"""So many waiting texts, from the front, are looked at for a batch."""
+"""Number of waiting texts, from the front, considered for a batch."""
 
 _GAIN = 0.1
-"""A text joins a batch where that saves this part of what it would cost alone."""
+"""A text joins a batch if that saves at least this share of its cost alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchingPolicy:
-    """`fixed` is what a run costs whatever is in it, in tokens' worth: measured, not assumed."""
+    """Batch limits; `fixed` is a run's measured overhead in token equivalents."""
 
     fixed: float
     most_tokens: int
@@ -20,7 +20,7 @@ class BatchingPolicy:
     wait_s: float = 0.0
 
     def choose(self, lengths: Sequence[int], share: int) -> list[int]:
-        """Indexes of the texts to run together, the first one always, at most `share` of them."""
+        """Indexes of the texts to run together, always with the first, at most `share` of them."""
         longest = lengths[0]
         chosen = [0]
         near = range(1, min(len(lengths), _LOOK))

@@ -1,4 +1,4 @@
-"""What one run costs whatever is in it, measured as the model is loaded."""
+"""The fixed overhead of one run, measured when the model is loaded."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,10 +14,10 @@ _LARGE_ON_GPU = (32, 128)
 
 
 def fixed_cost(run: Callable[[Sequence[EncodedText]], Any], limit: int, *, on_gpu: bool) -> float:
-    """The tokens that could be read in the time a run takes before it reads any.
+    """The fixed overhead of a run, as the number of tokens readable in that time.
 
-    Two batches, a small and a larger one, give the line; the best of three runs each, because
-    whatever else the machine does only ever makes a run slower.
+    A small and a larger batch define a line. Each is the best of three runs, because other load on
+    the machine only ever slows a run down.
     """
     large = _LARGE_ON_GPU if on_gpu else _LARGE
     few, little = _measure(run, _SMALL, limit)

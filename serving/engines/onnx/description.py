@@ -1,4 +1,4 @@
-"""What the files beside an ONNX model say of it: its task, labels, pooling and length."""
+"""A model's task, labels, pooling and length, from the files beside its ONNX file."""
 
 import json
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ _PIPELINES = {
     "token-classification": Task.CLASSIFY_TOKENS,
     "text-ranking": Task.RERANK,
 }
-# Their positions begin behind the padding's id: so many fewer tokens fit.
+# These models' position ids start after the padding id, so fewer tokens fit.
 _OFFSET = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet"})
 _MODULES = frozenset({"Transformer", "Pooling", "Normalize"})
 
 
 class Pooling(StrEnum):
-    """How the vectors of tokens become the one of their text."""
+    """How token vectors are combined into one text vector."""
 
     MEAN = "mean"
     CLS = "cls"
@@ -34,7 +34,7 @@ class Pooling(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A model as its files describe it; `positions` 0: they do not say how long a text may be."""
+    """A model as its files describe it; `positions` is its length limit, 0 if they give none."""
 
     root: Path
     config: Mapping[str, Any]
@@ -50,19 +50,19 @@ class Description:
 
     @property
     def many_labels(self) -> bool:
-        """Whether each label is a question of its own, so that probabilities add up to no one."""
+        """Whether labels are independent, so that their probabilities need not add up to one."""
         return self.config.get("problem_type") == "multi_label_classification"
 
     @property
     def raw_scores(self) -> bool:
-        """Whether a cross-encoder's score is its output as it is, not brought to 0…1."""
+        """Whether a cross-encoder's score is its raw output, not mapped to 0…1."""
         own = cast("dict[str, Any]", self.config.get("sentence_transformers") or {})
         old = self.config.get("sbert_ce_default_activation_function")
         return str(own.get("activation_fn") or old or "").endswith("Identity")
 
     @property
     def dimensions(self) -> tuple[int, ...] | None:
-        """The lengths its vectors may be cut to; empty: any; None: it was not trained for that."""
+        """Lengths its vectors may be cut to; empty: any; None: not trained for cutting."""
         if self.config.get("matryoshka_dimensions"):
             return tuple(int(d) for d in self.config["matryoshka_dimensions"])
         return () if self.config.get("is_matryoshka") else None
@@ -71,7 +71,7 @@ class Description:
 def describe(model: Path, options: Mapping[str, Any]) -> Description:
     """Read the files beside `model` or one folder up; raises ModelUnloadable.
 
-    Options `pipeline_tag`, `pooling` and `normalize` say what files leave open.
+    The options `pipeline_tag`, `pooling` and `normalize` set what the files leave open.
     """
     root = next(
         (f for f in (model.parent, model.parent.parent) if (f / "config.json").is_file()), None
@@ -152,7 +152,7 @@ def _modules(root: Path) -> set[str] | None:
 
 
 def _object(file: Path) -> dict[str, Any]:
-    """A JSON object, empty where there is no such file."""
+    """A file's JSON object; empty if there is no such file."""
     value = _json(file) if file.is_file() else {}
     if not isinstance(value, dict):
         raise ModelUnloadable(f"{file.name} is no JSON object.")

@@ -1,4 +1,4 @@
-"""The engine's asynchronous face: requests become tokens, tokens become rows."""
+"""The engine's asynchronous interface: requests become tokens, tokens become rows."""
 
 import asyncio
 import time
@@ -20,12 +20,12 @@ from modelyard.serving.errors import EngineBusy, InvalidRequest, UnsupportedPara
 from modelyard.serving.wire.openai.encoders.embeddings import Input
 
 _SHORT = 4096
-"""Characters up to which tokenising is quicker than handing it to a thread."""
+"""Up to this many characters, tokenizing inline is faster than handing it to a thread."""
 
 
 @dataclass(slots=True)
 class OnnxEngine:
-    """One model behind its lanes; see `modelyard.serving.engines.encoder.Encoder`."""
+    """One model with its lanes; see `modelyard.serving.engines.encoder.Encoder`."""
 
     description: Description
     reader: TextTokenizer
@@ -95,14 +95,14 @@ class OnnxEngine:
         return await self._tokens(size, lambda: self.reader.read(inputs, truncate=truncate))
 
     async def _tokens(self, size: int, work: Callable[[], list[EncodedText]]) -> list[EncodedText]:
-        """A long text takes a while to tokenise: not on the event loop."""
+        """Tokenize; long texts off the event loop. Raises EngineBusy if the queue is full."""
         waiting = len(self.lanes.backlog)
         if waiting >= self.max_queue:
             raise EngineBusy(f"{waiting} texts wait for this model already.")
         return work() if size <= _SHORT else await self.aside.run(size, work)
 
     async def _rows(self, texts: list[EncodedText]) -> list[Any]:
-        """A cancelled request leaves the queue; what a lane has begun it finishes for nobody."""
+        """Each text's row; cancelling drops queued texts, but a started batch runs to its end."""
         backlog = self.lanes.backlog
         reading = EncodeRequest(texts)
         begun = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How much memory an ONNX model will take, predicted from its files alone."""
+"""Predicts an ONNX model's memory from its files alone."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,14 +17,14 @@ from modelyard.serving.errors import ModelUnloadable
 
 _F32 = 4
 _PROCESS = 104 * 1024 * 1024  # interpreter, server, ONNX Runtime, tokenizers
-_CARD = 600 * 1024 * 1024  # a CUDA context, cuDNN's and cuBLAS's own workspaces
+_CARD = 600 * 1024 * 1024  # a CUDA context and the workspaces of cuDNN and cuBLAS
 _NO_WEIGHTS = frozenset({".json", ".md", ".model", ".onnx", ".safetensors", ".txt"})
 _TOKENIZERS = 12
-"""Bytes in memory for each byte of tokenizer.json, with and without truncation."""
+"""Bytes in memory per byte of tokenizer.json, for the two instances with and without truncation."""
 
 
 def estimate(config: EngineConfig) -> Footprint:
-    """Predict what an engine process with these settings will hold; raises ModelUnloadable."""
+    """Predict the memory of an engine process with these settings; raises ModelUnloadable."""
     path = Path(config.path)
     if not path.is_file():
         raise ModelUnloadable(f"{path} is no file.")
@@ -42,16 +42,16 @@ def estimate(config: EngineConfig) -> Footprint:
 
 
 def _weights(path: Path) -> int:
-    """The model, and weights in files of their own beside it, whatever those are called."""
+    """The model file and external weight files beside it, whatever their names."""
     beside = [f for f in path.parent.iterdir() if f.is_file() and f.suffix not in _NO_WEIGHTS]
     return path.stat().st_size + sum(file.stat().st_size for file in beside)
 
 
 def _activations(config: Mapping[str, Any], tokens: int, length: int) -> int:
-    """What one run has touched by its end.
+    """Bytes that one run touches.
 
-    Scores of all heads, before and after their softmax; the states and what is made of them, and
-    the inner layer.
+    They hold the attention scores of all heads, before and after softmax, the hidden states and
+    their projections, and the feed-forward layer.
     """
     width = int(config.get("hidden_size") or 768)
     inner = int(config.get("intermediate_size") or 4 * width)

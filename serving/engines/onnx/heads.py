@@ -1,4 +1,4 @@
-"""From a network's output to one row for each text: a vector, probabilities, or a score."""
+"""Turns a network's output into one row per text: a vector, probabilities, or a score."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from modelyard.serving.engines.onnx.network import Array
 from modelyard.serving.errors import EngineFailed
 
 Head = Callable[[Array, Array], list[Any]]
-"""The output of a batch and its mask, to rows."""
+"""Maps a batch's output and mask to rows."""
 
 
 def head_for(description: Description) -> Head:
@@ -48,7 +48,7 @@ def _pooled(states: Array, mask: Array, pooling: Pooling) -> Array:
         case Pooling.MAX:
             return np.where(mask[:, :, None] > 0, states, -np.inf).max(1)
         case Pooling.MEAN:
-            # One product with the mask: no copy of all states, as a plain sum would make.
+            # One product with the mask, which avoids the copy of all states that a plain sum makes.
             weights = mask.astype(np.float32) / mask.sum(1, keepdims=True, dtype=np.float32)
             return (weights[:, None, :] @ states)[:, 0]
 

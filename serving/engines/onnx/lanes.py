@@ -1,4 +1,4 @@
-"""Runs side by side: each lane is a thread that takes a batch, runs it, and hands the rows over."""
+"""Worker threads that each take a batch, run it, and deliver the rows."""
 
 import threading
 import time
@@ -12,12 +12,12 @@ from modelyard.serving.engines.onnx.tokens import EncodedText
 from modelyard.serving.errors import EngineFailed, ServingError
 
 Run = Callable[[Sequence[EncodedText]], list[Any]]
-"""One batch of texts to one row each."""
+"""Maps a batch of texts to one row each."""
 
 
 @dataclass(slots=True)
 class Lanes:
-    """Starts as many lanes as the backlog is made for; `tokens` counts what they have read."""
+    """Starts the backlog's number of lanes; `tokens` counts the tokens they have read."""
 
     run: Run
     backlog: Backlog
@@ -39,7 +39,7 @@ class Lanes:
         return all(thread.is_alive() for thread in self._threads)
 
     def close(self) -> None:
-        """End once the runs under way have; what waits gets an error."""
+        """Stop after the current runs; waiting texts get an error."""
         for job in self.backlog.close():
             _tell(job.reading, EngineFailed("The engine stopped before the answer was complete."))
         for thread in self._threads:
@@ -71,7 +71,7 @@ class Lanes:
             self.measures.step(tokens, len(jobs), seconds)
 
     def _failed(self, jobs: list[EncodeJob], error: Exception) -> None:
-        """A batch that fails is run text by text: only the one at fault gets the error."""
+        """Rerun a failed batch text by text, so that only the text at fault gets the error."""
         if len(jobs) > 1:
             for job in jobs:
                 self._do([job])

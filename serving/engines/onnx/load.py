@@ -1,4 +1,4 @@
-"""From a folder of files and settings to an engine that answers."""
+"""Loads a folder of files with its settings into a running engine."""
 
 import ctypes
 import os
@@ -28,12 +28,12 @@ from modelyard.serving.errors import ModelUnloadable
 
 GPU_WAIT_S = 0.002
 QUEUED_TEXTS = 16
-"""Texts that may wait for each request that may: a request can have many."""
+"""Texts that may wait per queued request, since a request can have many."""
 
 
 def load(config: EngineConfig) -> OnnxEngine:
-    """Describe the model, load it where it is placed, measure it; raises ModelUnloadable."""
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # lanes have the cores
+    """Describe the model, load it on its device, measure it; raises ModelUnloadable."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # lanes use the cores
     path = Path(config.path)
     placement = ProviderChoice.of(config)
     description = describe(path, config.options)
@@ -51,7 +51,7 @@ def load(config: EngineConfig) -> OnnxEngine:
 
 
 def _give_back() -> None:
-    """Return what loading has freed to the system: glibc keeps it for later otherwise."""
+    """Return memory freed after loading to the system; glibc would keep it otherwise."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
@@ -76,16 +76,16 @@ def _run(network: Network, description: Description) -> Run:
 
 
 def _tried(run: Run, limit: int, *, on_gpu: bool) -> float:
-    """A model that loads and cannot run is refused now, not at the first request."""
+    """The measured fixed cost; a model that loads but cannot run is refused here."""
     try:
         return fixed_cost(run, limit, on_gpu=on_gpu)
     except Exception as error:
-        # ONNX Runtime's errors have no common ancestor of their own.
+        # ONNX Runtime's errors have no common base class.
         raise ModelUnloadable(f"The model loads but does not run: {str(error)[:300]}") from error
 
 
 def _policy(config: EngineConfig, placement: ProviderChoice, fixed: float) -> BatchingPolicy:
-    """Options `batch_tokens` and `batch_wait_s` overrule; `fixed_cost` what was measured."""
+    """The batching policy; options `batch_tokens`, `batch_wait_s`, `fixed_cost` override it."""
     options = config.options
     usual_tokens = GPU_BATCH_TOKENS if placement.on_gpu else BATCH_TOKENS
     usual_wait = GPU_WAIT_S if placement.on_gpu else 0.0
@@ -97,7 +97,7 @@ def _policy(config: EngineConfig, placement: ProviderChoice, fixed: float) -> Ba
 
 
 def _profiles(limit: int) -> dict[str, str]:
-    """The shapes TensorRT builds one engine for, so that no length makes it build again."""
+    """Shape profiles for TensorRT's one engine, so that no input length triggers a rebuild."""
 
     def shapes(texts: int, tokens: int) -> str:
         return ",".join(f"{name}:{texts}x{tokens}" for name in (IDS, MASK, KINDS))

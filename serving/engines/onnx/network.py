@@ -1,4 +1,4 @@
-"""The network itself: a batch of token ids in, the model's output out, padded and masked here."""
+"""The network: pads and masks a batch of token ids, runs it, returns the model's output."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ _KINDS_OF_NUMBER = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A session, which of its inputs there are, and the one output that is wanted.
+    """A session, the inputs it has, and the one output that is used.
 
-    Runs may happen side by side: a session holds no state between them.
+    Runs may be concurrent: a session holds no state between them.
     """
 
     session: Any
@@ -32,7 +32,7 @@ class Network:
 
     @classmethod
     def of(cls, session: Any, padding: int) -> "Network":
-        """Raises ModelUnloadable where inputs or outputs are not an encoder's."""
+        """Wrap a session; raises ModelUnloadable if its inputs or outputs are not an encoder's."""
         inputs = {i.name: _KINDS_OF_NUMBER.get(i.type) for i in session.get_inputs()}
         strange = [n for n, kind in inputs.items() if n not in (IDS, MASK, KINDS) or kind is None]
         if strange or IDS not in inputs:
@@ -58,7 +58,7 @@ class Network:
 
 
 def _output(names: list[str]) -> str:
-    """Pooled vectors where the model has them; else its states or logits, else all it has."""
+    """The pooled vectors if the model has them, else its states or logits, else its only output."""
     wanted = next((name for name in (*_POOLED, *_STATES, "logits") if name in names), None)
     if wanted is None and len(names) != 1:
         raise ModelUnloadable(f"The model's outputs are {', '.join(names)}: none is known here.")

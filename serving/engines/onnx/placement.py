@@ -1,4 +1,4 @@
-"""Where a model runs: one execution provider, verified, and never another in silence."""
+"""Where a model runs: one execution provider, verified, with no silent fallback."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from modelyard.serving.errors import ModelUnloadable
 
 
 class Provider(StrEnum):
-    """ONNX Runtime's execution providers by the names people use."""
+    """ONNX Runtime's execution providers by their common names."""
 
     CPU = "cpu"
     CUDA = "cuda"
@@ -26,8 +26,8 @@ class Provider(StrEnum):
 class ProviderChoice:
     """A provider and its settings.
 
-    `cpu_nodes` allows single operators of a GPU model on the processor, which is never assumed;
-    `cache` is where TensorRT keeps what it has built.
+    `cpu_nodes` allows single operators of a GPU model on the CPU (off by default); `cache` is
+    TensorRT's cache folder for built engines.
     """
 
     provider: Provider
@@ -36,7 +36,7 @@ class ProviderChoice:
 
     @classmethod
     def of(cls, config: EngineConfig) -> "ProviderChoice":
-        """As the options `provider`, `cpu_nodes` and `engine_cache` say; raises ModelUnloadable."""
+        """From the options `provider`, `cpu_nodes` and `engine_cache`; raises ModelUnloadable."""
         usual = Provider.CUDA if config.gpu_layers else Provider.CPU
         asked = config.options.get("provider", usual)
         if asked not in {provider.value for provider in Provider}:
@@ -50,7 +50,7 @@ class ProviderChoice:
         return self.provider is not Provider.CPU
 
     def providers(self, shapes: Mapping[str, str]) -> list[tuple[str, dict[str, str]]]:
-        """For ONNX Runtime; `shapes` are TensorRT's profiles, by their options' names."""
+        """The provider list for ONNX Runtime; `shapes` are TensorRT's profile options."""
         cuda = (Provider.CUDA.full, {"arena_extend_strategy": "kSameAsRequested"})
         match self.provider:
             case Provider.CPU:
@@ -75,9 +75,9 @@ class ProviderChoice:
 def open_session(
     runtime: Any, model: Path, placement: ProviderChoice, shapes: Mapping[str, str]
 ) -> Any:
-    """Load the model where it is placed; `runtime` is the module onnxruntime.
+    """Load the model on its provider; `runtime` is the module onnxruntime.
 
-    Raises ModelUnloadable where it would run elsewhere, in whole or in part.
+    Raises ModelUnloadable if any of it would run on another provider.
     """
     wanted = placement.provider.full
     if wanted not in runtime.get_available_providers():
@@ -93,7 +93,7 @@ def open_session(
             enable_fallback=0,
         )
     except Exception as error:
-        # ONNX Runtime's errors have no common ancestor of their own.
+        # ONNX Runtime's errors have no common base class.
         raise ModelUnloadable(f"ONNX Runtime cannot load {model.name}: {_first(error)}") from error
     if session.get_providers()[0] != wanted:
         found = ", ".join(session.get_providers())
@@ -105,10 +105,10 @@ def open_session(
 
 
 def _options(runtime: Any, placement: ProviderChoice) -> Any:
-    """One thread for each run: many runs side by side need no barriers between threads.
+    """Session options with one thread per run: parallel runs need no barriers between threads.
 
-    No memory patterns: ONNX Runtime would keep one for each shape of batch it has met, and a
-    block of memory of the largest beside what ran before it was known.
+    Memory patterns are off: ONNX Runtime would keep one per batch shape, and a block as large as
+    the largest besides the memory used before the pattern was known.
     """
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -123,9 +123,9 @@ def _options(runtime: Any, placement: ProviderChoice) -> Any:
 
 
 def _grow_as_asked(runtime: Any, options: Any) -> None:
-    """Main memory in regions as large as what is asked for.
+    """Allocate main memory in regions of the requested size.
 
-    In regions of powers of two, what lanes hold hangs on who asked first: a tenth more or less.
+    With power-of-two regions, the lanes' memory varies by a tenth with the order of requests.
     """
     kind = runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
     memory = runtime.OrtMemoryInfo("Cpu", kind, 0, runtime.OrtMemType.DEFAULT)

@@ -1,4 +1,4 @@
-"""From the label of each token to labelled spans of the text, word by word."""
+"""Combines token labels into labelled spans of the text, word by word."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ OUTSIDE = "O"
 
 @dataclass(slots=True)
 class _Open:
-    """A span under way."""
+    """A span being built."""
 
     label: str
     start: int
@@ -24,9 +24,9 @@ class _Open:
 
 
 def spans(tokens: EncodedText, likely: Any, labels: Sequence[str]) -> list[LabelledSpan]:
-    """A word has the label of its first token; words of one kind side by side are one span.
+    """The labelled spans; a word has its first token's label, and equal neighbours are merged.
 
-    `likely` are the probabilities of each token; `B-` begins a span anew, `I-` goes on.
+    `likely` are the label probabilities of each token; `B-` starts a new span, `I-` continues one.
     """
     found: list[_Open] = []
     for first, start, end in _words(tokens.encoding):
@@ -47,7 +47,7 @@ def _parts(label: str) -> tuple[bool, str]:
 
 
 def _words(encoding: Any) -> list[tuple[int, int, int]]:
-    """Each word's first token, and the characters it covers."""
+    """Each word's first token index, and its start and end characters."""
     words: list[tuple[int, int, int]] = []
     before: int | None = None
     for index, (word, (start, end)) in enumerate(

@@ -1,4 +1,4 @@
-"""From texts to token ids within the model's length, by the model's own tokenizer."""
+"""Converts texts to token ids within the model's length, with the model's own tokenizer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,14 +9,14 @@ from modelyard.serving.errors import ContextLengthExceeded, InvalidRequest, Mode
 from modelyard.serving.wire.openai.encoders.embeddings import Input
 
 _CHARACTERS = 64
-"""More characters for each token that may be read than any real text has."""
+"""Characters per allowed token; no real text has more."""
 
 _PORTION = 32
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedText:
-    """One text as the model reads it; `encoding` is the tokenizer's own record of it."""
+    """One tokenized text; `encoding` is the tokenizer's own record of it."""
 
     ids: Sequence[int]
     kinds: Sequence[int]
@@ -28,9 +28,9 @@ class EncodedText:
 
 @dataclass(frozen=True, slots=True)
 class TextTokenizer:
-    """A tokenizer and the most tokens of one text; `cutting` is the same, with truncation on.
+    """A tokenizer and its limit of tokens per text; `cutting` is the same with truncation.
 
-    Only spans need to know where in the text a token was: else encodings are not kept.
+    Encodings are kept for spans only, which need the tokens' text positions.
     """
 
     whole: Any
@@ -41,7 +41,7 @@ class TextTokenizer:
 
     @classmethod
     def load(cls, file: Path, limit: int, *, keeps_encodings: bool = False) -> "TextTokenizer":
-        """Raises ModelUnloadable where the file is missing or no tokenizer."""
+        """Load both instances; raises ModelUnloadable if the file is missing or invalid."""
         whole = _tokenizer(file)
         cutting = _tokenizer(file)
         cutting.enable_truncation(limit)
@@ -49,7 +49,7 @@ class TextTokenizer:
         return cls(whole, cutting, limit, vocabulary, keeps_encodings)
 
     def read(self, inputs: Sequence[Input], *, truncate: bool) -> list[EncodedText]:
-        """Raises ContextLengthExceeded, naming the input, unless it may be cut."""
+        """Tokenize the inputs; raises ContextLengthExceeded unless `truncate`."""
         texts = [self._short("input", t, truncate=truncate) for t in inputs if isinstance(t, str)]
         read = iter(self._encoded("input", texts, truncate=truncate))
         return [
@@ -65,7 +65,7 @@ class TextTokenizer:
         return self._encoded("documents", [(query, text) for text in texts], truncate=truncate)
 
     def _short(self, param: str, text: str, *, truncate: bool) -> str:
-        """Refuse or cut what is too long by far before a tokenizer spends memory on it."""
+        """Reject or cut texts far over the limit before tokenizing them takes memory."""
         most = self.limit * _CHARACTERS
         if len(text) > most and not truncate:
             raise self._too_long(param, f"{len(text)} characters")
@@ -74,7 +74,7 @@ class TextTokenizer:
     def _encoded(
         self, param: str, texts: Sequence[str | tuple[str, str]], *, truncate: bool
     ) -> list[EncodedText]:
-        """A portion at a time: an encoding takes a hundred times the memory of its text."""
+        """Tokenize in portions: an encoding takes a hundred times its text's memory."""
         tokenizer = self.cutting if truncate else self.whole
         read: list[EncodedText] = []
         for start in range(0, len(texts), _PORTION):
@@ -110,7 +110,7 @@ class TextTokenizer:
 
 
 def _tokenizer(file: Path) -> Any:
-    """A file may carry the padding and truncation of its training: neither is to happen here."""
+    """Load a tokenizer and disable the padding and truncation its file may have from training."""
     from tokenizers import Tokenizer
 
     try:

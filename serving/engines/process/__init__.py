@@ -1,1 +1,1 @@
-"""The engine process: settings in, one model, an HTTP server."""
+"""The engine process: reads settings, loads one model, serves HTTP."""

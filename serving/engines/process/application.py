@@ -1,4 +1,4 @@
-"""The HTTP application of an engine process: what its model offers, its state, its refusals."""
+"""The HTTP application of an engine process: its model's endpoints, state and errors."""
 
 import os
 import time
@@ -29,7 +29,7 @@ _JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class EngineApplication:
-    """One loaded version behind the internal token."""
+    """One loaded version, protected by the internal token."""
 
     model: LoadedModel
     config: EngineConfig
@@ -107,4 +107,4 @@ async def _not_here(request: Request, error: Exception) -> Response:
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=499)  # nobody reads it; the log says why it ended
+    return Response(status_code=499)  # nobody reads this; the log has the reason

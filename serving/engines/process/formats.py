@@ -1,4 +1,4 @@
-"""Which engine runs which format; each is imported only where it is chosen."""
+"""Maps formats to engines, which are imported only when used."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from modelyard.serving.errors import ModelUnloadable
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """A model in memory, the endpoints it answers, and the memory it takes."""
+    """A loaded model, its endpoints, and its memory."""
 
     model: LoadedModel
     endpoints: Mapping[str, Endpoint]
@@ -74,7 +74,7 @@ def _mock(config: EngineConfig) -> LoadResult:
 
 
 def _resident() -> Footprint:
-    """All this process holds, where an engine does not tell its parts."""
+    """The process's resident memory, for engines that do not report it by part."""
     return Footprint(process=psutil.Process().memory_info().rss)
 
 

@@ -1,4 +1,4 @@
-"""Only the platform's own processes may talk to an engine or a worker."""
+"""Restricts engines and workers to the platform's own processes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,10 +16,10 @@ _HEADERS = ((b"content-type", b"application/json"), (b"www-authenticate", b"Bear
 
 @dataclass(frozen=True, slots=True)
 class InternalGuard:
-    """Lets a request in that carries the internal token, or one that is for its path alone.
+    """Admits requests with the internal token, or with a token for their path in `also`.
 
-    All others are refused before their body is read, and so is every web page: no browser has
-    such a token.
+    Other requests are refused before their body is read, and so are requests from web pages:
+    browsers have no such token.
     """
 
     app: ASGIApp

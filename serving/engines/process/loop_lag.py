@@ -1,4 +1,4 @@
-"""How late an event loop runs what is due: its answers wait as long."""
+"""Measures how late an event loop runs due callbacks, which delays its answers equally."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from modelyard.serving.background_task import background_task
 
 _EVERY_S = 0.05
-_KEPT = 1200  # a minute of looks
+_KEPT = 1200  # one minute of samples
 
 
 @dataclass(slots=True)
@@ -20,12 +20,12 @@ class LoopLag:
 
     @property
     def p99_ms(self) -> float:
-        """0 where nothing was seen yet."""
+        """The 99th percentile in milliseconds; 0 without samples."""
         found = sorted(self.seen)
         return round(found[len(found) * 99 // 100] * 1e3, 3) if found else 0.0
 
     def watched(self) -> AbstractAsyncContextManager[None]:
-        """Look at the running loop until the block ends."""
+        """Sample the running loop until the block ends."""
         return background_task(self._look())
 
     async def _look(self) -> None:

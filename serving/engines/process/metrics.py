@@ -1,4 +1,4 @@
-"""An engine's measures in Prometheus' text form; the worker adds which model and which device."""
+"""An engine's metrics in Prometheus text format; the worker adds the model and device labels."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _ABOUT = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EngineMetrics(Collector):
-    """Reads what the engine has counted at the moment of the scrape: nothing is counted twice."""
+    """Reads the engine's counters at scrape time, without counters of its own."""
 
     model: LoadedModel
     load_s: float

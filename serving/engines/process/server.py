@@ -36,7 +36,7 @@ EXIT_UNLOADABLE = 3
 
 @dataclass(frozen=True, slots=True)
 class LoadedVersion:
-    """A version in memory, and what it cost to get there."""
+    """A loaded version and its load time in seconds."""
 
     config: EngineConfig
     loaded: LoadResult
@@ -44,7 +44,7 @@ class LoadedVersion:
 
 
 class EngineServer(uvicorn.Server):
-    """uvicorn that says where it listens once it does."""
+    """uvicorn that prints its address once it listens."""
 
     def __init__(self, config: uvicorn.Config, report: StartupReport, ready: LoadedVersion) -> None:
         super().__init__(config)
@@ -67,7 +67,7 @@ class EngineServer(uvicorn.Server):
         )
 
     async def on_tick(self, counter: int) -> bool:
-        """At every heartbeat: leave when the engine has died, for the worker to start anew."""
+        """Disconnect stalled clients; exit if the engine died, so that the worker restarts it."""
         now = time.monotonic()
         if now - self._looked_at >= LOOK_S:
             self._looked_at = now
@@ -75,7 +75,7 @@ class EngineServer(uvicorn.Server):
         return await super().on_tick(counter) or not self._ready.loaded.model.snapshot().alive
 
     def _end_unread(self, now: float) -> None:
-        """Its slots are free when its answers are written; what nobody reads takes memory yet."""
+        """Disconnect clients that stopped reading: their unread answers still hold memory."""
         connections = cast("set[Peer]", self.server_state.connections)
         for peer, seconds in self._stalled.look(connections, now).items():
             if seconds > self._ready.config.unread_s:
@@ -89,7 +89,7 @@ def main() -> int:
     parser.add_argument("--config", choices=["-"], required=True, help="settings come on stdin")
     parser.parse_args()
     keep_private()
-    set_up("console")  # what it says last is shown to people by its worker
+    set_up("console")  # the worker shows its last lines to people
     die_with_parent()
     signal.signal(signal.SIGTERM, _leave)
     report = StartupReport.on_stdout()

@@ -1,1 +1,1 @@
-"""Calling tools: how a model writes a call, how it is read, how it is made to."""
+"""Tool calls: their formats, parsing them, and grammars that enforce them."""

@@ -1,20 +1,20 @@
-"""The common ways in which models write calls, told by their chat templates."""
+"""The common formats of tool calls, detected from chat templates."""
 
 import secrets
 import string
 from dataclasses import dataclass
 
 PYTHON = "<|python_tag|>"
-"""Opens Llama's calls now and then, and says no more than that."""
+"""Sometimes precedes Llama's calls; it carries no further meaning."""
 _LETTERS = string.ascii_letters + string.digits
 
 
 @dataclass(frozen=True, slots=True)
 class CallForm:
-    """Calls as JSON objects of a name and, under `key`, arguments.
+    """A format of calls: JSON objects with a name and, under `key`, arguments.
 
-    They follow `opening`; where there is none the whole answer is a call. `closing` ends each.
-    `named` writes the name, that mark and the arguments instead of an object.
+    Calls follow `opening`; if it is empty the whole answer is a call. `closing` ends each call.
+    With `named`, a call is the name, that mark and the arguments instead of an object.
     """
 
     opening: str
@@ -26,12 +26,12 @@ class CallForm:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """What has to be seen in the text even where it is a control token."""
+        """Marks that must appear in the text even if they are control tokens."""
         marks = (self.opening or PYTHON, self.closing, self.named)
         return tuple(mark for mark in marks if mark)
 
     def new_id(self) -> str:
-        """An id for a call; some templates take nine letters and nothing else."""
+        """A new call id; some templates only accept nine letters or digits."""
         if self.short_ids:
             return "".join(secrets.choice(_LETTERS) for _ in range(9))
         return f"call_{secrets.token_hex(12)}"
@@ -45,7 +45,7 @@ _LLAMA_SIGNS = (PYTHON, '{"name": function name, "parameters"')
 
 
 def form_of(template: str) -> CallForm | None:
-    """The form a template teaches; None where it teaches none that is known here."""
+    """The format that a template uses; None if it uses no known one."""
     if "[TOOL_CALLS]" in template:
         return MISTRAL_NAMED if "[ARGS]" in template else MISTRAL
     if "<tool_call>" in template and "<function=" not in template and "<arg_key>" not in template:
@@ -55,7 +55,7 @@ def form_of(template: str) -> CallForm | None:
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """How the calls of one answer are read: `names` are the tools there are."""
+    """How to parse the calls of one answer; `names` are the available tools."""
 
     form: CallForm
     names: frozenset[str]
@@ -64,7 +64,7 @@ class CallPlan:
 
 @dataclass(frozen=True, slots=True)
 class CallPart:
-    """The next piece of a call; `id` and `name` stand on its first."""
+    """The next piece of a call; only the first has `id` and `name`."""
 
     index: int
     arguments: str = ""

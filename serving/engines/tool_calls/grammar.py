@@ -1,4 +1,4 @@
-"""Grammars that make a model call, or make the calls that it chooses to make valid."""
+"""Grammars that force a model to call tools, or that keep its optional calls valid."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,13 +13,13 @@ _NO_BYTES = "\\x00"
 
 
 def calls_only(form: CallForm, tools: Sequence[Tool], *, once: bool) -> str:
-    """GBNF for an answer of nothing but calls."""
+    """GBNF for an answer that consists of calls only."""
     rules = Rules()
     return rules.written(_calls(rules, form, tools, once=once))
 
 
 def text_or_calls(form: CallForm, tools: Sequence[Tool], *, once: bool) -> str:
-    """GBNF for any text, then calls: once a call has begun it has to be a valid one."""
+    """GBNF for any text, then calls; once a call has begun it must be valid."""
     rules = Rules()
     calls = _calls(rules, form, tools, once=once, opened=bool(form.opening))
     if not form.opening:
@@ -29,9 +29,10 @@ def text_or_calls(form: CallForm, tools: Sequence[Tool], *, once: bool) -> str:
 
 
 def _until(rules: Rules, mark: str, then: str) -> str:
-    """Text without the mark, or with it once and what follows; it may end anywhere.
+    """Text without the mark, or with it once, followed by `then`; it may end anywhere.
 
-    Rule i has seen the mark's first i characters; a mark's first stands in it only once.
+    Rule i has matched the mark's first i characters; a mark's first character occurs in it only
+    once.
     """
     names = [rules.rule("") for _ in mark]
     after = rules.rule(then)
@@ -51,7 +52,7 @@ def _class(chars: str) -> str:
 def _calls(
     rules: Rules, form: CallForm, tools: Sequence[Tool], *, once: bool, opened: bool = False
 ) -> str:
-    """One or more calls; where the text before them took the first mark, `opened`."""
+    """One or more calls; `opened` if the preceding text already matched the first mark."""
     call = rules.rule(" | ".join(_each(rules, form, tools)))
     first = "" if opened or not form.opening else f"{words.text(form.opening)} "
     if form.listed:
@@ -78,7 +79,7 @@ def _each(rules: Rules, form: CallForm, tools: Sequence[Tool]) -> Iterable[str]:
 
 
 def _arguments(rules: Rules, tool: Tool) -> str:
-    """What the schema allows; where it cannot be kept to and need not be, any object."""
+    """What the schema allows; if it is unsupported and the tool is not strict, any object."""
     form = tool.parameters
     try:
         return rules.of(_object(form))
@@ -89,6 +90,6 @@ def _arguments(rules: Rules, tool: Tool) -> str:
 
 
 def _object(form: JsonForm) -> JsonForm:
-    """Arguments are an object whether or not the schema says so."""
+    """The schema as an object's: arguments are an object even if the schema does not say so."""
     said = "type" in form.schema or "$ref" in form.schema
     return form if said else JsonForm({**form.schema, "type": "object"}, form.where)

@@ -1,4 +1,4 @@
-"""One call as it is being written: its name as soon as it is known, its arguments as they come."""
+"""Parses one call while it is generated: the name once it is complete, arguments as they come."""
 
 import json
 import re
@@ -10,14 +10,14 @@ _HEAD = r'\s*\{{\s*"name"\s*:\s*"(?P<name>(?:[^"\\]|\\.)*)"\s*,\s*"{key}"\s*:\s*
 
 @dataclass(slots=True)
 class Nesting:
-    """Follows JSON to the end of its outermost object."""
+    """Tracks JSON nesting to find the end of the outermost object."""
 
     depth: int = 0
     _in_text: bool = False
     _escaped: bool = False
 
     def end(self, text: str, depth: int = 0) -> int | None:
-        """How many characters until nesting falls to `depth`; None: not within this text."""
+        """Characters until nesting falls to `depth`; None if that is not within this text."""
         for at, char in enumerate(text):
             if self._in_text:
                 self._inside(char)
@@ -42,11 +42,11 @@ class Nesting:
 
 @dataclass(slots=True)
 class CallObject:
-    """Reads `{"name": …, key: {…}}`; anything else is told apart as soon as it is complete."""
+    """Parses `{"name": …, key: {…}}` incrementally; other JSON only once it is complete."""
 
     key: str
     name: str | None = None
-    bare: bool = False  # the name is known, and the arguments are all there is
+    bare: bool = False  # the name is known, and only the arguments follow
     done: bool = False
     failed: bool = False
     raw: str = ""
@@ -58,7 +58,7 @@ class CallObject:
         self._in_arguments = self.bare
 
     def push(self, text: str) -> tuple[str, str]:
-        """Take text; gives new text of the arguments, and what follows the object."""
+        """Add text; returns new text of the arguments, and the text after the object."""
         if self.name is None:
             self.raw += text
             return self._begin()
@@ -86,7 +86,7 @@ class CallObject:
         return self._whole(self.raw[:end]), self.raw[end:]
 
     def _whole(self, text: str) -> str:
-        """A complete object in another order, or no call at all."""
+        """Parse a complete object with another key order; sets `failed` if it is not a call."""
         try:
             found: Any = json.loads(text)
         except ValueError:

@@ -1,4 +1,4 @@
-"""Tells text from calls while an answer is being written."""
+"""Separates text from tool calls while an answer is generated."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ _BETWEEN = " \t\r\n,;"
 
 @dataclass(slots=True)
 class Heard:
-    """What an answer's next piece comes to."""
+    """The text and calls in an answer's next piece."""
 
     text: str = ""
     calls: list[CallPart] = field(default_factory=list[CallPart])
@@ -18,9 +18,9 @@ class Heard:
 
 @dataclass(slots=True)
 class CallReader:
-    """Lets text through and takes calls out; white space around calls is dropped.
+    """Passes text through and extracts calls, dropping white space around them.
 
-    What only looked like a call comes out as text. `ended`: the one call there may be is complete.
+    Text that only looked like a call is passed on. `ended` means the only allowed call is complete.
     """
 
     plan: CallPlan
@@ -32,7 +32,7 @@ class CallReader:
     _said: bool = False
 
     def push(self, text: str) -> Heard:
-        """Take more of the answer."""
+        """Parse the next piece of the answer."""
         self._rest += text
         heard = Heard()
         while not self.ended and self._advance(heard):
@@ -40,7 +40,7 @@ class CallReader:
         return heard
 
     def finish(self) -> str:
-        """What was held back, once no more comes; a call that broke off stays as it is."""
+        """The text held back, once no more comes; an incomplete call stays as it is."""
         call, self._call = self._call, None
         rest, self._rest = self._rest, ""
         if self.plan.form.opening:
@@ -55,7 +55,7 @@ class CallReader:
         return self._look(heard) if self._inside else self._read(heard)
 
     def _read(self, heard: Heard) -> bool:
-        """Text, up to what may become a call."""
+        """Pass text on, up to what may become a call."""
         if not self.plan.form.opening:
             return self._read_whole(heard)
         opening = self.plan.form.opening
@@ -70,7 +70,7 @@ class CallReader:
         return False
 
     def _read_whole(self, heard: Heard) -> bool:
-        """Where calls have no mark: an answer that begins as JSON may be one."""
+        """For formats without a mark: an answer that begins as JSON may be a call."""
         start = self._rest.lstrip()
         if not self._said and start.startswith(PYTHON):
             self._rest = start[len(PYTHON) :]
@@ -84,7 +84,7 @@ class CallReader:
         return False
 
     def _look(self, heard: Heard) -> bool:
-        """After a mark: the next call, the end of calls, or no call at all."""
+        """After a mark, find the next call, the end of calls, or plain text."""
         form = self.plan.form
         skipped = _BETWEEN + ("[]" if form.listed else "")
         self._rest = self._rest.lstrip(skipped)
@@ -130,7 +130,7 @@ class CallReader:
         heard.calls.append(CallPart(self.calls, "", self.plan.form.new_id(), call.name))
 
     def _give_up(self, raw: str, heard: Heard) -> bool:
-        """It was text after all."""
+        """Emit it as text, since it is not a call."""
         self._call = None
         self._inside = False
         self._rest = ""
@@ -143,6 +143,6 @@ class CallReader:
 
 
 def _overlap(text: str, mark: str) -> int:
-    """How many characters at the end could begin the mark."""
+    """Number of trailing characters that could begin the mark."""
     longest = min(len(text), len(mark) - 1)
     return next((n for n in range(longest, 0, -1) if text.endswith(mark[:n])), 0)

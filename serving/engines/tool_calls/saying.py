@@ -1,4 +1,4 @@
-"""Calls in OpenAI's two forms: whole, and piece by piece."""
+"""Tool calls in OpenAI's two formats: whole, and as deltas."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ def _delta(part: CallPart) -> CallDelta:
 
 
 def whole_calls(parts: Iterable[CallPart]) -> list[CallReply]:
-    """The pieces put together, in the order of the calls."""
+    """Whole calls assembled from their pieces, in order."""
     found: dict[int, list[CallPart]] = {}
     for part in parts:
         found.setdefault(part.index, []).append(part)

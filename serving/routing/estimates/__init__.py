@@ -1,1 +1,1 @@
-"""What is learnt of workers and of demand from the requests that were served."""
+"""Estimates of worker speed, cached prefixes and demand, learned from served requests."""

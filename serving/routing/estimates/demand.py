@@ -1,18 +1,18 @@
-"""How much each version is asked for: arrivals a second, tokens in and out, fading with time."""
+"""Estimates each version's demand: decaying arrivals per second, mean tokens in and out."""
 
 import math
 from dataclasses import dataclass, field
 
 HALF_LIFE_S = 60.0
 FIRST_OUTPUT = 200.0
-"""Tokens of an answer where none was seen yet."""
+"""Assumed answer tokens before any answer was seen."""
 
 _TOKENS_RECALL = 0.98
 
 
 @dataclass(slots=True)
 class Demand:
-    """One version's; `rate` is per second."""
+    """One version's demand; `prompt` and `output` are mean tokens, `load_s` its load in seconds."""
 
     arrivals: float = 0.0
     since: float = 0.0
@@ -29,14 +29,14 @@ class Demand:
         self.arrivals += 1
 
     def computed(self, prompt: float) -> None:
-        """Tokens of a prompt that a worker did not have yet."""
+        """Record the tokens of a prompt that were not cached."""
         self.prompt += (prompt - self.prompt) * (1 - _TOKENS_RECALL)
 
     def answered(self, output: float) -> None:
         self.output += (output - self.output) * (1 - _TOKENS_RECALL)
 
     def rate(self, now: float) -> float:
-        """Arrivals a second; what is young is not held to be rare."""
+        """Arrivals per second, corrected for versions first requested a short time ago."""
         self._fade(now)
         lasted = max(1.0, now - self.began)
         seen_s = HALF_LIFE_S / math.log(2) * (1 - 0.5 ** (lasted / HALF_LIFE_S))
@@ -44,7 +44,7 @@ class Demand:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anybody has asked in the last minutes."""
+        """Whether the version was requested in the last minutes."""
         return self.arrivals > 0.01
 
     def _fade(self, now: float) -> None:
@@ -54,7 +54,7 @@ class Demand:
 
 @dataclass(slots=True)
 class Demands:
-    """Every version's."""
+    """The demand of every version."""
 
     _known: dict[str, Demand] = field(default_factory=dict[str, Demand])
 

@@ -1,21 +1,21 @@
-"""What a worker was sent in the last minutes: how busy that keeps it, and who comes next."""
+"""A worker's recent load: its utilization, and how many requests follow a second of work."""
 
 import math
 from dataclasses import dataclass
 
 HALF_LIFE_S = 60.0
 YOUNG_S = 10.0
-"""What was sent counts half after the one; who is younger than the other is not held idle."""
+"""Sent work counts half after HALF_LIFE_S; a window is taken to span at least YOUNG_S."""
 
 LEAST_IDLE = 0.1
 
 
 @dataclass(slots=True)
 class LoadWindow:
-    """Sums that fade: requests, seconds of their prompts, and seconds that they take in all.
+    """Decaying sums of requests, their prompt seconds, and their total seconds.
 
-    `followers` are the requests that come for each second of prompts on the worker before it has
-    no more to compute: those that wait longer for whatever is added there.
+    `followers` is how many requests arrive, per second of queued prompts, before the worker is
+    idle again: the requests that any added work delays.
     """
 
     followers: float = 0.0
@@ -26,7 +26,7 @@ class LoadWindow:
     _at: float = 0.0
 
     def add(self, prefill_s: float, whole_s: float, now: float) -> None:
-        """One request more is sent."""
+        """Record a sent request."""
         if not self._requests:
             self._begun = self._at = now
         self.passed(now, 1, prefill_s, whole_s)
@@ -34,7 +34,7 @@ class LoadWindow:
     def passed(
         self, now: float, requests: int = 0, prefill_s: float = 0.0, whole_s: float = 0.0
     ) -> None:
-        """Time has passed, with so much sent at its end: who comes seldom follows seldom."""
+        """Decay the sums up to `now`, add what was sent then, and update `followers`."""
         fade = self._fading(now)
         seen_s = self._seen_s(now)
         self._requests = self._requests * fade + requests
@@ -44,13 +44,13 @@ class LoadWindow:
         self.followers = self._requests / max(LEAST_IDLE * seen_s, seen_s - self._prefill_s)
 
     def use(self, now: float) -> float:
-        """The share of the worker's time that all this takes."""
+        """The worker's utilization, as a share of its time."""
         return self._whole_s * self._fading(now) / self._seen_s(now)
 
     def _fading(self, now: float) -> float:
         return 0.5 ** ((now - self._at) / HALF_LIFE_S)
 
     def _seen_s(self, now: float) -> float:
-        """For how long sends are remembered, as if none faded."""
+        """The window's length in seconds, as if sums did not decay within it."""
         lasted = max(YOUNG_S, now - self._begun)
         return HALF_LIFE_S / math.log(2) * (1 - 0.5 ** (lasted / HALF_LIFE_S))

@@ -1,18 +1,18 @@
-"""Which worker should still have which beginning of a prompt: what was sent there last."""
+"""Estimates which prompt prefixes each worker has cached, from what was sent there last."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 KEPT_TOKENS = 500_000
-"""Tokens a worker is believed to keep where it does not say."""
+"""Assumed cache size of a worker, in tokens."""
 
 
 @dataclass(slots=True)
 class Prefixes:
-    """Blocks by hash, each with the workers that have it as bits of one number.
+    """One version's prompt blocks by hash, each with a bit mask of the workers that have it.
 
-    A hash stands for a block and all before it; versions share no cache, each has its own.
+    A hash stands for a block and all before it. Versions share no cache.
     """
 
     block_tokens: int
@@ -23,7 +23,7 @@ class Prefixes:
     )
 
     def match(self, blocks: Sequence[int]) -> dict[int, int]:
-        """Tokens of the prompt that each worker should have; workers with none are left out."""
+        """Prompt tokens that each worker should have cached; workers with none are left out."""
         where = self._where
         found = dict[int, int]()
         having = -1
@@ -42,12 +42,12 @@ class Prefixes:
         return found
 
     def add(self, worker: int, blocks: Sequence[int]) -> None:
-        """The worker computes these now."""
+        """Record that the worker computes these blocks."""
         if not blocks:
             return
         recent = self._recent.setdefault(worker, OrderedDict())
         bit = 1 << worker
-        for block in reversed(blocks):  # the beginning is the last to leave
+        for block in reversed(blocks):  # the first block is evicted last
             if block in recent:
                 recent.move_to_end(block)
             else:
@@ -57,7 +57,7 @@ class Prefixes:
             self._drop(recent.popitem(last=False)[0], bit)
 
     def retract(self, worker: int, blocks: Sequence[int]) -> None:
-        """The worker will not compute these after all."""
+        """Undo `add` for blocks that the worker will not compute."""
         recent = self._recent.get(worker, OrderedDict[int, None]())
         bit = 1 << worker
         for block in blocks:
@@ -66,7 +66,7 @@ class Prefixes:
                 self._drop(block, bit)
 
     def forget(self, worker: int) -> None:
-        """The worker has lost all it had."""
+        """Drop all blocks of a worker."""
         for block in self._recent.pop(worker, ()):
             self._drop(block, 1 << worker)
 

@@ -1,23 +1,23 @@
-"""How long a token takes, learned from what was answered: per GPU kind, version and concurrency."""
+"""Estimates seconds per token by GPU kind, version and concurrency, from answered requests."""
 
 from dataclasses import dataclass, field
 
 PRIOR_PREFILL_S = 1 / 2000
 PRIOR_DECODE_S = 1 / 30
-"""Seconds a token before anything is known of any GPU."""
+"""Seconds per token before anything was measured on any GPU."""
 
 LIKELY_SLOPE = 0.03
-"""How much dearer a token is with each request more, as a share, before it was seen."""
+"""Assumed rise in seconds per token for each further concurrent request, as a share."""
 
 _FORGET = 0.998
 _PRIOR_TOKENS = 200.0
-_RECALL = 0.93  # of the slowdown: about the last fifteen answers
+_RECALL = 0.93  # decay of the slowdown: about the last fifteen answers
 _DRAG_PRIOR_S = 0.5
 
 
 @dataclass(slots=True)
 class LinearFit:
-    """Seconds a token as a line over concurrency: least squares, weighted by tokens, forgetting."""
+    """Seconds per token, linear in concurrency: least squares, token-weighted, with decay."""
 
     prior: float
     _weight: float = 0.0
@@ -45,15 +45,15 @@ class LinearFit:
 
     @property
     def known(self) -> float:
-        """Tokens learned from."""
+        """The decayed number of tokens learned from; 0 before the first measurement."""
         return self._weight
 
     def at(self, concurrency: float) -> float:
-        """Seconds a token; never below a fifth of the mean, and never falling with concurrency."""
+        """Seconds per token, at least a fifth of the mean; never falls with concurrency."""
         return max(self._least, self._start + self._slope * concurrency)
 
     def _fit(self) -> None:
-        """Once for each answer that was learned from: decisions, which are more, only read."""
+        """Refit after each measurement, so that the more frequent decisions only read."""
         mean_x = self._x / self._weight
         mean_y = (self._y + _PRIOR_TOKENS * self.prior) / (self._weight + _PRIOR_TOKENS)
         spread = self._xx / self._weight - mean_x * mean_x
@@ -65,7 +65,7 @@ class LinearFit:
 
 @dataclass(slots=True)
 class TokenLatency:
-    """One kind of GPU with one version."""
+    """Speeds of one version on one kind of GPU."""
 
     prefill: LinearFit
     decode: LinearFit
@@ -73,7 +73,7 @@ class TokenLatency:
 
 @dataclass(slots=True)
 class Slowdown:
-    """`factor`: how much longer one device takes than its like, above 1 where it is throttled."""
+    """`factor` is one device's time relative to its GPU kind; above 1 means slower."""
 
     factor: float = 1.0
     _seen: float = _DRAG_PRIOR_S
@@ -87,7 +87,7 @@ class Slowdown:
 
 @dataclass(slots=True)
 class SpeedEstimates:
-    """All that is learned of speeds; what is not known yet comes from the nearest that is."""
+    """Speeds by GPU kind and version; unknown pairs start from the nearest known ones."""
 
     _paces: dict[tuple[str, str], TokenLatency] = field(
         default_factory=dict[tuple[str, str], TokenLatency]
@@ -100,12 +100,12 @@ class SpeedEstimates:
         return known
 
     def forget(self, version: str) -> None:
-        """On every kind of GPU."""
+        """Forget a version on every kind of GPU."""
         for key in [key for key in self._paces if key[1] == version]:
             del self._paces[key]
 
     def _likely(self, gpu: str, version: str) -> TokenLatency:
-        """As the same kind has it with other versions, else as other kinds have this version."""
+        """Start from the same GPU's other versions, else from this version on other GPUs."""
         like = [p for (g, _), p in self._paces.items() if g == gpu and p.prefill.known]
         like = like or [p for (_, v), p in self._paces.items() if v == version and p.prefill.known]
         if not like:

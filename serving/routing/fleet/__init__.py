@@ -1,1 +1,1 @@
-"""What the router knows of the fleet, and how it learns it."""
+"""The router's knowledge of the fleet, and the loops that change the fleet."""

@@ -1,4 +1,4 @@
-"""Which workers are left alone for a while because they keep failing."""
+"""Ejects devices that keep failing, for a limited time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 FAILURES = 3
 FALLS = 3
 FALLS_WITHIN_S = 60.0
-"""A worker whose engines ended so often in so short a time flaps, whatever they answered."""
+"""A device whose engines ended FALLS times within this time is ejected, whatever they answered."""
 
 FALL_S = 1.0
-"""All that end within this time end together: it is one fall."""
+"""Engine ends less than this many seconds apart count as one fall."""
 
 FIRST_S = 5.0
 MOST_S = 300.0
 STEADY_S = 300.0
-"""Seconds without a failure until a device's next ejection counts as its first."""
+"""After this many seconds without a failure, a device's next ejection counts as its first."""
 
 MOST_SHARE = 0.5
-"""Never more of the fleet than this: when everything fails, the workers are not the reason."""
+"""The largest share of the fleet to eject: if everything fails, the workers are not the cause."""
 
 
 @dataclass(slots=True)
@@ -31,19 +31,19 @@ class _Record:
 
 @dataclass(slots=True)
 class Ejection:
-    """Failures in a row or repeated falls eject a device for a time that doubles."""
+    """Ejects a device after FAILURES in a row or FALLS; each time twice as long, up to MOST_S."""
 
     _records: dict[str, _Record] = field(default_factory=dict[str, _Record])
 
     def failed(self, device_id: str, fleet: Iterable[str], now: float) -> None:
-        """A request went wrong there."""
+        """Record a failed request on a device."""
         record = self._record(device_id, now)
         record.failures += 1
         if record.failures >= FAILURES:
             self._eject(device_id, record, fleet, now)
 
     def fell(self, device_id: str, fleet: Iterable[str], now: float) -> None:
-        """An engine there has ended: said once, however many requests noticed."""
+        """Record that an engine on a device ended; call once, however many requests noticed."""
         record = self._record(device_id, now)
         if record.falls and now - record.falls[-1] < FALL_S:
             return
@@ -52,7 +52,7 @@ class Ejection:
             self._eject(device_id, record, fleet, now)
 
     def succeeded(self, device_id: str) -> None:
-        """The row of failures is broken; how often it was ejected is remembered."""
+        """Reset the consecutive failures; the number of ejections is kept."""
         record = self._records.get(device_id)
         if record is not None:
             record.failures = 0
@@ -81,4 +81,4 @@ class Ejection:
             return
         record.until = now + min(MOST_S, FIRST_S * 2.0**record.ejections)
         record.ejections += 1
-        record.failures = FAILURES - 1  # back on trial: one more failure and it is out again
+        record.failures = FAILURES - 1  # one more failure after its return ejects it again

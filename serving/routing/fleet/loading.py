@@ -1,4 +1,4 @@
-"""Has workers load versions: one order at a time for each place, whoever waits for it."""
+"""Has workers load versions, in background tasks that no single request owns."""
 
 import asyncio
 import time
@@ -12,12 +12,12 @@ from modelyard.serving.routing.policy.placement import LoadOrder
 from modelyard.serving.upstream.client import Loaded, Upstream
 
 NOTICE_S = 0.2
-"""Seconds between asking a worker again that has not noticed yet that its engine is gone."""
+"""Seconds before asking a worker again that has not yet noticed that its engine is gone."""
 
 
 @dataclass(slots=True)
 class Loading:
-    """`refusals` is each version's last reason why a worker would not load it."""
+    """Runs load orders; `refusals` holds each version's last error from a worker."""
 
     upstream: Upstream
     fleet_sync: FleetSync
@@ -26,7 +26,7 @@ class Loading:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     def begin(self, order: LoadOrder, done: Callable[[ModelyardError | None], None]) -> None:
-        """Load in the background; `done` is told the error, None where the version is ready."""
+        """Load in the background, then call `done` with the error, or None if it is ready."""
         task = asyncio.ensure_future(self._run(order, done))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

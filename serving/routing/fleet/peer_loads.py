@@ -1,4 +1,4 @@
-"""What the other gateways have reserved on each device, as they tell it themselves."""
+"""The load that the other gateways report to have reserved on each device."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ import msgspec
 from modelyard.serving.routing.policy.fleet_state import WorkerState
 
 FRESH_S = 1.0
-"""Seconds that what was heard holds; then the workers' own reports are the better guess."""
+"""Seconds that a report is valid; after that, the workers' own reports are the better guess."""
 
 Share = tuple[float, float]
-"""Requests at work on a device, and the seconds of prompts that are still to be computed there."""
+"""Requests running on a device, and the seconds of prompts still to compute there."""
 
 NONE: Share = (0.0, 0.0)
 _encode = msgspec.json.Encoder().encode
@@ -19,7 +19,7 @@ _decode = msgspec.json.Decoder(dict[str, Share]).decode
 
 
 def told(workers: Iterable[WorkerState], now: float) -> bytes:
-    """What this gateway has reserved: sent, or held here for a worker."""
+    """Encode this gateway's load per device: sent requests, seconds of sent and held prompts."""
     return _encode({w.device_id: _share(w, now) for w in workers if w.sent or w.held})
 
 
@@ -32,7 +32,7 @@ def _share(worker: WorkerState, now: float) -> Share:
 
 @dataclass(slots=True)
 class PeerLoads:
-    """The sums of what all others have told last."""
+    """The sums of the other gateways' latest reports."""
 
     _sums: dict[str, Share] = field(default_factory=dict[str, Share])
     _heard_at: float = float("-inf")
@@ -47,12 +47,12 @@ class PeerLoads:
         self._heard_at = now
 
     def of(self, device_id: str, now: float) -> Share | None:
-        """None where nothing was heard lately."""
+        """The others' load on a device; None without a report in the last FRESH_S."""
         return self._sums.get(device_id, NONE) if now - self._heard_at <= FRESH_S else None
 
 
 def _read(load: bytes) -> dict[str, Share]:
-    """Nothing where a gateway of another version speaks otherwise."""
+    """Decode a report; empty if a gateway of another version uses another format."""
     try:
         return _decode(load)
     except msgspec.MsgspecError:

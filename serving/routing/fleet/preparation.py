@@ -1,4 +1,4 @@
-"""Makes a version ready beside the one whose alias it takes: loaded, answering, and known."""
+"""Prepares a version for promotion beside the previous one: loaded, healthy, seen by gateways."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,14 +11,17 @@ from modelyard.serving.routing.fleet.snapshot import REMEMBER_S, FleetSnapshot, 
 from modelyard.serving.upstream.client import Upstream
 
 RETRY_S = 0.5
-"""Seconds between asking again where a device had no room for the moment, or no answer."""
+"""Seconds before asking again after a device had no room or did not answer."""
 
 ANSWER_S = 5.0
 
 
 @dataclass(slots=True)
 class Preparation:
-    """`refusals` are the reasons of devices that cannot load it; `previous_id` may be nobody's."""
+    """One preparation; `refusals` are errors of devices that cannot load the version.
+
+    `previous_id` is the version the alias points to now; None if there is no such version.
+    """
 
     snapshots: FleetSnapshotCache
     upstream: Upstream
@@ -31,9 +34,9 @@ class Preparation:
     _left: list[str] = field(default_factory=list[str])
 
     async def run(self) -> None:
-        """Load on as many devices as hold the previous version, on one where none does.
+        """Load on as many devices as hold the previous version, at least on one.
 
-        Fewer where others refuse for good: `ready` names the devices.
+        If devices refuse permanently it may be fewer; `ready` lists the devices that answer.
         """
         fleet = await self.snapshots.now()
         holders = _holders(fleet, self.previous_id)
@@ -45,7 +48,7 @@ class Preparation:
             await self._known()
 
     async def _place(self) -> None:
-        """One device after the other, until one has it or none is left."""
+        """Try one device after another until one is ready or none is left."""
         while self._left:
             device_id = self._left.pop(0)
             worker = _worker(await self.snapshots.now(), device_id)
@@ -74,7 +77,7 @@ class Preparation:
         return await self.upstream.answers(loaded.url, timeout_s=ANSWER_S)
 
     async def _known(self) -> None:
-        """Until a gateway's next look at the fleet shows it; looks are remembered for a moment."""
+        """Wait until the fleet's tables show the version, plus REMEMBER_S for cached snapshots."""
         while True:
             if self._is_shown(await self.snapshots.now()):
                 await asyncio.sleep(REMEMBER_S)
@@ -82,19 +85,19 @@ class Preparation:
             await asyncio.sleep(RETRY_S)
 
     def _is_shown(self, fleet: FleetSnapshot) -> bool:
-        """A device that has left meanwhile is not waited for."""
+        """Whether a snapshot shows every ready device, except devices that have left meanwhile."""
         shown = {target.device_id for target in fleet.ready(self.version_id)}
         living = {worker.device_id for worker in fleet.workers}
         return shown >= living.intersection(self.ready)
 
 
 def _is_passing(refusal: WorkerRefused) -> bool:
-    """Full or about to end for now, or unloaded while it loaded: the next time it may do."""
+    """Whether a retry may succeed: the worker was overloaded, or unloaded the engine meanwhile."""
     return refusal.kind is ErrorKind.OVERLOADED or refusal.code == "engine_unloaded"
 
 
 def _holders(fleet: FleetSnapshot, version_id: str | None) -> set[str]:
-    """Devices that take work and have the version, or are about to."""
+    """Devices that take work and have the version loaded or loading."""
     fit = {worker.device_id for worker in fleet.able(version_id or "")}
     engines = [e for e in fleet.engines if e.version_id == version_id]
     return {e.device_id for e in engines if e.state is not EngineState.FAILED} & fit

@@ -1,7 +1,7 @@
-"""Keeps ready what will be asked next: champions, and for a while what they took over from.
+"""Keeps champion versions loaded, and for a while the versions that they replaced.
 
-Every gateway does this from the tables alone, so that all come to the same, also one that has just
-started, and saying it twice changes nothing: no gateway has to lead.
+Every gateway computes this from the database alone, even right after its start, and the orders are
+idempotent: the gateways agree without electing a leader.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from modelyard.serving.upstream.client import Upstream
 
 EVERY_S = 5.0
 BACK_WITHIN = timedelta(minutes=30)
-"""So long after a promotion the champion of before stays where it is: it is the way back."""
+"""For this long after a promotion the previous champion stays loaded, for a quick rollback."""
 
 ANSWER_S = 5.0
 
@@ -31,7 +31,7 @@ _log = logger("modelyard.warmth")
 
 @dataclass(frozen=True, slots=True)
 class PrewarmPlan:
-    """What each device shall keep, by device id, and which champions are loaded nowhere yet."""
+    """The version ids to keep, by device id, and the recent champions not loaded anywhere."""
 
     keep: dict[str, list[str]]
     missing: tuple[str, ...]
@@ -43,9 +43,10 @@ def plan(
     preparing: Collection[str],
     since: datetime,
 ) -> PrewarmPlan:
-    """`since`: champions that are younger are loaded ahead, and those of before them kept.
+    """Plan which versions to keep and which recent champions to load.
 
-    So are the versions that a promotion is `preparing`, by id: it has them loaded itself.
+    Champions promoted after `since` are loaded ahead, and the versions they replaced are kept.
+    Versions that a promotion is `preparing` (ids) are kept too; that promotion loads them itself.
     """
     fresh = [champion for champion in champions if champion.at > since]
     wanted = {champion.version_id for champion in champions}.union(preparing)
@@ -61,7 +62,7 @@ def plan(
 
 @dataclass(slots=True)
 class Prewarmer:
-    """A slow loop beside the requests; what it cannot do now it does the next time."""
+    """A slow background loop; what fails in one round is retried in the next."""
 
     snapshots: FleetSnapshotCache
     promotions: Promotions
@@ -71,7 +72,7 @@ class Prewarmer:
     _told: dict[str, object] = field(default_factory=dict[str, object])
 
     async def look(self) -> None:
-        """Once: say what is to be kept, and have fresh champions loaded where there is room."""
+        """One round: tell workers which versions to keep, and load missing recent champions."""
         fleet = await self.snapshots.now()
         loaded = {engine.version_id for engine in fleet.engines}
         champions = await asyncio.to_thread(self.promotions.around, loaded)
@@ -95,14 +96,14 @@ class Prewarmer:
         await self.upstream.load(worker, version_id, timeout_s=self.load_timeout_s)
 
     async def run(self) -> None:
-        """Without end."""
+        """Run a round every EVERY_S seconds, for ever."""
         while True:
             await asyncio.sleep(EVERY_S)
             await _tried(self.look())
 
 
 async def _tried(work: Awaitable[None]) -> None:
-    """What fails now is done with one of the next looks."""
+    """Await `work`; database errors and Unavailable are logged and left to the next round."""
     try:
         await work
     except (SQLAlchemyError, Unavailable) as error:

@@ -1,4 +1,4 @@
-"""A promotion: the version is made ready, then the alias moves; at once where that is in vain."""
+"""Promotes a version: prepares it, then moves the alias; at once if preparing is pointless."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
 from modelyard.serving.upstream.client import Upstream
 
 CHECK_S = 1.0
-"""Seconds between looks whether another promotion of the alias has begun."""
+"""Seconds between checks whether another promotion of the alias has begun."""
 
 
 class PromotionOutcome(StrEnum):
@@ -31,9 +31,9 @@ class PromotionOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PromotionRequest:
-    """`wait_s`: the longest that the version is waited for; 0: the alias moves at once.
+    """A requested promotion; waits at most `wait_s` for the version, 0 moves the alias at once.
 
-    `force`: it moves also where the version cannot be loaded.
+    With `force` the alias moves even if the version cannot be loaded.
     """
 
     version: ModelVersion
@@ -44,7 +44,7 @@ class PromotionRequest:
 
 @dataclass(frozen=True, slots=True)
 class PromotionResult:
-    """The alias has moved: why then, on which devices the version answers, what to tell people."""
+    """A completed promotion: why the alias moved, the ready devices, and a message for people."""
 
     version: ModelVersion
     alias: str
@@ -56,7 +56,7 @@ class PromotionResult:
 
 @dataclass(frozen=True, slots=True)
 class Promoter:
-    """Any process may run one: what it needs to know stands in the database."""
+    """Runs promotions; any process may, since all state is in the database."""
 
     database: Database
     snapshots: FleetSnapshotCache
@@ -66,7 +66,7 @@ class Promoter:
     async def promote(
         self, wanted: PromotionRequest, tell: Callable[[str], None]
     ) -> PromotionResult:
-        """Prepare, then switch; `tell` hears how it goes. Cancelled, it leaves the alias alone.
+        """Prepare, then switch; `tell` receives progress; if cancelled, the alias does not move.
 
         Raises PromotionFailed, PromotionSuperseded, InvalidName or UnknownModel.
         """
@@ -95,7 +95,7 @@ class Promoter:
     async def _prepared(
         self, wanted: PromotionRequest, ticket: PromotionTicket, tell: Callable[[str], None]
     ) -> PromotionResult:
-        """How the preparation ended, as far as the alias may move after it."""
+        """Prepare and return the result; raises PromotionFailed if the alias must not move."""
         preparation = Preparation(
             snapshots=self.snapshots,
             upstream=self.upstream,
@@ -112,7 +112,7 @@ class Promoter:
     async def _within(
         self, seconds: float, preparation: Preparation, ticket: PromotionTicket
     ) -> bool:
-        """Whether the preparation came to its end; raises PromotionSuperseded."""
+        """Whether the preparation finished in time; raises PromotionSuperseded."""
         preparing = asyncio.create_task(preparation.run())
         checking = asyncio.create_task(self._check(ticket))
         both = {preparing, checking}
@@ -127,7 +127,7 @@ class Promoter:
             await asyncio.gather(*both, return_exceptions=True)
 
     async def _check(self, ticket: PromotionTicket) -> None:
-        """Without end, unless the ticket holds no more."""
+        """Check the ticket every CHECK_S; raises PromotionSuperseded once it is not valid."""
         while True:
             await asyncio.sleep(CHECK_S)
             await asyncio.to_thread(Preparations(self.database).check, ticket)
@@ -136,7 +136,7 @@ class Promoter:
 def judged(
     wanted: PromotionRequest, preparation: Preparation, *, in_time: bool
 ) -> tuple[PromotionOutcome, str]:
-    """Why the alias may move, and that in words; raises PromotionFailed where it may not."""
+    """The outcome and its message; raises PromotionFailed if the alias must not move."""
     if preparation.ready and in_time:
         return PromotionOutcome.PREPARED, f"It answers on {', '.join(sorted(preparation.ready))}."
     if not in_time:

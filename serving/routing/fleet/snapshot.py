@@ -1,4 +1,4 @@
-"""The fleet as it was a moment ago: living workers, and the engines they have."""
+"""A recent snapshot of the fleet: live workers and their engines."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -8,18 +8,18 @@ from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.upstream.target import Target
 
 REMEMBER_S = 1.0
-"""Seconds a look at the fleet is good for; workers report every two."""
+"""Seconds a snapshot is valid; workers report every two."""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetSnapshot:
-    """One look at the fleet."""
+    """The workers and engines read from the fleet's tables at one moment."""
 
     workers: tuple[WorkerView, ...]
     engines: tuple[EngineView, ...]
 
     def ready(self, version_id: str) -> list[Target]:
-        """Where a version answers now, on devices that take work."""
+        """The ready engines of a version on devices that take work."""
         fit = {worker.device_id for worker in self.workers if worker.device.takes_work}
         return [
             Target(e.version_id, e.device_id, e.url)
@@ -31,13 +31,13 @@ class FleetSnapshot:
         ]
 
     def able(self, version_id: str) -> list[WorkerView]:
-        """Workers to ask for a version: those that load it already, then by free memory."""
+        """Workers that could load a version: those already loading it, then by free memory."""
         loading = {e.device_id for e in self.engines if e.version_id == version_id and _coming(e)}
         fit = [worker for worker in self.workers if worker.device.takes_work]
         return sorted(fit, key=lambda w: (w.device_id not in loading, -(w.device.memory_free or 0)))
 
     def reported(self, device_id: str) -> int:
-        """Requests on a device when its worker last spoke."""
+        """Active requests on a device by its worker's last report."""
         worker = next((w for w in self.workers if w.device_id == device_id), None)
         return worker.device.active_requests if worker else 0
 
@@ -47,21 +47,21 @@ def _coming(engine: EngineView) -> bool:
 
 
 class FleetSnapshotCache:
-    """Looks at the fleet's tables at most once a second."""
+    """Reads the fleet's tables at most once per `remember_s` seconds."""
 
     def __init__(self, fleet: Fleet, alive_s: float, *, remember_s: float = REMEMBER_S) -> None:
         self._fleet = fleet
         self.alive_s = alive_s
-        """Seconds without a report until a worker counts as gone."""
+        """A worker counts as gone after this many seconds without a report."""
         self._looks = SingleFlightCache(self._look, seconds=remember_s)
         self.known = partial(self._looks.known, None)
-        """The same as `now` where it is fresh, without waiting; else None."""
+        """Returns the cached snapshot without waiting, or None if it is not fresh."""
 
     async def now(self) -> FleetSnapshot:
         return await self._looks.get(None)
 
     def outdated(self) -> None:
-        """Something is known to have changed: look again at the next question."""
+        """Drop the cached snapshot, because the fleet is known to have changed."""
         self._looks.forget(None)
 
     def _look(self, _: None) -> FleetSnapshot:

@@ -1,4 +1,4 @@
-"""Brings what workers report into the cluster state: who is there, what they hold and were sent."""
+"""Applies worker and gateway reports to the cluster state: devices, engines and their load."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,30 +13,30 @@ from modelyard.serving.routing.policy.fleet_state import Replica, ReplicaState, 
 from modelyard.serving.upstream.target import Target
 
 FRACTION = 0.9
-"""Share of a device that versions may fill where the worker does not say."""
+"""Share of a device's memory that versions may fill."""
 
 SLOTS = 64
-"""Requests at a time where the worker does not say."""
+"""Assumed concurrent requests of a worker that does not report a number."""
 
 FORGET_S = 5.0
-"""An engine that was gone is believed again after this time and its worker's next report."""
+"""A lost engine counts as back after this many seconds and a new report of its worker."""
 
 STALE_S = 5.0
 FADE_S = 5.0
-"""A report is as good as new for so long; then it counts half as much with every FADE_S."""
+"""A report counts fully for STALE_S seconds, then half as much with every FADE_S."""
 
 DEPARTED_S = 600.0
-"""Seconds after which nothing is remembered of a device that has left."""
+"""Seconds after which a device that has left is forgotten."""
 
 STRAIN = 1.5
-"""How much slower a device counts that throttles itself, until it is measured to be slower yet."""
+"""Minimum slowdown factor assumed for a device whose hardware throttles itself."""
 
 _HERE = (ReplicaState.READY, ReplicaState.KEPT)
 
 
 @dataclass(slots=True)
 class _LastReport:
-    """What a worker last reported, and the most that we had there since."""
+    """A worker's last report, and the most requests this gateway had there since."""
 
     heartbeat: object = None
     at: float = 0.0
@@ -44,14 +44,14 @@ class _LastReport:
     most_sent: int = 0
 
     def guess(self, now: float) -> Share:
-        """What others have there: where the next report is late it counts less and less."""
+        """The other gateways' load, which decays while the next report is late."""
         late = max(0.0, now - self.at - STALE_S)
         return self.others * 0.5 ** (late / FADE_S), 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Gone:
-    """An engine that did not answer, and what its worker had reported last."""
+    """An engine that did not answer, and its worker's last heartbeat before that."""
 
     device_id: str
     since: float
@@ -60,7 +60,7 @@ class _Gone:
 
 @dataclass(slots=True)
 class FleetSync:
-    """`gone` are the addresses of engines that did not answer: a report of them is old."""
+    """Syncs reports; `gone` maps URLs of unresponsive engines, which reports may still list."""
 
     core: Dispatcher
     ejection: Ejection
@@ -72,7 +72,7 @@ class FleetSync:
     _seen: dict[str, _LastReport] = field(default_factory=dict[str, _LastReport])
 
     def update(self, fleet: FleetSnapshot, now: float) -> None:
-        """Once for each fresh look at the fleet."""
+        """Apply a new fleet snapshot; call once for each."""
         alive = {view.device_id: view.heartbeat_at for view in fleet.workers}
         changes = FleetChanges()
         self._believe(alive, now)
@@ -89,21 +89,21 @@ class FleetSync:
         self.core.changed(changes, now)
 
     def lost(self, target: Target, now: float) -> WorkerState | None:
-        """An engine does not answer; returns its worker."""
+        """Record that an engine does not answer; returns its worker, or None if unknown."""
         view = self._views.get(target.device_id)
         heartbeat = view.heartbeat_at if view else None
         self.gone[target.url] = _Gone(target.device_id, now, heartbeat)
         return self.worker(target.device_id)
 
     def _believe(self, alive: Mapping[str, object], now: float) -> None:
-        """The dead do not report: what a worker says later than our failure may be true again."""
+        """Trust engines in `gone` again once their worker has reported after the failure."""
         for url, gone in [*self.gone.items()]:
             heartbeat = alive.get(gone.device_id)
             if heartbeat is None or (now - gone.since > FORGET_S and heartbeat != gone.heartbeat):
                 del self.gone[url]
 
     def _leave(self, device_id: str, changes: FleetChanges, now: float) -> None:
-        """A device has left: it gets nothing, and after a while it never was."""
+        """Take a device that has left out of use, and forget it after DEPARTED_S."""
         worker = self._by_device[device_id]
         worker.is_fit = False
         changes.lost += worker.replicas.values()
@@ -118,12 +118,12 @@ class FleetSync:
         return self._by_device.get(device_id)
 
     def view(self, device_id: str) -> WorkerView:
-        """A device's worker as it last reported."""
+        """The last report of a device's worker; raises KeyError for an unknown device."""
         return self._views[device_id]
 
     @property
     def devices(self) -> list[str]:
-        """Those that live, also where they are ejected."""
+        """Ids of live devices, ejected ones included."""
         return [device_id for device_id in self._by_device if device_id not in self._departed]
 
     def _meet(
@@ -147,9 +147,10 @@ class FleetSync:
     def _others(
         self, worker: WorkerState, view: WorkerView, changes: FleetChanges, now: float
     ) -> None:
-        """What other gateways have there: as they say, else the report less the most that we had.
+        """Update the other gateways' load on a worker, from their own reports if recent.
 
-        Where the next report is late the last one holds, and then counts less and less.
+        Else it is the worker's reported requests minus the most this gateway had there; while the
+        next report is late, that number holds for a time and then decays.
         """
         seen = self._seen.setdefault(worker.device_id, _LastReport())
         seen.most_sent = max(seen.most_sent, worker.sent)
@@ -162,7 +163,7 @@ class FleetSync:
         self._reckon(worker, others, changes)
 
     def hear(self, loads: Iterable[bytes], now: float) -> None:
-        """The other gateways say what they have reserved."""
+        """Apply the other gateways' reported reservations."""
         self.peer_loads.hear(loads, now)
         changes = FleetChanges()
         for device_id, worker in self._by_device.items():
@@ -205,13 +206,13 @@ class FleetSync:
             changes.loaded.append(replica)
 
     def opened(self, replica: Replica, url: str, slots: int, now: float) -> None:
-        """An engine answers at this address, and works on so many requests at a time."""
+        """Record that a replica's engine answers at `url` and runs `slots` requests at a time."""
         if _opened(replica, url, slots):
             self.core.loaded(replica, now)
 
 
 def _opened(replica: Replica, url: str, slots: int) -> bool:
-    """Note where its engine answers; returns whether it was still loading."""
+    """Set the engine's address and slots; returns whether the replica was still loading."""
     replica.url = url
     replica.slots = slots
     replica.worker.takes_at_least(sum(x.slots for x in replica.worker.replicas.values()))
@@ -219,7 +220,7 @@ def _opened(replica: Replica, url: str, slots: int) -> bool:
 
 
 def _memory(view: WorkerView, engines: list[EngineView]) -> float:
-    """Bytes that versions may fill: what they hold and what is free, or all that is unknown."""
+    """Bytes that versions may fill: held plus free, capped at FRACTION; infinite if unknown."""
     total = view.device.memory_total
     free = view.device.memory_free
     if total is None and free is None:

@@ -1,1 +1,1 @@
-"""Which worker takes a request, what is loaded where, and why."""
+"""Decides which worker takes each request and which versions are loaded where."""

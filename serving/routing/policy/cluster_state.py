@@ -1,4 +1,4 @@
-"""The fleet a dispatcher decides on: workers, what stands where, and what is learned of them."""
+"""The dispatcher's view of the fleet: workers, replicas, and the estimates learned about them."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -17,20 +17,21 @@ from modelyard.serving.routing.policy.fleet_state import (
 
 LOAD_BASE_S = 2.0
 LOAD_PER_S = 1.5e9
-"""What a load is held to take before one was seen: so many seconds and bytes a second."""
+"""Assumed load time until one is measured: a base in seconds, plus bytes per second."""
 
 EVICT_S = 0.5
 
 MOST_VERSIONS = 1000
 FORGOTTEN_RATE = 1e-5
-"""Of more versions those are forgotten that are nowhere and asked for less than daily."""
+"""Above MOST_VERSIONS, versions without a replica and with less than daily requests are dropped."""
 
 
 @dataclass(slots=True)
 class ClusterState:
-    """`needs` is the memory of each version, in the unit of the workers' memory (bytes).
+    """Workers, replicas, orphaned requests and learned estimates.
 
-    `orphans` are requests that no worker can take yet, by version.
+    `needs` is each version's memory in the unit of the workers' memory (bytes). `orphans` are the
+    requests that no worker can take yet, by version.
     """
 
     block_tokens: int
@@ -48,20 +49,20 @@ class ClusterState:
     _prefixes: dict[str, Prefixes] = field(default_factory=dict[str, Prefixes])
 
     def add_worker(self, device_id: str, gpu: str, slots: int) -> WorkerState:
-        """A device that nothing is known of, in the place of one that has left for good."""
+        """Add a new device; it takes a vacant index if a device has left for good."""
         place = self.vacant.pop() if self.vacant else len(self.workers)
         worker = WorkerState(place, device_id, gpu, slots, 0.0)
         self.workers[place : place + 1] = [worker]
         return worker
 
     def vacate(self, worker: WorkerState) -> None:
-        """A device has left for good, with nothing on it: another may have its place."""
+        """Free the index of a device that has left for good and has no work."""
         self.vacant.append(worker.index)
         for key in [key for key in self.refused if key[0] == worker.index]:
             del self.refused[key]
 
     def prune(self, now: float) -> list[str]:
-        """Forget refusals that are over and, of too many versions, those that nobody asks for."""
+        """Drop expired refusals and, above MOST_VERSIONS, versions that are no longer requested."""
         for key in [key for key, until in self.refused.items() if until <= now]:
             del self.refused[key]
         if len(self.needs) <= MOST_VERSIONS:
@@ -86,7 +87,7 @@ class ClusterState:
         return known
 
     def retract(self, pending: PendingRequest, replica: Replica) -> None:
-        """What a worker has not begun it will not have: what it knew before stays."""
+        """Undo the prefix blocks assumed for an unsent request; blocks cached before stay."""
         if pending.work.prefix:
             known = int(pending.work.prompt_tokens - pending.uncached) // self.block_tokens
             self.prefixes(replica.version).retract(
@@ -102,14 +103,14 @@ class ClusterState:
         state: ReplicaState = ReplicaState.READY,
         ready_at: float = 0.0,
     ) -> Replica:
-        """A version on a worker, ready or from `ready_at` on."""
+        """Add a replica of a version on a worker, ready now or at `ready_at`."""
         replica = self._replica(worker, version, now, state=state, ready_at=ready_at)
         worker.replicas[version] = replica
         self.replicas.setdefault(version, []).append(replica)
         return replica
 
     def coming_replica(self, worker: WorkerState, version: str, now: float) -> Replica:
-        """A version on a worker as if it were loaded there from now on: nothing is changed."""
+        """A hypothetical replica whose load starts now; it is not added to the state."""
         ready_at = now + self.load_s(version)
         loading = ReplicaState.LOADING
         return self._replica(worker, version, now, state=loading, ready_at=ready_at)
@@ -129,19 +130,19 @@ class ClusterState:
         return replica
 
     def drop_replica(self, replica: Replica) -> None:
-        """The version is no longer there, nor what it remembered of prompts."""
+        """Remove a replica together with its known prefix blocks."""
         if replica.worker.replicas.get(replica.version) is replica:
             del replica.worker.replicas[replica.version]
             self.replicas[replica.version].remove(replica)
             self.prefixes(replica.version).forget(replica.worker.index)
 
     def load_s(self, version: str) -> float:
-        """Seconds until a version is ready on a worker that has room."""
+        """Seconds to load a version on a worker that has room: measured, else assumed."""
         known = self.demands.of(version).load_s
         return known or LOAD_BASE_S + self.needs.get(version, 0.0) * self.memory_unit / LOAD_PER_S
 
     def may_load(self, worker: WorkerState, version: str, now: float) -> bool:
-        """Whether the worker could ever have the version; a refusal is believed for a while."""
+        """Whether the worker can load the version now; a refusal blocks it for a while."""
         if not worker.is_fit or worker.is_moving or version in worker.replicas:
             return False
         refused_until = self.refused.get((worker.index, version), 0.0)
@@ -150,28 +151,28 @@ class ClusterState:
     def victims(
         self, worker: WorkerState, version: str, order: Iterable[Replica]
     ) -> tuple[Replica, ...] | None:
-        """Of those that may leave, the least missed first, what makes room; None where nothing can.
+        """The first replicas of `order` that free enough memory; None if even all are too few.
 
-        The order is the caller's: a search for better places goes by what each version is asked
-        for, a swap by what its own requests would wait, since that one has somebody waiting.
+        The caller orders them, the least costly to lose first: the placement search by request
+        rate, swaps and scale-outs by the seconds that the evicted version's requests would wait.
         """
         missing = self.needs[version] - worker.free_memory
         leaving = enough_victims(order, missing, lambda replica: replica.memory)
         return None if leaving is None else tuple(leaving)
 
     def is_everywhere(self, version: str) -> bool:
-        """Whether every worker has it or is about to: there is nowhere left to load it."""
+        """Whether every worker has the version or is loading it."""
         return len(self.replicas.get(version, ())) >= len(self.workers)
 
     def orphan(self, pending: PendingRequest) -> None:
         self.orphans.setdefault(pending.version, deque()).append(pending)
 
     def waiting(self) -> int:
-        """Requests that no worker has begun."""
+        """The number of requests not yet sent to a worker."""
         held = sum(len(worker.held) for worker in self.workers)
         return held + sum(len(queue) for queue in self.orphans.values())
 
     def is_crowded(self) -> bool:
-        """Whether there is no room for all that is asked for, so that versions must take turns."""
+        """Whether the requested versions exceed the fleet's memory and so must take turns."""
         asked = sum((n for v, n in self.needs.items() if self.demands.of(v).is_wanted), 0.0)
         return asked > sum((w.memory for w in self.workers if w.is_fit), 0.0)

@@ -1,4 +1,4 @@
-"""What each candidate would cost in seconds: the one formula of decisions and explanations."""
+"""The cost in seconds of serving a request on a replica, used to decide and to explain."""
 
 from collections.abc import Sequence
 
@@ -12,24 +12,24 @@ from modelyard.serving.routing.policy.fleet_state import (
 )
 
 DECODE_WEIGHT = 0.03
-"""How much a second of writing counts against a second until the first token."""
+"""Weight of a second of decoding relative to a second until the first token."""
 
 TOLL_WEIGHT = 0.3
-"""How much a second that others wait for it counts against a second of its own."""
+"""Weight of a second that other requests wait relative to a second of its own."""
 
 NOWHERE: frozenset[Replica] = frozenset()
 
 LEAST_LOAD_S = 1.0
-"""A version that is loading takes at least this much longer."""
+"""The least seconds assumed until a loading version is ready."""
 
 
 class ReplicaChoice:
-    """A replica and what a request costs there, term by term in seconds.
+    """A replica and the cost of a request there, term by term in seconds.
 
-    `queue_s` is until its prompt is begun, `slot_s` until a place comes free, `load_s` until the
-    version is ready, `prefill_s` its own prompt, `decode_s` its answer, `toll_s` what others will
-    wait for it, added up. `cost_s`, by which it is chosen, is their sum, the last two weighed; it
-    is infinite without a replica. `cached` are the tokens that its worker should have.
+    `queue_s` is the wait for earlier prompts, `slot_s` for a free slot, `load_s` for the version
+    to load; `prefill_s` computes the prompt, `decode_s` the answer; `toll_s` is the total delay
+    for other requests. `cost_s`, the selection criterion, is their sum with the last two weighted;
+    it is infinite without a replica. `cached` is the prompt tokens its worker should have cached.
     """
 
     __slots__ = (
@@ -45,26 +45,26 @@ class ReplicaChoice:
         self.prefill_s = self.decode_s = self.toll_s = 0.0
 
     def choose(self, replica: Replica, cost_s: float, cached: int) -> None:
-        """Instead of what was the cheapest before."""
+        """Replace the previous cheapest replica."""
         self.replica = replica
         self.cost_s = cost_s
         self.cached = cached
 
     def until(self, queue_s: float, slot_s: float, load_s: float) -> None:
-        """What passes before the request is begun."""
+        """Set the terms for the time before the request starts."""
         self.queue_s = queue_s
         self.slot_s = slot_s
         self.load_s = load_s
 
     def work(self, prefill_s: float, decode_s: float, toll_s: float) -> None:
-        """What it takes itself, and from others."""
+        """Set the terms for the request's own work and the delay it causes to others."""
         self.prefill_s = prefill_s
         self.decode_s = decode_s
         self.toll_s = toll_s
 
     @property
     def own_s(self) -> float:
-        """The cost without what others wait for it."""
+        """The cost without the delay for other requests."""
         return self.cost_s - self.toll_s * TOLL_WEIGHT
 
 
@@ -76,9 +76,10 @@ def cheapest(
     among: Sequence[Replica] | None = None,
     shut: frozenset[Replica] = NOWHERE,
 ) -> ReplicaChoice:
-    """The replica where the work would be done first; written for speed: 64 workers in 50 us.
+    """The replica with the lowest cost; written for speed: 64 workers in 50 us.
 
-    `among`: instead of all that have the version; `shut`: where its user has all it may have.
+    `among` limits the search to these replicas; `shut` are replicas where the user has reached
+    its slot limit.
     """
     tokens = pending.work.prompt_tokens
     prefix = pending.work.prefix
@@ -111,18 +112,18 @@ def cheapest(
 
 
 def toll_s(worker: WorkerState, queue_s: float, own_s: float) -> float:
-    """Seconds that others will wait, added up, for a prompt that joins a queue.
+    """Total seconds that other requests wait because a prompt joins a queue.
 
-    The worker stays busy for longer, and who comes until then begins `own_s` later; as the M/G/1
-    queue has it. What is behind a queue already long is dear, what a free worker does is not.
+    As in the M/G/1 queue: the worker stays busy longer, and each request that arrives until then
+    starts `own_s` later. So joining a long queue is expensive, and using a free worker is cheap.
     """
     return own_s * (queue_s + own_s / 2) * worker.recent.followers
 
 
 def held_s(replica: Replica, pending: PendingRequest, whole_s: float) -> float:
-    """Seconds of prompts held on its worker that begin before one that takes so long there.
+    """Seconds of prompts held on its worker that start before a request that takes `whole_s`.
 
-    What waits for a place of another version lets it pass.
+    Held requests that wait for a slot of another version are not counted.
     """
     worker = replica.worker
     urgency = pending.work.priority * PRIORITY_S
@@ -138,9 +139,9 @@ def held_s(replica: Replica, pending: PendingRequest, whole_s: float) -> float:
 
 
 def load_s(replica: Replica, now: float) -> float:
-    """Seconds until its version is ready there, infinite where it gets nothing new.
+    """Seconds until the replica is ready; infinite if it gets no new requests.
 
-    One that is kept for a single request is as if it were loading.
+    A replica in state KEPT counts as loading.
     """
     if not (replica.worker.is_fit and replica.is_staying):
         return float("inf")
@@ -150,7 +151,7 @@ def load_s(replica: Replica, now: float) -> float:
 
 
 def slot_s(replica: Replica, *, is_shut: bool) -> float:
-    """Seconds until a place comes free, where none is."""
+    """Seconds until a slot comes free; 0 if one is free now."""
     worker = replica.worker
     if worker.is_full:
         return worker.turn_s * (1 + len(worker.held))
@@ -158,7 +159,7 @@ def slot_s(replica: Replica, *, is_shut: bool) -> float:
 
 
 def expected_output(cluster: ClusterState, pending: PendingRequest) -> float:
-    """Tokens of the answer: what this version's answers have, at most what was asked for."""
+    """Expected answer tokens: the version's mean, at most the request's limit."""
     mean = cluster.demands.of(pending.version).output
     most = pending.work.output_tokens
     return min(mean, most) if most else mean

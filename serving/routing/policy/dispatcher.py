@@ -1,4 +1,4 @@
-"""Decides where work goes and when it is sent: pure, on the clock it is given."""
+"""Decides which worker serves each request and when it is sent; pure, time comes as an argument."""
 
 from collections import deque
 from collections.abc import Callable
@@ -24,10 +24,10 @@ from modelyard.serving.routing.policy.stealing import LOOKAHEAD_S, best_steal, e
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Reservations are made here, at once; each decision goes out as it is made.
+    """Reserves replicas for requests and reports each decision through a callback.
 
-    `on_send` is told each request that its worker begins now, `on_load` each version that is to be
-    loaded now. Both are called in the middle of a change: they take note and never call back.
+    `on_send` receives each request to send to its worker now, `on_load` each version to load now.
+    Both run in the middle of a state change, so they must not call back into the dispatcher.
     """
 
     cluster: ClusterState
@@ -36,7 +36,7 @@ class Dispatcher:
     rebalancer: Rebalancer = field(init=False)
     migrations: Migrations = field(init=False)
     users: Users = field(default_factory=Users)
-    _held: int = 0  # by all workers
+    _held: int = 0  # requests held across all workers
 
     def __post_init__(self) -> None:
         self.rebalancer = Rebalancer(self.cluster)
@@ -45,7 +45,7 @@ class Dispatcher:
     # Requests
 
     def submit(self, work: RoutedRequest, version: str, now: float) -> PendingRequest:
-        """Reserve a place: sent as soon as the worker can begin with it."""
+        """Reserve a replica for a request; it is sent as soon as the worker can start it."""
         pending = PendingRequest(work, version, now)
         self.users.asked(work, now)
         self.cluster.demands.of(version).arrived(work.prompt_tokens, now)
@@ -56,20 +56,20 @@ class Dispatcher:
     def also(
         self, first: PendingRequest, replica: Replica, cached: int, now: float
     ) -> PendingRequest:
-        """Reserve one more place for a request that has one: it was asked for once."""
+        """Reserve a second replica for a request; demand counts the request only once."""
         pending = PendingRequest(first.work, first.version, now)
         self._give(pending, replica, cached, now)
         return pending
 
     def alone(self, work: RoutedRequest, replica: Replica, now: float) -> PendingRequest:
-        """Send a request at once, before all that is held, to a replica that is kept for it."""
+        """Send a request immediately, ahead of all held ones, to a replica reserved for it."""
         pending = PendingRequest(work, replica.version, now)
         self._take(pending, replica, 0, now)
         self._send(pending, replica, now)
         return pending
 
     def first_token(self, pending: PendingRequest, now: float, cached: int | None = None) -> None:
-        """A prompt is computed; `cached` where the engine says how much of it it had."""
+        """Record that a prompt is computed; `cached` is the engine's cached token count or None."""
         replica = pending.replica
         if replica is None or not pending.is_sent or pending.first_at is not None:
             return
@@ -87,7 +87,7 @@ class Dispatcher:
     def finished(
         self, pending: PendingRequest, now: float, output_tokens: int | None = None
     ) -> None:
-        """The request is over, answered with so many tokens or not at all; twice is as once."""
+        """Record that a request ended; None means no complete answer; repeated calls do nothing."""
         if pending.is_over:
             return
         pending.is_over = True
@@ -105,7 +105,7 @@ class Dispatcher:
                 learn_answer(pending, replica, output_tokens, now - pending.first_at)
         replica.worker.leave(pending, now)
         if output_tokens is None and pending.first_at is None:
-            replica.worker.prompts -= pending.uncached  # nobody has seen it computed
+            replica.worker.prompts -= pending.uncached  # it was never seen to be computed
         self.users.left(pending.work, replica.worker.index)
         self.users.ended(pending, replica, now)
         replica.busy -= 1
@@ -168,7 +168,7 @@ class Dispatcher:
             pending.replica = None
 
     def _pump(self, worker: WorkerState, now: float) -> None:
-        """Send what the worker can begin soon."""
+        """Send the held requests that the worker can start soon."""
         while worker.held and worker.has_slot:
             pending = self.users.first(worker.held, now)
             replica = pending.replica if pending is not None else None
@@ -188,7 +188,10 @@ class Dispatcher:
         self.on_send(pending)
 
     def _steal(self, worker: WorkerState, now: float) -> None:
-        """One that is free takes what others hold, begins sooner here, and is before its own."""
+        """Move requests held by other workers to a free worker that would start them sooner.
+
+        A worker with held requests of its own takes only those whose turn comes before them.
+        """
         while worker.is_open and worker.wait_s(now) <= LOOKAHEAD_S:
             own = self.users.first(worker.held, now)
             if own is None:
@@ -203,7 +206,7 @@ class Dispatcher:
     # The fleet
 
     def tick(self, now: float) -> None:
-        """Time has passed: what waits may go on, and versions may be wanted in more places."""
+        """Periodic step: send held requests and look for versions that need more replicas."""
         self.migrations.passed(now)
         for worker in self.cluster.workers:
             worker.recent.passed(now)
@@ -212,13 +215,13 @@ class Dispatcher:
             self.begin(self.rebalancer.rebalance(version, now), now)
 
     def loaded(self, replica: Replica, now: float) -> None:
-        """A version answers from now on."""
+        """Record that a replica is ready to serve."""
         replica.ready_at = now
         replica.state = ReplicaState.KEPT if replica.is_kept else ReplicaState.READY
         self._go_on(replica.worker, now)
 
     def changed(self, changes: FleetChanges, now: float) -> None:
-        """After a look at the fleet: what was held where it cannot be goes elsewhere, once."""
+        """Apply fleet changes; requests held on lost or unfit workers are rebound once."""
         for replica in changes.lost:
             self.migrations.lost(replica)
             self.cluster.drop_replica(replica)
@@ -233,15 +236,15 @@ class Dispatcher:
             self._go_on(worker, now)
 
     def lost(self, replica: Replica, now: float) -> None:
-        """A version is no longer there: what was held for it goes elsewhere."""
+        """Drop a replica that is gone; requests held for it go to other replicas."""
         self.changed(FleetChanges(lost=[replica]), now)
 
     def unfit(self, worker: WorkerState, now: float) -> None:
-        """A worker gets no work for now: what is held for it goes elsewhere."""
+        """Stop giving a worker work for now; requests held for it go to other workers."""
         self.changed(FleetChanges(unfit=[worker]), now)
 
     def prune(self, now: float) -> list[str]:
-        """Nothing is remembered for ever; returns the versions that were forgotten."""
+        """Forget inactive users and versions; returns the forgotten versions."""
         self.users.prune(now)
         forgotten = self.cluster.prune(now)
         for version in forgotten:
@@ -260,7 +263,7 @@ class Dispatcher:
             self._place(queue, now)
 
     def _place(self, queue: deque[PendingRequest], now: float) -> None:
-        """In turn; who has to wait for a device of its own user lets the others pass."""
+        """Bind queued requests in order; one that waits only for its user's devices is skipped."""
         passed = 0
         while passed < len(queue):
             pending = queue[passed]
@@ -279,7 +282,7 @@ class Dispatcher:
                 self.cluster.orphan(pending)
 
     def begin(self, move: Migration | None, now: float) -> None:
-        """Its victims get nothing new from now on; the load begins once they are idle."""
+        """Start a migration: victims get no new work, and the load starts once they are idle."""
         if move is None:
             return
         self.migrations.begin(move, now)

@@ -1,4 +1,4 @@
-"""Why a request would go where it would: every worker with its terms in seconds."""
+"""Explains a routing decision: every worker with its cost terms in seconds."""
 
 from dataclasses import dataclass, replace
 
@@ -20,10 +20,10 @@ from modelyard.serving.routing.policy.request import RoutedRequest
 
 @dataclass(frozen=True, slots=True)
 class RouteCandidate:
-    """One worker; times in seconds, `reason` says why it was chosen, lost or cannot.
+    """One worker; times in seconds; `reason` says why it is chosen, not chosen or not feasible.
 
-    `toll_s` is what others would wait for it, added up, `strain` how many times slower the worker
-    counts at least, as its hardware throttles itself; 0 where it does not.
+    `toll_s` is the total delay for other requests. `strain` is the minimum slowdown factor assumed
+    while the worker's hardware throttles itself; 0 if it does not.
     """
 
     device_id: str
@@ -43,7 +43,7 @@ class RouteCandidate:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`chosen` is a device id, None where nobody can; candidates by falling preference."""
+    """A decision: `chosen` is a device id, None if no worker can; candidates are best first."""
 
     version: str
     chosen: str | None
@@ -57,7 +57,7 @@ class Explanation:
 def explain(
     cluster: ClusterState, users: Users, work: RoutedRequest, version: str, *, now: float
 ) -> Explanation:
-    """The decision of this moment, without making it."""
+    """The decision for a request arriving now; nothing is reserved."""
     pending = PendingRequest(work, version, now)
     bound = users.bound(work)
     shut = users.shut(work, now)
@@ -112,7 +112,7 @@ def _weighed(
     *,
     shut: frozenset[Replica],
 ) -> RouteCandidate:
-    """The terms by which it is chosen or not."""
+    """The candidate for a replica, with its cost terms."""
     choice = cheapest(cluster, pending, now, among=[replica], shut=shut)
     return RouteCandidate(
         replica.worker.device_id,

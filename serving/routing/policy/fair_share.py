@@ -1,4 +1,4 @@
-"""Each user's part of the fleet: on how many devices, of how many places, and whose turn it is."""
+"""Fair share per user: device limits, slot limits, and whose request starts next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,22 +10,21 @@ from modelyard.serving.routing.policy.fleet_state import PendingRequest, Replica
 from modelyard.serving.routing.policy.request import RoutedRequest
 
 ACTIVE_S = 300.0
-"""Who has asked within so many seconds is one of those that places are kept free for."""
+"""A user is active for this many seconds after a request: slots are kept free for it."""
 
 HALF_LIFE_S = 60.0
-"""A place that a user has had counts on, half after so many seconds: turns come round."""
+"""Seconds in which the weight of a user's past slot use halves in deciding whose turn it is."""
 
 KEPT = 8
-"""One of so many places is kept from whoever has all the others, as soon as there are half so many.
-
-So nobody who asks now and then waits until a long answer of somebody else has ended.
+"""One slot in this many is kept from a user who has all the others, if there are at least half so
+many slots: an occasional user does not wait for another user's long answer to end.
 """
 
 
 class UserLoad:
-    """What one user has: requests held here and sent, in all and by replica; when it last asked.
+    """One user's load: requests held here, requests sent (also per replica), last request time.
 
-    `devices` counts both, only for those whose devices are limited.
+    `devices` counts held and sent requests per device, only for users with a device limit.
     """
 
     def __init__(self) -> None:
@@ -37,11 +36,11 @@ class UserLoad:
         self._past = self._past_at = 0.0
 
     def has(self, now: float) -> float:
-        """Places that it has, and what fades of those that it had."""
+        """Slots in use, plus the decaying count of slots used before."""
         return self.sent + self._past * 0.5 ** ((now - self._past_at) / HALF_LIFE_S)
 
     def had(self, lasted_s: float, now: float) -> None:
-        """It has given back a place that it had for so long."""
+        """Record that the user released a slot it had used for `lasted_s` seconds."""
         faded = self.has(now) - self.sent
         self._past = faded + 1 - 0.5 ** (lasted_s / HALF_LIFE_S)
         self._past_at = now
@@ -49,10 +48,10 @@ class UserLoad:
 
 @dataclass(slots=True)
 class Users:
-    """Those at work and those who have asked lately, the latest last.
+    """Users with work or recent requests, the most recent last.
 
-    `waiting` is of how many of them something is held: with more than one, whoever has least
-    begins next.
+    `waiting` is the number of users with held requests; if it is above one, the user with the
+    least weighted usage goes next.
     """
 
     waiting: int = 0
@@ -64,14 +63,14 @@ class Users:
     # Devices
 
     def bound(self, work: RoutedRequest) -> frozenset[int] | None:
-        """The devices that the user's work is bound to now; None: any."""
+        """The devices that the user's work is limited to now; None means any."""
         user = self._known.get(work.user_id)
         if not work.gpu_limit or user is None or len(user.devices) < work.gpu_limit:
             return None
         return frozenset(user.devices)
 
     def allowed(self, pending: PendingRequest, cluster: ClusterState) -> list[Replica] | None:
-        """Where a version is on the devices that the user's work is bound to; None: anywhere."""
+        """The version's replicas on the devices the user is limited to; None means no limit."""
         bound = self.bound(pending.work)
         if bound is None:
             return None
@@ -98,7 +97,7 @@ class Users:
     # Places
 
     def asked(self, work: RoutedRequest, now: float) -> None:
-        """A user is there."""
+        """Record a user's request."""
         user = self._known.pop(work.user_id, None)
         if user is None:
             user = UserLoad()
@@ -106,25 +105,25 @@ class Users:
         self._known[work.user_id] = user
 
     def waits(self, work: RoutedRequest) -> None:
-        """One request is held."""
+        """Record that one of the user's requests is held."""
         user = self._of(work)
         user.held += 1
         self.waiting += user.held == 1
 
     def goes_on(self, work: RoutedRequest) -> None:
-        """It is held no longer."""
+        """Record that one of the user's requests is no longer held."""
         user = self._of(work)
         user.held -= 1
         self.waiting -= not user.held
 
     def began(self, work: RoutedRequest, replica: Replica) -> None:
-        """One request is sent."""
+        """Record that one of the user's requests is sent."""
         user = self._of(work)
         user.sent += 1
         user.replicas[replica] = user.replicas.get(replica, 0) + 1
 
     def ended(self, pending: PendingRequest, replica: Replica, now: float) -> None:
-        """What was sent is over, answered or not."""
+        """Record that a sent request ended, answered or not."""
         user = self._of(pending.work)
         user.had(now - pending.sent_at, now)
         user.sent -= 1
@@ -133,7 +132,7 @@ class Users:
             del user.replicas[replica]
 
     def shut(self, work: RoutedRequest, now: float) -> frozenset[Replica]:
-        """Where the user has as many places as one may have while others ask."""
+        """Replicas where the user has reached its slot limit; empty if no other user is active."""
         user = self._known.get(work.user_id)
         if user is None or not user.replicas or not self._others_ask(work.user_id, now):
             return NOWHERE
@@ -142,7 +141,7 @@ class Users:
         )
 
     def may_begin(self, work: RoutedRequest, replica: Replica, now: float) -> bool:
-        """Whether a place is free for this user."""
+        """Whether the replica has a free slot that this user may use."""
         if not replica.is_open:
             return False
         sent = self._of(work).replicas.get(replica, 0)
@@ -151,13 +150,13 @@ class Users:
     # Turns
 
     def turn(self, pending: PendingRequest, now: float) -> tuple[float, float]:
-        """Of what is held the least begins first: by what its user has, weighed, then by rank."""
+        """Sort key of held requests, lowest first: user's usage over priority, then rank."""
         if self.waiting <= 1:
             return 0.0, pending.rank
         return self._of(pending.work).has(now) / pending.work.priority, pending.rank
 
     def first(self, held: Sequence[PendingRequest], now: float) -> PendingRequest | None:
-        """Of what a worker holds, in the order of ranks, what it may begin next."""
+        """The held request (`held` is sorted by rank) that the worker may start next, or None."""
         may = (t for t in held if t.replica is not None and self.may_begin(t.work, t.replica, now))
         if self.waiting <= 1:
             return next(may, None)
@@ -166,13 +165,13 @@ class Users:
     def front(
         self, held: Sequence[PendingRequest], count: int, now: float
     ) -> Sequence[PendingRequest]:
-        """The first of what a worker holds, as they will begin."""
+        """The first `count` requests a worker holds, in the order they will start."""
         if self.waiting <= 1:
             return held[:count]
         return nsmallest(count, held, key=lambda pending: self.turn(pending, now))
 
     def prune(self, now: float) -> None:
-        """Forget those who have nothing and have not asked lately."""
+        """Forget users without work and without a recent request."""
         for user_id, user in [*self._known.items()]:
             if now - user.asked_at <= ACTIVE_S:
                 return
@@ -186,7 +185,7 @@ class Users:
         return user
 
     def _others_ask(self, user_id: str, now: float) -> bool:
-        """Whether another user has asked lately."""
+        """Whether another user has sent a request within ACTIVE_S."""
         for other in reversed(self._known):
             if other != user_id:
                 return now - self._known[other].asked_at <= ACTIVE_S
@@ -194,6 +193,6 @@ class Users:
 
 
 def most_of_one(replica: Replica) -> int:
-    """How many places of a replica one user may have while others ask."""
+    """How many slots of a replica one user may use while other users are active."""
     places = replica.places
     return places - (places + KEPT // 2) // KEPT

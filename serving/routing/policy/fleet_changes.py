@@ -1,4 +1,4 @@
-"""What a look at the fleet has found: facts, all known before anything is decided of them."""
+"""The changes found in one fleet update, collected before any decision is made on them."""
 
 from dataclasses import dataclass, field
 
@@ -7,9 +7,9 @@ from modelyard.serving.routing.policy.fleet_state import Replica, WorkerState
 
 @dataclass(slots=True)
 class FleetChanges:
-    """Replicas that are gone, workers that get no work for now, replicas that answer from now on.
+    """Replicas that are gone, workers that get no work for now, and replicas that became ready.
 
-    On the `freed` workers other gateways have less work than before.
+    On the `freed` workers, other gateways have less work than before.
     """
 
     lost: list[Replica] = field(default_factory=list[Replica])

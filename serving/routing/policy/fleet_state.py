@@ -1,4 +1,4 @@
-"""The fleet as decisions need it: each worker's work in seconds, and what of it is ours."""
+"""Fleet state for routing decisions: each worker's queued work in seconds, ours and others'."""
 
 from bisect import bisect_right, insort
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ from modelyard.serving.routing.policy.prompt_queue import PromptQueue
 from modelyard.serving.routing.policy.request import RoutedRequest
 
 PRIORITY_S = 30.0
-"""Seconds of waiting that one step of priority is worth."""
+"""Seconds of waiting that one priority step is worth."""
 
 TURN_SHARE = 0.05
 
 OTHERS_SHARE = 0.5
-"""Of a worker's places the other gateways' requests take at most this share from ours."""
+"""Other gateways' requests block at most this share of a worker's slots for this gateway."""
 
 
 class ReplicaState(Enum):
-    """Where a version stands on a worker; one that is LEAVING gets nothing new.
+    """State of a version on a worker; a LEAVING replica gets no new requests.
 
-    What is given to one that is KEPT for a single request waits until it is READY again.
+    KEPT means reserved for suspect requests; others bound to it wait until it is READY again.
     """
 
     LOADING = "loading"
@@ -36,8 +36,8 @@ class ReplicaState(Enum):
 class Replica:
     """One version on one worker.
 
-    `slots` are the requests its engine works on at a time; 0 where it takes what its worker may be
-    sent: no more is sent, so that one version never has the places of others.
+    `slots` is how many requests its engine runs at a time; 0 means the worker's limit applies. No
+    more are sent, so that one version never occupies the slots of another.
     """
 
     worker: "WorkerState"
@@ -54,21 +54,21 @@ class Replica:
     prefill_s: float = 0.0
     decode_s: float = 0.0
     turn: int = -1
-    is_kept: bool = False  # or to be, once it is loaded
+    is_kept: bool = False  # or becomes KEPT once loaded
 
     @property
     def is_staying(self) -> bool:
-        """Whether it gets new work, now or once it is loaded."""
+        """Whether the replica gets new work, now or once it is loaded."""
         return self.state is not ReplicaState.LEAVING
 
     @property
     def is_full(self) -> bool:
-        """Whether its engine has as much as it works on."""
+        """Whether all slots of its engine are in use."""
         return 0 < self.slots <= self.busy - self.held
 
     @property
     def is_open(self) -> bool:
-        """Whether it could begin one more."""
+        """Whether the replica could start one more request."""
         return self.state is ReplicaState.READY and not self.is_full
 
     @property
@@ -77,13 +77,13 @@ class Replica:
 
     @property
     def turn_s(self) -> float:
-        """How often one of its places comes free."""
+        """Seconds between two releases of one of its slots."""
         return self.worker.turn_s * self.worker.slots / self.places
 
     def learned(self) -> None:
-        """Seconds a token as they are now on this worker, with one request more than it has.
+        """Refresh the seconds per token on this worker, as with one more request than it has now.
 
-        Good until the worker's work changes, which its `turn` tells: whoever reads looks there.
+        The values are valid while `turn` equals the worker's `turn`; readers check that first.
         """
         worker = self.worker
         self.turn = worker.turn
@@ -94,7 +94,7 @@ class Replica:
 
 
 class PendingRequest:
-    """A reservation: work bound to a replica, held here until the worker is free to begin it."""
+    """A request, bound to a replica or waiting for one, held here until the worker can start it."""
 
     __slots__ = (
         "arrived_at",
@@ -127,7 +127,7 @@ class PendingRequest:
         return self.rank < other.rank
 
     def bind(self, replica: Replica, uncached: float, output: float) -> None:
-        """`whole_s` is what it takes of its worker, others being there to share its steps."""
+        """Bind to a replica; `whole_s` is its share of the worker's time in a full decode batch."""
         self.replica = replica
         self.uncached = uncached
         self.prefill_s = uncached * replica.prefill_s
@@ -138,7 +138,7 @@ class PendingRequest:
 
 @dataclass(slots=True, eq=False)
 class WorkerState:
-    """One device: what we sent there and what we hold for it, in the order of its beginning."""
+    """One device: the requests sent to it, and those held for it in the order they will start."""
 
     index: int
     device_id: str
@@ -148,25 +148,25 @@ class WorkerState:
     slowdown: Slowdown = field(default_factory=Slowdown)
     recent: LoadWindow = field(default_factory=LoadWindow)
     overtaking: Overtaking = field(default_factory=Overtaking)
-    strain: float = 0.0  # how many times slower it is at least, by what its own hardware says
+    strain: float = 0.0  # minimum slowdown factor, reported by its hardware
     is_plain: bool = True
     _is_fit: bool = True
     replicas: dict[str, Replica] = field(default_factory=dict[str, Replica])
     sent: int = 0
     others: float = 0.0
-    others_s: float = 0.0  # of prompts that other gateways have there
+    others_s: float = 0.0  # prompt seconds that other gateways have there
     held: list[PendingRequest] = field(default_factory=list[PendingRequest])
     queue: PromptQueue = field(default_factory=PromptQueue)
     turn_s: float = 0.1
     is_moving: bool = False
     turn: int = 0
-    prompts: float = 0.0  # tokens of prompts computed here since the beginning
+    prompts: float = 0.0  # prompt tokens computed here since the start
     _ranks: list[float] = field(default_factory=list[float])
     _ahead: list[float] = field(default_factory=list[float])
 
     @property
     def is_fit(self) -> bool:
-        """Whether it may get work at all."""
+        """Whether the worker may get work at all."""
         return self._is_fit
 
     @is_fit.setter
@@ -176,9 +176,9 @@ class WorkerState:
 
     @property
     def slowness(self) -> float:
-        """How many times longer it takes than its like: as measured, at least as it says.
+        """Slowdown against workers with the same GPU: measured, at least `strain`.
 
-        Never faster: in a few answers that is mostly luck, and all would be drawn to it.
+        Never below 1: a speedup seen in a few answers is mostly noise, and would attract all work.
         """
         return max(1.0, self.slowdown.factor, self.strain)
 
@@ -188,12 +188,12 @@ class WorkerState:
 
     @property
     def is_full(self) -> bool:
-        """Whether what comes now has to wait for a place."""
+        """Whether a new request has to wait for a slot."""
         return self.sent + self.others >= self.slots
 
     @property
     def has_slot(self) -> bool:
-        """Whether we may send: others never keep us out of all of a worker's places."""
+        """Whether this gateway may send; other gateways never block all of a worker's slots."""
         return self.sent + min(self.others, self.slots * OTHERS_SHARE) < self.slots
 
     @property
@@ -205,36 +205,36 @@ class WorkerState:
         return self.memory - sum((replica.memory for replica in self.replicas.values()), 0.0)
 
     def reported(self, *, memory: float, slots: int, strain: float) -> None:
-        """By its own report: bytes that versions may fill, and requests at a time."""
+        """Apply the worker's report: bytes available to versions, concurrent requests, slowdown."""
         self.memory = memory
         self.slots = slots
         self.strain = strain
         self._changed()
 
     def takes_at_least(self, slots: int) -> None:
-        """Its engines work on so many requests at a time: a report from before may say less."""
+        """Raise `slots` to what its engines run at a time; an older report may say less."""
         self.slots = max(self.slots, slots)
         self._changed()
 
     def others_have(self, requests: float, prefill_s: float) -> None:
-        """What other gateways have there, and the seconds of it that are still to be computed."""
+        """Set the other gateways' requests here and the seconds of prompts still to compute."""
         self.others_s = prefill_s
         if requests != self.others:
             self.others = requests
             self._changed()
 
     def wait_s(self, now: float) -> float:
-        """Seconds until the prompts that were sent are computed."""
+        """Seconds until all sent prompts are computed."""
         return max(self.queue.behind_s, self.queue.free_at - now, 0.0)
 
     def queue_s(self, now: float) -> float:
-        """Seconds until one that comes now, behind all others, could begin."""
+        """Seconds until a request that arrives now, behind all others, could start."""
         ahead = self._ahead[-1] if self._ahead else 0.0
         turns = self.turn_s * (1 + len(self.held)) if self.is_full else 0.0
         return self.wait_s(now) + ahead + turns
 
     def ahead_s(self, rank: float) -> float:
-        """Seconds of prompts held here that begin before one of this rank."""
+        """Seconds of held prompts that start before a request of this rank."""
         ranks = self._ranks
         if not ranks or rank < ranks[0]:
             return 0.0
@@ -246,13 +246,13 @@ class WorkerState:
         self._held_changed()
 
     def release(self, pending: PendingRequest, replica: Replica) -> None:
-        """It is held here no longer."""
+        """Remove a request from those held here."""
         replica.held -= 1
         self.held.remove(pending)
         self._held_changed()
 
     def send(self, pending: PendingRequest, now: float) -> None:
-        """The worker begins with it as soon as what was sent before is computed."""
+        """Record a sent request; the worker starts it once the earlier prompts are computed."""
         pending.is_sent = True
         pending.sent_at = now
         waited_s = now - pending.arrived_at + self.wait_s(now)
@@ -264,7 +264,7 @@ class WorkerState:
         self._changed()
 
     def computed(self, pending: PendingRequest, now: float) -> float | None:
-        """A prompt is done; returns the seconds it took alone, None where others overtook it."""
+        """Record a computed prompt; returns its own seconds, or None if it was not next."""
         if pending not in self.queue:
             return None
         self.prompts += pending.uncached
@@ -272,19 +272,19 @@ class WorkerState:
         return self.queue.computed(pending, now)
 
     def leave(self, pending: PendingRequest, now: float) -> None:
-        """The request is over, however."""
+        """Record that a request ended, answered or not."""
         self.computed(pending, now)
         self.sent -= 1
         self._changed()
 
     def stayed(self, seconds: float) -> None:
-        """A request has been here for so long: that is how often a place comes free."""
+        """Update `turn_s`, the seconds between two free slots, from one request's duration."""
         self.turn_s += TURN_SHARE * (seconds / self.slots - self.turn_s)
 
     def _changed(self) -> None:
-        """Every method that changes a worker ends here: replicas' speeds are to be read anew.
+        """Invalidate the replicas' cached speeds; every method that changes a worker calls this.
 
-        What the hot loop asks of a worker is kept as one flag: free, fit, nothing held.
+        `is_plain` is the hot loop's one check: fit, nothing held, a slot free.
         """
         self.turn += 1
         self.is_plain = self._is_fit and not self.held and self.sent + self.others < self.slots

@@ -1,4 +1,4 @@
-"""What a request that was answered teaches of its worker's speeds."""
+"""Updates the speed estimates of a worker from answered requests."""
 
 from modelyard.serving.routing.policy.fleet_state import PendingRequest, Replica
 
@@ -8,7 +8,7 @@ LEAST_DECODE = 8
 
 
 def learn_prompt(pending: PendingRequest, replica: Replica, tokens: float, took_s: float) -> None:
-    """A prompt of so many tokens was computed in so many seconds."""
+    """Learn from a prompt: `tokens` computed in `took_s` seconds."""
     if tokens >= LEAST_PREFILL and took_s > 0:
         busy = _concurrency(pending, replica)
         expected = replica.pace.prefill.at(busy) * tokens
@@ -19,9 +19,9 @@ def learn_prompt(pending: PendingRequest, replica: Replica, tokens: float, took_
 def learn_answer(
     pending: PendingRequest, replica: Replica, output_tokens: int, took_s: float
 ) -> None:
-    """An answer was written after its first token.
+    """Learn from an answer: the tokens after its first, written in `took_s` seconds.
 
-    The time in which prompts were computed meanwhile is not its own.
+    The estimated time for other prompts computed meanwhile is subtracted.
     """
     tokens = output_tokens - 1
     if tokens >= LEAST_DECODE and took_s > 0:
@@ -36,5 +36,5 @@ def learn_answer(
 
 
 def _concurrency(pending: PendingRequest, replica: Replica) -> float:
-    """Requests that the worker had meanwhile: the mean of then and now."""
+    """Requests on the worker meanwhile: the mean of the earlier and the current count."""
     return (pending.concurrency + replica.worker.concurrency) / 2

@@ -1,4 +1,4 @@
-"""Versions that are to be loaded once what leaves for them has finished: one at a time a worker."""
+"""Pending loads that wait until their victims are idle, at most one per worker."""
 
 from dataclasses import dataclass, field
 
@@ -7,12 +7,12 @@ from modelyard.serving.routing.policy.fleet_state import Replica, ReplicaState, 
 from modelyard.serving.routing.policy.placement import LoadOrder, Migration
 
 SLACK_S = 1.0
-"""Seconds besides the load until a version is ready whose victims still have work."""
+"""Seconds added to the load time while a version's victims still have work."""
 
 
 @dataclass(slots=True)
 class Migrations:
-    """Each is what comes and what leaves for it, by the worker's index."""
+    """The incoming replica and its victims, by worker index."""
 
     cluster: ClusterState
     _moves: dict[int, tuple[Replica, tuple[Replica, ...]]] = field(
@@ -23,7 +23,7 @@ class Migrations:
         return len(self._moves)
 
     def begin(self, move: Migration, now: float) -> None:
-        """Its victims get nothing new from now on."""
+        """Add a migration: its victims get no new requests from now on."""
         worker = move.worker
         version = move.version
         for victim in move.victims:
@@ -37,20 +37,20 @@ class Migrations:
         self._moves[worker.index] = (replica, move.victims)
 
     def passed(self, now: float) -> None:
-        """Time has passed: none that still waits is ready before it could be loaded from now on."""
+        """Postpone `ready_at` of pending loads to when they would be ready if started now."""
         for replica, _ in self._moves.values():
             earliest = now + self.cluster.load_s(replica.version) + SLACK_S
             replica.ready_at = max(replica.ready_at, earliest)
 
     def lost(self, replica: Replica) -> None:
-        """What was to come will not."""
+        """Cancel the migration whose incoming replica is lost."""
         coming, _ = self._moves.get(replica.worker.index, (None, ()))
         if coming is replica:
             del self._moves[replica.worker.index]
             replica.worker.is_moving = False
 
     def due(self, worker: WorkerState, now: float) -> LoadOrder | None:
-        """The load that begins now, as its victims are idle; they are no longer there."""
+        """The load to start now if the victims are idle, which are then dropped; else None."""
         replica, victims = self._moves.get(worker.index, (None, ()))
         if replica is None or any(victim.busy for victim in victims):
             return None

@@ -1,4 +1,4 @@
-"""Which versions should be where: moves that shorten the fleet's waiting."""
+"""Searches for migrations between workers that shorten the fleet's waiting."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,27 +7,27 @@ from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.fleet_state import Replica, ReplicaState, WorkerState
 
 HOMELESS_S = 1000.0
-"""What a request for a version that nobody has is held to wait, in seconds."""
+"""Assumed wait in seconds of a request for a version that no worker has."""
 
 BACKLOG_S = 30.0
-"""What waits counts as demand that comes within this time."""
+"""Waiting requests count as demand that arrives within this many seconds."""
 
 KNEE = 0.9
 LEAST_GAIN = 0.3
 GAIN_SHARE = 0.1
-"""A move must save so many requests from waiting at any moment, and this share of all that wait."""
+"""A move must cut the mean number of waiting requests by LEAST_GAIN and by GAIN_SHARE of it."""
 
 SETTLE = 2.0
-"""A loaded version stays at least this many times as long as its loading took."""
+"""A loaded version stays at least this many times its load time."""
 
 ROUNDS = 6
 DRAIN = 0.05
-"""What it adds if a victim still has work, in requests that wait."""
+"""Penalty for each victim that still has work, in waiting requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """Load a version on a worker once its victims there have finished what they have."""
+    """Load a version on a worker once its victims there have finished their requests."""
 
     worker: WorkerState
     version: str
@@ -37,7 +37,7 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class LoadOrder:
-    """The version of a replica is to be loaded there, in place of `victims`."""
+    """An order to load a replica's version on its worker in place of `victims` (version ids)."""
 
     replica: Replica
     victims: tuple[str, ...]
@@ -45,7 +45,7 @@ class LoadOrder:
 
 @dataclass(slots=True)
 class VersionDemand:
-    """What one version is asked for: arrivals a second, tokens, and what waits already."""
+    """One version's demand: arrivals per second (waiting requests included), mean tokens."""
 
     rate: float
     prompt: float
@@ -53,7 +53,7 @@ class VersionDemand:
 
 
 def waiting(use: float) -> float:
-    """Seconds a request waits on a worker used to this share; straight on beyond the knee."""
+    """Seconds a request waits on a worker at this utilization; linear above KNEE."""
     if use < KNEE:
         return use / (1 - use)
     return KNEE / (1 - KNEE) + (use - KNEE) / (1 - KNEE) ** 2
@@ -61,7 +61,7 @@ def waiting(use: float) -> float:
 
 @dataclass(slots=True)
 class PlacementSearch:
-    """One search: the speeds it works with are those of this moment."""
+    """One search, with speeds as estimated when it starts."""
 
     cluster: ClusterState
     load_s: Mapping[str, float]
@@ -70,7 +70,7 @@ class PlacementSearch:
     def best_move(
         self, version: str, asked: Mapping[str, VersionDemand], now: float
     ) -> Migration | None:
-        """The move for a version that saves the most waiting; None where none saves enough."""
+        """The move for a version that saves the most waiting; None if none saves enough."""
         homes = {name: self._homes(name) for name in asked}
         before = self.total(homes, asked)
         share = GAIN_SHARE * before if homes[version] else 0.0
@@ -90,7 +90,7 @@ class PlacementSearch:
     def total(
         self, homes: Mapping[str, Sequence[WorkerState]], asked: Mapping[str, VersionDemand]
     ) -> float:
-        """Requests that wait at any moment, each version spread so that its workers are even."""
+        """Mean number of waiting requests, with each version balanced across its workers."""
         shares = {
             v: {w.index: 1 / self.work_s(w, v, asked[v]) for w in where}
             for v, where in homes.items()
@@ -115,7 +115,7 @@ class PlacementSearch:
     def _flows(
         self, shares: Mapping[str, Mapping[int, float]], asked: Mapping[str, VersionDemand]
     ) -> dict[str, dict[int, float]]:
-        """Requests a second of each version to each worker, in these shares."""
+        """Requests per second of each version to each worker, in proportion to `shares`."""
         return {
             v: {i: asked[v].rate * x / sum(weights.values(), 0.0) for i, x in weights.items()}
             for v, weights in shares.items()
@@ -131,7 +131,7 @@ class PlacementSearch:
         return use
 
     def work_s(self, worker: WorkerState, version: str, asked: VersionDemand) -> float:
-        """Seconds of a worker that one request of a version takes when it is full."""
+        """Worker seconds that one request of a version takes while all slots are busy."""
         key = (worker.index, version)
         known = self._cost.get(key)
         if known is None:
@@ -150,7 +150,7 @@ class PlacementSearch:
     def _victims(
         self, worker: WorkerState, version: str, asked: Mapping[str, VersionDemand], now: float
     ) -> tuple[Replica, ...] | None:
-        """Those that are asked for least and suffice; None where there is no room to be had."""
+        """The least-requested replicas that free enough memory; None if that is impossible."""
         if not self.cluster.may_load(worker, version, now):
             return None
         may_go = [replica for replica in worker.replicas.values() if self._is_settled(replica, now)]

@@ -1,13 +1,14 @@
-"""The prompts that a worker was sent and has not computed yet, first come, first served."""
+"""The prompts sent to a worker and not computed yet, first come, first served."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
 class PromptQueue:
-    """Each by the request that it is of, with its seconds and when it was sent.
+    """Prompts by request, each with its expected seconds and the time it was sent.
 
-    `free_at` is when all will be computed, at least `behind_s` from now: those behind the first.
+    `free_at` is when all should be computed. `behind_s` is the seconds of all but the first: the
+    least time that remains even if the first is late.
     """
 
     free_at: float = 0.0
@@ -16,7 +17,7 @@ class PromptQueue:
         default_factory=dict[int, tuple[object, float, float]]
     )
     _head_at: float = 0.0
-    _due_s: float = 0.0  # of all
+    _due_s: float = 0.0  # sum of all
 
     def add(self, request: object, prefill_s: float, now: float) -> None:
         if not self._prompts:
@@ -29,7 +30,7 @@ class PromptQueue:
         return id(request) in self._prompts
 
     def computed(self, request: object, now: float) -> float | None:
-        """One that is there is done; returns the seconds it took, None where others overtook it."""
+        """Remove a computed prompt; returns the seconds it took, or None if it was not first."""
         was_next = next(iter(self._prompts)) == id(request)
         _, prefill_s, sent_at = self._prompts.pop(id(request))
         begun = max(self._head_at, sent_at)
@@ -39,7 +40,7 @@ class PromptQueue:
         return now - begun if was_next else None
 
     def _count(self) -> None:
-        """A running sum: a thousand prompts at a time must not be added up for each of them."""
+        """Update from the running sum, since adding up a thousand prompts each time is too slow."""
         if not self._prompts:
             self.free_at = self.behind_s = self._due_s = 0.0
             return

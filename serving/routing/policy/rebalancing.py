@@ -1,4 +1,4 @@
-"""When a version is loaded somewhere, and what leaves for it: only where that saves waiting."""
+"""Decides when to load a version on a worker and what to evict: only if that saves waiting."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -14,36 +14,36 @@ from modelyard.serving.routing.policy.placement import (
 )
 
 LOOK_S = 1.0
-"""Seconds between two searches for a better place for one version."""
+"""Seconds between two placement searches for one version."""
 
 FIRST_GAP = 1 / 3
 GAP_GROWTH = 1.5
 LONGEST_GAP_S = 120.0
-"""After a move a version rests: a share of its load time, growing with each move."""
+"""Pause before a version's next move: a share of its load time, growing with each move."""
 
 TURN_LOADS = 5.0
-"""How often both loads fit into the longest turn of a version that has work."""
+"""The longest turn of a version that has work, in multiples of both versions' load times."""
 
 RETURN = 4.0
-"""How many times its loss counts that a version's only home goes for a further one of another,
-where memory is short: to come back it takes somebody's place, who then takes another's.
+"""Factor on the loss when, with memory short, a version's only replica leaves for an extra replica
+of another version: to come back it must evict a version, which then evicts another.
 """
 
 HORIZON_S = 60.0
 
 FULL_USE = 0.75
-"""A version gets more homes ahead of need where those it has were used to this share."""
+"""A version gets more replicas once its workers' mean utilization reaches this share."""
 
 Gain = Callable[[WorkerState, float], float]
-"""Request-seconds that a load on a worker saves if it takes so many seconds."""
+"""Maps a worker and the seconds a load takes there to the request-seconds that it saves."""
 
 
 @dataclass(slots=True)
 class Rebalancer:
-    """Finds moves; the dispatcher carries them out.
+    """Finds migrations; the dispatcher carries them out.
 
-    Both sides of a move are reckoned in seconds that requests wait, added up over the requests: a
-    version takes a place when what waits for it gains at least as much as others will lose.
+    Gain and loss are in request-seconds of waiting: a version takes memory from others if its
+    requests gain at least as much as the others' requests lose.
     """
 
     cluster: ClusterState
@@ -51,7 +51,7 @@ class Rebalancer:
     _gap: dict[str, float] = field(default_factory=dict[str, float])
 
     def rebalance(self, version: str, now: float) -> Migration | None:
-        """One more home for a version, if that saves the fleet enough waiting."""
+        """One more replica of a version, if that saves the fleet enough waiting."""
         if self._next_look.get(version, 0.0) > now or self.cluster.is_crowded():
             return None
         replicas = self.cluster.replicas.get(version, ())
@@ -76,7 +76,7 @@ class Rebalancer:
         self._gap.pop(version, None)
 
     def asked(self, version: str, now: float) -> dict[str, VersionDemand]:
-        """Demand by version; what waits counts too, at most doubling what has a home."""
+        """Demand by version, waiting requests included; they at most double a loaded version's."""
         waits = self.waits(now)
         found = dict[str, VersionDemand]()
         for name in dict.fromkeys((*self.cluster.replicas, version, *waits)):
@@ -89,7 +89,7 @@ class Rebalancer:
         return found
 
     def waits(self, now: float) -> Mapping[str, float]:
-        """Requests that wait, by version; the longer nobody has it, the more each counts."""
+        """Waiting requests by version; those no worker can take count more the longer they wait."""
         waits = dict[str, float]()
         for version, queue in self.cluster.orphans.items():
             for pending in queue:
@@ -107,14 +107,14 @@ class Rebalancer:
         return waits
 
     def swap_in(self, version: str, now: float) -> Migration | None:
-        """For one that nobody has: what was waited for it counts, so that turns come round."""
+        """Load a version that no worker has; time already waited adds gain, so turns alternate."""
         queue = self.cluster.orphans.get(version)
         absence = self._absence_s(version, now)
         waited = (now - queue[0].arrived_at) * (len(queue) + 1) / 2 if queue else 0.0
         return self._best(version, now, lambda _worker, _load_s: absence + waited)
 
     def scale_out(self, version: str, prompt: float, cost: float, now: float) -> Migration | None:
-        """One home more: as much sooner as one request begins there, others that wait gain too."""
+        """One more replica; one request starts sooner there, and so does a share of those held."""
         cluster = self.cluster
         replicas = self.cluster.replicas[version]
         others = sum(replica.held for replica in replicas) / (1 + len(replicas))
@@ -128,7 +128,7 @@ class Rebalancer:
     def _best(
         self, version: str, now: float, gain: Gain, *, idle: bool = False
     ) -> Migration | None:
-        """The move that saves the most; `idle`: only for replicas that have no work."""
+        """The move that saves the most; with `idle`, only replicas without work are evicted."""
         best = None
         most = 0.0
         waiting = self.cluster.waiting()
@@ -160,9 +160,10 @@ class Rebalancer:
         return len(self.cluster.replicas[replica.version]) > 1
 
     def _may_leave(self, replica: Replica, version: str, now: float, waiting: int) -> bool:
-        """One at work keeps its place for a turn: else, once much waits, all would be loading.
+        """Whether a replica may be evicted: if it is idle, or has been ready for a whole turn.
 
-        A turn lasts as long as its worker would take for all that waits, at most some loads.
+        Without turns, a large backlog would keep every worker loading. A turn is the time its
+        worker would take for all waiting requests, at most TURN_LOADS times both load times.
         """
         if replica.state is not ReplicaState.READY:
             return False
@@ -171,9 +172,10 @@ class Rebalancer:
         return not replica.busy or now - replica.ready_at >= turn_s
 
     def _loss(self, replica: Replica, version: str, now: float) -> float:
-        """Request-seconds waited because a replica is gone until it could be back.
+        """Request-seconds of waiting caused by a replica's absence until it could be back.
 
-        What its other homes have no time for waits until then, the rest as long as they let it.
+        Requests beyond the spare capacity of the version's other replicas wait until then; the
+        rest wait in the queues of those replicas.
         """
         cluster = self.cluster
         demand = self.cluster.demands.of(replica.version)
@@ -190,7 +192,7 @@ class Rebalancer:
         return replica.held * each + rate * gone * (each - lack * gone / 2)
 
     def _spare(self, replica: Replica, now: float) -> float:
-        """Requests a second that a worker could answer besides what it has."""
+        """Requests per second that a worker could answer beyond its current load."""
         worker = replica.worker
         demand = self.cluster.demands.of(replica.version)
         decode_s = demand.output * replica.pace.decode.at(worker.slots) * worker.slowness
@@ -202,14 +204,14 @@ class Rebalancer:
         return self.cluster.demands.of(version).prompt * pace.prefill.at(0) * worker.slowness
 
     def _absence_s(self, version: str, now: float) -> float:
-        """Request-seconds of the next load, whenever it comes."""
+        """Request-seconds that a version's expected requests wait for its load."""
         load_s = self.cluster.load_s(version)
         rate = self.cluster.demands.of(version).rate(now)
         return load_s * min(1.0, rate * HORIZON_S) * (1 + rate * load_s / 2)
 
     @staticmethod
     def _drain_s(victims: tuple[Replica, ...]) -> float:
-        """Seconds until the last of what victims were sent is finished; some answers are long."""
+        """Seconds until the victims' last sent request ends, allowing for long answers."""
         busy = [replica.worker for replica in victims if replica.busy > replica.held]
         if not busy:
             return 0.0

@@ -1,4 +1,4 @@
-"""What the router is asked to place."""
+"""A request as the router sees it."""
 
 import msgspec
 
@@ -6,11 +6,11 @@ DEFAULT_PRIORITY = 3
 
 
 class RoutedRequest(msgspec.Struct, frozen=True, gc=False):
-    """One request as far as routing cares.
+    """The properties of one request that routing uses.
 
-    `output_tokens` is the most the answer may have, 0 where nobody said; `prefix` are hashes of the
-    prompt's blocks, each of a block and all before it; priority 5 is the most urgent; `gpu_limit`
-    is on how many devices the user may have work at the same moment, 0 for any number.
+    `output_tokens` is the answer's token limit, 0 if unknown. `prefix` holds one hash for each
+    block of the prompt, which covers that block and all before it. Priority 5 is the most urgent.
+    `gpu_limit` is the number of devices the user may use at once, 0 for no limit.
     """
 
     request_id: str

@@ -1,4 +1,4 @@
-"""What a worker that is free should take of the work that others hold."""
+"""Chooses which request held by another worker a free worker should take."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from modelyard.serving.routing.policy.fair_share import Users
 from modelyard.serving.routing.policy.fleet_state import PendingRequest, Replica, WorkerState
 
 LOOKAHEAD_S = 0.5
-"""A worker is sent what it begins within this time; the rest is held and may still go elsewhere."""
+"""Requests that can start within this many seconds are sent; others are held and may move."""
 
 STEAL_DEPTH = 8
 LEAST_STEAL_S = 0.05
@@ -16,7 +16,7 @@ LEAST_STEAL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Steal:
-    """A held request would begin `gain_s` sooner in a replica that has `cached` of its prompt."""
+    """A held request that would start `gain_s` sooner on `replica`; `cached` is in tokens."""
 
     gain_s: float
     pending: PendingRequest
@@ -25,14 +25,14 @@ class Steal:
 
 
 def is_soon(worker: WorkerState, replica: Replica, now: float) -> bool:
-    """Whether it begins soon; where nobody has measured how fast prompts are, nothing is held."""
+    """Whether the worker can start a request soon; True while prefill speed is unmeasured."""
     return worker.wait_s(now) <= LOOKAHEAD_S or not replica.pace.prefill.known
 
 
 def best_steal(
     cluster: ClusterState, users: Users, worker: WorkerState, now: float
 ) -> Steal | None:
-    """What gains most by beginning on `worker`; None where too little gains enough."""
+    """The held request that gains most by moving to `worker`; None below LEAST_STEAL_S."""
     holders = [other for other in cluster.workers if other.held and other is not worker]
     steals = (steal for other in holders for steal in _of(cluster, users, worker, other, now=now))
     best = max(steals, key=lambda steal: steal.gain_s, default=None)
@@ -42,7 +42,7 @@ def best_steal(
 def earlier(
     cluster: ClusterState, users: Users, worker: WorkerState, own: PendingRequest, *, now: float
 ) -> Steal | None:
-    """What others hold that begins before `own`, the first of it that gains by beginning here."""
+    """The first request held elsewhere whose turn is before `own` and that gains by moving here."""
     turn = users.turn(own, now)
     holders = list[tuple[tuple[float, float], int]]()
     for index, other in enumerate(cluster.workers):
@@ -59,14 +59,14 @@ def earlier(
 
 
 def _is_new(pending: PendingRequest) -> bool:
-    """Whether nothing of it is known where it is held: else all would wait for more work."""
+    """Whether none of its prompt is cached where it is held; moving a cached one adds work."""
     return pending.uncached >= pending.work.prompt_tokens
 
 
 def _of(
     cluster: ClusterState, users: Users, worker: WorkerState, other: WorkerState, *, now: float
 ) -> Iterator[Steal]:
-    """What the first that another holds would gain, each behind those before it there."""
+    """Steals of the first requests held by `other`, each behind the earlier ones there."""
     ahead = other.wait_s(now) + (other.turn_s if other.is_full else 0.0)
     for pending in users.front(other.held, STEAL_DEPTH, now):
         replica = worker.replicas.get(pending.version)

@@ -1,1 +1,1 @@
-"""Which requests may have ended an engine, and how each is tried alone."""
+"""Tracks requests suspected of crashing an engine and retries each alone on an engine."""

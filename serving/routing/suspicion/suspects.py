@@ -1,4 +1,4 @@
-"""Requests that may end the engines that have them, remembered for a while by their digests."""
+"""Remembers, by digest and for a limited time, requests that may crash the engines running them."""
 
 import hashlib
 import secrets
@@ -16,19 +16,19 @@ from modelyard.serving.routing.policy.request import RoutedRequest
 LEAST_S = 1.0
 TIMES = 2.0
 MOST_S = 10.0
-"""A suspect is alone for a second and so many times as long as the engine had it; at most."""
+"""A suspect runs alone for LEAST_S plus TIMES its age at the engine's end, at most MOST_S."""
 
 REMEMBERED_S = 300.0
 MOST = 1000
 
 _UNLIKE = ("model", "stream", "stream_options", "user", "metadata")
-"""Fields that may differ in what is the same to an engine; an adapter is counted all the same."""
+"""Body fields ignored in the digest; the adapter named in `model` still counts."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Stage(Enum):
-    """Where a request stands that had an engine end: tried alone until it is CLEARED."""
+    """State of a request in the trial of suspects: it runs alone until it is CLEARED."""
 
     ORDINARY = "ordinary"
     WAITING = "waiting"
@@ -38,11 +38,11 @@ class Stage(Enum):
 
 @dataclass(slots=True, eq=False)
 class Case:
-    """One request that an engine had as it ended, or of which the like was seen.
+    """A request that was on an engine when the engine ended, or an equal request.
 
-    `age_s`: for how long that had it; `began`: it was being answered; `deaths`: so many engines
-    ended with it, by nobody that is known; `was_tried`: it was alone with one; `may_go_on`: its
-    answer may go out, since nothing is tried beside it.
+    `age_s` is how long that engine had the request; `began`: its answer had started; `deaths`
+    counts engines that ended with it, with the cause unknown; `was_tried`: it ran alone on an
+    engine; `may_go_on`: its answer may go out, as no trial runs beside it.
     """
 
     version: ModelVersion
@@ -57,13 +57,13 @@ class Case:
 
     @property
     def alone_s(self) -> float:
-        """Seconds alone with an engine after which it was another that ended the last."""
+        """Seconds alone on an engine after which another request is taken to be the cause."""
         return min(MOST_S, LEAST_S + TIMES * self.age_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is remembered of a request: until when, and whether it is refused or tried alone."""
+    """A remembered request: until when, and whether it is refused or tried alone."""
 
     until: float
     age_s: float = 0.0
@@ -73,7 +73,7 @@ class Known:
 
 @dataclass(slots=True)
 class Suspects:
-    """Nothing of a request can be read from its digest, whose key is this process's own."""
+    """Suspects by digest, keyed per process so that a digest reveals nothing of the request."""
 
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     _known: OrderedDict[bytes, Known] = field(default_factory=OrderedDict[bytes, Known])
@@ -85,7 +85,7 @@ class Suspects:
         return Case(version, work, self._digest(version, path, body))
 
     def recall(self, digest: bytes, now: float) -> Known | None:
-        """What is remembered; raises RequestEndsEngines where that is that it is refused."""
+        """What is remembered, or None; raises RequestEndsEngines if the request is refused."""
         while self._known and next(iter(self._known.values())).until <= now:
             self._known.popitem(last=False)
         known = self._known.get(digest)
@@ -94,18 +94,18 @@ class Suspects:
         return known
 
     def watch(self, case: Case, now: float) -> None:
-        """Should the like of it come, that is tried alone."""
+        """Remember the request, so that an equal one is tried alone."""
         known = self._known.get(case.digest)
         if known is None or not known.is_refused:
             self._put(case, Known(now + REMEMBERED_S, case.age_s, case.began))
 
     def refuse(self, case: Case, now: float) -> RequestEndsEngines:
-        """From now on; returns what is to be said."""
+        """Refuse this request and equal ones from now on; returns the error to raise."""
         self._put(case, Known(now + REMEMBERED_S, is_refused=True))
         return ends_engines(REMEMBERED_S)
 
     def clear(self, case: Case) -> None:
-        """It was not the one, nor is the like of it."""
+        """Forget a request that was not the cause; a refused one stays refused."""
         known = self._known.get(case.digest)
         if known is not None and not known.is_refused:
             del self._known[case.digest]
@@ -117,7 +117,7 @@ class Suspects:
             self._known.popitem(last=False)
 
     def _digest(self, version: ModelVersion, path: str, body: bytes) -> bytes:
-        """Of what the engine is asked for: whoever asks, streamed or not, in whatever order."""
+        """Digest of version, path and normalized body; ignores user, streaming and key order."""
         told = hashlib.blake2b(key=self._key, digest_size=16)
         for part in (version.id.encode(), path.encode(), _normal(body)):
             told.update(b"%d:" % len(part))
@@ -134,7 +134,7 @@ def ends_engines(left_s: float) -> RequestEndsEngines:
 
 
 def _normal(body: bytes) -> bytes:
-    """JSON that says the same in the same bytes; what cannot be read so stays as it is."""
+    """Canonical JSON, so that equal requests have equal bytes; an unreadable body is unchanged."""
     try:
         said = msgspec.json.decode(body, type=dict[str, Any])
         adapter = str(said.get("model")).partition("+")[2]

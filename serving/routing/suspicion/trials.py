@@ -1,4 +1,4 @@
-"""Tries suspects one at a time, each alone with an engine, which is kept for them until then."""
+"""Runs suspect requests one at a time, each alone on an engine that is reserved for them."""
 
 import asyncio
 import time
@@ -10,24 +10,24 @@ from modelyard.serving.routing.policy.fleet_state import PendingRequest, Replica
 from modelyard.serving.routing.suspicion.suspects import Case, Stage, Suspects
 
 STEP_S = 0.05
-"""Seconds between two looks."""
+"""Seconds between two steps of a version's trials."""
 
 PATIENCE_S = 10.0
 LOADS = 2.0
-"""For so many seconds, and loads of the version, an idle engine is waited for; then one is kept."""
+"""Wait for an idle engine, PATIENCE_S plus LOADS load times; then a busy one is reserved."""
 
 TURN_S = 1.0
-"""Seconds for which each that waits is held to keep the engine from others."""
+"""Seconds that each waiting suspect is assumed to keep the engine from other requests."""
 
 WITHHELD_S = 10.0
-"""What one that is cleared is answered waits so long for others' trials, and for the last's end."""
+"""Seconds that a cleared answer is withheld for further trials, plus the rest of a running one."""
 
 Place = asyncio.Future[PendingRequest | None]
 
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """One that waits for its turn; its `place` is None where it need not be alone any more."""
+    """A suspect waiting for its turn; `place` yields None if it need not run alone any more."""
 
     case: Case
     since: float
@@ -36,23 +36,23 @@ class _Waiting:
 
 @dataclass(slots=True, eq=False)
 class _Trial:
-    """One that is or was tried; `cleared_at` once it is known not to be the one."""
+    """A suspect that runs or ran alone; `cleared_at` is when it was found not to be the cause."""
 
     case: Case
     pending: PendingRequest
     cleared_at: float = 0.0
 
     def withheld_s(self, now: float) -> float:
-        """For how long there has been something of a stream that its client might have."""
+        """Seconds for which a first token has been available and kept from the client."""
         first_at = self.pending.first_at
         return now - max(self.cleared_at, first_at) if first_at is not None else 0.0
 
 
 @dataclass(slots=True, eq=False)
 class _Turns:
-    """One version's suspects, and the replica that is kept for them.
+    """One version's suspects and the replica reserved for them.
 
-    `cleared` are those that are still in it and of whose answer no client has had a byte.
+    `cleared` are the cleared ones still running there whose answers are withheld so far.
     """
 
     version: str
@@ -64,10 +64,10 @@ class _Turns:
 
 @dataclass(slots=True)
 class Trials:
-    """All of it is on the way of requests alone that an engine had as it ended.
+    """Trials of suspects; other requests never pass through here.
 
-    One that is cleared stays where it is while the next is tried: its answer waits here, so that
-    it can be asked for once more. Nobody's answer is broken who has had some of it.
+    A cleared request keeps running on the engine while the next is tried. Its answer is withheld,
+    so that it can be repeated if the engine ends: no client sees its answer break off.
     """
 
     core: Dispatcher
@@ -78,9 +78,10 @@ class Trials:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     def ask(self, case: Case) -> Place:
-        """A place alone, in turn; None once there is no reason for one, an error where it is known.
+        """Queue a case for its turn; the future yields a reservation alone on an engine.
 
-        Who leaves cancels it; the place is to be ended as any other.
+        It yields None once the case need not run alone, and raises if the case is refused. A
+        caller that leaves cancels it; the caller ends the reservation like any other.
         """
         turns = self._turns.get(case.version.id)
         if turns is None:
@@ -93,7 +94,7 @@ class Trials:
         return place
 
     async def _take_turns(self, turns: _Turns) -> None:
-        """Until nobody waits and nobody is tried."""
+        """Step until no suspect waits and none is tried."""
         try:
             while turns.waiting or turns.tried is not None:
                 self._step(turns, time.monotonic())
@@ -103,7 +104,7 @@ class Trials:
             self._over(turns)
 
     def _over(self, turns: _Turns) -> None:
-        """Nobody is kept waiting, nor the engine kept from others, however it came to its end."""
+        """Release waiting and withheld requests and the reserved engine, even after an error."""
         for trial in turns.cleared if turns.tried is None else (turns.tried, *turns.cleared):
             trial.case.may_go_on = True
         for waiting in turns.waiting:
@@ -120,7 +121,7 @@ class Trials:
             self._next(turns, now)
 
     def _is_settled(self, waiting: _Waiting, now: float) -> bool:
-        """Whether it waits no longer: it has left, or its like was cleared or found out."""
+        """Whether the wait is over: the caller left, or an equal request was cleared or refused."""
         if waiting.place.done():
             return True
         try:
@@ -132,7 +133,7 @@ class Trials:
         return waiting.place.done()
 
     def _look_after(self, turns: _Turns, now: float) -> None:
-        """Who is tried is cleared, or over; the engine may be gone."""
+        """Update the trials: a lost engine, a finished or cleared trial, answers to release."""
         replica = turns.replica
         trial = turns.tried
         if replica is not None and replica.worker.replicas.get(turns.version) is not replica:
@@ -150,7 +151,7 @@ class Trials:
         turns.cleared = [trial for trial in here if not trial.case.may_go_on]
 
     def _next(self, turns: _Turns, now: float) -> None:
-        """Who had been in its engine for the shortest time is the likeliest, and the first."""
+        """Start the next trial; the suspect its engine had for the shortest time goes first."""
         first = min(turns.waiting, key=lambda one: one.case.age_s)
         replica = turns.replica = turns.replica or self._kept(turns, now - first.since, now)
         if replica is None or replica.state is not ReplicaState.KEPT:
@@ -166,7 +167,7 @@ class Trials:
         first.place.set_result(turns.tried.pending)
 
     def _kept(self, turns: _Turns, waited_s: float, now: float) -> Replica | None:
-        """An engine for them: one without work, one that is loading, or at last the least busy."""
+        """Reserve an engine: an idle one, a loading one, or after the patience the least busy."""
         here = self.core.cluster.replicas.get(turns.version, ())
         replicas = [replica for replica in here if replica.worker.is_fit and replica.is_staying]
         if not here:
@@ -183,21 +184,21 @@ class Trials:
         return replica
 
     def _share(self, replica: Replica) -> None:
-        """It is everybody's again."""
+        """Return the reserved engine to normal routing."""
         replica.is_kept = False
         if replica.state is ReplicaState.KEPT:
             self.core.loaded(replica, time.monotonic())
 
 
 def _sent(replica: Replica) -> int:
-    """The requests that its engine has."""
+    """The number of requests on the replica's engine."""
     return replica.busy - replica.held
 
 
 def _is_clear(trial: _Trial, now: float) -> bool:
-    """Whether it has been alone for long enough, or has begun to be answered.
+    """Whether the suspect has run alone for long enough, or its answer has started.
 
-    One that was being answered as its engine ended has to be there for the time.
+    If its answer had started before its engine ended, only the time counts.
     """
     case = trial.case
     pending = trial.pending

@@ -1,1 +1,1 @@
-"""How our servers take connections: bounded before anybody is known, and never without an end."""
+"""HTTP connections with limits on size and time that apply before a client is authenticated."""

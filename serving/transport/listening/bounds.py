@@ -1,4 +1,4 @@
-"""How large the parts of a request may be, and how long they may take to come."""
+"""How large the parts of a request may be, and how long they may take to arrive."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 class Bounds:
     """Sizes are in bytes, times in seconds.
 
-    `head_bytes` holds for request line and headers, and once more for what frames a body in chunks
-    and its trailers. `ahead_bytes` and `ahead_requests` may be read while an answer is not
-    complete. A head is complete within `head_s` of its first byte; a body makes a pause of
-    `body_s` at most, and comes at `body_rate` bytes a second once `body_s` are over. Of what is
-    refused or was answered already `dropped_bytes` are read on, so that the client sees the
-    answer; `linger_s` is how long.
+    `head_bytes` limits the request line and headers, and separately the chunk framing and trailers
+    of a body. `ahead_bytes` and `ahead_requests` limit what is read while an answer is incomplete.
+    A head must be complete within `head_s` of its first byte. A body may pause for `body_s` at
+    most, and must arrive at `body_rate` bytes a second after the first `body_s`. After a refusal
+    or an early answer the server reads and drops up to `dropped_bytes`, after a refusal for up to
+    `linger_s`, so that the client sees the answer.
     """
 
     target_bytes: int = 16 * 1024

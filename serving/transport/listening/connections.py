@@ -1,4 +1,4 @@
-"""All connections of a server: how many there may be, and which of them end first."""
+"""All connections of a server: how many it holds, and which ones it closes first."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -8,14 +8,18 @@ from typing import Protocol
 from modelyard.serving.transport.listening.bounds import Bounds
 
 MANY = 16
-"""Of so many that could end one does, so that the search for them is seldom made."""
+"""To make room, 1/MANY of the limit is closed at once, so that the search is rare."""
 
 LOOK_EACH = 64
-"""An address that has more than it may is looked at with every so many connections."""
+"""An address over `waiting_each` is checked at every LOOK_EACH-th connection it holds."""
 
 
 class Connected(Protocol):
-    """One connection; it `is_waiting` while nobody works for it, `since` some time of the loop."""
+    """One connection.
+
+    `is_waiting` is true while no request is at work. `since` is the loop time from which the
+    current phase counts.
+    """
 
     address: str
     since: float
@@ -24,11 +28,11 @@ class Connected(Protocol):
     def is_waiting(self) -> bool: ...
 
     def look(self, now: float) -> None:
-        """End what has taken too long."""
+        """End the connection if its client has taken too long."""
         ...
 
     def cut(self) -> None:
-        """End at once, whatever was sent."""
+        """Abort at once; unsent bytes are lost."""
         ...
 
 
@@ -38,10 +42,10 @@ def nobody(_address: str) -> bool:
 
 @dataclass(slots=True)
 class Connections:
-    """Lets connections in and looks after them.
+    """Admits connections and checks them every `look_every_s` seconds.
 
-    `most`: at once. `waiting_each`: of one address while nobody works for them; 0: no bound. An
-    address that `is_proxy` stands for many and may hold any number.
+    `most` is the limit on all connections; `waiting_each` on one address' waiting ones (0: no
+    limit). An address for which `is_proxy` is true stands for many clients and has no limit.
     """
 
     bounds: Bounds = field(default_factory=Bounds)
@@ -58,7 +62,7 @@ class Connections:
         return (connection for here in self._by_address.values() for connection in here)
 
     def let_in(self, connection: Connected, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether there is room for one more; that of those who only wait can be had."""
+        """Admit a connection, closing waiting ones to make room; False if there is no room."""
         here = self._by_address.get(connection.address)
         if here is not None and self._has_too_many(connection.address, len(here)):
             self._hold_to_share(here)
@@ -72,7 +76,7 @@ class Connections:
         return True
 
     def leave(self, connection: Connected) -> None:
-        """It has ended, or is about to; once is enough."""
+        """Forget a connection that has ended or is about to; further calls do nothing."""
         here = self._by_address.get(connection.address, {})
         if connection in here:
             del here[connection]
@@ -85,13 +89,13 @@ class Connections:
         return is_over and not self.is_proxy(address)
 
     def _hold_to_share(self, here: Iterable[Connected]) -> None:
-        """Of one address that has more than it may, end those that wait longest."""
+        """Close the longest waiting connections of an address that holds more than its share."""
         waiting = sorted((c for c in here if c.is_waiting), key=lambda c: c.since)
         if len(waiting) > self.waiting_each:
             self._cut(waiting[: len(waiting) - self.waiting_each + self.waiting_each // MANY])
 
     def _make_room(self) -> bool:
-        """End some that only wait: those who have most lose most, and what waits longest first."""
+        """Close waiting connections: those of the addresses with most, longest wait first."""
         ranked = list[tuple[int, float, Connected]]()
         for here in self._by_address.values():
             newest_first = (c for c in reversed(here) if c.is_waiting)

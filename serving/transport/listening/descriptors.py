@@ -1,18 +1,18 @@
-"""How many connections fit into the descriptors that the system lets a process have."""
+"""How many connections fit into a process' file descriptor limit."""
 
 import resource
 
 MOST_WANTED = 65_536
-"""More than so many nobody needs, and some libraries look at each one that there may be."""
+"""Descriptors asked for at most: some libraries iterate over every possible one."""
 
 OWN = 64
-"""Kept for databases, journals, Redis and the like."""
+"""Descriptors kept for databases, journals, Redis and similar."""
 
 LEAST = 8
 
 
 def raised() -> int:
-    """Have as many descriptors as this process may; returns how many."""
+    """Raise the soft descriptor limit, to MOST_WANTED at most; returns the descriptors usable."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = MOST_WANTED if hard == resource.RLIM_INFINITY else min(hard, MOST_WANTED)
     if soft != resource.RLIM_INFINITY and soft < most:
@@ -22,13 +22,13 @@ def raised() -> int:
 
 
 def room_of(descriptors: int) -> int:
-    """Connections of clients at once: each may need another one to its engine."""
+    """Client connections allowed at once: each may need another connection to its engine."""
     return max(LEAST, (descriptors - OWN) * 3 // 8)
 
 
 def backlog_of(room: int) -> int:
-    """Connections that may wait to be taken: all are taken at once, before any can be ended.
+    """Listen backlog: all waiting connections are accepted before any can be closed.
 
-    So many descriptors are left by `room_of`.
+    `room_of` leaves this many descriptors free.
     """
     return max(LEAST, min(room // 2, 2048))

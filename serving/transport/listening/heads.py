@@ -1,4 +1,4 @@
-"""What the head of a request must be like, beyond what the parser sees to."""
+"""Checks on a request's head beyond those of the parser."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ ONCE = (
     b"origin",
     b"transfer-encoding",
 )
-"""Of two of these, one part of a program would believe the first and another the last."""
+"""Headers allowed once: of two, one part of a program would use the first, another the last."""
 
 _SLASH, _HASH, _QUESTION = b"/#?"
 VERSIONS = ("1.1", "1.0")
@@ -27,7 +27,7 @@ VERSIONS = ("1.1", "1.0")
 def check(
     version: str, method: bytes, headers: Sequence[Pair], given: Mapping[bytes, bytes]
 ) -> None:
-    """Raises Refused; `given` is the last of the headers of each name."""
+    """Raise Refused for a head that is not accepted; `given` maps each name to its last value."""
     if len(given) < len(headers):
         _check_once(headers)
     if version != "1.1":
@@ -51,13 +51,13 @@ def _check_once(headers: Sequence[Pair]) -> None:
 def _check_version(version: str, given: Mapping[bytes, bytes]) -> None:
     if version != "1.0":
         raise Refused(505)
-    if b"transfer-encoding" in given:  # it has none
+    if b"transfer-encoding" in given:  # HTTP/1.0 does not have it
         raise Refused(400)
 
 
 def split(target: bytes) -> tuple[bytes, bytes]:
-    """Path and query; scheme and host, which a target may begin with, are left away."""
-    if target[0] == _SLASH and _HASH not in target:  # numbers are found much sooner than bytes
+    """Split a target into path and query; a leading scheme and host are dropped."""
+    if target[0] == _SLASH and _HASH not in target:  # an int is found faster than bytes
         path, _, query = target.partition(b"?") if _QUESTION in target else (target, b"", b"")
         return path, query
     if target == b"*":
@@ -67,7 +67,7 @@ def split(target: bytes) -> tuple[bytes, bytes]:
 
 
 def without_offer(method: bytes, version: str, target: bytes, headers: Sequence[Pair]) -> bytes:
-    """The same head without the offer to go on with another protocol, which is not taken up."""
+    """The same head without its offer to upgrade to another protocol, which is never accepted."""
     lines = [b"%b %b HTTP/%b" % (method, target, version.encode())]
     for name, value in headers:
         if name == b"connection":

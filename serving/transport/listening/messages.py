@@ -1,4 +1,4 @@
-"""Messages as they are read: what the parser finds becomes requests, within bounds."""
+"""Parser callbacks that turn the bytes of a connection into requests, within bounds."""
 
 import asyncio
 from typing import Any
@@ -16,12 +16,11 @@ from modelyard.serving.transport.listening.refusals import Refused
 
 
 class Messages(HttpToolsProtocol):
-    """One connection as the parser knows it.
+    """The parser's side of one connection.
 
-    `work` is the request that is answered now; those read ahead of it wait in `pipeline`. While
-    `_in_head` or `_in_body` the message that is being read is not complete. `_offered` is a head
-    whose offer of another protocol was taken out, to be read in its place. Messages that have
-    `_begun` are counted.
+    `work` is the request being answered; later requests wait in `pipeline`. `_in_head` and
+    `_in_body` are true while that part of a message is incomplete. `_offered` is a head with its
+    upgrade offer removed, to be parsed instead of the original. `_begun` counts messages begun.
     """
 
     parser: httptools.HttpRequestParser
@@ -70,14 +69,14 @@ class Messages(HttpToolsProtocol):
         method = parser.get_method()
         version = parser.get_http_version()
         given = dict(headers)
-        much = self._head_bytes + self._read_bytes > bounds.head_bytes  # of it or after it
+        much = self._head_bytes + self._read_bytes > bounds.head_bytes  # may count body bytes
         if len(headers) > bounds.headers or (much and self._size > bounds.head_bytes):
             raise Refused(431)
         heads.check(version, method, headers, given)
         if parser.should_upgrade():
             self._offered = heads.without_offer(method, version, self.url, headers)
             return
-        self.headers = []  # trailers go there, and nowhere: who let the request in knew of none
+        self.headers = []  # collects trailers, which are ignored: no check saw them
         self._in_body = True
         self._head_bytes = self._body_bytes = self._frame_bytes = self._dropped_bytes = 0
         raw_path, query = heads.split(self.url)
@@ -97,11 +96,11 @@ class Messages(HttpToolsProtocol):
 
     @property
     def _size(self) -> int:
-        """Bytes of the head, near enough."""
+        """Approximate size of the head in bytes."""
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _begin(self, scope: Any, *, expects: bool, keeps: bool) -> None:
-        """Now, or once what was asked before is answered."""
+        """Start the request, or queue it while an earlier one is being answered."""
         self.scope = scope
         cycle = self.cycle = RequestResponseCycle(
             scope=scope,
@@ -147,7 +146,7 @@ class Messages(HttpToolsProtocol):
             self.cut()
 
     def _is_too_much(self, size: int) -> bool:
-        """Whether it is by these bytes, of a head or of what frames a body."""
+        """Count `size` bytes of head or body framing; return whether that exceeds the limit."""
         if self._in_head:
             self._head_bytes += size
         else:

@@ -1,4 +1,4 @@
-"""uvicorn's connection, bounded: in what it reads, for how long, and by those who leave."""
+"""A uvicorn HTTP connection with limits on what it reads and on how long the client may take."""
 
 import asyncio
 import math
@@ -16,7 +16,7 @@ from modelyard.serving.transport.listening.refusals import ANSWERS, status_of
 
 
 class Phase(Enum):
-    """What a connection is doing, as far as its client is to do something."""
+    """What a connection is doing, which decides how long its client may take."""
 
     NEW = auto()
     HEAD = auto()
@@ -27,9 +27,9 @@ class Phase(Enum):
 
 
 class BoundedProtocol(Messages):
-    """One connection of a client.
+    """One client connection.
 
-    Once there is a `_refusal` nothing more is read.
+    Once `_refusal` is set, further bytes are dropped without being parsed.
     """
 
     def __init__(
@@ -51,16 +51,16 @@ class BoundedProtocol(Messages):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether nobody works for it: what it asks is not complete, or is answered."""
+        """Whether the server owes nothing: the request is incomplete or already answered."""
         work = self.work
         if work is None or work.response_complete:
             return True
         return work.more_body and not work.response_started
 
     def look(self, now: float) -> None:
-        """End what takes too long to come; how long an answer takes is not looked at here.
+        """Refuse or close the connection if its client is too slow; answers have no limit here.
 
-        What is new since the last look begins now: so a request itself keeps no times.
+        A new message or phase counts from the first look that sees it, so requests keep no times.
         """
         phase = self._phase
         if (mark := (self._begun, phase)) != self._mark:
@@ -105,7 +105,7 @@ class BoundedProtocol(Messages):
         cycle = self.cycle
         bounds = self.bounds
         if cycle is not self.work or cycle.waiting_for_100_continue or self.flow.read_paused:
-            self._mark = None  # it is not the client who keeps us waiting
+            self._mark = None  # the client is not the cause of this wait
             return
         if self._body_bytes != self._body_seen:
             self._body_seen = self._body_bytes
@@ -114,7 +114,7 @@ class BoundedProtocol(Messages):
         if now - self._heard > bounds.body_s or now - self.since > longest:
             self.cut() if cycle.response_started else self._refuse(408)
 
-    # What the transport calls:
+    # Called by the transport:
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -136,7 +136,7 @@ class BoundedProtocol(Messages):
         work = self.work
         if work is not None and not (work.more_body or work.response_complete):
             self._ahead_bytes += len(data)
-            if self._ahead_bytes > self.bounds.ahead_bytes:  # not read, its end would not be seen
+            if self._ahead_bytes > self.bounds.ahead_bytes:  # a pause would hide a disconnect
                 self.cut()
                 return
         if self._refusal:
@@ -157,7 +157,7 @@ class BoundedProtocol(Messages):
                 self._refuse(431)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Whatever was asked last, the work that is done is the first's: it ends."""
+        """End the request being answered, even if later ones were read ahead of time."""
         self.all.leave(self)
         super().connection_lost(exc)
         work, self.work = self.work, None
@@ -166,7 +166,7 @@ class BoundedProtocol(Messages):
             work.body = bytearray()
             work.message_event.set()
         self.pipeline.clear()
-        self.cycle = None  # type: ignore[assignment]  it knows us, and nobody shall find a circle
+        self.cycle = None  # type: ignore[assignment]  breaks a reference cycle
 
     def shutdown(self) -> None:
         if self.work is None or self.work.response_complete:
@@ -175,13 +175,13 @@ class BoundedProtocol(Messages):
             self.work.keep_alive = False
 
     def _read_on(self, rest: bytes) -> None:
-        """Without what was offered: the parser believes that it was taken up."""
+        """Restart the parser without the upgrade offer, which the old parser takes as accepted."""
         self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
         head, self._offered = self._offered, b""
         self.data_received(head + rest)
 
-    # What answers call:
+    # Called by responses:
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self.work = cycle
@@ -201,10 +201,10 @@ class BoundedProtocol(Messages):
         if self._refusal:
             self.loop.call_soon(self._write_refusal)
 
-    # What ends it:
+    # Refusing:
 
     def _refuse(self, status: int) -> None:
-        """Answer what is asked already, then say why there is no more."""
+        """Answer the complete requests already read, then send the refusal for `status`."""
         self._refusal = ANSWERS[status]
         if self.pipeline and self._in_body:
             self.pipeline.popleft()  # its body will never be complete
@@ -220,7 +220,7 @@ class BoundedProtocol(Messages):
             self.loop.call_soon(self._write_refusal)
 
     def _write_refusal(self) -> None:
-        """After what was answered; the client can read it, as we read on a little."""
+        """Send the refusal; the server then reads on a little, so that the client sees it."""
         if not self.transport.is_closing():
             self.transport.write(self._refusal)
             self.transport.write_eof()

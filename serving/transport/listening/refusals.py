@@ -1,4 +1,4 @@
-"""What a client is told whose request is refused before there is one: status, reason, the end."""
+"""Responses to requests that are refused before they reach the application."""
 
 from http import HTTPStatus
 
@@ -22,7 +22,7 @@ _log = logger("modelyard.http")
 
 
 class Refused(Exception):
-    """Raised where the parser calls us, it ends the reading; `status` is what the client gets."""
+    """Raised in a parser callback to stop reading; the client gets `status`."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -30,7 +30,7 @@ class Refused(Exception):
 
 
 def status_of(error: httptools.HttpParserError) -> int:
-    """What a client gets for what the parser did not like, or what we did not like in its calls."""
+    """The status for a parser error, or for an error raised in a parser callback."""
     cause = error.__context__
     if cause is None or isinstance(cause, httptools.HttpParserError | UnicodeDecodeError):
         return 400
@@ -50,4 +50,4 @@ def _answer(status: int, reason: str) -> bytes:
 
 
 ANSWERS = {status: _answer(status, reason) for status, reason in _REASONS.items()}
-"""By status, as they are written."""
+"""Complete response bytes by status."""

@@ -1,4 +1,4 @@
-"""A server of ours as uvicorn is to run it."""
+"""The uvicorn configuration of a server with bounded connections."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +18,7 @@ def bounded(
     kind: Callable[..., BoundedProtocol] = BoundedProtocol,
     **more: Any,
 ) -> Config:
-    """Without WebSockets, as we serve none, and with a log of our form."""
+    """A config without WebSockets, which are not served, and without uvicorn's log setup."""
     more.setdefault("proxy_headers", False)
     return Config(
         app,

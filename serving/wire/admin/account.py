@@ -1,4 +1,4 @@
-"""POST /api/v1/login and GET /api/v1/me: who one is."""
+"""POST /api/v1/login and GET /api/v1/me: sessions and the caller's identity."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""GET /api/v1/gpus: devices as last measured; null is what a device does not tell."""
+"""GET /api/v1/gpus: devices as last measured; null if a device does not report a value."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What GET /api/v1/route/explain answers."""
+"""The reply of GET /api/v1/route/explain."""
 
 from pydantic import BaseModel, ConfigDict
 

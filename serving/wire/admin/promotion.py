@@ -1,4 +1,4 @@
-"""POST /api/v1/admin/promotions: which version an alias is to mean, and how that went."""
+"""POST /api/v1/admin/promotions: the version an alias is to move to, and the outcome."""
 
 from datetime import datetime
 from typing import Annotated, Self
@@ -50,7 +50,7 @@ class PreparingFor(BaseModel):
 
     @classmethod
     def all_of(cls, preparing: tuple[Preparing, ...]) -> list[Self]:
-        """Those that go on: what a dead promoter left is over."""
+        """The preparations that still run; those of a dead promoter have expired."""
         now = utc_now()
         return [
             cls(alias=p.alias, since=p.since, until=p.until) for p in preparing if p.until > now

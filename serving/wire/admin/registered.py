@@ -1,4 +1,4 @@
-"""GET /api/v1/models and /api/v1/runs: what is registered, and what is being made."""
+"""GET /api/v1/models and /api/v1/runs: registered models, and lifecycle runs."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -60,7 +60,7 @@ class RegisteredVersion(BaseModel):
 
     @classmethod
     def of(cls, version: ModelVersion, engines: Iterable[EngineView]) -> Self:
-        """A version, with those of the engines that have it."""
+        """A version, with those of `engines` that are its own."""
         facts = version.facts
         return cls(
             id=version.id,
@@ -95,7 +95,7 @@ class RegisteredModel(BaseModel):
 
     @classmethod
     def all_of(cls, versions: Iterable[ModelVersion], engines: Sequence[EngineView]) -> list[Self]:
-        """Versions that are sorted by model, as models."""
+        """Group versions, sorted by model, into models."""
         return [
             cls(
                 name=name,

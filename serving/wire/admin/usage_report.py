@@ -1,4 +1,4 @@
-"""GET /api/v1/usage: what was used, added up."""
+"""GET /api/v1/usage: usage totals."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""A request's bytes read as one JSON object, within limits that are checked before any work."""
+"""Reads a request's body as one JSON object, within limits checked first."""
 
 from typing import Any, TypeVar, cast
 
@@ -10,10 +10,10 @@ from modelyard.serving.wire.openai.unsupported import refuse_unsupported
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 SMALL_BODY_BYTES = 16 * 1024
-"""What any other request needs than one to a model."""
+"""Most bytes in the body of a request that is not to a model."""
 
 MOST_OF_A_NAME = 100
-"""Characters of a field's name that an error message repeats."""
+"""Most characters of a field's name that an error message repeats."""
 
 
 class WireModel(BaseModel):
@@ -43,9 +43,9 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def read_request(shape: type[M], body: bytes) -> M:
-    """Read a body as `shape`; null means not given, as with OpenAI.
+    """Read a body as `shape`; null means not given, as in OpenAI's API.
 
-    Raises InvalidRequest naming field, value and what is allowed; UnsupportedParameter by name.
+    Raises InvalidRequest, which names field, value and what is allowed, or UnsupportedParameter.
     """
     given = {name: value for name, value in read_object(body).items() if value is not None}
     refuse_unsupported(given, known=shape.model_fields.keys())
@@ -70,6 +70,6 @@ def _explained(shape: type[WireModel], error: ErrorDetails) -> InvalidRequest:
 
 
 def shown(value: object) -> str:
-    """A value as an error message may quote it."""
+    """A value's repr as error messages quote it: at most 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -15,11 +15,11 @@ Prompt = str | tuple[int, ...]
 
 
 MAX_ANSWERS = 128
-"""Prompts times `n`: so many answers one request may want."""
+"""Most answers to one request: the number of prompts times `n`."""
 
 
 def _prompts(value: object) -> tuple[Prompt, ...]:
-    """One prompt or several of a kind: text, token ids, a list of texts, a list of such lists."""
+    """Prompts as a tuple, from a text, token ids, a list of texts or a list of token id lists."""
     if isinstance(value, str):
         return (value,)
     items = _items(value)

@@ -1,4 +1,4 @@
-"""Server-sent events: how a stream is framed."""
+"""Server-sent events: the framing of a stream."""
 
 import msgspec
 
@@ -17,12 +17,12 @@ def event(value: msgspec.Struct) -> bytes:
 
 
 def counted(usage: Usage) -> bytes:
-    """A comment, which no client sees, that tells the gateway what a stream used."""
+    """A comment event that tells the gateway a stream's usage; it never reaches the client."""
     return _COUNTED + _encode(usage) + END
 
 
 def take_counted(events: bytes) -> tuple[bytes, TokenCounts | None]:
-    """Whole events without that comment, and what it said; in JSON a line break is never raw."""
+    """Split complete events from the usage comment; JSON never contains a raw line break."""
     if _COUNTED not in events:
         return events, None
     at = 0 if events.startswith(_COUNTED) else events.rfind(b"\n" + _COUNTED) + 1

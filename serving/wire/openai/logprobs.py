@@ -1,14 +1,14 @@
-"""Logprobs as OpenAI's clients read them: one form for chat, an older one for completions."""
+"""Logprobs in OpenAI's format: one for chat, an older one for completions."""
 
 import msgspec
 
 MAX_TOP = 20
 LEAST = -9999.0
-"""Stands for minus infinity, which JSON cannot say."""
+"""Stands for minus infinity, which JSON cannot express."""
 
 
 class TopLogprob(msgspec.Struct, frozen=True):
-    """A token that could have stood in a place, and how likely."""
+    """A candidate token for one position, and its logprob."""
 
     token: str
     logprob: float
@@ -16,7 +16,7 @@ class TopLogprob(msgspec.Struct, frozen=True):
 
 
 class TokenLogprob(msgspec.Struct, frozen=True):
-    """The token that stands in a place, and its likeliest rivals there."""
+    """The chosen token at one position, and the likeliest candidates for it."""
 
     token: str
     logprob: float
@@ -25,14 +25,14 @@ class TokenLogprob(msgspec.Struct, frozen=True):
 
 
 class ChatLogprobs(msgspec.Struct, frozen=True):
-    """One entry a token of a chat's answer."""
+    """One entry for each token of a chat answer."""
 
     content: list[TokenLogprob]
     refusal: None = None
 
 
 class CompletionLogprobs(msgspec.Struct, frozen=True):
-    """Four lists with one entry a token; the prompt's first token has no logprob."""
+    """Four lists with one entry for each token; the prompt's first token has no logprob."""
 
     tokens: list[str]
     token_logprobs: list[float | None]

@@ -6,10 +6,10 @@ import msgspec
 
 
 class ModelCard(msgspec.Struct, frozen=True):
-    """One name that may stand in a request's `model`; `created` in seconds since 1970.
+    """One name allowed in a request's `model`; `created` is in seconds since 1970.
 
-    `version` is the number the name means now, and `aliases` may follow the name after an `@`.
-    An adapter's `parent` is the model that it changes.
+    `version` is the version number that the name stands for now; `aliases` may follow the name
+    after an `@`. An adapter's `parent` is the model that it adapts.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The parameters that chat and text completion share: how to sample, when to stop."""
+"""The parameters that chat and text completions share, such as sampling and stops."""
 
 import re
 from typing import Annotated, TypeGuard, cast
@@ -102,7 +102,7 @@ class Parameters(WireModel):
 
     @property
     def limit(self) -> int | None:
-        """The most tokens to write; None: as many as the context has room for."""
+        """Most tokens to generate; None: as many as fit into the context."""
         return self.max_tokens
 
     @property
@@ -111,6 +111,6 @@ class Parameters(WireModel):
 
     @property
     def with_usage_so_far(self) -> bool:
-        """Whether every chunk tells what was used until then."""
+        """Whether every chunk reports the usage so far."""
         options = self.stream_options
         return options is not None and options.include_usage and options.continuous_usage_stats

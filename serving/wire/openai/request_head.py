@@ -1,4 +1,4 @@
-"""The few fields of a completion's body that the gateway itself has to know."""
+"""The few fields of a request's body that the gateway itself needs."""
 
 import re
 
@@ -12,9 +12,9 @@ _AT = re.compile(r"`\$\.(?P<field>[^`]+)`")
 
 
 class RequestHead(msgspec.Struct, frozen=True):
-    """Which model is asked for, and how much of it; the engine checks everything.
+    """The model asked for, and how much work it is; the engine validates everything else.
 
-    What is not of the usual type is taken as not given here, and refused there.
+    A value of the wrong type counts as not given here; the engine refuses it.
     """
 
     model: str
@@ -27,7 +27,7 @@ _decode = msgspec.json.Decoder(RequestHead).decode
 
 
 def read_head(body: bytes) -> RequestHead:
-    """Raises InvalidRequest, naming the field where one is wrong."""
+    """Read these fields; raises InvalidRequest, which names the field that is wrong."""
     try:
         return _decode(body)
     except msgspec.ValidationError as error:
@@ -37,7 +37,7 @@ def read_head(body: bytes) -> RequestHead:
 
 
 def prompt_tokens(body: bytes) -> int:
-    """About how many tokens a request's text has, until its engine has counted them."""
+    """Estimated tokens of a request's text, used until its engine has counted them."""
     return len(body) // BYTES_A_TOKEN
 
 

@@ -1,4 +1,4 @@
-"""How long a request took and how fast it was, where it asks with `timings: true`."""
+"""Timings of a request, sent if it asks with `timings: true`."""
 
 import msgspec
 
@@ -6,9 +6,9 @@ import msgspec
 class Timings(msgspec.Struct, frozen=True):
     """Milliseconds and tokens a second, named as llama.cpp's server names them.
 
-    `prompt_n` tokens were read, `cached_n` more came from memory; `predicted_per_second` is of the
-    tokens after the first. Answers that were written side by side count together, and their times
-    are those of the slowest.
+    `prompt_n` prompt tokens were computed and `cached_n` more came from the cache;
+    `predicted_per_second` covers the tokens after the first. The tokens of parallel answers are
+    added up, and their times are those of the slowest.
     """
 
     queue_ms: float

@@ -10,7 +10,7 @@ from modelyard.serving.wire.openai.body import WireModel
 from modelyard.serving.wire.openai.chat.messages import MAX_MESSAGES, ChatMessage, read_messages
 
 TOKEN_PATHS = ("/tokenize", "/detokenize")
-"""They stand beside /v1, and their errors have OpenAI's form as well."""
+"""These paths are outside /v1, but their errors have OpenAI's format too."""
 MAX_TOKENS = 2**20
 
 
@@ -48,7 +48,7 @@ class DetokenizeRequest(WireModel):
 
 
 class TokenizeReply(msgspec.Struct, frozen=True):
-    """The tokens, and how many a request may have."""
+    """The tokens, and the most that a request may have."""
 
     count: int
     max_model_len: int
@@ -57,6 +57,6 @@ class TokenizeReply(msgspec.Struct, frozen=True):
 
 
 class DetokenizeReply(msgspec.Struct, frozen=True):
-    """What tokens spell."""
+    """The text of the tokens."""
 
     prompt: str

@@ -1,14 +1,14 @@
-"""What OpenAI's API knows and this platform does not do yet: refused by name, never ignored."""
+"""Parameters of OpenAI's API that are not supported yet: refused by name, never ignored."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from modelyard.serving.errors import UnsupportedParameter
 
-# Fields whose value changes nothing about the answer.
+# Fields whose value does not change the answer.
 _NOTED = frozenset({"user", "metadata", "safety_identifier", "prompt_cache_key"})
 
-# Fields that are accepted where they say what happens anyway.
+# Fields that are accepted with values that ask for what happens anyway.
 _NEUTRAL: dict[str, tuple[object, ...]] = {
     "audio": (),
     "best_of": (1,),
@@ -30,7 +30,7 @@ _NEUTRAL: dict[str, tuple[object, ...]] = {
 
 
 def refuse_unsupported(given: Mapping[str, Any], *, known: Collection[str]) -> None:
-    """Raise UnsupportedParameter for the first field that would have to be ignored."""
+    """Raise UnsupportedParameter for the first field that is neither known nor neutral."""
     for name, value in given.items():
         if name not in known and name not in _NOTED:
             _refuse_unless_neutral(name, value)

@@ -23,7 +23,7 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class TokenCounts(msgspec.Struct, frozen=True):
-    """Usage as the gateway reads it, of whatever kind the answer is."""
+    """Usage as the gateway reads it from any kind of answer."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -45,7 +45,7 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 
 def read_counts(answer: bytes) -> TokenCounts:
-    """What a whole answer says it used; zeros where it does not say."""
+    """The usage in a complete answer; zeros if it has none."""
     try:
         return _decode(answer).usage or NOTHING
     except msgspec.MsgspecError:

@@ -26,7 +26,7 @@ def _processor() -> str:
 
 
 def _times() -> tuple[float, float]:
-    """Seconds that all cores were busy and that passed in all, since the machine started."""
+    """Seconds that all cores were busy, and seconds in total, since boot."""
     times = psutil.cpu_times()
     idle = times.idle + getattr(times, "iowait", 0.0)
     return sum(times) - idle, sum(times)
@@ -44,13 +44,13 @@ def _children() -> tuple[DeviceProcess, ...]:
         try:
             found.append(DeviceProcess(child.pid, child.name(), child.memory_info().rss))
         except psutil.NoSuchProcess:
-            continue  # it ended while we were looking
+            continue  # it ended in the meantime
     return tuple(found)
 
 
 @dataclass(slots=True)
 class Cpu:
-    """All cores together; its processes are the engines that this worker started."""
+    """All cores as one device; its processes are the engines that this worker started."""
 
     device_id: str = "cpu-0"
     is_gpu: bool = False

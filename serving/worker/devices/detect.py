@@ -1,4 +1,4 @@
-"""The devices of this machine: its GPUs, or its processor where there are none."""
+"""The devices of this machine: its GPUs, or its processor if it has no GPU."""
 
 from modelyard.registry.errors import ErrorKind
 from modelyard.serving.errors import ServingError
@@ -8,7 +8,7 @@ from modelyard.serving.worker.devices.nvidia import find_gpus
 
 
 class UnknownDevice(ServingError):
-    """This machine has no such device."""
+    """The named device does not exist on this machine."""
 
     code = "unknown_device"
     kind = ErrorKind.NOT_FOUND
@@ -16,15 +16,12 @@ class UnknownDevice(ServingError):
 
 
 def discover() -> list[Device]:
-    """What one `modelyard up` starts workers for."""
+    """The devices that `modelyard up` starts workers for."""
     return [*find_gpus()] or [Cpu()]
 
 
 def open_device(name: str, *, node: str = "") -> Device:
-    """A device by its id, as `gpu-<index>` or `gpu-<index>/mig-<number>`; empty: the first.
-
-    Raises UnknownDevice. `node` keeps the processors of several machines apart in one database.
-    """
+    """The device with id `gpu-<index>` or `gpu-<index>/mig-<number>`; empty means the first."""
     gpus = find_gpus()
     named: dict[str, Device] = {"cpu-0": Cpu(f"{node}-cpu-0" if node else "cpu-0")}
     named |= {gpu.device_id: gpu for gpu in gpus} | {gpu.alias: gpu for gpu in gpus}

@@ -1,4 +1,4 @@
-"""The one way to ask a device."""
+"""The interface of every device."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -7,11 +7,11 @@ from modelyard.registry.fleet.device_facts import DeviceFacts
 
 
 class Device(Protocol):
-    """Something that models run on."""
+    """A device that models run on."""
 
     @property
     def device_id(self) -> str:
-        """The same for the same device after every restart."""
+        """An id that stays the same across restarts."""
         ...
 
     @property
@@ -19,9 +19,9 @@ class Device(Protocol):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What an engine's environment needs to see this device and no other."""
+        """Environment variables that let an engine see this device only."""
         ...
 
     def facts(self) -> DeviceFacts:
-        """Measure; may block, never raises: a device that fails has status `error`."""
+        """Measure; may block, never raises: a failing device has status `error`."""
         ...

@@ -1,4 +1,4 @@
-"""Whether a device takes work: its own facts, and what an admin has ordered, judged together."""
+"""Whether a device accepts work, from its measured facts and the admin's orders."""
 
 from dataclasses import replace
 
@@ -7,10 +7,10 @@ from modelyard.registry.fleet.device_orders import DeviceOrder
 
 
 def judged(facts: DeviceFacts, order: DeviceOrder) -> DeviceFacts:
-    """The facts with the status that counts: maintenance over error over all else.
+    """The facts with the effective status: maintenance overrides error, error overrides the rest.
 
-    A fatal XID or an uncorrected memory error is an error until an admin has cleared it, or its
-    cause is gone: events are forgotten when the worker restarts, counters when the card is reset.
+    A fatal XID or an uncorrected memory error keeps the device in error until an admin clears it or
+    the record is lost: XID events when the worker restarts, counters when the card is reset.
     """
     if order.maintenance:
         reason = order.reason or "an admin has taken it out of work"
@@ -32,6 +32,6 @@ def _xid(facts: DeviceFacts, order: DeviceOrder) -> str:
 
 def _memory(facts: DeviceFacts, order: DeviceOrder) -> str:
     errors = facts.ecc_errors
-    # A reset sets the counter back: then what was cleared counts no more.
+    # A card reset zeroes the counter, so errors cleared before it no longer apply.
     new = errors - order.cleared_ecc if errors >= order.cleared_ecc else errors
     return f"{new} uncorrected memory (ECC) errors" if new else ""

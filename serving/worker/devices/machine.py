@@ -1,4 +1,4 @@
-"""What this process may use of the machine: all of it, or what its container's cgroup allows."""
+"""The memory and cores this process may use: the whole machine's, or its cgroup's limits."""
 
 import os
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ CGROUP = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes of main memory; `free` counts what the kernel can reclaim."""
+    """Bytes of main memory; `free` includes what the kernel can reclaim."""
 
     total: int
     free: int
@@ -37,7 +37,7 @@ def _working_set(cgroup: Path) -> int:
 
 
 def cores(cgroup: Path = CGROUP) -> int:
-    """Cores that may be busy at the same time, at least 1."""
+    """Number of cores that this process may use at once, at least 1."""
     allowed = len(os.sched_getaffinity(0))
     quota, _, period = _read(cgroup / "cpu.max").partition(" ")
     if quota.isdecimal() and period.isdecimal():

@@ -23,9 +23,9 @@ _log = logger("modelyard.worker")
 
 
 def find_gpus() -> list["NvidiaGpu"]:
-    """The GPUs that NVML lists, by index, MIG slices in place of a GPU that is divided.
+    """The GPUs that NVML lists, by index; a GPU in MIG mode is replaced by its slices.
 
-    None where there is no driver.
+    Empty if there is no driver.
     """
     try:
         nvml.nvmlInit()
@@ -61,9 +61,9 @@ def _slices(card: Any) -> Iterator[tuple[int, str]]:
 
 @dataclass(slots=True)
 class NvidiaGpu:
-    """One card or slice; its id is its UUID, the same in every slot and after every restart.
+    """One card or slice; its id is its UUID, the same in every PCI slot and after every restart.
 
-    `alias` is gpu-<index> or gpu-<index>/mig-<number>; `card_id` the UUID of the whole card.
+    `alias` is gpu-<index> or gpu-<index>/mig-<number>; `card_id` is the UUID of the whole card.
     """
 
     device_id: str
@@ -98,13 +98,13 @@ class NvidiaGpu:
         return self._handle
 
     def _close(self) -> None:
-        # NVML looks for cards when it starts: one that was reset is found by starting anew.
+        # NVML enumerates cards at initialisation: a card that was reset needs a new nvmlInit.
         self._handle = None
         with contextlib.suppress(nvml.NVMLError):
             nvml.nvmlShutdown()
 
     def _failed(self, reason: str) -> DeviceFacts:
-        """What does not change about the card, with the reason why nothing else is known."""
+        """The card's constant facts with status `error` and this reason; the rest is unknown."""
         known = self._last or DeviceFacts(self.device_id, "NVIDIA GPU", DeviceStatus.ERROR, 0.0)
         return DeviceFacts(
             gpu_id=self.device_id,
@@ -121,10 +121,7 @@ class NvidiaGpu:
         return time.monotonic() - self._since
 
     def _measure(self, handle: Any) -> DeviceFacts:
-        """Of a slice: its own memory and processes; heat, throttling and faults are the card's.
-
-        Power is the whole card's as well, and left out: no slice's share of it is known.
-        """
+        """Measure; a slice has its own memory and processes, its card's temperature and faults."""
         is_slice = self.device_id != self.card_id
         card = nvml.nvmlDeviceGetHandleByUUID(self.card_id) if is_slice else handle
         capability = told(nvml.nvmlDeviceGetCudaComputeCapability, card)
@@ -164,7 +161,7 @@ def _with_load(facts: DeviceFacts, handle: Any) -> DeviceFacts:
 
 
 def _ecc(card: Any) -> EccCounts | None:
-    """Memory errors since the last reset and ever; None where the card has no counters."""
+    """Memory errors since the last reset and over the lifetime; None without counters."""
     kinds = nvml.NVML_MEMORY_ERROR_TYPE_CORRECTED, nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED
     counters = nvml.NVML_VOLATILE_ECC, nvml.NVML_AGGREGATE_ECC
     counts = [
@@ -184,4 +181,4 @@ def _name_of(pid: int) -> str | None:
     try:
         return psutil.Process(pid).name()
     except psutil.Error:
-        return None  # of another container, or gone
+        return None  # in another container, or gone

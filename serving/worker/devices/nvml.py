@@ -1,4 +1,4 @@
-"""Asking NVML: what a card does not tell is None, and what names its numbers have."""
+"""NVML queries that return None for what a card does not report, and names for its constants."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ _SILENT = frozenset(
         nvml.NVML_ERROR_FUNCTION_NOT_FOUND,
     }
 )
-"""Answers that say nothing is wrong, only that this card or driver does not tell."""
+"""Errors that mean only that this card or driver does not report the value."""
 
 _THROTTLES = {
     nvml.nvmlClocksEventReasonSwPowerCap: "power_cap",
@@ -25,11 +25,11 @@ _THROTTLES = {
     nvml.nvmlClocksEventReasonApplicationsClocksSetting: "clocks_setting",
     nvml.nvmlClocksEventReasonDisplayClockSetting: "display_clocks",
 }
-"""Why clocks are low; idleness, which NVML counts in, is no reason to worry."""
+"""Reasons for low clocks; idle, which NVML also counts, is left out."""
 
 
 def told(ask: Callable[..., Any], *arguments: Any) -> Any:
-    """What NVML answers, None where the card does not tell; other NVMLErrors pass."""
+    """NVML's answer, or None if the card does not report it; other NVMLErrors propagate."""
     try:
         return ask(*arguments)
     except nvml.NVMLError as error:
@@ -39,7 +39,7 @@ def told(ask: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def throttle_reasons(handle: Any) -> tuple[str, ...] | None:
-    """By name, none where the clocks are free; None where the card does not tell."""
+    """Active throttle reasons by name, empty if none; None if the card does not report them."""
     mask = told(nvml.nvmlDeviceGetCurrentClocksEventReasons, handle)
     return None if mask is None else tuple(n for bit, n in _THROTTLES.items() if mask & bit)
 

@@ -1,4 +1,4 @@
-"""Keeps a device's history: a sample every so often, written in batches."""
+"""Records a device's history: periodic samples, written in batches."""
 
 import time
 from collections import deque
@@ -10,12 +10,12 @@ from modelyard.serving.worker.activity import Activity
 
 BATCH = 3
 MOST_WAITING = 360
-"""Samples kept while the database is away: an hour at the usual ten seconds."""
+"""Samples buffered while the database is unreachable: one hour at the default ten seconds."""
 
 
 @dataclass(slots=True)
 class TelemetrySampler:
-    """Turns measurements into samples, one for each `every_s` seconds; blocks on the database."""
+    """Turns measurements into one sample per `every_s` seconds; `write` blocks on the database."""
 
     history: DeviceHistory
     every_s: float
@@ -24,7 +24,7 @@ class TelemetrySampler:
     _last: int = 0
 
     def take(self, facts: DeviceFacts, activity: Activity) -> None:
-        """Note a measurement if one is due."""
+        """Record a measurement if one is due."""
         now = time.time()
         every = max(1, round(self.every_s))
         if (at := int(now) // every * every) <= self._last:
@@ -35,7 +35,7 @@ class TelemetrySampler:
         )
 
     def write(self) -> None:
-        """Hand a batch to the database; what it did not take stays for the next time."""
+        """Write a full batch to the database; if that fails, the samples stay queued."""
         if len(self._waiting) >= BATCH:
             batch = [*self._waiting]
             self.history.add(batch)
@@ -43,7 +43,7 @@ class TelemetrySampler:
                 self._waiting.popleft()
 
     def _speed(self, now: float, tokens: int) -> float:
-        """Tokens a second since the last sample; a count that fell began anew with its engine."""
+        """Tokens per second since the last sample; 0 if the count fell (an engine restarted)."""
         last, self._tokens = self._tokens, (now, tokens)
         if last is None or tokens < last[1]:
             return 0.0

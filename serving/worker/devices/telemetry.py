@@ -1,4 +1,4 @@
-"""Measures a device without ever waiting on it: a driver that hangs must not stop the worker."""
+"""Measures a device with a timeout, so that a hanging driver cannot block the worker."""
 
 import asyncio
 import time
@@ -10,17 +10,17 @@ from modelyard.serving.worker.devices.device import Device
 from modelyard.serving.worker.devices.health import judged
 
 ANSWER_S = 1.0
-"""NVML takes milliseconds."""
+"""Seconds; NVML normally answers in milliseconds."""
 
 STALE_S = 10.0
 
 
 @dataclass(slots=True)
 class Telemetry:
-    """The last known facts of one device, judged by what an admin has ordered.
+    """The last known facts of one device, combined with the admin's order.
 
-    A measurement is waited for `answer_s` seconds; a device that has not answered for `stale_s`
-    counts as failed.
+    `sample` waits up to `answer_s` seconds; a device silent for more than `stale_s` seconds has
+    failed.
     """
 
     device: Device
@@ -40,14 +40,14 @@ class Telemetry:
         return cls(device, facts, time.monotonic(), order, answer_s, stale_s)
 
     def obey(self, order: DeviceOrder) -> None:
-        """From the next measurement on."""
+        """Apply this order from the next measurement on."""
         self.order = order
 
     async def sample(self) -> DeviceFacts:
-        """Measure now; without an answer in time the last facts stand, until they are stale."""
+        """Measure now; on timeout keep the last facts until they are stale."""
         if self._pending is None or self._pending.done():
             self._pending = asyncio.ensure_future(asyncio.to_thread(self.device.facts))
-        measuring = self._pending  # others may wait for the same one
+        measuring = self._pending  # several callers may wait for the same measurement
         answered, _ = await asyncio.wait({measuring}, timeout=self.answer_s)
         if answered:
             self.facts = judged(measuring.result(), self.order)

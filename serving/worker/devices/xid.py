@@ -1,4 +1,4 @@
-"""Listens for a card's XID events: the driver's own word that something went wrong on it."""
+"""Listens for a card's XID events: faults that the NVIDIA driver reports."""
 
 import threading
 import time
@@ -15,16 +15,16 @@ from modelyard.registry.logs import logger
 
 WAIT_MS = 1000
 RETRY_S = 5.0
-"""Seconds until a card that cannot be listened to is tried again: it may have been reset."""
+"""Seconds before a card that cannot be listened to is tried again: it may have been reset."""
 
 START_S = 0.5
 KEPT = 20
 
 _OF_A_PROGRAM = frozenset({13, 31, 43, 45, 68, 109})
-"""Faults of the program that ran; NVIDIA's own device plugin leaves the card in use after them."""
+"""Faults of the running program; NVIDIA's device plugin also keeps using the card after them."""
 
 _NOTICES = frozenset({63})
-"""A bad row of memory was replaced, as it should be."""
+"""A bad memory row was remapped, as designed."""
 
 _MEANINGS = {
     13: "a program's graphics engine exception",
@@ -48,7 +48,7 @@ _log = logger("modelyard.worker")
 
 @dataclass(slots=True)
 class XidWatch:
-    """Collects the events of one card, by UUID, from the moment it is started."""
+    """Collects the events of one card, identified by UUID, once started."""
 
     card_id: str
     _events: deque[XidEvent] = field(default_factory=lambda: deque[XidEvent](maxlen=KEPT))
@@ -56,12 +56,12 @@ class XidWatch:
     _listening: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
-        """Listen in a thread of its own, which ends with the process; once is enough."""
+        """Listen in a daemon thread; later calls do nothing."""
         if self._thread is None:
             name = f"xid events of {self.card_id}"
             self._thread = threading.Thread(target=self._listen, name=name, daemon=True)
             self._thread.start()
-            self._listening.wait(START_S)  # what happens from now on is not missed
+            self._listening.wait(START_S)  # events after this point are not missed
 
     @property
     def events(self) -> tuple[XidEvent, ...]:
@@ -79,7 +79,7 @@ class XidWatch:
             time.sleep(RETRY_S)
 
     def _follow(self) -> None:
-        """Until the card is lost: then NVML, which looks for cards when it starts, starts anew."""
+        """Collect events until the card is lost, then shut NVML down: only init finds cards."""
         with ExitStack() as ending:
             nvml.nvmlInit()
             ending.callback(nvml.nvmlShutdown)
@@ -102,6 +102,6 @@ class XidWatch:
 
 
 def xid_event(code: int) -> XidEvent:
-    """An event of now; one that is not known to be harmless is fatal."""
+    """An event with the current time; fatal unless its code is known to be harmless."""
     fatal = code not in _OF_A_PROGRAM | _NOTICES
     return XidEvent(code, utc_now(), _MEANINGS.get(code, "see NVIDIA's list of XIDs"), fatal=fatal)

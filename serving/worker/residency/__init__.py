@@ -1,1 +1,1 @@
-"""Which versions are loaded on a device, and which leaves for another."""
+"""Which versions are loaded on a device, and which are evicted."""

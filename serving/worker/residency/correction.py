@@ -1,4 +1,4 @@
-"""How an estimate of memory is put right by what like models have really taken."""
+"""Corrects a memory estimate by what similar models actually used."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -9,14 +9,14 @@ from modelyard.serving.engines.footprint import Footprint
 
 _SCALED = ("weights", "kv_cache", "compute")
 _FACTORS = 0.25, 4.0
-"""A part is never scaled by more: a slip in one measurement must not refuse every model."""
+"""Bounds of a part's scale factor, so that one bad measurement cannot refuse every model."""
 
 
 def corrected(estimate: Footprint, asked: Likeness, known: Sequence[Observation]) -> Footprint:
-    """The estimate with each part's usual miss taken out, as seen on the likest loads.
+    """The estimate with each part's typical error removed, as seen on the most similar loads.
 
-    The very same load is believed as it was measured. The model's parts miss by a factor, which
-    other contexts share; what a process takes beside them misses by a number of bytes.
+    An identical load uses its measurement as it is. The model's parts are off by a factor, which
+    carries over to other contexts; the process overhead is off by a number of bytes.
     """
     same = next((o for o in known if o.likeness == asked), None)
     if same is not None:
@@ -30,7 +30,7 @@ def corrected(estimate: Footprint, asked: Likeness, known: Sequence[Observation]
 
 
 def _likest(asked: Likeness, known: Iterable[Observation]) -> list[Observation]:
-    """Loads of the same file; else of the same architecture and quantization; else of either."""
+    """Loads of the same file; else of the architecture and quantization; else of the format."""
     groups: tuple[list[Observation], ...] = ([], [], [])
     for seen in known:
         if seen.likeness.format == asked.format:

@@ -1,4 +1,4 @@
-"""The small model that guesses for a larger one, where the operator has named one that can."""
+"""Adds the configured draft model to an engine's settings, if it suits the version."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,10 +16,10 @@ def with_draft(
     *,
     held: ExitStack,
 ) -> EngineConfig:
-    """The settings with the draft model's file, kept on the volume as long as `held` is open.
+    """The settings with the draft model's file, held on the volume while `held` is open.
 
-    A model of another size of vocabulary is served without, and so is the draft model itself.
-    Raises UnknownModel or FileMissing where `name` is none of the registry's models.
+    A version with another vocabulary size gets no draft, nor does the draft model itself. Raises
+    UnknownModel or FileMissing if `name` is not in the registry or its files are missing.
     """
     if not name or version.facts.format != Format.GGUF:
         return config

@@ -1,4 +1,4 @@
-"""One engine child process: started, waited for until it answers, watched, stopped."""
+"""One engine child process: start it, wait until it is ready, watch it, stop it."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ COMMAND = python_module("modelyard.serving.engines.process.server", "--config", 
 
 
 class EngineCrashed(ServingError):
-    """An engine process ended by itself."""
+    """An engine process ended unexpectedly."""
 
     code = "engine_crashed"
     kind = ErrorKind.UNAVAILABLE
@@ -31,9 +31,9 @@ class EngineCrashed(ServingError):
 
 @dataclass(frozen=True, slots=True)
 class EngineReady:
-    """Where an engine answers, and what loading took: seconds and bytes, `footprint` by part.
+    """An engine's address, and its load time in seconds, memory in bytes and `footprint` by part.
 
-    `slots` are the requests it works on at a time; 0 where those that come share batches.
+    `slots` is the number of requests it runs at once; 0 if it batches requests as they come.
     """
 
     url: str
@@ -45,7 +45,7 @@ class EngineReady:
 
 @dataclass(slots=True)
 class EngineProcess:
-    """A running engine; standard input stays open, its closing being the child's sign to end."""
+    """A running engine; it exits when its standard input closes, so the worker keeps that open."""
 
     name: str
     ready: EngineReady
@@ -58,29 +58,29 @@ class EngineProcess:
         return self._process.pid
 
     async def ended(self) -> EngineCrashed:
-        """Wait until it ends by itself; says how."""
+        """Wait until the process ends by itself; return the error that says how."""
         code = await self._process.wait()
         await asyncio.gather(*self._readers)
         return _crash(self.name, code, self._words)
 
     async def stop(self, grace_s: float) -> None:
-        """SIGTERM: it finishes what it has; after `grace_s` seconds SIGKILL."""
+        """Send SIGTERM so that it finishes its requests; after `grace_s` seconds send SIGKILL."""
         await _stop(self._process, grace_s)
         await asyncio.gather(*self._readers)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineStarter:
-    """Starts engines on one device; `environment` is what shows them that device alone."""
+    """Starts engines on one device; `environment` limits them to that device."""
 
     timeout_s: float
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     command: tuple[str, ...] = COMMAND
 
     async def start(self, config: EngineConfig) -> EngineProcess:
-        """Start a child and wait until it answers.
+        """Start a child and wait until it is ready.
 
-        Raises EngineCrashed when it dies, ModelUnloadable when it refuses or takes too long.
+        Raises EngineCrashed if it dies, ModelUnloadable if it refuses the model or takes too long.
         """
         child = await self._spawn(config)
         words = OutputTail()
@@ -140,9 +140,9 @@ class EngineStarter:
 
 
 async def _report(child: Process, config: EngineConfig, words: OutputTail) -> dict[str, Any] | None:
-    """Tell the child its settings; its one line of JSON, or None when it ends without."""
+    """Send the child its settings and read its JSON line; None if it ends without one."""
     assert child.stdin is not None and child.stdout is not None  # noqa: S101, PT018  PIPEs
-    with contextlib.suppress(ConnectionError):  # it died at once: its end says more
+    with contextlib.suppress(ConnectionError):  # the child died at once: its exit status says more
         child.stdin.write(config.model_dump_json().encode() + b"\n")
         await child.stdin.drain()
     async for line in child.stdout:
@@ -157,7 +157,7 @@ def _object(line: bytes) -> dict[str, Any] | None:
     try:
         value = json.loads(line)
     except ValueError:
-        return None  # something a library printed
+        return None  # a line that a library printed
     return value if isinstance(value, dict) and ("url" in value or "error" in value) else None
 
 

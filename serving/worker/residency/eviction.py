@@ -1,4 +1,4 @@
-"""What to evict, what fits, when to restart, when to give up: decisions without effects."""
+"""Decisions without side effects: what to evict, what fits, when to restart, when to give up."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from modelyard.serving.errors import ServingError
 RESTART_FIRST_S = 0.25
 RESTART_MOST_S = 30.0
 SETTLED_S = 60.0
-"""Seconds that an engine has to run until its next end counts as the first again."""
+"""Seconds an engine must run before its next crash counts as the first again."""
 
 ATTEMPTS = 3
 QUARANTINE_S = 300.0
-"""A version that failed ATTEMPTS times to load is left alone for this long."""
+"""Seconds that a version is not retried after ATTEMPTS failed loads."""
 
 
 class DoesNotFit(ServingError):
-    """A version needs more memory than the device could ever give it (all sizes in bytes)."""
+    """A version needs more memory than the device can ever give it (all sizes in bytes)."""
 
     code = "does_not_fit"
     kind = ErrorKind.UNAVAILABLE
@@ -32,7 +32,7 @@ class DoesNotFit(ServingError):
 
 
 class DeviceFull(DoesNotFit):
-    """A version would fit, but what it would replace is at work."""
+    """A version would fit, but the versions it would replace are busy."""
 
     code = "device_full"
     kind = ErrorKind.OVERLOADED
@@ -40,9 +40,9 @@ class DeviceFull(DoesNotFit):
 
 @dataclass(frozen=True, slots=True)
 class MemoryShare:
-    """A version's share of the device: measured, or `loading` and estimated. Bytes.
+    """A version's memory on the device in bytes: measured, or estimated while `loading`.
 
-    One that is `kept` warm, such as a rollout's way back, leaves only after all others.
+    A version that is `kept` warm, such as a rollout's fallback, is evicted only after all others.
     """
 
     version_id: str
@@ -55,7 +55,7 @@ class MemoryShare:
 
 @dataclass(frozen=True, slots=True)
 class MemoryBudget:
-    """A device's memory in bytes, of which versions may fill `fraction`; `free` as measured."""
+    """A device's memory in bytes; versions may fill `fraction` of it; `free` is measured."""
 
     total: int
     free: int
@@ -66,12 +66,12 @@ class MemoryBudget:
         return int(self.total * self.fraction)
 
     def left(self, holdings: Collection[MemoryShare]) -> int:
-        """Bytes for one more: within the limit, and not promised to what is still loading."""
+        """Bytes for one more version: within the limit, less what loading versions will need."""
         promised = sum(h.memory for h in holdings if h.loading)
         return max(0, min(self.limit - sum(h.memory for h in holdings), self.free - promised))
 
     def most(self, holdings: Collection[MemoryShare]) -> int:
-        """Bytes for one more, were all idle ones gone."""
+        """Bytes for one more version if all idle ones were evicted."""
         idle = sum(h.memory for h in holdings if not h.busy)
         promised = sum(h.memory for h in holdings if h.loading)
         left = min(self.limit - sum(h.memory for h in holdings), self.free - promised)
@@ -81,9 +81,9 @@ class MemoryBudget:
 def choose_victims(
     name: str, need: int, room: MemoryBudget, holdings: Collection[MemoryShare]
 ) -> tuple[str, ...]:
-    """The idle versions to evict so that `need` bytes fit: the least recently used that suffice.
+    """The idle versions to evict so that `need` bytes fit, least recently used first.
 
-    Raises DoesNotFit when it never will, DeviceFull when it would once others are idle.
+    Raises DoesNotFit if it never fits, DeviceFull if it fits only once busy versions are idle.
     """
     left = room.left(holdings)
     if need > room.limit:
@@ -130,7 +130,7 @@ def restart_delay(failures: int, chance: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class LoadFailures:
-    """How often in a row a version failed to load, and when it last did (monotonic seconds)."""
+    """How many loads of a version failed in a row, and when the last did (monotonic seconds)."""
 
     count: int = 0
     last_at: float = 0.0
@@ -139,12 +139,12 @@ class LoadFailures:
         return LoadFailures(self.count + 1, now)
 
     def quarantine_left(self, now: float) -> float:
-        """Seconds until the next load is tried; 0: now."""
+        """Seconds until the next load is allowed; 0 means now."""
         if self.count < ATTEMPTS:
             return 0.0
         return max(0.0, self.last_at + QUARANTINE_S - now)
 
     def as_of(self, now: float) -> "LoadFailures":
-        """What still counts: after a quarantine has passed, a version begins anew."""
+        """The failures that still count: none once a quarantine has passed."""
         served = self.count >= ATTEMPTS and self.quarantine_left(now) == 0.0
         return LoadFailures() if served else self

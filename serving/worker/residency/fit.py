@@ -1,4 +1,4 @@
-"""As many requests at once, and as long a context, as a version's memory on this device allows."""
+"""Reduces parallel requests and context length until a version fits the device's memory."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from modelyard.serving.engines.config import EngineConfig
 from modelyard.serving.worker.residency.eviction import gib
 
 SHORTEST = 2048
-"""Tokens of context below which nothing is cut that was not set: the model is refused instead."""
+"""Tokens; a context that the operator did not set is never cut below this."""
 
 _log = logger("modelyard.worker")
 
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """What the operator has set: it is kept, or the version is refused with the numbers."""
+    """Which settings the operator fixed: these are never cut; the version is refused instead."""
 
     parallel: bool = False
     context: bool = False
@@ -27,7 +27,7 @@ def fitted(
 ) -> EngineConfig:
     """The settings, cut until their `need` is within `budget` bytes: requests first, then context.
 
-    What still does not fit at its smallest is given back at its smallest, to be refused.
+    If even the smallest settings do not fit, they are returned, and admission refuses them.
     """
     if config.format != Format.GGUF:
         return config

@@ -1,4 +1,4 @@
-"""What a version will take of this device: estimated, put right, and learned from once loaded."""
+"""Predicts a version's memory on this device: estimate, correct, and learn once it is loaded."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -11,12 +11,12 @@ from modelyard.serving.worker.residency.correction import corrected
 from modelyard.serving.worker.residency.launch import memory_needed
 
 NOTEWORTHY = 0.01
-"""A measurement is written down when it has grown by this share since the last time."""
+"""A measurement is recorded when it exceeds the last recorded one by this share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The parts of a version's memory as predicted, and what the prediction rests on."""
+    """A version's predicted memory by part, and the basis of the prediction."""
 
     likeness: Likeness
     estimated: Footprint
@@ -25,21 +25,21 @@ class Forecast:
 
 @dataclass(slots=True)
 class Forecaster:
-    """Predicts for one kind of device; blocks on the database."""
+    """Predicts memory for one kind of device; blocks on the database."""
 
     observations: MemoryObservations
     device_kind: str
     _noted: dict[str, int] = field(default_factory=dict[str, int])
 
     def predict(self, config: EngineConfig, version: ModelVersion) -> Forecast:
-        """Raises ModelUnloadable for a broken file."""
+        """Predict a version's memory; raises ModelUnloadable for a broken file."""
         estimated = memory_needed(config, version)
         likeness = _likeness(self.device_kind, config, version)
         known = self.observations.on(self.device_kind)
         return Forecast(likeness, estimated, corrected(estimated, likeness, known))
 
     def learn(self, forecast: Forecast, told: Footprint, held: int) -> None:
-        """Note what a loaded version holds: the parts that its engine told, `held` bytes in all."""
+        """Record what a loaded version holds: the parts its engine `told`, `held` bytes in all."""
         measured = attributed(forecast.estimated, told, held)
         noted = self._noted.get(forecast.likeness.key, 0)
         if measured.total > noted * (1 + NOTEWORTHY):
@@ -49,11 +49,11 @@ class Forecaster:
 
 
 def attributed(estimated: Footprint, told: Footprint, held: int) -> Footprint:
-    """`held` bytes by part: as the engine told them, the rest being the process's.
+    """Split `held` bytes into parts: as the engine reported them, the rest being process overhead.
 
-    Of an engine that tells no parts, what the estimate missed is the process's, and only what it
-    cannot have held less of is the compute buffers': tensors are known to the byte, threads and
-    allocators are not.
+    If the engine reports no parts, the estimate's error goes to the process overhead, and to the
+    compute buffers only where the overhead would fall below 0: tensor sizes are known to the byte,
+    those of threads and allocators are not.
     """
     if told.weights:
         model = replace(told, process=0)

@@ -1,4 +1,4 @@
-"""How a version is to be loaded on this device: its engine's settings, and the memory it needs."""
+"""How to load a version on this device: its engine's settings and the memory it needs."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,15 +9,15 @@ from modelyard.serving.engines.footprint import Footprint
 from modelyard.serving.worker.residency.fit import Pinned
 
 MOST_CONTEXT = 8192
-"""Tokens of context a request gets where nothing is set, however many the model could take."""
+"""Default limit of a request's context in tokens, whatever the model allows."""
 
 _CELL_BYTES = 32 * 1024
-"""Keys and values of one token where a format's file does not say: those of a small model."""
+"""Bytes of KV cache per token for formats whose files do not say: those of a small model."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpillRoom:
-    """Where each engine may keep how many bytes of prompts it has no memory for, and from when."""
+    """Each engine's prompt spill: limit in bytes, folder, and seconds of idleness before it."""
 
     limit: int = 0
     folder: str = ""
@@ -26,7 +26,7 @@ class SpillRoom:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """The settings that all engines of one worker share; `context_length` 0 is the model's own."""
+    """The settings that all engines of a worker share; `context_length` 0 means the model's own."""
 
     host: str
     internal_token: str = field(repr=False)
@@ -83,7 +83,7 @@ def memory_needed(config: EngineConfig, version: ModelVersion) -> Footprint:
 
 
 def _gguf_needs(config: EngineConfig) -> Footprint:
-    """With the draft model's, if there is one: it lives in the same process."""
+    """The estimate including the draft model, which runs in the same process."""
     from modelyard.serving.engines.llama_cpp.model.estimate import estimate
 
     own = estimate(config)

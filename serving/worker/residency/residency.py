@@ -1,4 +1,4 @@
-"""Which versions are loaded on one device: on demand, within its memory, least used leaves."""
+"""The versions loaded on one device: on demand, within its memory, least recently used out."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ PATIENCE_S = 5.0
 
 
 class DeviceFailed(ServingError):
-    """The device is in error or maintenance and takes no new versions."""
+    """The device is in error or maintenance and loads no new versions."""
 
     code = "device_failed"
     kind = ErrorKind.UNAVAILABLE
@@ -44,7 +44,7 @@ class DeviceFailed(ServingError):
 
 @dataclass(slots=True, eq=False)
 class Residency:
-    """The versions of one device; `changed` is called whenever one of them changes its state."""
+    """The versions of one device; calls `changed` whenever one of them changes state."""
 
     versions: VersionSource
     launch: Launch
@@ -62,9 +62,9 @@ class Residency:
     _draining: bool = False
 
     async def ensure(self, version_id: str, beside: str = "") -> Resident:
-        """The version, loaded; all who ask for it meanwhile wait for the one load.
+        """Load the version if needed and return it; concurrent callers share one load.
 
-        The version `beside` which it is to be does not leave for it, idle or not.
+        The version `beside` is not evicted for it, idle or not.
 
         Raises UnknownModel, FileMissing, ModelUnloadable, NotComputable, DoesNotFit, DeviceFull,
         DeviceFailed, Quarantined, EngineDraining or Unloaded.
@@ -78,22 +78,22 @@ class Residency:
         return resident
 
     def keep(self, version_ids: Collection[str]) -> None:
-        """Of the loaded versions these leave last: replaces what was said before."""
+        """Evict these loaded versions last; replaces the previous list."""
         for version_id, resident in self._residents.items():
             resident.kept = version_id in version_ids
 
     async def unload(self, version_id: str) -> None:
-        """End a version's engine, or its quarantine; what it is doing it may finish."""
+        """Stop a version's engine after its running requests, or end its quarantine."""
         async with self._admitting:
             await self._remove(version_id)
 
     async def close(self) -> None:
-        """Take nothing new, let all finish what they have, end them."""
+        """Refuse new loads, let running requests finish, stop all engines."""
         self._draining = True
         await asyncio.gather(*(self._remove(version_id) for version_id in [*self._residents]))
 
     async def refresh(self, facts: DeviceFacts) -> None:
-        """Ask every engine what it has to do, and note what it holds."""
+        """Query every engine's load and update its measured memory."""
         ready = [(r, r.process) for r in self._residents.values() if r.process is not None]
         answers = await asyncio.gather(*(self.reader.read(p.ready.url) for _, p in ready))
         for (resident, process), activity in zip(ready, answers, strict=True):
@@ -101,7 +101,7 @@ class Residency:
                 resident.saw(activity, facts.memory_of(process.pid))
 
     def learn(self) -> None:
-        """Note what the loaded versions hold, for the next estimate; blocks on the database."""
+        """Record what the loaded versions use, for later estimates; blocks on the database."""
         for resident in [*self._residents.values()]:
             process = resident.process
             if process is not None:
@@ -117,7 +117,7 @@ class Residency:
 
     @property
     def activity(self) -> Activity:
-        """What all engines together had to do at the last `refresh`."""
+        """The total load of all engines at the last `refresh`."""
         each = [r.activity for r in self._residents.values() if r.process is not None]
         return Activity(
             sum(a.active for a in each),
@@ -128,7 +128,7 @@ class Residency:
 
     @property
     def paces(self) -> dict[str, Speeds]:
-        """How fast each version that has worked goes here, by its id."""
+        """Measured speeds of each version that has served requests here, by version id."""
         return {
             version_id: resident.activity.paces
             for version_id, resident in self._residents.items()
@@ -137,7 +137,7 @@ class Residency:
 
     @property
     def engine_slots(self) -> dict[str, int]:
-        """How many requests each loaded version works on at a time, by its id; 0: it batches."""
+        """Requests each loaded version runs at once, by version id; 0 means that it batches."""
         ready = [(v, r.process.ready) for v, r in self._residents.items() if r.process is not None]
         return {version_id: told.slots for version_id, told in ready}
 
@@ -184,7 +184,7 @@ class Residency:
         return resident
 
     async def _fit(self, config: EngineConfig, version: ModelVersion) -> EngineConfig:
-        """The settings as far as memory allows, with all gone that are idle."""
+        """The settings cut to the memory available if all idle versions were evicted."""
         room = await self._measure()
         budget = room.most([r.holding() for r in self._residents.values()])
 
@@ -217,7 +217,7 @@ class Residency:
                 "again.",
             )
         await self.refresh(facts)
-        shared = machine.memory()  # a card that does not tell shares the machine's memory
+        shared = machine.memory()  # a card that reports no memory shares the machine's
         total = facts.memory_total or shared.total
         free = facts.memory_free
         return MemoryBudget(total, shared.free if free is None else free, self.memory_fraction)

@@ -1,4 +1,4 @@
-"""One version on this device: loaded, kept alive, given up when it will not load, stopped."""
+"""One version on this device: load it, restart it, give up if it will not load, stop it."""
 
 import asyncio
 import random
@@ -28,13 +28,13 @@ from modelyard.serving.worker.residency.eviction import (
 from modelyard.serving.worker.residency.forecast import Forecast
 
 JUST_ASKED_S = 1.0
-"""For this long after an ask a version counts as busy: the request is on its way to the engine."""
+"""Seconds after `touch` that a version counts as busy: the request is still on its way."""
 
 _log = logger("modelyard.worker")
 
 
 class Quarantined(ServingError):
-    """A version failed to load again and again; it is left alone for some minutes."""
+    """A version failed to load repeatedly and is not retried for some minutes."""
 
     code = "engine_quarantined"
     kind = ErrorKind.UNAVAILABLE
@@ -49,7 +49,7 @@ class Quarantined(ServingError):
 
 
 class Unloaded(ServingError):
-    """A version was unloaded while somebody waited for it."""
+    """A version was unloaded while a caller waited for it."""
 
     code = "engine_unloaded"
     kind = ErrorKind.UNAVAILABLE
@@ -57,9 +57,9 @@ class Unloaded(ServingError):
 
 @dataclass(slots=True, eq=False)
 class Resident:
-    """Keeps one engine process; `release` gives its files back, `changed` tells who reports.
+    """Runs one engine process; `release` releases its files, `changed` notifies the reporter.
 
-    `restart_delay` is seconds before the next start, by failures in a row and a chance of 0..1.
+    `restart_delay` maps failures in a row and a chance of 0..1 to seconds before the next start.
     """
 
     config: EngineConfig
@@ -100,7 +100,7 @@ class Resident:
         self.last_used = self._asked = time.monotonic()
 
     async def ready(self) -> EngineProcess:
-        """Wait out a load or a restart; raises the reason where the version was given up."""
+        """Wait for a load or restart to finish; raises the reason if the version was given up."""
         while self.process is None:
             await self._settled.wait()
             if self.process is None and self.error is not None:
@@ -108,7 +108,7 @@ class Resident:
         return self.process
 
     def saw(self, activity: Activity | None, memory: int | None) -> None:
-        """Take in a measurement; None is no answer, which counts as being at work."""
+        """Apply a measurement; `activity` None means no answer, which counts as busy."""
         before = self.activity
         activity = activity or Activity(active=1, tokens=before.tokens, paces=before.paces)
         if activity != before or not activity.is_idle:
@@ -118,7 +118,7 @@ class Resident:
             self.memory = max(self._told(self.process), memory or 0)
 
     def holding(self, *, stays: bool = False) -> MemoryShare:
-        """Its share of the memory; one that `stays` is not to be evicted, as if at work."""
+        """Its share of the device's memory; with `stays` it counts as busy and is not evicted."""
         loading = self.process is None
         just_asked = time.monotonic() - self._asked < JUST_ASKED_S
         busy = stays or loading or just_asked or not self.activity.is_idle
@@ -126,7 +126,7 @@ class Resident:
         return MemoryShare(version_id, self.memory, self.last_used, busy, loading, self.kept)
 
     async def stop(self, grace_s: float) -> None:
-        """End the engine in good order, within `grace_s` seconds and a moment."""
+        """Stop the engine gracefully, within little more than `grace_s` seconds."""
         task = self._task
         process = self.process
         if task is not None:
@@ -160,7 +160,7 @@ class Resident:
                 return True
 
     def _told(self, process: EngineProcess) -> int:
-        """Bytes as the engine told them; of a card's driver it knows nothing: that is expected."""
+        """Bytes the engine reports, plus the expected driver overhead if it reports none."""
         told = process.ready.footprint
         return told.total + (0 if told.process else self.forecast.expected.process)
 

@@ -1,4 +1,4 @@
-"""From a version's id to a file on this machine that stays while an engine has it open."""
+"""Resolves a version's id to a local file that is kept while an engine has it open."""
 
 from collections.abc import Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -14,14 +14,14 @@ from modelyard.serving.engines.folder import hold_model
 
 
 class VersionSource(Protocol):
-    """Where a worker finds what it is asked to load."""
+    """Where a worker finds the versions it loads."""
 
     def find(self, version_id: str) -> ModelVersion:
-        """Raises UnknownModel."""
+        """The version with this id; raises UnknownModel."""
         ...
 
     def named(self, ref: ModelRef) -> ModelVersion:
-        """Raises UnknownModel."""
+        """The version that `ref` names; raises UnknownModel."""
         ...
 
     def hold(self, version: ModelVersion) -> AbstractContextManager[Path]:
@@ -31,7 +31,7 @@ class VersionSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RegisteredVersions:
-    """Versions of the catalog, with their files in the store."""
+    """The catalog's versions, with their files in the store."""
 
     catalog: Catalog
     store: Store

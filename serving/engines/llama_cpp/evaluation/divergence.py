@@ -1,4 +1,4 @@
-"""How well a model predicts a text, and how far one model's predictions are from another's."""
+"""How well a model predicts a text, and how far its predictions diverge from a reference's."""
 
 import math
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ def log_softmax(logits: Logits) -> Rows:
 
 @dataclass(slots=True)
 class NegativeLogLikelihood:
-    """The negative log-likelihood of the tokens that really came."""
+    """Accumulates the negative log-likelihood of the actual next tokens."""
 
     total: float = 0.0
     count: int = 0

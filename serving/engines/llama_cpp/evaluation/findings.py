@@ -1,19 +1,19 @@
-"""What a measurement finds, as it crosses from the measuring process."""
+"""The results of a measurement, as sent by the measuring process."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 Told = Callable[[int, int], None]
-"""Told how many tokens were read, of how many."""
+"""Progress callback: tokens read, total tokens."""
 
 
 def untold(done: int, total: int) -> None:
-    """For whoever does not care how far it is."""
+    """A progress callback that does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextMeasurement:
-    """One model on one text; `tokens` were scored, speed is that of reading."""
+    """One model on one text; `tokens` were scored, `tokens_per_s` is the reading speed."""
 
     perplexity: float
     tokens: int
@@ -24,7 +24,7 @@ class TextMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A candidate against its reference on one text; divergences in nats per token.
+    """A candidate compared with its reference on one text; divergences in nats per token.
 
     `load_s` and `memory_bytes` are the candidate's.
     """
@@ -43,7 +43,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class SampleText:
-    """A few tokens as text; `ended`: left to itself the model would have ended at once."""
+    """A short generated text; `ended` means the model on its own would have ended at once."""
 
     text: str
     tokens: int

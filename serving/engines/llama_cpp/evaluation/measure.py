@@ -1,8 +1,8 @@
-"""Measures of a GGUF file, each taken in a child process: a crash of llama.cpp ends only that.
+"""Measurements of a GGUF file, each in a child process, so a llama.cpp crash ends only that.
 
 `python -m modelyard.serving.engines.llama_cpp.evaluation.measure` reads one JSON document on
 standard input (`{"measure": "perplexity" | "compare" | "smoke", …arguments}`) and prints lines of
-JSON on standard output: `{"done", "total"}` in tokens as it goes, at last `{"found": …}`, or
+JSON on standard output: progress as `{"done", "total"}` in tokens, finally `{"found": …}`, or
 `{"error": {code, message, fix}}` with exit code 3.
 """
 
@@ -37,19 +37,19 @@ _PROMPT = "Once upon a time"
 
 
 class MeasureFailed(ModelUnloadable):
-    """A model could not be measured; the reason is the child process's own."""
+    """A model could not be measured; the message is the child process's."""
 
     code = "measure_failed"
 
 
 class MeasureCrashed(MeasureFailed):
-    """The process that measured ended by itself; the message says by what."""
+    """The measuring process crashed; the message says how."""
 
     code = "measure_crashed"
 
 
 class MeasureTooSlow(MeasureFailed):
-    """A measure was not done in the time it may take, and was ended."""
+    """A measurement exceeded its time limit and was stopped."""
 
     code = "measure_too_slow"
 
@@ -57,7 +57,7 @@ class MeasureTooSlow(MeasureFailed):
 def perplexity(
     path: Path, text: str, n_ctx: int = 512, threads: int = 1, *, told: Told = untold
 ) -> TextMeasurement:
-    """How well the model predicts the text; raises MeasureFailed with the reason."""
+    """Measure how well the model predicts the text; raises MeasureFailed with the reason."""
     ask = {"measure": "perplexity", "text": text, "n_ctx": n_ctx, "threads": threads}
     return TextMeasurement(**_in_child(ask | {"path": str(path)}, told))
 
@@ -70,7 +70,7 @@ def compare(  # noqa: PLR0913, PLR0917 - two models, and how to read
     threads: int = 1,
     told: Told = untold,
 ) -> Comparison:
-    """How far a candidate's predictions are from the reference's; raises MeasureFailed."""
+    """Measure how far a candidate's predictions are from the reference's; raises MeasureFailed."""
     paths = {"reference": str(reference_path), "path": str(candidate_path)}
     ask = {"measure": "compare", "text": text, "n_ctx": n_ctx, "threads": threads}
     return Comparison(**_in_child(ask | paths, told))
@@ -79,7 +79,7 @@ def compare(  # noqa: PLR0913, PLR0917 - two models, and how to read
 def smoke(
     path: Path, prompt: str = _PROMPT, tokens: int = 16, timeout_s: float = TIMEOUT_S
 ) -> SampleText:
-    """Load the model and write a few tokens, the likeliest each; raises MeasureFailed."""
+    """Load the model and generate a few tokens greedily; raises MeasureFailed."""
     ask = {"measure": "smoke", "path": str(path), "prompt": prompt, "tokens": tokens}
     return SampleText(**_in_child(ask, untold, timeout_s))
 
@@ -107,9 +107,9 @@ def _in_child(ask: dict[str, Any], told: Told, timeout_s: float = TIMEOUT_S) -> 
 
 
 def _answer_of(child: subprocess.Popen[bytes], ask: dict[str, Any], told: Told) -> dict[str, Any]:
-    """Hand over what to measure and pass progress on; the last line, empty where it crashed."""
+    """Send the request and pass progress on; returns the last line, empty after a crash."""
     stdin, stdout = pipes(child)
-    with suppress(BrokenPipeError):  # it died at once: its end says more
+    with suppress(BrokenPipeError):  # the child died at once: its exit status says more
         stdin.write(json.dumps(ask).encode())
         stdin.close()
     for line in stdout:

@@ -1,4 +1,4 @@
-"""A model measured on a text, alone or against a reference, chunk by chunk in bounded memory."""
+"""Measures a model on a text, alone or against a reference, by chunks in bounded memory."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ from modelyard.serving.errors import InvalidRequest
 def measure(
     path: Path, text: str, *, n_ctx: int, threads: int, told: Told = untold
 ) -> TextMeasurement:
-    """Perplexity over the second half of each chunk of `n_ctx` tokens, as llama.cpp counts it."""
+    """Perplexity over the second half of each chunk of `n_ctx` tokens, as llama.cpp computes it."""
     model = TextModel.open(path, length=n_ctx, threads=threads)
     negative_log_likelihood = NegativeLogLikelihood()
     for chunk in _followed(chunks(model, text, n_ctx), told):
@@ -47,7 +47,7 @@ def measure(
 def compare(  # noqa: PLR0913 - two models, and how to read
     reference: Path, candidate: Path, text: str, *, n_ctx: int, threads: int, told: Told = untold
 ) -> Comparison:
-    """Both models read the same tokens side by side; logits live for one block only."""
+    """Both models read the same tokens side by side; logits are kept for one block only."""
     first = TextModel.open(reference, length=n_ctx, threads=threads)
     second = TextModel.open(candidate, length=n_ctx, threads=threads)
     if first.vocabulary.size != second.vocabulary.size:
@@ -71,7 +71,7 @@ def compare(  # noqa: PLR0913 - two models, and how to read
 
 
 def chunks(model: TextModel, text: str, n_ctx: int) -> Iterator[list[int]]:
-    """The text's tokens in pieces of `n_ctx`, each begun as the model wants; the rest is left."""
+    """The text's tokens in chunks of `n_ctx`, each with the begin tokens; drops the rest."""
     vocabulary = model.vocabulary
     head = vocabulary.tokens("", begin=True)
     body = vocabulary.tokens(text, begin=False, special=False)
@@ -86,7 +86,7 @@ def chunks(model: TextModel, text: str, n_ctx: int) -> Iterator[list[int]]:
 
 
 def _followed(pieces: Iterator[list[int]], told: Told) -> Iterator[list[int]]:
-    """The same, with word of every piece that is done."""
+    """Yield the pieces and report progress after each."""
     known = list(pieces)
     done = 0
     total = sum(map(len, known))
@@ -96,7 +96,7 @@ def _followed(pieces: Iterator[list[int]], told: Told) -> Iterator[list[int]]:
 
 
 def _scored(chunk: list[int], start: int, count: int) -> tuple[int, list[int]]:
-    """Which row of a block is scored first, and the tokens its scored rows should predict."""
+    """The index of a block's first scored row, and the target tokens of its scored rows."""
     first = max(start, len(chunk) // 2)
     last = min(start + count, len(chunk) - 1)
     return first - start, chunk[first + 1 : last + 1] if first < last else []

@@ -1,4 +1,4 @@
-"""A short generation by the very engine that will serve the model."""
+"""A short generation with the same engine that will serve the model."""
 
 import asyncio
 import math
@@ -20,14 +20,14 @@ from modelyard.serving.engines.llama_cpp.load import load_writer
 from modelyard.serving.errors import EngineFailed
 
 _NEVER = -1e6
-"""A bias that no logit makes up for."""
+"""A bias that no logit outweighs."""
 
 
 def write_some(path: Path, prompt: str, tokens: int) -> SampleText:
-    """The likeliest continuation; raises ModelUnloadable or EngineFailed.
+    """The greedy continuation; raises ModelUnloadable or EngineFailed.
 
-    A model may think that a prompt wants no answer: one that ends at once has to show that it can
-    go on where it may not end.
+    A model may end its answer at once, for some prompts rightly. It then has to generate again with
+    its end tokens suppressed.
     """
     config = EngineConfig(
         version_id="smoke",
@@ -64,7 +64,7 @@ async def _written(engine: LlamaEngine, generation: Generation) -> tuple[str, in
 
 
 def _check_scores(delta: Delta) -> None:
-    """The end counts too: of what is no number, the first would be the likeliest."""
+    """Raise on non-finite logprobs, also of the end token: argmax of NaN logits picks the first."""
     chosen = [s.logprob for s in delta.scores if s.place is not TokenPosition.PROMPT]
     if not all(logprob is not None and math.isfinite(logprob) for logprob in chosen):
         raise EngineFailed("Its logits are no numbers: the weights are broken.")

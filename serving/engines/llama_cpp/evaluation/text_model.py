@@ -1,4 +1,4 @@
-"""A model that reads a text and gives every token's logits, a block at a time."""
+"""A model that reads a text and returns every token's logits, a block at a time."""
 
 import time
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _BLOCK = 64  # tokens whose logits are in memory at once
 
 @dataclass(slots=True)
 class TextModel:
-    """One model with one sequence; `seconds` and `tokens` say how fast it has read."""
+    """One model with one sequence; `seconds` and `tokens` measure its reading speed."""
 
     model: LlamaModel
     vocabulary: Vocabulary
@@ -49,7 +49,7 @@ class TextModel:
         return opened
 
     def read(self, tokens: list[int]) -> Iterator[Logits]:
-        """Read from the start; each block's logits (tokens x vocabulary) until the next block."""
+        """Read from the start; each block's logits (tokens x vocabulary) last until the next."""
         self.context.forget(0)
         for start in range(0, len(tokens), _BLOCK):
             block = tokens[start : start + _BLOCK]

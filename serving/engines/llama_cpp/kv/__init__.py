@@ -1,1 +1,1 @@
-"""The memory of keys and values: slots, prefix cache, spill to disk."""
+"""The KV cache: slots, prefix cache, spill to disk."""

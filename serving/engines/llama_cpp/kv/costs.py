@@ -1,4 +1,4 @@
-"""Whether a file of KV is worth it: seconds to write and read it against seconds to compute it."""
+"""Whether spilling KV to a file pays: seconds to write and read it against recomputing it."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,16 +6,16 @@ from typing import Protocol
 from modelyard.serving.engines.llama_cpp.speed import Speed, follow
 
 FEWEST = 32
-"""Tokens that are not worth a file, however slow the model is."""
+"""Minimum tokens worth a file, however slow the model is."""
 
-_DISK = 1e9  # bytes a second, until one was measured
+_DISK = 1e9  # bytes per second, until measured
 
 
 class SpillCosts(Protocol):
-    """Judges files of KV by how long the last ones took."""
+    """Judges KV files by how long the last ones took."""
 
     def worth_saving(self, tokens: int, size: int) -> bool:
-        """Whether `tokens` that only a file of `size` bytes would keep are worth writing it."""
+        """Whether a file of `size` bytes is worth writing to keep `tokens` tokens of KV."""
         ...
 
     def worth_loading(self, tokens: int, size: int) -> bool: ...
@@ -27,14 +27,14 @@ class SpillCosts(Protocol):
 
 @dataclass(slots=True)
 class LearnedCosts:
-    """Follows the disk's speed (bytes a second) and the speed at which prompts are read."""
+    """Tracks the disk's speed in bytes per second and the model's prefill speed."""
 
     speed: Speed
     write_bps: float = _DISK
     read_bps: float = _DISK
 
     def worth_saving(self, tokens: int, size: int) -> bool:
-        """Written now and perhaps read again: both have to be cheaper than computing."""
+        """Whether writing now and reading later together take less time than recomputing."""
         seconds = size / self.write_bps + size / self.read_bps
         return tokens >= FEWEST and self._computing(tokens) > seconds
 

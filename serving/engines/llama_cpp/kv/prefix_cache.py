@@ -1,4 +1,4 @@
-"""The KV slots: who may use which, what is reused, what is shared, what is given up."""
+"""Assigns the KV slots: what is reused, shared between sequences, and evicted."""
 
 import time
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from modelyard.serving.engines.llama_cpp.kv.slot import Hold, Sequence, Slot
 from modelyard.serving.engines.llama_cpp.kv.spill import Spill, Spilled
 from modelyard.serving.engines.llama_cpp.model.binding import LlamaContext
 
-_WORTH_SHARING = 8  # a copy costs about as much as computing this many tokens
+_WORTH_SHARING = 8  # tokens; computing this many costs about as much as a copy
 
 
 @dataclass(slots=True)
@@ -34,18 +34,18 @@ class KvCache:
 
     @property
     def cells_used(self) -> int:
-        """Upper bound: cells that slots share are counted once for each."""
+        """Upper bound: cells that several slots share are counted for each slot."""
         return sum(s.filled for s in self.slots)
 
     def place(self, sequence: Sequence, behind: int = 0) -> Slot:
-        """Give a sequence an idle slot with as much of its beginning as is in memory already.
+        """Place a sequence in an idle slot, reusing as much of its prefix as memory or disk holds.
 
-        As many as are `behind` it will be placed before the next decode.
+        `behind` further sequences may be placed before the next decode.
         """
         donor, shared = self._donor(sequence)
         spilled = self.spill.find(sequence, shared)
         free = self._free(donor, shared)
-        # What is read from disk cannot go where a copy is still to be made from.
+        # A restored file must not land in a slot that a pending copy still reads from.
         slot = self._beside(free if spilled is None else free[: behind + 1], sequence, behind)
         slot.hold = None
         if spilled is not None and self._restore(slot, spilled):
@@ -58,7 +58,7 @@ class KvCache:
         return slot
 
     def settle(self, slot: Slot) -> bool:
-        """Whether a slot may go on: its hold is over because the prefix came, or never will."""
+        """Whether a slot may run: it has no hold, or its prefix is now ready or will never be."""
         hold = slot.hold
         if hold is None:
             return True
@@ -73,12 +73,12 @@ class KvCache:
         return True
 
     def _still_holds(self, donor: Slot, slot: Slot, length: int) -> bool:
-        """Whether a donor has what was waited for: others may have come into it since."""
+        """Whether the donor still has the prefix: other sequences may have used the slot since."""
         known = slot.sequence
         return known is not None and donor.common(known, shared=self.shared) >= length
 
     def evict(self) -> bool:
-        """Forget the idle slot that was used longest ago; False where none holds anything."""
+        """Forget the least recently used idle slot; False if none holds anything."""
         slot = min((s for s in self.idle if s.filled), key=lambda s: s.used, default=None)
         if slot is None:
             return False
@@ -86,30 +86,31 @@ class KvCache:
         return True
 
     def save_idle(self, before: float) -> None:
-        """Write slots that were last used `before` then, where the next prompt will need one."""
+        """Spill idle slots last used before this time, if the next prompt would need one."""
         if all(slot.filled for slot in self.slots):
             for slot in self.idle:
                 if slot.used < before:
                     self.spill.save(slot)
 
     def forget(self, slot: Slot) -> None:
-        """Give all of a slot's cells back, to disk if that pays; a sequence in it is let go."""
+        """Free a slot's cells, spilling them to disk if that pays, and release its sequence."""
         self.spill.save(slot)
         self.context.forget(slot.index)
         slot.filled = 0
         slot.release(time.monotonic())
 
     def rewind(self, slot: Slot) -> None:
-        """After a failed decode: make memory what `filled` says."""
+        """After a failed decode, trim memory to `filled` tokens."""
         if not self.context.trim(slot.index, slot.filled):
             self.context.forget(slot.index)
             slot.filled = 0
 
     def _donor(self, sequence: Sequence) -> tuple[Slot | None, int]:
-        """The slot with the longest common beginning; one token is always left to decode.
+        """The slot with the longest common prefix; at least one token is left to decode.
 
-        Of equals one that has it in memory already, and rather a busy one: idle ones are spared
-        for it. A few tokens, as all prompts of a model have in common, are no reason to spare any.
+        Among equals it prefers a slot that has the prefix computed, then a busy one: an idle donor
+        is not overwritten. A prefix of a few tokens, which all prompts of a model share, does not
+        count.
         """
         best = None
         most = (_WORTH_SHARING, False, False)
@@ -122,17 +123,17 @@ class KvCache:
         return best, most[0]
 
     def _free(self, donor: Slot | None, shared: int) -> list[Slot]:
-        """The donor itself if little of it would be lost, else the idle, least valuable first."""
+        """The donor itself if little of it would be lost, else idle slots, least valuable first."""
         if donor is not None and donor.is_idle and 2 * shared >= donor.filled:
             return [donor]
         others = [s for s in self.idle if s is not donor] or self.idle
         return sorted(others, key=lambda s: (s.filled > 0, s.used))
 
     def _beside(self, free: list[Slot], sequence: Sequence, behind: int) -> Slot:
-        """One beside those that run: split memory is computed by runs of neighbours.
+        """A slot next to running ones: split memory is computed in runs of neighbouring slots.
 
-        What it holds moves to the least valuable, unless this one and those behind take it anyway:
-        no more is lost than what was used longest ago.
+        Its content moves to the least valuable slot, unless this sequence and those behind it will
+        take the slot anyway. So only the least recently used content is lost.
         """
         if self.context.shape.unified or sequence.left <= _WORTH_SHARING:
             return free[0]
@@ -147,7 +148,7 @@ class KvCache:
         return best
 
     def _move(self, source: Slot, target: Slot) -> None:
-        """Have an idle slot hold what another one held, which is empty then."""
+        """Move an idle slot's content to another slot and empty the first."""
         self.forget(target)
         target.tokens = source.tokens
         target.used = source.used
@@ -162,7 +163,7 @@ class KvCache:
         return shared > slot.common(sequence, shared=self.shared) + _WORTH_SHARING
 
     def _keep(self, slot: Slot, sequence: Sequence) -> None:
-        """Go on from what the slot itself holds of the sequence."""
+        """Continue from what the slot itself holds of the sequence."""
         length = min(slot.common(sequence, shared=self.shared), sequence.reusable, slot.filled)
         self.spill.save(slot, keep=length)
         slot.filled = length
@@ -170,7 +171,7 @@ class KvCache:
         self.rewind(slot)
 
     def _share(self, slot: Slot, donor: Slot, sequence: Sequence, shared: int) -> None:
-        """Copy the donor's beginning, or wait until the donor has computed it."""
+        """Copy the donor's prefix, or wait until the donor has computed it."""
         self.forget(slot)
         slot.occupy(sequence, 0)
         if donor.filled >= shared:

@@ -1,4 +1,4 @@
-"""A generation under way, and the slot of KV memory it runs in."""
+"""A running generation, and the KV slot it runs in."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Mailbox = asyncio.Queue[News]
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """One generation as the scheduler sees it: its tokens so far, and where news of it goes."""
+    """One generation in the scheduler: its tokens so far, and the mailbox for its news."""
 
     generation: Generation
     number: int
@@ -45,7 +45,7 @@ class Sequence:
 
     @property
     def is_scored(self) -> bool:
-        """Whether tokens of the prompt still have to be scored."""
+        """Whether prompt tokens remain to be scored."""
         scoring = self.generation.scoring
         return scoring is not None and scoring.prompt and self.scored < len(self.generation.prompt)
 
@@ -63,13 +63,13 @@ class Sequence:
 
     @property
     def reusable(self) -> int:
-        """How many first tokens may come from memory: what follows them is still to be decoded."""
+        """Number of leading tokens that memory may supply; the rest has to be decoded."""
         return max(self.scored - 1, 0) if self.is_scored else len(self.tokens) - 1
 
 
 @dataclass(slots=True, eq=False)
 class Hold:
-    """A sequence waits for another slot's prefill to reach the `length` tokens they share."""
+    """A sequence waiting until another slot's prefill reaches the `length` tokens they share."""
 
     donor: "Slot"
     sequence: Sequence
@@ -80,8 +80,8 @@ class Hold:
 class Slot:
     """One sequence id of the context: `filled` of its `tokens` are in KV memory.
 
-    While a sequence runs here, `tokens` is the sequence's own growing list; afterwards it is what
-    memory still holds, to be continued by whoever of the same tenant begins alike.
+    While a sequence runs here, `tokens` is the sequence's own growing list. Afterwards it is what
+    memory still holds, which a sequence of the same tenant with the same prefix can reuse.
     """
 
     index: int
@@ -94,9 +94,9 @@ class Slot:
     adapter: str = ""
 
     def common(self, sequence: Sequence, *, shared: bool) -> int:
-        """How many first tokens of a sequence memory may lend it.
+        """Number of leading tokens of `sequence` that this slot can supply.
 
-        Under another adapter they would be others, and another tenant's are not seen.
+        0 under another adapter, whose KV differs, and across tenants unless `shared`.
         """
         if self.adapter != sequence.generation.adapter:
             return 0
@@ -114,7 +114,7 @@ class Slot:
 
     @property
     def remaining(self) -> int:
-        """How many tokens are still to be decoded before the next can be drawn."""
+        """Number of tokens to decode before the next can be sampled."""
         return len(self.tokens) - self.filled
 
     def occupy(self, sequence: Sequence, filled: int) -> None:
@@ -125,7 +125,7 @@ class Slot:
         self.adapter = sequence.generation.adapter
 
     def release(self, now: float) -> None:
-        """Let the sequence go and keep what memory holds of it."""
+        """Release the sequence and keep what memory holds of it."""
         self.tokens = self.tokens[: self.filled]
         self.sequence = None
         self.hold = None
@@ -133,7 +133,7 @@ class Slot:
 
 
 def common_prefix(a: list[int], b: list[int]) -> int:
-    """How many first tokens two lists share (compared in halves, at C speed)."""
+    """Length of two lists' common prefix (binary search over slice comparisons, at C speed)."""
     low = 0
     high = min(len(a), len(b))
     if a[:high] == b[:high]:

@@ -1,4 +1,4 @@
-"""Idle KV on disk: what a slot gives up is kept in a file while that is cheaper than computing."""
+"""KV spilled to disk: a slot's content is kept in a file while that is cheaper than recomputing."""
 
 import os
 import tempfile
@@ -16,14 +16,14 @@ from modelyard.serving.engines.llama_cpp.kv.slot import Sequence, Slot, common_p
 from modelyard.serving.engines.llama_cpp.model.binding import LlamaContext
 
 MOST_FILES = 128
-"""Open files a process spends on this: it has sockets to open, too."""
+"""Limit of open spill files, since the process also needs descriptors for sockets."""
 
 _log = logger("modelyard.engine")
 
 
 @dataclass(slots=True, eq=False)
 class Spilled:
-    """The KV of some tokens of one owner, in a file of `size` bytes that has no name."""
+    """The KV of one owner's tokens, in an unlinked file of `size` bytes."""
 
     tenant: str
     adapter: str
@@ -35,7 +35,7 @@ class Spilled:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the file is as it was written: llama.cpp aborts on one that is not."""
+        """Whether the file is as it was written: llama.cpp aborts on a damaged one."""
         if os.fstat(self.file.fileno()).st_size != self.size:
             return False
         return _digest(self.file) == self.digest
@@ -45,9 +45,9 @@ class Spilled:
 class Spill:
     """The files of one context, at most `limit` bytes; used on the thread that owns the context.
 
-    They are unlinked as they are made: nobody else can open them, and the kernel takes them back
-    however the process ends. Memory that is still to be copied is not yet what it says, and what is
-    read into it would be copied on or over: then no file is written of it, or read into it.
+    Files are unlinked when created: no other process can open them, and the kernel frees them
+    however the process ends. A slot with a pending copy is neither saved nor restored: its memory
+    is not yet valid, and the copy would overwrite it or copy what was restored.
     """
 
     context: LlamaContext
@@ -64,7 +64,7 @@ class Spill:
         return sum(k.size for k in self.kept)
 
     def save(self, slot: Slot, keep: int = 0) -> None:
-        """Write what a slot holds before all but its first `keep` tokens are given up."""
+        """Save a slot's content before all but its first `keep` tokens are dropped."""
         tokens = slot.tokens[: slot.filled]
         if not self.limit or slot.index in self.context.copying or not self._is_new(slot, tokens):
             return
@@ -73,9 +73,9 @@ class Spill:
             self._write(slot, tokens, size)
 
     def find(self, sequence: Sequence, beyond: int) -> Spilled | None:
-        """The file with the longest beginning of a sequence, if reading it pays.
+        """The file with a sequence's longest prefix, if reading it pays.
 
-        It has to give more than the `beyond` first tokens that are in memory already.
+        It must hold more than the first `beyond` tokens, which are in memory already.
         """
         best = None
         longest = beyond
@@ -86,11 +86,11 @@ class Spill:
                 longest = length
         if best is None or not self.costs.worth_loading(longest - beyond, best.size):
             return None
-        best.used = time.monotonic()  # not to be dropped for what makes room for it
+        best.used = time.monotonic()  # keeps it from being dropped when room is made for it
         return best
 
     def restore(self, spilled: Spilled, slot: Slot) -> bool:
-        """Read a file into an empty slot; False, and the file is gone, where that fails."""
+        """Read a file into an empty slot; on failure drop the file and return False."""
         if spilled not in self.kept:
             return False
         begun = time.perf_counter()
@@ -149,7 +149,7 @@ class Spill:
         return tempfile.TemporaryFile(dir=self.folder)
 
     def _supersede(self, slot: Slot, tokens: list[int]) -> None:
-        """Drop files that are a beginning of what is kept now."""
+        """Drop files whose tokens are a prefix of the new file's."""
         for old in self._like(slot):
             if common_prefix(old.tokens, tokens) == len(old.tokens):
                 self._drop(old)
@@ -164,7 +164,7 @@ class Spill:
 
 
 def _path(file: BufferedRandom) -> str:
-    """A name for a file without one, for a library that opens by name."""
+    """A path to an unlinked file, for a library that opens by name."""
     file.seek(0)
     return f"/dev/fd/{file.fileno()}"
 

@@ -1,1 +1,1 @@
-"""A model file in memory: binding, vocabulary, size estimate."""
+"""A model file in memory: bindings, header and memory estimate."""

@@ -19,7 +19,7 @@ _NAME = 128  # bytes
 _KV_TYPES: dict[KvType, int] = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
 _said: deque[str] = deque(maxlen=8)
 reserved = Reserved()
-"""Everything that this process has had llama.cpp set aside."""
+"""All buffers that llama.cpp has allocated in this process."""
 
 
 @lib.llama_log_callback
@@ -30,15 +30,15 @@ def _listen(level: int, text: bytes, _data: Any) -> None:
         reserved.hear(text.decode("utf-8", "replace"))
 
 
-# Kept at module level: a callback that is collected crashes the process at the next message.
+# Kept at module level: if a callback is garbage-collected, the next message crashes the process.
 lib.llama_log_set(_listen, ctypes.c_void_p(0))
 lib.llama_backend_init()
-# The very library the binding uses, not a second copy.
+# The library that the binding uses, not a second copy.
 _native: ctypes.CDLL = lib.llama_cpp._lib  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-# The binding's own llama_get_logits builds a pointer object a call; an address is enough.
+# The binding's llama_get_logits builds a pointer object per call; an address is enough.
 _logits_address = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(("llama_get_logits", _native))
-# llama.cpp asks a callback whether to abort: libc's strlen over a flag byte answers without
-# Python's lock ("" is 0: go on; "\x01" is 1: stop).
+# llama.cpp asks a callback whether to abort. libc's strlen over a flag byte answers without the GIL
+# ("" is 0: continue; "\x01" is 1: stop).
 _strlen = ctypes.cast(ctypes.CDLL(None).strlen, lib.ggml_abort_callback)
 
 
@@ -51,7 +51,7 @@ class LlamaModel:
 
     @classmethod
     def load(cls, path: str, *, gpu_layers: int = 0) -> "LlamaModel":
-        """Map the file; raises ModelUnloadable with llama.cpp's own words."""
+        """Map the file; raises ModelUnloadable with llama.cpp's message."""
         params = lib.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
         _said.clear()
@@ -62,12 +62,12 @@ class LlamaModel:
 
     @property
     def width(self) -> int:
-        """Numbers in an embedding."""
+        """Dimension of an embedding."""
         return lib.llama_model_n_embd(self.handle)
 
     @property
     def generates(self) -> bool:
-        """Whether the model writes text by decoding alone."""
+        """Whether this is a decoder-only model."""
         return bool(
             lib.llama_model_has_decoder(self.handle)
             and not lib.llama_model_has_encoder(self.handle)
@@ -75,7 +75,7 @@ class LlamaModel:
 
     @property
     def forgets(self) -> bool:
-        """Whether its memory can be cut at any token: a recurrent state cannot."""
+        """Whether its memory can be cut at any token; a recurrent state cannot."""
         return not (
             lib.llama_model_is_recurrent(self.handle) or lib.llama_model_is_hybrid(self.handle)
         )
@@ -86,13 +86,13 @@ class LlamaModel:
         return text.decode("utf-8", "replace") if text else None
 
     def metadata(self, key: str) -> str:
-        """A text of the file's header; empty where it has none of that name."""
+        """A header field's value as text; empty if the file does not have it."""
         found: Any = ctypes.create_string_buffer(_NAME)
         size = lib.llama_model_meta_val_str(self.handle, key.encode(), found, _NAME)
         return found.value.decode("utf-8", "replace") if size >= 0 else ""
 
     def load_adapter(self, path: str) -> Any:
-        """Read a LoRA adapter; raises ModelUnloadable with llama.cpp's own words."""
+        """Read a LoRA adapter; raises ModelUnloadable with llama.cpp's message."""
         _said.clear()
         handle = lib.llama_adapter_lora_init(self.handle, path.encode())
         if not handle:
@@ -100,7 +100,7 @@ class LlamaModel:
         return ctypes.cast(handle, lib.llama_adapter_lora_p_ctypes)
 
     def free_adapter(self, adapter: Any) -> None:
-        """Give its memory back; it must not be on any context. `close` frees what is left."""
+        """Free an adapter that no context uses; `close` frees the rest."""
         lib.llama_adapter_lora_free(adapter)
 
     def close(self) -> None:
@@ -110,17 +110,17 @@ class LlamaModel:
 
 @dataclass(frozen=True, slots=True)
 class ContextShape:
-    """How a context is laid out: cells over all sequences, and how many of them run at once."""
+    """A context's layout: KV cells over all sequences, and how many sequences run at once."""
 
     cells: int
     sequences: int
     batch: int
     threads: int
     unified: bool = False
-    outputs: int = 0  # rows of logits a batch may ask for; 0: one per sequence (less memory)
+    outputs: int = 0  # logit rows per batch; 0: one per sequence (less memory)
 
     kv_type: KvType = "f16"
-    pooled: bool = False  # one vector a sequence, instead of logits
+    pooled: bool = False  # one vector per sequence instead of logits
 
     @property
     def spare_rows(self) -> int:
@@ -129,7 +129,7 @@ class ContextShape:
 
 
 class LlamaContext:
-    """The memory of running sequences. One thread uses it; `abort` alone is safe from others."""
+    """The memory of running sequences; for one thread, only `abort` is safe from others."""
 
     def __init__(self, model: LlamaModel, shape: ContextShape) -> None:
         self.shape = shape
@@ -142,13 +142,13 @@ class LlamaContext:
             )
         self._memory: Any = lib.llama_get_memory(self.handle)
         self._width = lib.llama_vocab_n_tokens(model.vocab)
-        self.copying = set[int]()  # sequences whose memory the next decode copies, from or to
+        self.copying = set[int]()  # sequences that the next decode copies from or to
         self._view: tuple[int, Logits] | None = None
         self._stop = ctypes.create_string_buffer(2)
         lib.llama_set_abort_callback(self.handle, _strlen, ctypes.cast(self._stop, ctypes.c_void_p))
 
     def decode(self, batch: Any) -> int:
-        """Run a batch: 0 done, 1 no free cells, 2 aborted, below 0 an error."""
+        """Run a batch; returns 0 done, 1 no free cells, 2 aborted, below 0 an error."""
         code = lib.llama_decode(self.handle, batch)
         if code >= 0:
             self.copying.clear()
@@ -163,35 +163,35 @@ class LlamaContext:
         return self._view[1][:rows]
 
     def embedding(self, sequence: int, width: int) -> Logits:
-        """The pooled vector of a sequence of the last batch."""
+        """The pooled vector of a sequence in the last batch."""
         values = lib.llama_get_embeddings_seq(self.handle, sequence)
         return np.ctypeslib.as_array(values, shape=(width,)).copy()
 
     def clear(self) -> None:
-        """Forget every sequence; encoders have nothing to forget."""
+        """Forget every sequence; encoders have none."""
         if self._memory:
             lib.llama_memory_clear(self._memory, False)  # noqa: FBT003
 
     def trim(self, sequence: int, length: int) -> bool:
-        """Keep a sequence's first tokens; False where this memory cannot be cut (recurrent)."""
+        """Keep a sequence's first `length` tokens; False if memory cannot be cut (recurrent)."""
         return bool(lib.llama_memory_seq_rm(self._memory, sequence, length, -1))
 
     def forget(self, sequence: int) -> None:
         lib.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
     def size_of(self, sequence: int) -> int:
-        """Bytes that a file of a sequence's memory takes, but for its tokens."""
+        """Bytes of a saved sequence's file, without its tokens."""
         return lib.llama_state_seq_get_size(self.handle, ctypes.c_int32(sequence))
 
     def save(self, sequence: int, path: str, tokens: list[int]) -> bool:
-        """Write what memory holds of a sequence, which is those tokens."""
+        """Write a sequence's memory, which holds `tokens`, to a file."""
         native = (ctypes.c_int32 * len(tokens))(*tokens)
         file = path.encode()
         slot = ctypes.c_int32(sequence)
         return bool(lib.llama_state_seq_save_file(self.handle, file, slot, native, len(tokens)))
 
     def load(self, sequence: int, path: str, count: int) -> bool:
-        """Read a file that `save` wrote for `count` tokens; the process aborts on a damaged one."""
+        """Read a file that `save` wrote for `count` tokens; a damaged file aborts the process."""
         tokens = (ctypes.c_int32 * count)()
         found = ctypes.c_size_t()
         file = path.encode()
@@ -202,9 +202,9 @@ class LlamaContext:
         return bool(read) and found.value == count
 
     def copy(self, source: int, target: int, length: int) -> bool:
-        """Give `target` the first tokens of `source`; False: target is empty, compute it anew."""
+        """Copy the first `length` tokens to `target`; False leaves it empty, to be recomputed."""
         self.forget(target)
-        # Always whole: llama.cpp aborts on a partial copy between streams.
+        # Always the whole sequence: llama.cpp aborts on a partial copy between streams.
         lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
         if not self.shape.unified:
             self.copying |= {source, target}
@@ -214,14 +214,14 @@ class LlamaContext:
         return False
 
     def adapt(self, adapter: Any | None) -> None:
-        """Run later decodes under a LoRA adapter, or under none."""
+        """Run later decodes with this LoRA adapter; None means without."""
         count = 0 if adapter is None else 1
         adapters = (lib.llama_adapter_lora_p_ctypes * 1)(adapter) if count else None
         scales = (ctypes.c_float * 1)(1.0) if count else None
         lib.llama_set_adapters_lora(self.handle, adapters, count, scales)
 
     def abort(self) -> None:
-        """End the running decode and every later one with 2."""
+        """Abort the running decode and all later ones, which return 2."""
         self._stop[0] = b"\x01"
 
     def close(self) -> None:
@@ -246,5 +246,5 @@ def _params(shape: ContextShape) -> Any:
 
 
 def last_words() -> str:
-    """What llama.cpp said last, for an error message."""
+    """llama.cpp's last messages, for an error message."""
     return " ".join(_said)[-500:] or "it gives no reason."

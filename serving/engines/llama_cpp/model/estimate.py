@@ -1,4 +1,4 @@
-"""How much memory a GGUF model will take, predicted from its header alone."""
+"""Predicts a GGUF model's memory from its header alone."""
 
 from pathlib import Path
 
@@ -9,20 +9,20 @@ from modelyard.serving.engines.gguf.header import Header
 from modelyard.serving.engines.llama_cpp.model.header import read_header
 
 SCORED_ROWS = 32
-"""Prompt tokens a step can score beyond what it draws: their logits take memory all the time."""
+"""Prompt tokens a step can score besides those it samples; their logits are always allocated."""
 _F16 = 2
 _F32 = 4
 _KV_SIZES: dict[KvType, float] = {"f16": 1.0, "q8_0": 34 / 64}  # 32 numbers in 34 bytes
 _MIB = 1024 * 1024
-_PROCESS = 76 * _MIB  # interpreter, server, libraries, graphs, once it has been at work
-_CARD = 450 * _MIB  # what a CUDA context and its kernels take of a card before any model
-_WORD = 150  # bytes of a token's texts, kept by llama.cpp and by us
+_PROCESS = 76 * _MIB  # interpreter, server, libraries, graphs, after the first requests
+_CARD = 450 * _MIB  # a CUDA context and its kernels, before any model
+_WORD = 150  # bytes per token of vocabulary text, in llama.cpp and in Python
 
 
 def estimate(config: EngineConfig) -> Footprint:
-    """Predict what an engine with these settings takes of its device; raises ModelUnloadable.
+    """Predict an engine's memory on its device with these settings; raises ModelUnloadable.
 
-    An embedding model reads a whole text in one batch, and has no logits.
+    An embedding model reads a whole text in one batch and has no logits.
     """
     layers = config.gpu_layers
     header = read_header(Path(config.path))
@@ -41,17 +41,17 @@ def estimate(config: EngineConfig) -> Footprint:
 
 
 def _remembers(header: Header) -> bool:
-    """Encoders keep no keys and values: they read a text once."""
+    """Whether the model has a KV cache; encoders read a text once and keep none."""
     return bool(header.values.get(f"{header.architecture}.attention.causal", True))
 
 
 def context_of(header: Header, asked: int, *, most: int = 8192) -> int:
-    """The context per request: as asked, else the model's own up to `most`."""
+    """The context per request in tokens: as asked, else the model's own up to `most`."""
     return asked or min(header.number("context_length", most), most)
 
 
 def bytes_per_cell(header: Header) -> int:
-    """Keys and values of one token over all layers, in F16."""
+    """Bytes of one token's keys and values over all layers, in F16."""
     heads = _heads(header)
     kv_heads = header.number("attention.head_count_kv", heads)
     return header.number("block_count") * kv_heads * sum(_head_widths(header)) * _F16
@@ -62,20 +62,20 @@ def _heads(header: Header) -> int:
 
 
 def _head_widths(header: Header) -> tuple[int, int]:
-    """Numbers in one head's key and in its value."""
+    """Dimensions of one head's key and value."""
     usual = header.number("embedding_length") // _heads(header)
     key = header.number("attention.key_length", usual)
     return key, header.number("attention.value_length", usual)
 
 
 def _share(header: Header, gpu_layers: int) -> float:
-    """The part of the layers that is on the device: all of them, but for a card told fewer."""
+    """Share of the layers on the device: all, unless a GPU gets fewer."""
     layers = max(header.number("block_count"), 1)
     return min(gpu_layers, layers) / layers if gpu_layers > 0 else 1.0
 
 
 def _weights(header: Header, gpu_layers: int) -> int:
-    """The file; on a card what llama.cpp puts there: the last layers, and the output with all."""
+    """The file's size; on a GPU the last layers, and the output only if all layers are there."""
     if gpu_layers == 0:
         return header.size
     layers = header.number("block_count")
@@ -94,16 +94,16 @@ def _is_on_card(tensor: str, first: int, output: str, *, whole: bool) -> bool:
 
 
 def _compute(header: Header, batch: int, cells: int, rows: int) -> int:
-    """llama.cpp's reserved graph: one batch at the widest place of a layer, or its logits."""
+    """Bytes of llama.cpp's compute graph: one batch at a layer's widest point, or its logits."""
     width = header.number("embedding_length")
     logits = rows * _vocabulary(header) * _F32
     widest = batch * max(_feed_forward(header, width), _attention(header, width)) * _F32
     mask = batch * cells * _F16
-    return max(widest + mask, logits + batch * width * _F32) + logits  # once more on their way out
+    return max(widest + mask, logits + batch * width * _F32) + logits  # logits again: output buffer
 
 
 def _feed_forward(header: Header, width: int) -> int:
-    """Numbers a token has at once around the feed-forward block: gated ones go in three parts."""
+    """Values per token around the feed-forward block; a gated block has three inner parts."""
     inner = header.number("feed_forward_length", 4 * width)
     if used := header.number("expert_used_count"):
         inner = used * header.number("expert_feed_forward_length", inner)
@@ -112,12 +112,12 @@ def _feed_forward(header: Header, width: int) -> int:
 
 
 def _is_fused(name: str, shape: tuple[int, ...], inner: int) -> bool:
-    """Gate and up projection in one tensor."""
+    """Whether the gate and up projections share one tensor."""
     return ".ffn_up." in name and len(shape) > 1 and shape[1] == 2 * inner
 
 
 def _attention(header: Header, width: int) -> int:
-    """Numbers a token has at once around attention: queries, keys, values, and what they give."""
+    """Values per token around attention: queries, keys, values and outputs."""
     heads = _heads(header)
     (key, value) = _head_widths(header)
     kv_heads = header.number("attention.head_count_kv", heads)
@@ -126,7 +126,7 @@ def _attention(header: Header, width: int) -> int:
 
 def _process(header: Header, batch: int) -> int:
     inner = header.number("feed_forward_length", 4 * header.number("embedding_length"))
-    converted = batch * inner * _F16  # a batch in the form that the weights multiply with
+    converted = batch * inner * _F16  # one batch in the weights' multiplication type
     return _PROCESS + converted + _vocabulary(header) * _WORD
 
 

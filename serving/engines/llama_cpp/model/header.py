@@ -1,4 +1,4 @@
-"""A GGUF's header before llama.cpp sees the file: it aborts where this says what is wrong."""
+"""Checks a GGUF header before loading: llama.cpp aborts on bad files, this raises an error."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from modelyard.serving.errors import ModelUnloadable
 
 
 def read_header(path: Path) -> Header:
-    """Read and check it; raises ModelUnloadable when the file is missing or not a whole GGUF."""
+    """Read and check a header; raises ModelUnloadable if the file is missing or not whole."""
     try:
         return header.read(path)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A model file as it is mapped into this process: how much of it is resident, and letting it go."""
+"""A memory-mapped model file: how much of it is resident, and how to release its pages."""
 
 import ctypes
 import mmap
@@ -12,26 +12,26 @@ _RESIDENT = re.compile(r"Rss:\s+(\d+) kB")
 
 
 def resident(path: Path) -> int:
-    """Bytes of the file in this process's memory; where the system does not tell, all of it."""
+    """Resident bytes of the file; its whole size if the system does not report them."""
     if not _MAPS.is_file():
         return path.stat().st_size
     return sum(size for _, _, size in _areas(path))
 
 
 def let_go(path: Path) -> None:
-    """Take the file's pages out of this process; what is still read comes back page by page.
+    """Drop the file's pages from this process; later reads fault them back in.
 
-    llama.cpp keeps quantized weights once more, in the order its processor kernels read: the
-    mapped originals, most of the file, would stay in memory without anyone reading them.
+    llama.cpp keeps a second copy of quantized weights, in the order its CPU kernels read. The
+    mapped originals, most of the file, would otherwise stay in memory unread.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     for start, end, _ in _areas(path):
-        # Where this fails the pages stay: more memory, the same answers.
+        # If this fails the pages stay: more memory, same results.
         libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
 
 
 def _areas(path: Path) -> Iterator[tuple[int, int, int]]:
-    """Where the file is mapped, from and to, and how many bytes of that are resident."""
+    """Start, end and resident bytes of each mapping of the file."""
     name = str(path.resolve())
     area = None
     for line in _MAPS.read_text().splitlines() if _MAPS.is_file() else ():

@@ -1,4 +1,4 @@
-"""What llama.cpp has set aside, from the sizes it states while it loads."""
+"""The memory llama.cpp allocates, read from the sizes it logs while loading."""
 
 import re
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ REPACKED = "CPU_REPACK"
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """Bytes by (kind, where); several models of one process add up."""
+    """Bytes by (kind, where); the sizes of several models in one process add up."""
 
     sizes: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
 
     def hear(self, line: str) -> None:
-        """Take in a line of llama.cpp's log."""
+        """Parse a line of llama.cpp's log."""
         if found := _SIZE.search(line):
             where, kind, size = found.groups()
             key = kind, where
@@ -31,14 +31,14 @@ class Reserved:
 
     @property
     def repacked(self) -> int:
-        """Weights that are kept in another order than the file's, as a copy."""
+        """Bytes of weights copied into another order than the file's."""
         return self.sizes.get(("model", REPACKED), 0)
 
     def footprint(self, path: Path) -> Footprint:
-        """What the model at `path`, just loaded, takes of its card; else of main memory.
+        """Memory of the model just loaded from `path`: on its card, else in main memory.
 
-        Compute buffers are untouched until the first full batch, and count already. Of a card
-        the driver's own share is left out: only NVML knows it.
+        Compute buffers count although they are untouched until the first full batch. A GPU driver's
+        own share is left out: only NVML knows it.
         """
         on_card = {key: size for key, size in self.sizes.items() if _CARD.fullmatch(key[1])}
         return _parts(on_card) if on_card else self._on_processor(path)

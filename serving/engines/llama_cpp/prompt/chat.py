@@ -1,4 +1,4 @@
-"""A model's chat template: messages in, the text the model was trained to continue out."""
+"""A model's chat template: turns messages into the prompt text that the model expects."""
 
 import copy
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ from modelyard.serving.wire.openai.chat.tools import Tool
 MAX_TEMPLATE = 256 * 1024
 MAX_TEXT = 16 * 1024 * 1024
 SECONDS = 2.0
-# What a template's own code may raise: its refusal, a type it did not expect, a bound of Python's.
+# Errors that a template's code may raise: its own refusal, a wrong type, a Python limit.
 _REFUSALS = (TemplateError, TypeError, ValueError, ArithmeticError, MemoryError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
 class ChatTemplate:
-    """A compiled template and the names of the tokens it may use."""
+    """A compiled template, and the special tokens it may use."""
 
     template: Template
     begin: str
@@ -36,7 +36,7 @@ class ChatTemplate:
 
     @classmethod
     def of(cls, source: str, vocabulary: Vocabulary) -> "ChatTemplate":
-        """Compile; raises ModelUnloadable when it is too large or not jinja2."""
+        """Compile a template; raises ModelUnloadable if it is too large or not valid jinja2."""
         if len(source) > MAX_TEMPLATE:
             raise ModelUnloadable(
                 f"The chat template has {len(source)} characters; {MAX_TEMPLATE} are allowed."
@@ -56,7 +56,7 @@ class ChatTemplate:
         )
 
     def render(self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = ()) -> str:
-        """The conversation, opened for the assistant; raises InvalidRequest with the reason."""
+        """The prompt text, up to where the assistant starts; raises InvalidRequest."""
         if not self.takes_tools:
             _refuse_tool_turns(messages)
         turns = [_turn(message) for message in messages]
@@ -76,7 +76,7 @@ class ChatTemplate:
         *,
         bound: Bound = UNBOUND,
     ) -> list[int]:
-        """The conversation as tokens, with the model's first token once."""
+        """The conversation as tokens, with exactly one begin token."""
         text = self.render(messages, tools)
         begins = bool(self.begin) and text.startswith(self.begin)
         return vocabulary.tokens(text, begin=not begins, bound=bound)
@@ -116,7 +116,7 @@ def _called(call: Call) -> dict[str, Any]:
 
 
 def _refuse_tool_turns(messages: Sequence[ChatMessage]) -> None:
-    """A template that knows no tools would leave them out without a word."""
+    """Raise if the messages use tools; a template without tools would drop them silently."""
     for i, message in enumerate(messages):
         if message.calls or message.role == "tool":
             raise UnsupportedParameter(

@@ -1,4 +1,4 @@
-"""From an ask to what is run: tokens that fit the context, and a grammar that compiles."""
+"""Turns a request into a runnable generation: tokens that fit the context, a compiled grammar."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from modelyard.serving.wire.openai.chat.tools import Tool
 
 @dataclass(frozen=True, slots=True)
 class PromptPreparation:
-    """Checks asks against one model; safe from any thread."""
+    """Checks requests against one model; thread-safe."""
 
     vocabulary: Vocabulary
     template: ChatTemplate | None
@@ -31,7 +31,7 @@ class PromptPreparation:
     context_length: int
 
     def generation(self, ask: GenerationRequest) -> Generation:
-        """Raises InvalidRequest or ContextLengthExceeded, naming the field at fault."""
+        """Prepare a request; raises InvalidRequest or ContextLengthExceeded, naming the field."""
         form = self._call_form() if ask.tools else None
         prompt = self._tokens(ask)
         self.vocabulary.check("logit_bias", (token for token, _ in ask.sampling.logit_bias))
@@ -63,7 +63,7 @@ class PromptPreparation:
         return self.template.calls
 
     def _grammar(self, ask: GenerationRequest, form: CallForm | None) -> GrammarSource | None:
-        """What the answer is held to: tools that must be called, or are strict, or a schema."""
+        """The grammar that constrains the answer: required or strict tools, else a schema."""
         asked = ask.tools
         if form is not None and asked is not None:
             if asked.must:
@@ -90,7 +90,7 @@ class PromptPreparation:
     def chat(
         self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = (), *, bound: Bound
     ) -> list[int]:
-        """A conversation as tokens, within that bound."""
+        """A conversation as tokens, limited by `bound`."""
         if self.template is None:
             raise InvalidRequest(
                 "This model has no chat template.", param="messages", fix="Use /v1/completions."

@@ -1,4 +1,4 @@
-"""A jinja2 environment for templates that came with a stranger's model: bounded and harmless."""
+"""A jinja2 sandbox with limits for chat templates from untrusted models."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ MAX_SIZE = 8 * 1024 * 1024
 
 
 class GenerationTag(Extension):
-    """`{% generation %}…{% endgeneration %}`: marks the answer in training; here it is its body."""
+    """Renders the body of `{% generation %}…{% endgeneration %}`, a mark used in training."""
 
     tags = {"generation"}  # noqa: RUF012  jinja2's own form
 
@@ -28,7 +28,7 @@ class GenerationTag(Extension):
 
 
 class TemplateSandbox(ImmutableSandboxedEnvironment):
-    """What Hugging Face's templates expect (trimmed blocks, loop controls, their helpers)."""
+    """The environment Hugging Face templates expect (trimmed blocks, loop controls, helpers)."""
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
@@ -43,7 +43,7 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
         return self.from_string(source, globals=helpers)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Bounded: ten characters that repeat, double or pad a text could fill the memory."""
+        """Limit operators: a short expression that repeats or pads text could fill the memory."""
         numbers = isinstance(left, int | float) and isinstance(right, int | float)
         if operator == "**" and not (numbers and abs(left) <= MAX_SIZE and abs(right) <= 16):
             raise TemplateError("a power this large is not allowed")
@@ -72,9 +72,9 @@ def _strftime_now(form: str) -> str:
 
 
 def within(seconds: float, work: Callable[[], str]) -> str:
-    """Run a template's code in this thread, stopped after so much work; raises TemplateError.
+    """Run a template's code in this thread with a CPU time limit; raises TemplateError.
 
-    What counts is the thread's own time: a machine that stands still is no template's fault.
+    The limit is on the thread's CPU time, so that a stalled machine does not fail a template.
     """
     limit = time.thread_time() + seconds
 

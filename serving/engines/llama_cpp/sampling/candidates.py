@@ -15,7 +15,7 @@ _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32
 
 
 class Candidates:
-    """One array, filled anew for every draw; the scheduler's thread alone uses it."""
+    """One array, refilled for every draw; used by the scheduler's thread only."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
@@ -25,7 +25,7 @@ class Candidates:
         self._native: Any = lib.llama_token_data_array()
 
     def fill(self, row: Logits, without: Sequence[int] = ()) -> Any:
-        """Every token with its logit, some never to be chosen."""
+        """Every token with its logit; tokens in `without` get minus infinity."""
         self._tokens["id"] = self._ids
         self._tokens["logit"] = row
         for token in without:
@@ -33,8 +33,8 @@ class Candidates:
         return self._of(len(self._tokens))
 
     def fill_text(self, row: Logits, *, begun: bool, without: Sequence[int]) -> Any:
-        """Only tokens that begin where a character does, or go on with the one `begun`."""
-        if self._continuing is None:  # once, and only for models that write broken characters
+        """Only tokens that start at a character boundary, or continue the character `begun`."""
+        if self._continuing is None:  # once, and only for models that produce broken characters
             firsts = (self.vocabulary.piece(int(token))[:1] for token in self._ids)
             self._continuing = np.array([b"\x80" <= first < b"\xc0" for first in firsts])
         native = self.fill(row, without)
@@ -42,7 +42,7 @@ class Candidates:
         return native
 
     def only(self, token: int) -> Any:
-        """One token, with a logit that is not minus infinity."""
+        """One token, with a finite logit."""
         self._tokens[0] = token, 1.0, 0.0
         return self._of(1)
 
@@ -53,13 +53,13 @@ class Candidates:
 
     @property
     def likeliest(self) -> int | None:
-        """The best of those a grammar has left, in the order of `fill`; None where none is."""
+        """The best token that a grammar has left, in `fill` order; None if there is none."""
         best = int(self._tokens["logit"].argmax())
         return best if np.isfinite(self._tokens[best]["logit"]) else None
 
     @property
     def selected(self) -> int:
-        """The token that a chain has chosen; samplers may have moved the array."""
+        """The token that a chain has chosen; samplers may have reordered the array."""
         return int(self._native.data[self._native.selected].id)
 
     def _of(self, size: int) -> Any:

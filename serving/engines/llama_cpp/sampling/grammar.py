@@ -1,4 +1,4 @@
-"""Grammars compiled by llama.cpp: made once, kept for a while, copied for every answer."""
+"""Grammars compiled by llama.cpp: compiled once, cached, copied for each answer."""
 
 import threading
 import weakref
@@ -16,14 +16,14 @@ KEPT = 64
 
 
 class Grammar:
-    """A compiled grammar at its beginning; it never moves, only its copies do."""
+    """A compiled grammar in its initial state; only its copies advance."""
 
     def __init__(self, vocabulary: Any, source: GrammarSource) -> None:
-        """Compile GBNF; raises InvalidRequest with llama.cpp's own words."""
+        """Compile GBNF; raises InvalidRequest with llama.cpp's message."""
         self._handle: Any = lib.llama_sampler_init_grammar(
             vocabulary, source.text.encode("utf-8", "replace"), b"root"
         )
-        if not bool(self._handle):  # a pointer object, but to nothing
+        if not bool(self._handle):  # a null pointer
             raise InvalidRequest(
                 f"'{source.param}' makes a grammar that llama.cpp refuses: {last_words()}",
                 param=source.param,
@@ -31,13 +31,13 @@ class Grammar:
         weakref.finalize(self, lib.llama_sampler_free, self._handle)
 
     def copy(self) -> Any:
-        """A grammar of an answer's own, to be freed by it."""
+        """A copy for one answer, which must free it."""
         return lib.llama_sampler_clone(self._handle)
 
 
 @dataclass(slots=True)
 class Grammars:
-    """The grammars used last, by their source; safe from any thread."""
+    """The most recently used grammars, by source; thread-safe."""
 
     vocabulary: Any
     _kept: OrderedDict[str, Grammar] = field(default_factory=OrderedDict[str, Grammar])

@@ -1,4 +1,4 @@
-"""How a sequence draws its tokens: the likeliest, by a chain of its own, or within a grammar."""
+"""How a sequence draws tokens: greedily, with its own sampler chain, or under a grammar."""
 
 import codecs
 from typing import Any, Protocol
@@ -13,11 +13,11 @@ from modelyard.serving.engines.llama_cpp.sampling.sampling import SamplerChain, 
 from modelyard.serving.engines.llama_cpp.sampling.token_text import TokenText
 from modelyard.serving.errors import EngineFailed
 
-_TRIES = 256  # bytes that may be wrong in a row before the model is given up
+_TRIES = 256  # rejected tokens in a row before the request fails
 
 
 class Sampler(Protocol):
-    """Draws from the logits of one token of the last batch, and remembers what was drawn."""
+    """Draws from the logits of one token of the last batch and records what was drawn."""
 
     def sample(self, context: Any, index: int, row: Logits) -> int: ...
 
@@ -25,12 +25,11 @@ class Sampler(Protocol):
 
 
 class GrammarSampler:
-    """A grammar beside a request's own chain; `chain` None takes the likeliest token.
+    """A grammar combined with a request's own chain; `chain` None takes the likeliest token.
 
-    Checking one token is cheap and checking all is not: so it is drawn as if there were no
-    grammar first, and from all that fit only where the grammar refuses. The grammar takes control
-    tokens for their names, and does not see whether a character's bytes belong together: that is
-    seen to here.
+    Checking one token is cheap, checking all is not: the sampler first draws without the grammar,
+    and draws from all permitted tokens only if the grammar refuses that one. The grammar accepts
+    control tokens by name and does not check that bytes form valid UTF-8, so this class does.
     """
 
     def __init__(
@@ -40,10 +39,10 @@ class GrammarSampler:
         self._chain = chain
         self._candidates = candidates
         self._visible = visible
-        self._begun = b""  # of a character
+        self._begun = b""  # bytes of an unfinished character
 
     def sample(self, context: Any, index: int, row: Logits) -> int:
-        """Draw; raises EngineFailed where no token of the model fits."""
+        """Draw a token; raises EngineFailed if no token of the model fits."""
         token = self._freely(row)
         wrong = list[int]()
         while not self.take(token):
@@ -54,7 +53,7 @@ class GrammarSampler:
         return token
 
     def take(self, token: int) -> bool:
-        """Go on by a token, if it fits and its bytes are text."""
+        """Advance by a token if the grammar allows it and its bytes are valid text."""
         begun = _begun(self._begun + self._visible.piece(token))
         if begun is None or self._visible.is_silent(token) or not self._fits(token):
             return False
@@ -95,21 +94,21 @@ class GrammarSampler:
 
 
 def _begun(written: bytes) -> bytes | None:
-    """The character that bytes leave unfinished; None where they are no text."""
+    """The bytes of an unfinished final character; None if the bytes are not valid UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         decoder.decode(written)
     except UnicodeDecodeError:
         return None
     begun = decoder.getstate()[0]
-    # Half of a surrogate pair, which Python's decoder refuses only with its last byte.
+    # Half of a surrogate pair: Python's decoder refuses it only at its last byte.
     return None if begun[:1] == b"\xed" and begun[1:] >= b"\xa0" else begun
 
 
 def drawer_for(
     generation: Generation, grammar: Grammar | None, scope: Scope, candidates: Candidates
 ) -> Sampler | None:
-    """None where the likeliest token of the raw logits is the answer."""
+    """The sequence's sampler; None if it takes the likeliest token of the raw logits."""
     sampling = generation.sampling
     chain = None if sampling.is_plain_greedy else SamplerChain(sampling, generation.prompt, scope)
     if grammar is None:

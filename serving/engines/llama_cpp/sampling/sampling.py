@@ -1,4 +1,4 @@
-"""Drawing the next token: the likeliest, or a llama.cpp sampler chain of the request's own."""
+"""Draws the next token with the request's own llama.cpp sampler chain."""
 
 import secrets
 from collections.abc import Iterable, Sequence
@@ -10,21 +10,22 @@ import llama_cpp as lib
 from modelyard.serving.engines.generation import Sampling
 from modelyard.serving.engines.llama_cpp.model.binding import Logits
 
-_RANDOM = 0xFFFFFFFF  # llama.cpp's own mark for "no seed"
+_RANDOM = 0xFFFFFFFF  # llama.cpp's value for "no seed"
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a chain works over: the vocabulary's words, and as far back as penalties look."""
+    """A chain's vocabulary size, and how many tokens back penalties look."""
 
     words: int
     context: int
 
 
 class SamplerChain:
-    """A chain in llama.cpp's customary order: bias, penalties, top-k, top-p, min-p, temperature.
+    """A chain in llama.cpp's usual order: bias, penalties, top-k, top-p, min-p, temperature.
 
-    Repetition counts the prompt too; presence and frequency count what was written (as OpenAI).
+    The repetition penalty includes the prompt; presence and frequency count only output, as
+    OpenAI's.
     """
 
     def __init__(self, sampling: Sampling, prompt: Sequence[int], scope: Scope) -> None:
@@ -37,7 +38,7 @@ class SamplerChain:
         return lib.llama_sampler_sample(self._chain, context, index)
 
     def apply(self, candidates: Any) -> None:
-        """Choose among candidates; `accept` remembers the choice."""
+        """Choose among candidates; call `accept` to record the choice."""
         lib.llama_sampler_apply(self._chain, candidates)
 
     def accept(self, token: int) -> None:

@@ -1,4 +1,4 @@
-"""Logprobs of tokens, from the model's own logits: before bias, penalties and temperature."""
+"""Logprobs from the model's raw logits: before bias, penalties and temperature."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _DEPTH = 64  # tokens in a column
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A token's logprob where it stands, and the likeliest tokens there with theirs."""
+    """A token's logprob at its position, and the likeliest tokens there with theirs."""
 
     token: int
     logprob: float | None
@@ -22,7 +22,7 @@ class Score:
 
 
 def score(row: Logits, token: int, top: int, place: TokenPosition = TokenPosition.WRITTEN) -> Score:
-    """Score a token by the logits before it."""
+    """Score a token with the logits that precede it."""
     peak = row.max()
     above = row - peak
     total = float(peak) + math.log(np.exp(above, out=above).sum())
@@ -38,9 +38,9 @@ def _likeliest(row: Logits, count: int, total: float) -> tuple[tuple[int, float]
 
 
 def _reached(row: Logits, count: int) -> float:
-    """A logit that `count` tokens reach and few more, found far faster than by partitioning all.
+    """A logit that at least `count` tokens reach, found faster than by partitioning the whole row.
 
-    Each column's best is one of that many tokens at least.
+    It is the `count`th best of the columns' maxima, each of which is a token of its own.
     """
     width = len(row) // _DEPTH
     if width < count:

@@ -1,4 +1,4 @@
-"""What of a token stands in an answer's text."""
+"""The part of a token that appears in an answer's text."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from modelyard.serving.engines.tool_calls.forms import CallPlan
 
 @dataclass(frozen=True, slots=True)
 class TokenText:
-    """Control tokens have no text, but for those in `shown`: calls are found by them."""
+    """Hides control tokens, except those in `shown`, which mark tool calls."""
 
     vocabulary: Vocabulary
     shown: frozenset[int | None] = frozenset()
@@ -23,5 +23,5 @@ class TokenText:
         return vocabulary.spelling(token) if token in self.shown else vocabulary.piece(token)
 
     def is_silent(self, token: int) -> bool:
-        """Whether a token would go unseen, and not as an end."""
+        """Whether a token has no visible text and does not end the answer."""
         return token not in self.vocabulary.ends and not self.piece(token)

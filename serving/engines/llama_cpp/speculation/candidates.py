@@ -1,4 +1,4 @@
-"""How well guesses at one sequence have gone: the odds of the next, and when to try again."""
+"""How well guesses for one sequence do: the odds of the next guess, and when to retry."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ _LONGEST = 1024  # steps of rest between two tries
 
 @dataclass(slots=True)
 class DraftCandidate:
-    """The sequence in one slot, and the odds that a guessed token of it is right."""
+    """The sequence in one slot, and the odds that a guessed token is right."""
 
     drafter: Drafter
     tokens: list[int] = field(default_factory=list[int])
@@ -27,12 +27,12 @@ class DraftCandidate:
         self._rested = 0
 
     def expected(self, count: int) -> float:
-        """Tokens that `count` guesses will give: each one needs those before it to be right."""
+        """Expected accepted tokens of `count` guesses; a guess needs all before it to be right."""
         odds = min(self.odds, 0.99)
         return odds * (1 - odds**count) / (1 - odds)
 
     def is_due(self) -> bool:
-        """Count a step in which guessing did not pay; now and then it is tried all the same."""
+        """Count a step in which guessing does not pay; True when it should be retried anyway."""
         self._rested += 1
         return self._rested >= self._rest
 
@@ -40,7 +40,7 @@ class DraftCandidate:
         self.odds = 1 - (1 - self.odds) * (1 - _WEIGHT) ** accepted
         if accepted < drafted:
             self.odds *= 1 - _WEIGHT
-        if self._rested >= self._rest:  # this was a try
+        if self._rested >= self._rest:  # this step was a retry
             self._rest = _SHORTEST if accepted else min(2 * self._rest, _LONGEST)
             self.odds = max(self.odds, 0.5) if accepted else self.odds
         self._rested = 0
@@ -48,7 +48,7 @@ class DraftCandidate:
 
 @dataclass(frozen=True, slots=True)
 class DraftableSlot:
-    """A slot whose next tokens can be guessed, `reach` of them at most."""
+    """A slot whose next tokens can be guessed, at most `reach` of them."""
 
     slot: Slot
     guess: DraftCandidate

@@ -1,4 +1,4 @@
-"""A smaller model of the same vocabulary that guesses how the larger one goes on."""
+"""A smaller model of the same vocabulary that drafts tokens for a larger one."""
 
 import time
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ _COMPARED = 256  # tokens
 
 @dataclass(slots=True)
 class DraftModel:
-    """The model and its memory; the scheduler's thread alone uses it, `length` tokens a slot."""
+    """The draft model, with `length` tokens of context a slot; used by the scheduler only."""
 
     model: LlamaModel
     context: LlamaContext
@@ -28,7 +28,7 @@ class DraftModel:
         self.batch = Batch(self.context.shape.batch)
 
     def likeliest(self, sequence: int, tokens: list[int], start: int) -> int:
-        """Read tokens from position `start` on; the one that follows."""
+        """Read tokens from position `start` on; return the likeliest next token."""
         self.batch.clear()
         self.batch.add(sequence, tokens, start, wanted=True)
         if code := self.context.decode(self.batch.native):
@@ -41,7 +41,7 @@ class DraftModel:
 
 
 class ModelDrafter:
-    """Guesses for the sequence in one slot; a new sequence finds nothing of the last one's."""
+    """Drafts tokens for the sequence in one slot; a new sequence starts with nothing read."""
 
     def __init__(self, draft: DraftModel, index: int) -> None:
         self._draft = draft
@@ -57,7 +57,7 @@ class ModelDrafter:
         return MOST if len(tokens) + MOST <= self._draft.length else 0
 
     def propose(self, tokens: list[int], count: int) -> list[int]:
-        """None while a long prompt is still being read: a batch of it each time."""
+        """Up to `count` tokens; empty while a long prompt is still being read, a batch per call."""
         missing = self._missing(tokens)
         most = self._draft.batch.capacity
         if len(missing) > most:
@@ -77,7 +77,7 @@ class ModelDrafter:
         return token
 
     def _missing(self, tokens: list[int]) -> list[int]:
-        """What is still to be read, after what was guessed wrong is forgotten."""
+        """The tokens still to be read, after dropping wrong guesses from memory."""
         if tokens is not self._tokens:
             self._tokens = tokens
             self._read = []
@@ -88,7 +88,7 @@ class ModelDrafter:
 
 
 def check_same_words(draft: Vocabulary, target: Vocabulary, path: str) -> None:
-    """Raises ModelUnloadable where a token would mean something else to the draft model."""
+    """Raises ModelUnloadable if the two vocabularies differ."""
     step = max(target.size // _COMPARED, 1)
     same = draft.size == target.size and all(
         draft.spelling(token) == target.spelling(token) for token in range(0, target.size, step)

@@ -1,23 +1,23 @@
-"""Guesses at how a sequence goes on, for the model to confirm several tokens in one step."""
+"""Drafts a sequence's next tokens, for the model to confirm several in one step."""
 
 from typing import Protocol
 
 MOST = 8
-"""Tokens guessed at once."""
+"""Most tokens drafted at once."""
 
 _GRAM = 3
 
 
 class Drafter(Protocol):
-    """Guesses for the sequence in one slot; a new list of tokens is a new sequence."""
+    """Drafts tokens for the sequence in one slot; a new list object means a new sequence."""
 
     @property
     def seconds(self) -> float:
-        """What one guessed token costs."""
+        """Cost of one drafted token in seconds."""
         ...
 
     def reach(self, tokens: list[int]) -> int:
-        """How many tokens could be guessed now; cheap."""
+        """How many tokens can be drafted now; cheap."""
         ...
 
     def propose(self, tokens: list[int], count: int) -> list[int]:
@@ -26,7 +26,7 @@ class Drafter(Protocol):
 
 
 class PromptLookup:
-    """What followed the last time that the same three tokens stood in the sequence."""
+    """Drafts what followed the last occurrence of the sequence's final three tokens."""
 
     seconds = 0.0
 
@@ -39,7 +39,7 @@ class PromptLookup:
         return MOST if self._found(tokens) else 0
 
     def propose(self, tokens: list[int], count: int) -> list[int]:
-        """Goes round where the text repeats itself up to its very end."""
+        """The found continuation, repeated if it reaches the end of the text."""
         start = self._found(tokens)
         if not start:
             return []
@@ -47,12 +47,12 @@ class PromptLookup:
         return (run * (count // len(run) + 1))[:count]
 
     def _found(self, tokens: list[int]) -> int:
-        """Where what followed begins; 0: these three were never there before."""
+        """Index where the continuation begins; 0 if these three tokens did not occur before."""
         self._read(tokens)
         return self._follows.get(tuple(tokens[-_GRAM:]), 0)
 
     def _read(self, tokens: list[int]) -> None:
-        """Note each three tokens that have a successor; only those that are new."""
+        """Index each new three-token run that has a successor."""
         if tokens is not self._tokens:
             self._tokens = tokens
             self._follows = {}

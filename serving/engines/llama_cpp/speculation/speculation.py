@@ -1,8 +1,8 @@
-"""Where guessing pays: how many tokens to guess for whom, so that tokens a second rise.
+"""Decides how many tokens to draft for which sequences, to maximise tokens per second.
 
-Every guess is confirmed by drawing from the model's own logits at its place, with the sequence's
-own drawer: what is written is what would have been written one by one, seeds, penalties, grammars
-and logprobs included. A guess that fails costs its share of the step and nothing else.
+Every draft token is verified by sampling from the model's own logits at its position, with the
+sequence's own sampler. So the output equals that without drafts, including seeds, penalties,
+grammars and logprobs. A wrong guess costs only its share of the step.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -19,21 +19,21 @@ from modelyard.serving.engines.llama_cpp.speculation.step_times import (
 )
 
 Drafts = Mapping[int, list[int]]
-"""Guessed tokens by the index of their slot."""
+"""Draft tokens by slot index."""
 
 _MARGIN = 1.05
-"""The gain to be expected before anything is guessed: what is measured is not exact."""
+"""Minimum expected gain before anything is drafted, since measurements are not exact."""
 
-_WEIGHT = 0.02  # of one more guess in the odds that a new sequence begins with
-_PLAIN = 32  # one step in so many is made without guesses, to know what they are worth
-_LONGEST_PAUSE = 8  # steps without a look, after as many looks that came to nothing
+_WEIGHT = 0.02  # of one more guess in the initial odds of new sequences
+_PLAIN = 32  # one step in this many runs without drafts, as a baseline
+_LONGEST_PAUSE = 8  # most steps to skip planning after steps in a row without drafts
 _HOPELESS = 0.1  # odds
 _COUNTS = (1, 2, 4, MOST)
 
 
 @dataclass(slots=True)
 class Speculation:
-    """Plans each step's guesses and learns from what became of them; no drafters: never any."""
+    """Plans each step's drafts and learns from their outcome; without drafters it does nothing."""
 
     drafters: Iterable[Drafter] = ()
     unified: bool = False
@@ -52,7 +52,7 @@ class Speculation:
         self.guesses = [DraftCandidate(drafter) for drafter in self.drafters]
 
     def plan(self, slots: list[Slot], room: int) -> Drafts:
-        """Guesses for a step that only writes, at most `room` tokens in all."""
+        """Drafts for a step without prompts, at most `room` tokens in all."""
         self._writers = ()
         self._planned = NOTHING
         if self._pause:
@@ -71,7 +71,7 @@ class Speculation:
         return drafts
 
     def learn(self, slot: int, drafted: int, accepted: int) -> None:
-        """Of `drafted` guesses the first `accepted` were right."""
+        """Record that the first `accepted` of `drafted` tokens were right."""
         self.drafted += drafted
         self.accepted += accepted
         for nth in range(min(accepted + 1, drafted)):
@@ -79,7 +79,7 @@ class Speculation:
         self.guesses[slot].learn(drafted, accepted)
 
     def took(self, seconds: float) -> None:
-        """How long the planned step took, where it only wrote."""
+        """Record how long the planned step took, if it had no prompts."""
         if self._writers:
             self.times.saw(len(self._writers), self._planned, seconds)
 
@@ -107,7 +107,7 @@ class Speculation:
         return drafts
 
     def _worth(self, hopes: list[DraftableSlot], room: int) -> tuple[list[DraftableSlot], int]:
-        """Who is guessed, and how far: of all plans the one with most tokens a second."""
+        """The sequences to draft for and the draft length with the most tokens per second."""
         writers = len(self._writers)
         best = _MARGIN * writers / self.times.plain[writers]
         chosen: tuple[list[DraftableSlot], int] = [], 0
@@ -130,7 +130,7 @@ class Speculation:
 
 
 def _groups(hopes: list[DraftableSlot]) -> Iterator[list[DraftableSlot]]:
-    """The likeliest one, two, four … and all: guesses of unequal length would cost passes."""
+    """The likeliest one, two, four … and all sequences; unequal draft lengths would add passes."""
     likely = [hope for hope in hopes if hope.guess.odds >= _HOPELESS]
     likely.sort(key=lambda hope: -hope.guess.odds)
     size = 1

@@ -1,19 +1,19 @@
-"""What guesses cost: how much longer a step takes by them is measured, not assumed."""
+"""Measures how much longer drafts make a step."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 _WEIGHT = 0.1  # of a new step
-_RATE = 0.25  # at which the costs of guesses follow what was measured
+_RATE = 0.25  # learning rate of the draft costs
 _OUTLIER = 3.0
-"""A step that took so many times longer was kept from its core by something else."""
+"""A step this many times slower than expected is capped: something else took its core."""
 
-_TOKENS = 4.0  # as much as a pass, in scale
+_TOKENS = 4.0  # scale: this many tokens weigh as much as a pass
 
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """What guesses add to a step: tokens, and passes over the weights."""
+    """What drafts add to a step: tokens, and passes over the weights."""
 
     tokens: int
     passes: int
@@ -24,9 +24,9 @@ NOTHING = Extra(0, 0)
 
 @dataclass(slots=True)
 class StepTimes:
-    """Seconds of steps without guesses by how many write, and of each thing guesses add.
+    """Seconds of a step without drafts, by number of writers, and of each token and pass added.
 
-    Guesses count as free until some were made.
+    Drafts count as free until some were measured.
     """
 
     plain: dict[int, float] = field(default_factory=dict[int, float])
@@ -45,7 +45,8 @@ class StepTimes:
         expected = self.of(writers, extra)
         tokens = extra.tokens / _TOKENS
         passes = float(extra.passes)
-        # Normalised least mean squares: a share of the error, to each in its proportion.
+        # Normalised least mean squares: distribute a share of the error in proportion to each
+        # input.
         share = _RATE * (min(seconds, _OUTLIER * expected) - expected)
         share /= tokens * tokens + passes * passes
         self.token = max(self.token + share * tokens / _TOKENS, 0.0)
@@ -53,10 +54,10 @@ class StepTimes:
 
 
 def extra_passes(writers: Sequence[int], guessed: Collection[int]) -> int:
-    """How often more llama.cpp goes over the weights where only some of the writers are guessed.
+    """Extra passes over the weights if only some of the writers have drafts.
 
-    Memory that is split by sequence takes only neighbours together, and of each as many tokens
-    as the one with the fewest has: those with more go again, neighbours together.
+    With memory split by sequence, llama.cpp batches only neighbouring slots, and of each as many
+    tokens as the shortest has: slots with more run again, neighbours together.
     """
     found = 0
     run = list[int]()
@@ -69,7 +70,7 @@ def extra_passes(writers: Sequence[int], guessed: Collection[int]) -> int:
 
 
 def _mixed(run: list[int], guessed: Collection[int]) -> int:
-    """Groups of neighbours that go again; none where all do, or nobody."""
+    """Groups of neighbours that run again; 0 if all or none of them do."""
     again = [index in guessed for index in run]
     if all(again):
         return 0

@@ -1,1 +1,1 @@
-"""Text to tokens and back, whatever the text is."""
+"""Converts text to tokens and back, for any input text."""

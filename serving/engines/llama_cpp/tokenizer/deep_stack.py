@@ -1,4 +1,4 @@
-"""Runs work on a thread whose stack is as deep as the work may need."""
+"""Runs work on a thread with a stack of a given size."""
 
 import threading
 from collections.abc import Callable
@@ -9,18 +9,18 @@ from modelyard.serving.errors import EngineBusy
 
 T = TypeVar("T")
 
-_PAGE = 64 * 1024  # the largest page that a stack's size has to be a multiple of
+_PAGE = 64 * 1024  # the largest page size; a stack's size must be a multiple of the page size
 _size = threading.Lock()
 
 
 def on_stack(size: int, work: Callable[[], T]) -> T:
-    """Do the work on a stack of `size` bytes, of which only what is used takes memory, for as long.
+    """Run `work` on a temporary thread with a stack of `size` bytes; only used pages take memory.
 
-    Raises EngineBusy where the machine gives no thread that large.
+    Raises EngineBusy if the system cannot start such a thread.
     """
     done = Future[T]()
     thread = threading.Thread(target=_run, args=(work, done), name="deep", daemon=True)
-    with _size:  # the size is the process's: whatever else starts meanwhile only gets more
+    with _size:  # the size is process-wide: other threads started meanwhile only get larger stacks
         usual = threading.stack_size(-(-size // _PAGE) * _PAGE)
         try:
             thread.start()

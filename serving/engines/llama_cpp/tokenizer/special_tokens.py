@@ -1,9 +1,9 @@
-"""Cuts a text at special tokens, where nothing before can change what comes after.
+"""Splits a text at special tokens where the split cannot change the tokenization.
 
-llama.cpp looks for them itself, but its time grows with their number squared, and nobody can stop
-it. It takes the longest first, wherever they stand, and turns what is between into tokens by
-itself. So a special token that no other of its length or longer can overlap is found wherever its
-name stands, and the text on either side of it has the tokens that it has alone.
+llama.cpp finds special tokens itself, but its time grows with the square of their number and cannot
+be interrupted. It takes the longest token first, wherever it stands, and tokenizes the text between
+separately. So a special token that no other of its length or longer can overlap is always found
+where its name stands, and the text on either side is tokenized independently.
 """
 
 import re
@@ -19,14 +19,14 @@ _SPECIAL = (
 )
 _LONG = 100
 _MANY = 20_000
-"""A name of more bytes is not cut at, nor any where a model has more of them."""
+"""Names longer than _LONG bytes are never split points; no name is in models with over _MANY."""
 
 _Trie = dict[str, "_Trie"]
 
 
 @dataclass(frozen=True, slots=True)
 class Specials:
-    """The tokens at which a text may be cut, by name."""
+    """The special tokens at which a text may be split, by name."""
 
     names: dict[str, int]
     pattern: re.Pattern[str] | None
@@ -34,7 +34,7 @@ class Specials:
 
     @classmethod
     def of(cls, vocab: Any) -> "Specials":
-        """Of llama.cpp's vocabulary at this handle."""
+        """The split tokens of the llama.cpp vocabulary `vocab`."""
         found = dict[bytes, int]()
         unsure = set[bytes]()
         for token in range(lib.llama_vocab_n_tokens(vocab)):
@@ -50,11 +50,11 @@ class Specials:
         return cls(names, _pattern(names), _pattern(texts.keys() - names))
 
     def left(self, text: str) -> int:
-        """How many of the others stand in a text, about."""
+        """Approximate number of special tokens in a text that are not split points."""
         return sum(1 for _ in self.others.finditer(text)) if self.others else 0
 
     def cut(self, text: str) -> Iterator[str | int]:
-        """The tokens found, and the texts between them, in turn."""
+        """Yield the special tokens found and the texts between them, in order."""
         begin = 0
         for match in self.pattern.finditer(text) if self.pattern else ():
             if match.start() > begin:
@@ -66,9 +66,10 @@ class Specials:
 
 
 def clear(names: Iterable[bytes]) -> Iterator[bytes]:
-    """Those that no other name as long or longer contains or can overlap, nor they themselves.
+    """Names that no other name of equal or greater length contains or overlaps.
 
-    Nor do they begin or end with what a neighbour could strip.
+    They also cannot overlap themselves, and have no leading or trailing space that a neighbour
+    could strip.
     """
     known = [name for name in names if name]
     everything = b"\0".join(known)
@@ -98,7 +99,7 @@ def _is_text(name: bytes) -> bool:
 
 
 def _pattern(names: Iterable[str]) -> re.Pattern[str] | None:
-    """Finds the longest name; each character is tried once, however many names begin alike."""
+    """A regex that finds the longest name as a trie: each character is tried once."""
     trie: _Trie = {}
     for name in names:
         node = trie

@@ -1,9 +1,9 @@
-"""Text to tokens, whatever the text: llama.cpp's tokenizer, on a stack that holds it, in bounds.
+"""Tokenizes any text with llama.cpp, on a large enough stack and within limits.
 
-What llama.cpp does to find words in a text goes as deep as its longest word is long
-(`modelyard.serving.engines.llama_cpp.tokenizer.unbroken_text`), and ends the process where the
-stack does. So a text that is not short gets a stack for all of it to be one word. The system gives
-memory only for what is used, and a word that would use much is refused.
+llama.cpp's word splitting recurses as deep as the longest word is long
+(`modelyard.serving.engines.llama_cpp.tokenizer.unbroken_text`), and overflowing the stack kills the
+process. So a text that is not short gets a stack sized for all of it being one word. The system
+allocates only the pages used, and a word that would use many is refused.
 """
 
 import ctypes
@@ -23,28 +23,28 @@ from modelyard.serving.engines.llama_cpp.tokenizer.unbroken_text import Runs
 from modelyard.serving.errors import ContextLengthExceeded, TokenizingTooSlow
 
 PER_CHARACTER = 1024
-"""Bytes of stack for a character: 320 are used where llama.cpp was compiled as it usually is."""
+"""Bytes of stack per character; a usual llama.cpp build uses 320."""
 
 SHORT = 4096
-"""Characters that need no stack of their own, where threads have the usual 8 MiB."""
+"""Characters that fit a thread's normal stack, if that is the usual 8 MiB."""
 
 SECONDS = 10.0
-"""Seconds of a processor that a text may take: a million characters take one or two."""
+"""CPU seconds a text may take; a million characters take one or two."""
 
 CROWD = 50_000
-"""Special tokens that llama.cpp may have to find in one piece: their squares add up to 10 s."""
+"""Most special tokens llama.cpp may have to find in one piece: quadratic time, about 10 s."""
 
-_OWN = 1024 * 1024  # bytes of stack for all but words
-_UNLIMITED = 2 * 1024 * 1024  # a thread's stack where the limit of the process is none
-_LONG_TOKEN = 8  # characters: no text that people write has so many for each token
-_FAR = 2  # times as many tokens as there may be: what follows cannot undo that
+_OWN = 1024 * 1024  # bytes of stack besides words
+_UNLIMITED = 2 * 1024 * 1024  # a thread's stack size if the process's limit is unlimited
+_LONG_TOKEN = 8  # characters per token; human text has fewer
+_FAR = 2  # token count as a multiple of the bound beyond which later text cannot undo it
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a request's text may take: `tokens` of a context, and `seconds` of a processor.
+    """Limits on a request's text: `tokens` of context and `seconds` of CPU time.
 
-    `param` is the request's field that has the text.
+    `param` is the request field that contains the text.
     """
 
     param: str | None = None
@@ -57,9 +57,9 @@ UNBOUND = Bound(seconds=inf)
 
 @dataclass(frozen=True, slots=True)
 class Tokenizer:
-    """Of one vocabulary, by its handle; safe from any thread while the model lives.
+    """The tokenizer of one vocabulary, by its handle; thread-safe while the model lives.
 
-    `edges` are the tokens that the model wants before and after a text.
+    `edges` are the tokens that the model adds before and after a text.
     """
 
     handle: Any
@@ -74,7 +74,7 @@ class Tokenizer:
         return cls(model.vocab, runs, Specials.of(model.vocab), _edges(model.vocab))
 
     def ids(self, text: str, *, begin: bool, special: bool, bound: Bound) -> list[int]:
-        """llama.cpp's own tokens for the whole text, in whatever pieces it is read.
+        """The tokens llama.cpp gives for the whole text, however it is split into pieces.
 
         Raises ContextLengthExceeded, UnbrokenText, TokenizingTooSlow and EngineBusy.
         """
@@ -90,7 +90,7 @@ class Tokenizer:
         return on_stack(size, lambda: self._pieces(text, special=special, bound=bound))
 
     def _pieces(self, text: str, *, special: bool, bound: Bound) -> list[int]:
-        """Special tokens, and those of the texts between: what repeats is read once."""
+        """Special tokens, and the tokens of the texts between; repeats are tokenized once."""
         ids = list[int]()
         known = dict[str, list[int]]()
         until = time.thread_time() + bound.seconds
@@ -116,7 +116,7 @@ class Tokenizer:
 
 
 def native(vocab: Any, text: str, *, begin: bool, special: bool) -> list[int]:
-    """llama.cpp's tokens of a text that is not too long for this thread's stack."""
+    """llama.cpp's tokens of a text that fits this thread's stack."""
     data = text.encode("utf-8", "replace")
     room = len(data) + 8
     found = (ctypes.c_int32 * room)()
@@ -128,7 +128,7 @@ def native(vocab: Any, text: str, *, begin: bool, special: bool) -> list[int]:
 
 
 def _check(count: int, bound: Bound, until: float) -> None:
-    """Raise where the pieces read so far are too much already."""
+    """Raise if the tokens or CPU time so far exceed the bound."""
     if bound.tokens is not None and count > _FAR * bound.tokens:
         raise ContextLengthExceeded(
             f"'{bound.param}' has more than {count} tokens; the context holds {bound.tokens}.",
@@ -144,7 +144,7 @@ def _check(count: int, bound: Bound, until: float) -> None:
 
 
 def _heads(text: str, tokens: int | None) -> Iterator[str]:
-    """Beginnings to look at first where a text is long for so few tokens."""
+    """Prefixes to check first if a text is long for the token limit."""
     size = _LONG_TOKEN * (tokens or len(text))
     while size < len(text):
         yield text[:size]
@@ -152,7 +152,7 @@ def _heads(text: str, tokens: int | None) -> Iterator[str]:
 
 
 def _edges(vocab: Any) -> tuple[list[int], list[int]]:
-    """What stands before and after a text, whatever it is."""
+    """The tokens that the model adds before and after any text."""
     bare = native(vocab, "a", begin=False, special=False)
     whole = native(vocab, "a", begin=True, special=False)
     for at in range(len(whole) - len(bare) + 1):
@@ -162,6 +162,6 @@ def _edges(vocab: Any) -> tuple[list[int], list[int]]:
 
 
 def _short() -> int:
-    """Characters that a thread's usual stack has room for, twice over."""
+    """Characters that fit a thread's normal stack twice over, at most SHORT."""
     stack = resource.getrlimit(resource.RLIMIT_STACK)[0]
     return min(SHORT, (_UNLIMITED if stack < 0 else stack) // (2 * PER_CHARACTER))

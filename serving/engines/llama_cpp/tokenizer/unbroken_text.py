@@ -1,9 +1,9 @@
-"""How long a stretch of text may be in which no word could end.
+"""Limits how long a stretch of text without a word break may be.
 
-llama.cpp cuts a text into words before BPE makes tokens of them, for a third of its pre-tokenizers
-by regular expressions that go one call deeper with every character of a word. So a word takes
-memory while it is looked for, 320 bytes a character. Here is what may be one word, more or less:
-only a stretch that is far too long is looked for.
+llama.cpp splits a text into words before BPE. For a third of its pre-tokenizers it uses regular
+expressions that recurse once per character of a word, so finding a word takes stack memory: 320
+bytes per character. The patterns here match approximately what may be one word: the check only
+needs to find stretches that are far too long.
 """
 
 import re
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from modelyard.serving.errors import UnbrokenText
 
 LONGEST = 128 * 1024
-"""Characters without a break: 40 MiB of stack, and longer than what anybody writes."""
+"""Characters without a break: 40 MiB of stack, and longer than anything people write."""
 
 _PUNCTUATION = r"!-/:-@\[-`{-~\u2000-\u206f\u3000-\u303f\uff00-\uff20"
 _LETTERS = rf"[^\s\d{_PUNCTUATION}]++"
@@ -28,26 +28,26 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "whitespace": _NO_SPACES,
     "exaone-moe": (rf"[^\t\r\n\d{_PUNCTUATION}]++", *_USUAL[1:]),
 }
-"""Pre-tokenizers that take for one word what is more than letters, digits, marks or spaces."""
+"""Pre-tokenizers whose words may mix letters, digits, marks or spaces."""
 
 _SLOW = {"superbpe": ((r"\d++", 2000),)}
-"""Pre-tokenizers that look at every character of such a stretch again for each of them."""
+"""Pre-tokenizers that take quadratic time on such a stretch, with the stretch's limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """What may be one word, each with the characters that it may have."""
+    """Patterns of what may be one word, each with its maximum length in characters."""
 
     kinds: tuple[tuple[re.Pattern[str], int], ...]
 
     @classmethod
     def of(cls, pre: str) -> "Runs":
-        """For the pre-tokenizer that llama.cpp knows by this name."""
+        """The patterns for the pre-tokenizer with this llama.cpp name."""
         usual = tuple((pattern, LONGEST) for pattern in _KINDS.get(pre, _USUAL))
         return cls(tuple((re.compile(p), most) for p, most in (*usual, *_SLOW.get(pre, ()))))
 
     def check(self, text: str, param: str | None = None) -> None:
-        """Raises UnbrokenText where a stretch is too long."""
+        """Raises UnbrokenText if a stretch is too long."""
         for pattern, most in self.kinds:
             for length in _lengths(text, pattern, most // 2):
                 if length > most:
@@ -60,7 +60,7 @@ class Runs:
 
 
 def _lengths(text: str, pattern: re.Pattern[str], step: int) -> Iterator[int]:
-    """The lengths of all stretches of at least two steps: each fills a step whole."""
+    """The lengths of all stretches of at least two steps: each fills at least one whole step."""
     for start in range(0, len(text) - step + 1, step):
         if pattern.fullmatch(text, start, start + step):
             after = pattern.match(text, start)

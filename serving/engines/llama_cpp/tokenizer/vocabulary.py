@@ -1,4 +1,4 @@
-"""Text to tokens, and tokens to bytes."""
+"""Converts text to tokens, and tokens to bytes."""
 
 import ctypes
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ _PIECE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """A model's tokens; safe from any thread while the model lives."""
+    """A model's tokens; thread-safe while the model lives."""
 
     handle: Any
     size: int
@@ -33,10 +33,10 @@ class Vocabulary:
     def tokens(
         self, text: str, *, begin: bool = True, special: bool = True, bound: Bound = UNBOUND
     ) -> list[int]:
-        """Tokenise; `begin` adds what the model wants first, `special` reads control tokens.
+        """Tokenize; `begin` adds the model's begin and end tokens, `special` parses control tokens.
 
-        A text that begins with the model's beginning itself is not given a second one. Raises
-        ContextLengthExceeded, UnbrokenText and TokenizingTooSlow for what is far out of bounds.
+        A text that already starts with the begin token does not get a second one. Raises
+        ContextLengthExceeded, UnbrokenText and TokenizingTooSlow for texts far out of bounds.
         """
         found = self.tokenizer.ids(text, begin=begin, special=special, bound=bound)
         begun = begin and len(found) > 1 and lib.llama_vocab_get_add_bos(self.handle)
@@ -44,23 +44,23 @@ class Vocabulary:
         return found[1:] if doubled else found
 
     def piece(self, token: int) -> bytes:
-        """A token's bytes; control tokens have none."""
+        """A token's bytes; empty for control tokens."""
         known = self._pieces.get(token)
         if known is None:
             known = self._pieces[token] = self._bytes(token, control=False)
         return known
 
     def spelling(self, token: int) -> bytes:
-        """A token's bytes; control tokens have their name's."""
+        """A token's bytes; for control tokens their name's."""
         return self.piece(token) or self._bytes(token, control=True)
 
     def spelled(self, param: str, tokens: Iterable[int]) -> list[bytes]:
-        """Each token's bytes; raises InvalidRequest for one that is not in the vocabulary."""
+        """Each token's bytes; raises InvalidRequest for a token outside the vocabulary."""
         self.check(param, tokens := list(tokens))
         return [self.spelling(token) for token in tokens]
 
     def check(self, param: str, tokens: Iterable[int]) -> None:
-        """llama.cpp would abort on a token that is not in the vocabulary."""
+        """Raise InvalidRequest for a token outside the vocabulary; llama.cpp would abort on it."""
         for token in tokens:
             if not 0 <= token < self.size:
                 raise InvalidRequest(
@@ -68,12 +68,12 @@ class Vocabulary:
                 )
 
     def named(self, name: str) -> int | None:
-        """The one token that a name stands for, if it does."""
+        """The token with this name; None unless the name is exactly one token."""
         found = self.tokens(name, begin=False)
         return found[0] if len(found) == 1 else None
 
     def text(self, tokens: Iterable[int]) -> str:
-        """What tokens spell, control tokens by name."""
+        """The tokens' text, with control tokens by name."""
         return b"".join(map(self.spelling, tokens)).decode("utf-8", "replace")
 
     def _bytes(self, token: int, *, control: bool) -> bytes:
@@ -82,7 +82,7 @@ class Vocabulary:
         return buffer.raw[: max(size, 0)]
 
     def text_of(self, token: int) -> str:
-        """A token's own name, control tokens included; empty for -1 (the model has none)."""
+        """A token's name, also for control tokens; empty for -1 (the model has none)."""
         return lib.llama_vocab_get_text(self.handle, token).decode() if token >= 0 else ""
 
     @property

@@ -1,1 +1,1 @@
-"""Whether the installed llama.cpp computes rightly on this processor: tried once, and kept."""
+"""Tests once whether the installed llama.cpp computes correctly on this processor."""

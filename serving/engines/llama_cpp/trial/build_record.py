@@ -1,4 +1,4 @@
-"""How the installed llama.cpp was built, as set-up noted it inside the environment."""
+"""How the installed llama.cpp was built, as set-up recorded it in the virtual environment."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,10 +10,10 @@ FILE = "llama_cpp_build.json"
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """One build: its name, its version, for which processor, with which arguments of the user's.
+    """One build: its name, version, target processor and the user's CMake arguments.
 
-    `environment` is what was added to that of the compilation, `key` what uv keeps its wheel by;
-    `because` tells what failed of the build before it, where there was one.
+    `environment` holds the variables added for the compilation, `key` is uv's cache key of the
+    wheel; `because` is the failure of the previous build, if there was one.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Built:
 
 
 def read_built(environment: Path) -> Built | None:
-    """The note inside a virtual environment; None where there is none that can be read."""
+    """The record in a virtual environment; None if it is missing or unreadable."""
     try:
         return Built(**read_kept(environment / FILE))
     except TypeError:

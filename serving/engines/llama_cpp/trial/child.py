@@ -1,8 +1,8 @@
-"""The child process of a trial: has llama.cpp compute what is known, one quantization at a time.
+"""The child process of a trial: computes known results, one quantization at a time.
 
-Reads one line of JSON (`{"types", "folder", "gpu_layers"}`) and prints lines of JSON: first
-`{"features", "gpu"}` of the library, then for each type `{"trying": type}` and `{"off": …}`, by how
-much it was wrong. What was tried last when it dies killed it; what it cannot try is an exception.
+Reads one line of JSON (`{"types", "folder", "gpu_layers"}`) and prints lines of JSON: first the
+library's `{"features", "gpu"}`, then for each type `{"trying": type}` and `{"off": …}`, the error.
+If it dies, the last type tried is the cause; a type it cannot try raises an exception.
 """
 
 import json
@@ -34,12 +34,12 @@ from modelyard.serving.errors import ModelUnloadable
 from modelyard.serving.parent_death import die_with_parent
 
 ROWS = 41
-"""Read at once: more than two tiles of 16, and some that are left over. One more follows alone."""
+"""Rows read at once: two tiles of 16 and a remainder; one more row follows alone."""
 
 
 def main() -> None:
     die_with_parent()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # where it dies nobody wants its memory
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no core dump if it dies
     report = StartupReport.on_stdout()
     ask = json.loads(sys.stdin.readline())
     report.line(**_library())
@@ -56,7 +56,7 @@ def _library() -> dict[str, Any]:
 
 
 def _tried(source: Path, name: str, gpu_layers: int) -> float | None:
-    """The largest difference from what is right, in the size of that; None for no number."""
+    """The largest error relative to the RMS of the right results; None if it is not finite."""
     made = source.with_name("made.gguf")
     if not quantize(str(source), str(made), name, 1):
         raise ModelUnloadable(f"llama.cpp cannot make {name}: {last_words()}")

@@ -1,4 +1,4 @@
-"""A small document of JSON in a file, which is whole or not there."""
+"""A small JSON document in a file, replaced atomically."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def read_kept(file: Path) -> dict[str, Any]:
-    """What is kept; empty where nothing is, or nothing that can be read."""
+    """The document; empty if the file is missing or unreadable."""
     try:
         known: Any = json.loads(file.read_text())
     except (OSError, ValueError):
@@ -16,7 +16,7 @@ def read_kept(file: Path) -> dict[str, Any]:
 
 
 def keep(file: Path, document: dict[str, Any]) -> None:
-    """Raises OSError where the folder cannot be written."""
+    """Write the document; raises OSError if the folder is not writable."""
     draft = file.with_name(f"{file.name}.{os.getpid()}.draft")
     draft.write_text(json.dumps(document, indent=1) + "\n")
     draft.replace(file)

@@ -1,7 +1,7 @@
-"""A model of one layer and known weights, and what it answers by plain arithmetic.
+"""A one-layer model with known weights, and its results in plain arithmetic.
 
-Its widths are those that llama.cpp's fast kernels ask for (multiples of 256 and of 32), so that it
-is computed as a real model is: by repacked weights or matrix tiles, where a processor has them.
+Its widths suit llama.cpp's fast kernels (multiples of 256 and of 32), so that it is computed as a
+real model is: with repacked weights or matrix tiles, if the processor has them.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _NORMS = ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm")
 
 @dataclass(frozen=True, slots=True)
 class TrialModel:
-    """Weights by name, without `.weight`."""
+    """Weights by name, without the `.weight` suffix."""
 
     weights: Weights
 
@@ -50,7 +50,7 @@ class TrialModel:
 
     @classmethod
     def read(cls, path: Path) -> "TrialModel":
-        """The weights of a file of any type, as the numbers that they stand for."""
+        """The dequantized weights of a file of any type."""
         import gguf
 
         def numbers(tensor: Any) -> Numbers:
@@ -60,7 +60,7 @@ class TrialModel:
         return cls({tensor.name.removesuffix(".weight"): numbers(tensor) for tensor in tensors})
 
     def write(self, path: Path) -> None:
-        """As a GGUF file of F32, without words: its tokens are numbers alone."""
+        """Write an F32 GGUF file without a vocabulary: its tokens are numbers only."""
         import gguf
 
         writer: Any = gguf.GGUFWriter(path, "llama")
@@ -83,7 +83,7 @@ class TrialModel:
         writer.close()
 
     def logits(self, tokens: npt.NDArray[np.int64]) -> Numbers:
-        """One row of `VOCABULARY` a token."""
+        """One row of `VOCABULARY` logits per token."""
         stream = self.weights["token_embd"][tokens]
         stream = stream + self._attention(_normed(stream))
         stream = stream + self._feed_forward(_normed(stream))
@@ -116,12 +116,12 @@ class TrialModel:
 
 
 def _normed(rows: Numbers) -> Numbers:
-    """RMS norm; the model's own factors are all one."""
+    """RMS norm; the model's norm weights are all one."""
     return rows / np.sqrt((rows * rows).mean(-1, keepdims=True) + np.float32(EPSILON))
 
 
 def _turned(heads: Numbers) -> Numbers:
-    """Rotary positions, by pairs of neighbours as llama's are."""
+    """Rotary position embedding on adjacent pairs, as in Llama."""
     speeds = ROPE_BASE ** (-np.arange(0, KEY, 2) / KEY)
     angles = (np.arange(len(heads))[:, None, None] * speeds).astype(np.float32)
     even = heads[..., 0::2]

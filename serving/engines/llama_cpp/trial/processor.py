@@ -1,4 +1,4 @@
-"""What this machine's processor can do, in llama.cpp's words and in those of the kernel."""
+"""This machine's CPU features, by llama.cpp's and the kernel's names."""
 
 import hashlib
 import platform
@@ -15,21 +15,21 @@ _FLAGS = {
     "NEON": "asimd", "FP16_VA": "asimdhp", "DOTPROD": "asimddp", "MATMUL_INT8": "i8mm",
     "SVE": "sve", "SME": "sme",
 }  # fmt: skip
-"""What llama.cpp can use, as it calls it, and the kernel's flag for it."""
+"""Features llama.cpp can use, by its own name, with the kernel's flag."""
 
 CPUINFO = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """Its family (`x86_64`, `aarch64`), and the kernel's flags: none where it lists none."""
+    """The CPU family (`x86_64`, `aarch64`) and the kernel's flags, empty if it lists none."""
 
     family: str
     flags: frozenset[str]
 
     @property
     def identity(self) -> str:
-        """The same for processors that run the same programs."""
+        """Equal for processors that run the same binaries."""
         text = " ".join([self.family, *sorted(self.flags)])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -37,7 +37,7 @@ class Processor:
         return _FLAGS[feature] in self.flags
 
     def unused(self, used: Collection[str]) -> tuple[str, ...]:
-        """What it has that a build of llama.cpp, which uses those, makes no use of."""
+        """The processor's features that a build using `used` does not use."""
         return tuple(name for name in _FLAGS if self.has(name) and name not in used)
 
 
@@ -49,7 +49,7 @@ def this_processor(cpuinfo: Path = CPUINFO) -> Processor:
 
 
 def used_features(system_info: str) -> tuple[str, ...]:
-    """Those of llama.cpp's own line, `CPU : AVX = 1 | AVX2 = 1 | REPACK = 1 | `."""
+    """The features in llama.cpp's line `CPU : AVX = 1 | AVX2 = 1 | REPACK = 1 | `."""
     _, _, processor = system_info.partition("CPU :")
     pairs = (part.partition("=") for part in processor.split("|"))
     on = {name.strip() for name, _, value in pairs if value.strip() == "1"}

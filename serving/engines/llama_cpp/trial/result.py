@@ -1,8 +1,8 @@
-"""A trial's result, kept: it holds as long as library and processor are the same.
+"""Stores a trial's result, which is valid while library and processor stay the same.
 
-`python -m modelyard.serving.engines.llama_cpp.trial.result FOLDER` tries, keeps the result there
-and prints it as one line of JSON: `{"faults", "features", "gpu"}`, or `{"error": {code, message,
-fix}}`.
+`python -m modelyard.serving.engines.llama_cpp.trial.result FOLDER` runs a trial, stores the result
+there and prints it as one line of JSON: `{"faults", "features", "gpu"}`, or `{"error": {code,
+message, fix}}`.
 """
 
 import sys
@@ -28,21 +28,21 @@ FILE = "llama_cpp_trial.json"
 
 
 def remembered(*folders: Path) -> Trial | None:
-    """What the first folder that knows of this library on this processor knows."""
+    """The result from the first folder that has one for this library and processor."""
     here = _here()
     every = [read_kept(folder / FILE) for folder in folders]
     return next((trial_of(known) for known in every if known.get("of") == here), None)
 
 
 def tried(folder: Path) -> Trial:
-    """What `folder` remembers, else a trial, which it remembers then; raises TrialImpossible."""
+    """The result in `folder`, else a new trial's, which is stored; raises TrialImpossible."""
     return remembered(folder) or try_anew(folder)
 
 
 def try_anew(folder: Path) -> Trial:
-    """Try it whatever is remembered, and remember that; raises TrialImpossible.
+    """Run a trial regardless of stored results and store it; raises TrialImpossible.
 
-    A folder that cannot be written costs a trial each time.
+    If the folder is not writable, every call runs a trial.
     """
     of = _here()
     trial = try_library()
@@ -52,12 +52,12 @@ def try_anew(folder: Path) -> Trial:
 
 
 def trial_of(known: dict[str, Any]) -> Trial:
-    """From JSON."""
+    """A trial from its JSON form."""
     return Trial(known["faults"], tuple(known["features"]), known["gpu"])
 
 
 def library_folder() -> Path | None:
-    """The libraries that `import llama_cpp` would load; None where it is not installed."""
+    """The folder of libraries that `import llama_cpp` would load; None if it is not installed."""
     if chosen := child_environment().get("LLAMA_CPP_LIB_PATH"):
         return Path(chosen)
     package = find_spec("llama_cpp")
@@ -65,7 +65,7 @@ def library_folder() -> Path | None:
 
 
 def _here() -> list[str]:
-    """What a trial is of: another build's files of the same names differ in size or time."""
+    """Identifies what a trial applies to; another build's files differ in size or time."""
     folder = library_folder()
     files = sorted(folder.iterdir()) if folder and folder.is_dir() else []
     stats = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]

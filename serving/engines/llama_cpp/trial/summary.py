@@ -1,4 +1,4 @@
-"""What the installed llama.cpp makes of this processor, in one line for `doctor` and the log."""
+"""How the installed llama.cpp uses this processor, in one line for `doctor` and the log."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from modelyard.serving.engines.llama_cpp.trial.trial import Trial
 
 
 def uses(trial: Trial, environment: Path) -> str:
-    """Features used and not; why, where set-up noted in `environment` that it left some out."""
+    """Features used and unused, and why, if set-up's record in `environment` has a reason."""
     unused = this_processor().unused(trial.features)
     without = f", not {', '.join(unused)}" if unused else ""
     built = read_built(environment)

@@ -1,8 +1,8 @@
-"""The installed llama.cpp, tried on this processor with every quantization that we make.
+"""Tests the installed llama.cpp on this processor with every quantization that Modelyard makes.
 
-`python -m modelyard.serving.engines.llama_cpp.trial.trial` prints what it finds, and ends with 1
-where something fails. It takes two seconds, and more for each quantization on which llama.cpp dies:
-what is tried is tried in a child process, and the next one goes on behind it.
+`python -m modelyard.serving.engines.llama_cpp.trial.trial` prints the result and exits with 1 if
+anything fails. It takes two seconds, plus more for each quantization that crashes llama.cpp: the
+trial runs in a child process, and a new child continues after the crash.
 """
 
 import json
@@ -23,39 +23,39 @@ from modelyard.serving.engines.child.environment import child_environment
 from modelyard.serving.engines.child.pipes import last_words, patience, pipes
 
 MADE = ("F32", "BF16", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "Q4_0")
-"""What we make ourselves."""
+"""Quantizations that Modelyard makes."""
 
 TYPES = (*MADE, "Q5_1", "Q5_0", "Q4_1", "Q3_K_M", "Q2_K", "IQ4_NL", "IQ4_XS")
-"""And what others publish: all that can be made here without having read a text first."""
+"""Those and others in published models: all that can be made without calibration text."""
 
 ALLOWED = 0.25
-"""How far a number may be off, in the size of all: rounding is 0.07 at most, a wrong kernel 1."""
+"""Allowed error relative to the RMS result: rounding gives at most 0.07, a wrong kernel 1."""
 
 PATIENCE_S = 300.0
-"""Seconds for one child, which takes two: one that hangs is ended, and no other is started."""
+"""Time limit of one child, which normally takes 2 s; if one hangs, the trial stops there."""
 
 REBUILD = (
     "`make setup` builds llama.cpp anew without what fails here; where it was installed by pip: "
     "`CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall --no-cache-dir llama-cpp-python`."
 )
-"""What to do where something fails."""
+"""The suggested fix if something fails."""
 
 LOADING = "everything, as soon as it is loaded"
-"""What fails where the library cannot even be loaded."""
+"""The fault's name if the library cannot even be loaded."""
 
 _FROM_OUTSIDE = {signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM, signal.SIGXCPU}
-"""Ends that say nothing of the library: memory ran out, somebody wanted it so."""
+"""Signals that say nothing about the library: out of memory, or stopped by someone."""
 
 
 class TrialImpossible(ModelyardError):
-    """llama.cpp could not be tried, for a reason that is not its own."""
+    """llama.cpp could not be tested, for a reason outside llama.cpp."""
 
     code = "trial_impossible"
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What fails here and how, by quantization; what the library uses of the processor."""
+    """Faults by quantization, and the processor features that the library uses."""
 
     faults: Mapping[str, str] = field(default_factory=dict[str, str])
     features: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class Trial:
         return not self.faults
 
     def fault_of(self, quantization: str) -> str | None:
-        """How a quantization fails: tried itself, or in another mixture (Q3_K_M for Q3_K_S)."""
+        """How a quantization fails, itself or as another mixture (Q3_K_M for Q3_K_S)."""
         if (loading := self.faults.get(LOADING)) is not None:
             return loading
         by_base = {_base(name): fault for name, fault in self.faults.items()}
@@ -74,7 +74,7 @@ class Trial:
 
     @property
     def useless(self) -> bool:
-        """Whether no quantization is left that we make."""
+        """Whether every quantization that Modelyard makes fails."""
         return LOADING in self.faults or all(name in self.faults for name in MADE)
 
     def __str__(self) -> str:
@@ -93,9 +93,9 @@ def try_library(
     gpu_layers: int = 0,
     patience_s: float = PATIENCE_S,
 ) -> Trial:
-    """Compute known numbers with each; with `gpu_layers` on the GPU, else on the processor.
+    """Compute known results with each type; with `gpu_layers` on the GPU, else on the CPU.
 
-    Raises TrialImpossible where it is not llama.cpp that fails.
+    Raises TrialImpossible if the failure is not llama.cpp's.
     """
     surroundings = {**child_environment(), "OPENBLAS_NUM_THREADS": "1", **(environment or {})}
     if not gpu_layers:
@@ -115,7 +115,7 @@ def try_library(
 def _children(
     types: Sequence[str], ask: dict[str, Any], environment: Mapping[str, str], patience_s: float
 ) -> Iterator["_TrialChild"]:
-    """One for all; another for what is left where it died on one of them."""
+    """One child for all types; after a crash, another for the remaining ones."""
     left = [*types]
     while left:
         child = _TrialChild(ask | {"types": left}, environment, patience_s)
@@ -131,7 +131,7 @@ def _base(quantization: str) -> str:
 
 @dataclass(slots=True)
 class _TrialChild:
-    """One child process, and the quantization that it got to."""
+    """One child process, and the quantization it has reached."""
 
     ask: dict[str, Any]
     environment: Mapping[str, str]
@@ -140,7 +140,7 @@ class _TrialChild:
     hung: bool = False
 
     def run(self, library: dict[str, Any]) -> dict[str, str]:
-        """The faults it found, its own death among them."""
+        """The faults it found, including its own crash."""
         command = python_module("modelyard.serving.engines.llama_cpp.trial.child")
         with (
             TemporaryFile() as said,
@@ -168,7 +168,7 @@ class _TrialChild:
         self, child: subprocess.Popen[bytes], library: dict[str, Any]
     ) -> Iterator[tuple[str, str]]:
         stdin, stdout = pipes(child)
-        with suppress(BrokenPipeError):  # it died at once: its end says more
+        with suppress(BrokenPipeError):  # the child died at once: its exit status says more
             stdin.write(json.dumps(self.ask).encode() + b"\n")
             stdin.close()
         for line in stdout:

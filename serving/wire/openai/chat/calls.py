@@ -1,4 +1,4 @@
-"""Calls that an earlier answer made, as a client sends them back."""
+"""Tool calls of earlier answers, as a client sends them back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MAX_CALLS = 128
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a function; its arguments have been read."""
+    """A function call with its arguments parsed."""
 
     id: str
     name: str
@@ -21,7 +21,7 @@ class Call:
 
 
 def read_calls(value: object, where: str) -> tuple[Call, ...]:
-    """Raises InvalidRequest that points at the very place."""
+    """Read the calls; raises InvalidRequest whose `param` names the exact place."""
     listed = cast("list[object]", value) if isinstance(value, list) else None
     if listed is None or len(listed) > MAX_CALLS:
         raise InvalidRequest(f"'{where}' must be a list of at most {MAX_CALLS}.", param=where)
@@ -43,7 +43,7 @@ def _call(value: object, where: str) -> Call:
 
 
 def _arguments(value: object, where: str) -> Mapping[str, Any]:
-    """Templates write arguments as JSON themselves, so they are given the object."""
+    """Parse the arguments: chat templates take the object and write the JSON themselves."""
     try:
         found: object = from_json(value or "{}") if isinstance(value, str) else None
     except ValueError:

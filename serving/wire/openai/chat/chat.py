@@ -71,7 +71,7 @@ class ChatRequest(Parameters):
 
     @property
     def callable_tools(self) -> tuple[Tool, ...]:
-        """The tools the model is shown."""
+        """The tools that the model sees."""
         if self.tool_choice.name is not None:
             return tuple(t for t in self.tools if t.name == self.tool_choice.name)
         return () if self.tool_choice.mode == "none" else self.tools
@@ -100,14 +100,14 @@ class ChatRequest(Parameters):
 
 
 class CalledFunction(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is called, with its arguments as JSON; in a stream either may come later."""
+    """The function called, and its arguments as JSON; in a stream either may come later."""
 
     arguments: str
     name: str | None = None
 
 
 class CallReply(msgspec.Struct, frozen=True):
-    """A call the model makes."""
+    """A tool call that the model makes."""
 
     id: str
     function: CalledFunction
@@ -115,7 +115,7 @@ class CallReply(msgspec.Struct, frozen=True):
 
 
 class CallDelta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A call's next piece; `id` and `type` stand on its first."""
+    """The next piece of a call; only the first has `id` and `type`."""
 
     index: int
     function: CalledFunction
@@ -124,7 +124,7 @@ class CallDelta(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ReplyMessage(msgspec.Struct, frozen=True):
-    """What the model answered: text, calls, or both."""
+    """The model's answer: text, calls, or both."""
 
     content: str | None
     role: Literal["assistant"] = "assistant"
@@ -155,7 +155,7 @@ class ChatReply(msgspec.Struct, frozen=True):
 
 
 class ChatDelta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a chunk adds to the answer."""
+    """The part of the answer that a chunk adds."""
 
     role: str | None = None
     content: str | None = None
@@ -163,7 +163,7 @@ class ChatDelta(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ChatChunkChoice(msgspec.Struct, frozen=True):
-    """An answer's next piece."""
+    """The next piece of one answer."""
 
     delta: ChatDelta
     finish_reason: str | None = None
@@ -172,7 +172,7 @@ class ChatChunkChoice(msgspec.Struct, frozen=True):
 
 
 class ChatChunk(msgspec.Struct, frozen=True):
-    """One event of a stream; `usage` stands on the last where it was asked for."""
+    """One event of a stream; the last one has `usage` if the request asked for it."""
 
     id: str
     created: int

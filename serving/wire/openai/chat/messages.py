@@ -1,4 +1,4 @@
-"""The messages of a chat: who said what, as text."""
+"""The messages of a chat, with their content as text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _ALSO = {"assistant": "tool_calls", "tool": "tool_call_id"}
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One turn; parts of text have been joined. A tool's turn says which call it `answers`."""
+    """One message, its text parts joined; a tool's message `answers` the call with this id."""
 
     role: str
     content: str
@@ -25,7 +25,7 @@ class ChatMessage:
 
 
 def read_messages(value: object) -> tuple[ChatMessage, ...]:
-    """Check and join; raises InvalidRequest whose `param` points at the very place."""
+    """Read the messages; raises InvalidRequest whose `param` names the exact place."""
     messages = _list(value, "messages", "a list of messages")
     if not 1 <= len(messages) <= MAX_MESSAGES:
         raise InvalidRequest(
@@ -68,7 +68,7 @@ def _answered(message: Mapping[str, Any], role: str, where: str) -> str | None:
 
 def _refuse_extras(message: Mapping[str, Any], role: str, where: str) -> None:
     for name, value in message.items():
-        # Clients send back whole answers: empty tool_calls, refusal and annotations among them.
+        # Clients send back whole answers, with empty tool_calls, refusal and annotations.
         known = name in _FIELDS or name == _ALSO.get(role)
         if not known and value not in (None, [], ""):
             param = f"{where}.{name[:100]}"

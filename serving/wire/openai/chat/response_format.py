@@ -1,4 +1,4 @@
-"""Which form an answer's text must have: any, a JSON object, or JSON after a schema."""
+"""The format of an answer's text: any, a JSON object, or JSON that follows a schema."""
 
 import json
 from collections.abc import Mapping
@@ -8,14 +8,14 @@ from typing import Any, cast
 from modelyard.serving.errors import InvalidRequest, UnsupportedParameter
 
 MAX_SCHEMA = 64 * 1024
-"""Characters of a schema, written as JSON."""
+"""Most characters of a schema, written as JSON."""
 FORMATS = ("text", "json_object", "json_schema")
 _FIELDS = frozenset({"name", "schema", "strict", "description"})
 
 
 @dataclass(frozen=True, slots=True)
 class JsonForm:
-    """Answers are JSON that `schema` allows; `where` is the schema's place in the request."""
+    """Answers must be JSON that matches `schema`; `where` is its place in the request."""
 
     schema: Mapping[str, Any]
     where: str
@@ -25,7 +25,7 @@ ANY_OBJECT = JsonForm({"type": "object"}, "response_format")
 
 
 def read_format(value: object) -> JsonForm | None:
-    """None for plain text; `strict` or not, a schema is always kept to."""
+    """Read the format; None for plain text. A schema is enforced even without `strict`."""
     asked = _mapping(value, "response_format")
     kind = asked.get("type")
     if kind not in FORMATS:
@@ -49,7 +49,7 @@ def _schema(value: object, where: str) -> JsonForm:
 
 
 def read_schema(value: object, where: str) -> JsonForm:
-    """A JSON schema of bounded size; what it says is checked where it becomes a grammar."""
+    """Read a schema of bounded size; its content is checked when it becomes a grammar."""
     schema = _mapping(value, where)
     size = len(json.dumps(schema))
     if size > MAX_SCHEMA:

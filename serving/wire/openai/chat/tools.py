@@ -1,4 +1,4 @@
-"""The tools a chat may call, and which of them it must."""
+"""The tools that a chat may call, and those it must call."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ _FIELDS = frozenset({"name", "description", "parameters", "strict"})
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function; `definition` is what the model's template is given of it."""
+    """A function; `definition` is passed to the model's chat template."""
 
     name: str
     definition: Mapping[str, Any]
@@ -26,7 +26,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class ToolChoice:
-    """`mode` as OpenAI names it; a named tool is `required` with this `name`."""
+    """OpenAI's `mode`; choosing a named tool is `required` with this `name`."""
 
     mode: str
     name: str | None = None
@@ -36,7 +36,7 @@ AUTO = ToolChoice("auto")
 
 
 def read_tools(value: object) -> tuple[Tool, ...]:
-    """Raises InvalidRequest or UnsupportedParameter that points at the very place."""
+    """Read the tools; raises InvalidRequest or UnsupportedParameter with the exact place."""
     listed = cast("list[object]", value) if isinstance(value, list) else [None] * (MAX_TOOLS + 1)
     if len(listed) > MAX_TOOLS:
         raise InvalidRequest(f"'tools' must be a list of at most {MAX_TOOLS}.", param="tools")
@@ -83,7 +83,7 @@ def _refuse_others(function: Mapping[str, Any], place: str) -> None:
 
 
 def read_choice(value: object) -> ToolChoice:
-    """One of the modes, or an object that names a function."""
+    """Read the choice: one of the modes, or an object that names a function."""
     if isinstance(value, str) and value in MODES:
         return ToolChoice(value)
     named = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
@@ -98,7 +98,7 @@ def read_choice(value: object) -> ToolChoice:
 
 
 def check_choice(tools: Sequence[Tool], choice: ToolChoice) -> None:
-    """What must be called has to be there."""
+    """Raise InvalidRequest if a tool that must be called is missing."""
     if choice.mode == "required" and not tools:
         raise InvalidRequest("'tool_choice' needs 'tools'.", param="tool_choice")
     if choice.name is not None and choice.name not in {tool.name for tool in tools}:

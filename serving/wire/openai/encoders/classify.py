@@ -1,4 +1,4 @@
-"""POST /v1/classify: a label for each text, or for spans inside it, in the form vLLM has."""
+"""POST /v1/classify: a label for each text, or for spans inside it, in vLLM's format."""
 
 from typing import Literal
 
@@ -18,7 +18,7 @@ class ClassifyRequest(ReadingRequest):
 
 
 class Classified(msgspec.Struct, frozen=True):
-    """One text's likeliest label, and the probability of each in the model's order."""
+    """A text's likeliest label, and the probability of each label in the model's order."""
 
     index: int
     label: str
@@ -27,7 +27,7 @@ class Classified(msgspec.Struct, frozen=True):
 
 
 class Entity(msgspec.Struct, frozen=True):
-    """A labelled span: characters `start` up to `end` of the input."""
+    """A labelled span: characters `start` up to, not including, `end` of the input."""
 
     label: str
     score: float
@@ -37,7 +37,7 @@ class Entity(msgspec.Struct, frozen=True):
 
 
 class Marked(msgspec.Struct, frozen=True):
-    """The labelled spans of one text, in its order."""
+    """The labelled spans of one text, in text order."""
 
     index: int
     entities: list[Entity]

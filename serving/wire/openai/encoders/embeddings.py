@@ -10,13 +10,13 @@ from modelyard.serving.wire.openai.body import WireModel
 MAX_INPUTS = 2048
 
 Input = str | tuple[int, ...]
-"""A text, or the token ids that stand for it."""
+"""A text, or its token ids."""
 
 _ALLOWED = f"a text, a list of token ids, or a list of 1 to {MAX_INPUTS} of either; none empty"
 
 
 def read_inputs(value: object) -> tuple[Input, ...]:
-    """One or many inputs of either kind as a tuple of them; ValueError where it is neither."""
+    """One or many inputs as a tuple; raises ValueError for anything else."""
     if isinstance(value, str) or _is_tokens(value):
         return (_input(value),)
     if not isinstance(value, list) or not 0 < len(cast("list[object]", value)) <= MAX_INPUTS:
@@ -61,7 +61,7 @@ class EmbeddingsRequest(ReadingRequest):
 
 
 class EmbeddingsUsage(msgspec.Struct, frozen=True):
-    """Tokens read; nothing is written."""
+    """Tokens read; none are generated."""
 
     prompt_tokens: int
     total_tokens: int
@@ -72,7 +72,7 @@ class EmbeddingsUsage(msgspec.Struct, frozen=True):
 
 
 class Embedding(msgspec.Struct, frozen=True):
-    """One input's vector: numbers, or the base64 of little-endian 32-bit floats."""
+    """One input's vector: numbers, or base64 of little-endian 32-bit floats."""
 
     index: int
     embedding: list[float] | str

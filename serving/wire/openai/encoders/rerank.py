@@ -1,4 +1,4 @@
-"""POST /v1/rerank: documents by how well they answer a query, in the form Jina and Cohere share."""
+"""POST /v1/rerank: orders documents by relevance to a query, in Jina's and Cohere's format."""
 
 from typing import Annotated, cast
 
@@ -37,13 +37,13 @@ class RerankRequest(ReadingRequest):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A document as it is given back."""
+    """A document in the reply."""
 
     text: str
 
 
 class Ranked(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One document's place in the request and its relevance."""
+    """One document's index in the request, and its relevance."""
 
     index: int
     relevance_score: float
