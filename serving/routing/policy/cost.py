@@ -78,8 +78,7 @@ def cheapest(
 ) -> ReplicaChoice:
     """The replica with the lowest cost; written for speed: 64 workers in 50 us.
 
-    `among` limits the search to these replicas; `shut` are replicas where the user has reached
-    its slot limit.
+    `among`: search only these; `shut`: replicas where the user has reached its slot limit.
     """
     tokens = pending.work.prompt_tokens
     prefix = pending.work.prefix
