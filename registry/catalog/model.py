@@ -84,6 +84,11 @@ class ModelRef:
             return cls(name, number=_number(rest, name), adapter=adapter or None)
         return cls(name, alias=rest or None, adapter=adapter or None)
 
+    @classmethod
+    def parse_promoted(cls, text: str) -> "ModelRef":
+        """Parse what a promotion names: `model` alone means its candidate; raises InvalidName."""
+        return cls.parse(text if "@" in text else f"{text}@{CANDIDATE}")
+
     def __str__(self) -> str:
         rest = self.alias if self.number is None else self.number
         version = f"{self.name}@{rest}" if rest is not None else self.name

@@ -88,13 +88,13 @@ class Attempts:
     ) -> Coroutine[object, object, Reply]:
         """Wait for the answer's first bytes; hedging may move `held` to another engine."""
         told = _told(request, model)
-
-        async def send(target: Target) -> Reply:
-            return await begin(await self.upstream.post(target, request.path, request.body, told))
-
         if self.hedge is None or request.case is not None:
-            return send(held.target)
-        return self.hedge.first(held, send)
+            return self._send(held.target, request, told)
+        return self.hedge.first(held, lambda target: self._send(target, request, told))
+
+    async def _send(self, target: Target, request: GatewayRequest, told: Headers) -> Reply:
+        """Send the request to one engine and wait for the answer's first bytes."""
+        return await begin(await self.upstream.post(target, request.path, request.body, told))
 
     async def _stream(
         self, request: GatewayRequest, held: Reservation, reply: Reply, client: ResponseSink

@@ -29,10 +29,10 @@ class Booking:
         self.segment = segment
         self.is_open = True
 
-    def enter(self, record: RequestRecord, counts: TokenCounts, device_id: str) -> bool:
-        """Enter how the request ended; False if it was entered or released before."""
+    def enter(self, record: RequestRecord, counts: TokenCounts, device_id: str) -> None:
+        """Enter how the request ended, unless it was entered or released before."""
         if not self.is_open:
-            return False
+            return
         self.is_open = False
         row = replace(
             self.reserved,
@@ -45,7 +45,6 @@ class Booking:
             total_ms=record.total_ms,
         )
         self.rows.put(row, self.segment)
-        return True
 
     def release(self) -> None:
         """Drop the entry: the request used nothing."""

@@ -108,12 +108,10 @@ class Upstream:
     async def answers(self, url: str, *, timeout_s: float) -> bool:
         """Whether the engine at `url` answers its health check with 200."""
         try:
-            async with asyncio.timeout(timeout_s):
-                response = await self.pool.send(url, self._request(url, "GET /health", ()), b"")
-                with closing(response):
-                    return response.status == 200
+            status, _ = await self._exchange(url, "GET /health", timeout_s=timeout_s)
         except (EngineGone, TimeoutError):
             return False
+        return status == 200
 
     async def engines(self, worker: WorkerView, *, timeout_s: float) -> list[Standing]:
         """A worker's current engines; raises WorkerUnreachable."""
@@ -127,14 +125,20 @@ class Upstream:
         self, worker: WorkerView, order: str, body: bytes = b"", *, timeout_s: float
     ) -> tuple[int, bytes]:
         """Send an order; returns status and body; the worker may get it twice (see `Pool.send`)."""
-        head = self._request(worker.url, order, ())
         try:
-            async with asyncio.timeout(timeout_s):
-                response = await self.pool.send(worker.url, head, body)
-                with closing(response):
-                    return response.status, await response.read()
+            return await self._exchange(worker.url, order, body, timeout_s=timeout_s)
         except (EngineGone, TimeoutError) as error:
             raise _unreachable(worker) from error
+
+    async def _exchange(
+        self, url: str, order: str, body: bytes = b"", *, timeout_s: float
+    ) -> tuple[int, bytes]:
+        """Send a request; returns status and body; raises EngineGone or TimeoutError."""
+        head = self._request(url, order, ())
+        async with asyncio.timeout(timeout_s):
+            response = await self.pool.send(url, head, body)
+            with closing(response):
+                return response.status, await response.read()
 
     def _request(self, url: str, order: str, headers: Headers) -> bytes:
         """A request's head without Content-Length; raises ValueError for a header's line break."""

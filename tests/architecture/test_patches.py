@@ -2,7 +2,7 @@
 
 import ast
 
-from tests.architecture.tree import ROOT, name, repository
+from tests.architecture.tree import ROOT, modules, name
 
 
 def patches(tree: ast.Module) -> list[int]:
@@ -35,7 +35,7 @@ def _is_ours(name: object) -> bool:
 
 def test_no_test_exchanges_a_constant() -> None:
     """A constant that two tests exchange at once, or that was read before, is not what it seems."""
-    files = [f for f in repository() if ROOT / "tests" in f.parents and f.suffix == ".py"]
+    files = [file for file in modules() if ROOT / "tests" in file.parents]
     trees = {name(file): ast.parse(file.read_text()) for file in files}
     assert {file: found for file, tree in trees.items() if (found := patches(tree))} == {}
 

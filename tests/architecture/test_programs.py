@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.architecture.tree import name, repository
+from tests.architecture.tree import modules, name
 
 IMPORTED = re.compile(
     r"^\s*from ((?:modelyard|benchmarks|tests)[\w.]*) import ([\w, ]+)$", re.MULTILINE
@@ -40,8 +40,7 @@ def test_programs_given_as_text_import_what_is_there() -> None:
     """No checker of types reads them, and a benchmark's are run by hand only."""
     texts = [
         (name(file), module, imported)
-        for file in repository()
-        if file.suffix == ".py"
+        for file in modules()
         for module, imported in imports_in_texts(file)
     ]
     assert len(texts) > 10

@@ -3,11 +3,10 @@
 import ast
 import re
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import pytest
 
-from tests.architecture.tree import ROOMS, ROOT, name, repository, sources
+from tests.architecture.tree import ROOMS, ROOT, modules, name, sources
 
 MOST_MODULES = 15
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
@@ -50,11 +49,6 @@ PRIVATE_WORDS = {
     "Order",
     "Job",
 }
-
-
-def modules() -> list[Path]:
-    """Every module of the repository: the product, its tests and its benchmarks."""
-    return [file for file in repository() if file.suffix == ".py" and not file.is_symlink()]
 
 
 def classes(tree: ast.Module) -> list[str]:

@@ -27,5 +27,10 @@ def repository() -> list[Path]:
     return [file for file in files if file.is_file()]
 
 
+def modules() -> list[Path]:
+    """Every module of the repository: the product, its tests and its benchmarks."""
+    return [file for file in repository() if file.suffix == ".py" and not file.is_symlink()]
+
+
 def name(file: Path) -> str:
     return str(file.relative_to(ROOT))

@@ -124,38 +124,38 @@ def _run(db: Database, statement: str) -> None:
 
 def test_aliases_outlive_a_step_that_makes_their_table_anew(db: Database) -> None:
     """SQLite copies the table: what was promoted before stays promoted."""
-    filled = Catalog(db)
+    catalog = Catalog(db)
     for revision in ("1" * 40, "2" * 40):
         file = StoredFile("model.mock", "f" * 64, 5)
         facts = ModelFacts(Format.MOCK, "mock")
-        begun = filled.register("o/m", "o/m", revision, facts, [file], {}, pending=True)
-        filled.finish(begun.id, "1")
-    filled.set_alias("o/m", "champion", 2)
+        begun = catalog.register("o/m", "o/m", revision, facts, [file], {}, pending=True)
+        catalog.finish(begun.id, "1")
+    catalog.set_alias("o/m", "champion", 2)
     with db.engine.begin() as connection:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(SCRIPTS))
         command.downgrade(config, "0005")
     migrate(db)
-    assert filled.find(ModelRef.parse("o/m@champion")).number == 2
-    filled.remove(ModelRef.parse("o/m@2"))
-    assert [version.aliases for version in filled.list()] == [()]
+    assert catalog.find(ModelRef.parse("o/m@champion")).number == 2
+    catalog.remove(ModelRef.parse("o/m@2"))
+    assert [version.aliases for version in catalog.list()] == [()]
 
 
 def test_a_half_registered_champion_of_before_is_none(db: Database) -> None:
     """What MLflow never had was never finished; whoever stood behind it takes its place."""
-    filled = Catalog(db)
+    catalog = Catalog(db)
     for model, revision in (("o/m", "1"), ("o/m", "2"), ("o/half", "1")):
         file = StoredFile("model.mock", "f" * 64, 5)
         facts = ModelFacts(Format.MOCK, "mock")
-        filled.register(model, model, revision * 40, facts, [file], {})
+        catalog.register(model, model, revision * 40, facts, [file], {})
     _run(db, "UPDATE versions SET mlflow_version = '9' WHERE number = 2")
     with db.engine.begin() as connection:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(SCRIPTS))
         command.downgrade(config, "0006")
     migrate(db)
-    (left,) = filled.list()
+    (left,) = catalog.list()
     assert (left.number, left.aliases) == (2, ("champion",))
-    half = {version.model: version for version in filled.pending()}
-    assert filled.finish(half["o/half"].id, "3").aliases == ("champion",)
-    assert filled.finish(half["o/m"].id, "4").aliases == ("candidate",)
+    half = {version.model: version for version in catalog.pending()}
+    assert catalog.finish(half["o/half"].id, "3").aliases == ("champion",)
+    assert catalog.finish(half["o/m"].id, "4").aliases == ("candidate",)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,3 +101,11 @@ def worker_process(env: Mapping[str, str]) -> Generator[subprocess.Popen[bytes]]
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
+
+
+def until(is_so: Callable[[], bool], within_s: float = 90.0) -> None:
+    """Wait for what processes do; fails if it does not come about within `within_s` seconds."""
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)

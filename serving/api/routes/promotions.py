@@ -5,7 +5,7 @@ import time
 
 from fastapi import APIRouter
 
-from modelyard.registry.catalog.model import CANDIDATE, ModelRef
+from modelyard.registry.catalog.model import ModelRef
 from modelyard.registry.errors import ModelyardError, NotPermitted
 from modelyard.registry.logs import logger
 from modelyard.serving.api.services import Services, TheCaller, TheServices
@@ -21,8 +21,8 @@ async def promote(wanted: NewPromotion, services: TheServices, caller: TheCaller
     """Have a version loaded beside the one of now, and move the alias when it answers."""
     if not caller.is_admin:
         raise NotPermitted("Only an admin may promote a version.")
-    named = wanted.model if "@" in wanted.model else f"{wanted.model}@{CANDIDATE}"
-    version = await asyncio.to_thread(services.queries.catalog.find, ModelRef.parse(named))
+    ref = ModelRef.parse_promoted(wanted.model)
+    version = await asyncio.to_thread(services.queries.catalog.find, ref)
     wait_s = wanted.wait_s or services.promotion_wait_s
     request = PromotionRequest(
         version, wanted.alias, wait_s if wanted.wait else 0.0, force=wanted.force

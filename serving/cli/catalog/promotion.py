@@ -48,14 +48,14 @@ def promote(
     force: Annotated[bool, typer.Option(help="Even where it cannot be loaded.")] = False,
 ) -> None:
     """Point an alias at a version once that answers: `model` alone means its candidate."""
-    from modelyard.registry.catalog.model import CANDIDATE, ModelRef
+    from modelyard.registry.catalog.model import ModelRef
     from modelyard.registry.settings import load
     from modelyard.serving.cli.context import installation
     from modelyard.serving.routing.fleet.promoter import PromotionRequest
     from modelyard.serving.settings import FleetSettings
 
     settings = load(FleetSettings)
-    ref = ModelRef.parse(model if "@" in model else f"{model}@{CANDIDATE}")
+    ref = ModelRef.parse_promoted(model)
     with installation() as registry:
         bound = (wait_s or settings.promotion_wait_s) if wait else 0.0
         wanted = PromotionRequest(registry.catalog.find(ref), alias, bound, force=force)

@@ -51,7 +51,7 @@ class Preparation:
         """Try one device after another until one is ready or none is left."""
         while self._left:
             device_id = self._left.pop(0)
-            worker = _worker(await self.snapshots.now(), device_id)
+            worker = (await self.snapshots.now()).worker(device_id)
             if worker is None:
                 continue
             try:
@@ -101,7 +101,3 @@ def _holders(fleet: FleetSnapshot, version_id: str | None) -> set[str]:
     fit = {worker.device_id for worker in fleet.able(version_id or "")}
     engines = [e for e in fleet.engines if e.version_id == version_id]
     return {e.device_id for e in engines if e.state is not EngineState.FAILED} & fit
-
-
-def _worker(fleet: FleetSnapshot, device_id: str) -> WorkerView | None:
-    return next((w for w in fleet.workers if w.device_id == device_id), None)

@@ -18,6 +18,10 @@ class FleetSnapshot:
     workers: tuple[WorkerView, ...]
     engines: tuple[EngineView, ...]
 
+    def worker(self, device_id: str) -> WorkerView | None:
+        """The worker of a device, or None if there is none."""
+        return next((w for w in self.workers if w.device_id == device_id), None)
+
     def ready(self, version_id: str) -> list[Target]:
         """The ready engines of a version on devices that take work."""
         fit = {worker.device_id for worker in self.workers if worker.device.takes_work}
@@ -38,7 +42,7 @@ class FleetSnapshot:
 
     def reported(self, device_id: str) -> int:
         """Active requests on a device by its worker's last report."""
-        worker = next((w for w in self.workers if w.device_id == device_id), None)
+        worker = self.worker(device_id)
         return worker.device.active_requests if worker else 0
 
 

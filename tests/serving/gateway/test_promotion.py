@@ -5,7 +5,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from tests.serving.processes import (
     GatewayProcess,
     environment,
     gateway_process,
+    until,
     worker_process,
 )
 
@@ -81,13 +82,6 @@ class PromotedFleet:
         with self.promoting(*arguments) as process:
             out, err = process.communicate(timeout=240)
             return process.returncode, " ".join((out + err).split())
-
-
-def until(is_so: Callable[[], bool], within_s: float = 90.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

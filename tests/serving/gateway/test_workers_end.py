@@ -23,6 +23,7 @@ from tests.serving.processes import (
     GatewayProcess,
     environment,
     gateway_process,
+    until,
     worker_process,
 )
 
@@ -102,13 +103,6 @@ class ThreeWorkers:
             trust_env=False,
             limits=httpx2.Limits(max_connections=None),
         )
-
-
-def until(is_so: Callable[[], bool], within_s: float = 90.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

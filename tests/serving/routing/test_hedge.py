@@ -1,8 +1,7 @@
 """A request that hears nothing is sent to one more worker, before engines that answer for real."""
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from modelyard.serving.routing.running import RunningRequests
 from modelyard.serving.settings import GatewaySettings
 from tests.serving.engines.processes import StartedEngine, engine_process
 from tests.serving.installation import TOKEN, Installation, state
+from tests.serving.routing.peer_gateway import until
 from tests.serving.routing.stand_in import StandIn
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -95,13 +95,6 @@ def stand(installation: Installation, version: ModelVersion, *urls: str) -> None
 
 def active(engine: StartedEngine) -> int:
     return int(state(engine)["active"])
-
-
-async def until(is_so: Callable[[], bool], within_s: float = 60.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come about"
-        await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("stream", [True, False])
