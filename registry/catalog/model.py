@@ -31,11 +31,11 @@ class Format(StrEnum):
 class Kind(StrEnum):
     """What a model does with text: generate more, or return vectors, scores or labels."""
 
-    GENERATE = "write"
+    GENERATE = "generate"
     EMBED = "embed"
     RERANK = "rerank"
     CLASSIFY = "classify"
-    CLASSIFY_TOKENS = "mark"
+    TOKEN_CLASSIFY = "token_classify"
 
     @property
     def endpoint(self) -> str:

@@ -52,15 +52,23 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 class GatewayApplication(FastAPI):
-    """FastAPI for every route except requests to models, which bypass it."""
+    """FastAPI for every route except requests to models, which bypass it.
+
+    What every other answer gets, `rest` adds outside of FastAPI: an answer to an unexpected
+    exception is made by FastAPI's outermost layer, and would miss what its own middleware adds.
+    """
 
     hot: ASGIApp
+    rest: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] in PATHS and scope["method"] == "POST":
             await self.hot(scope, receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            await self.rest(scope, receive, send)
+
+    async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(scope, receive, send)
 
 
 def build_app(
@@ -78,15 +86,12 @@ def build_app(
         docs_url=None,  # it would run a third party's scripts on a page where keys are typed
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[
-            Middleware(RequestIdMiddleware, counted=counted),
-            *([Middleware(_cors, origins=origins)] if origins else []),
-            Middleware(AuthMiddleware, pages=pages),
-            Middleware(BodyLimit),
-        ],
+        middleware=[Middleware(AuthMiddleware, pages=pages), Middleware(BodyLimit)],
     )
     hot = InferenceEndpoint(app.state, counted, pages)
     app.hot = _cors(hot, origins=origins) if origins else hot
+    rest = _cors(app.framework, origins=origins) if origins else app.framework
+    app.rest = RequestIdMiddleware(rest, counted)
     app.router.routes.extend(Route(path, app.hot, methods=["POST"]) for path in sorted(PATHS))
     for room in _ROOMS:
         app.include_router(room.router)

@@ -14,7 +14,7 @@ class Task(StrEnum):
 
     EMBED = "embed"
     CLASSIFY = "classify"
-    CLASSIFY_TOKENS = "mark"
+    TOKEN_CLASSIFY = "token_classify"
     RERANK = "rerank"
 
 

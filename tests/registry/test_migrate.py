@@ -16,7 +16,7 @@ from sqlalchemy import event, text
 
 from modelyard.registry import tables
 from modelyard.registry.catalog.catalog import Catalog
-from modelyard.registry.catalog.model import Format, ModelFacts, ModelRef, StoredFile
+from modelyard.registry.catalog.model import Format, Kind, ModelFacts, ModelRef, StoredFile
 from modelyard.registry.database import Base, Database
 from modelyard.registry.errors import DatabaseNewer
 from modelyard.registry.migrate import SCRIPTS, migrate, revisions, stored_revision
@@ -122,6 +122,31 @@ def _run(db: Database, statement: str) -> None:
         session.execute(text(statement))
 
 
+def test_kinds_of_models_are_renamed(db: Database) -> None:
+    """Versions registered as `write` and `mark` are read as what these are called now."""
+    catalog = Catalog(db)
+    _downgrade(db, "0008")
+    for revision, kind in (("1", "write"), ("2", "mark"), ("3", "embed")):
+        facts = ModelFacts(Format.MOCK, "mock", details={"kind": kind, "embedding_length": 4})
+        file = StoredFile("model.mock", "f" * 64, 5)
+        catalog.register("o/m", "o/m", revision * 40, facts, [file], {})
+    migrate(db)
+    versions = sorted(catalog.list(), key=lambda version: version.number)
+    assert [version.facts.kind for version in versions] == [
+        Kind.GENERATE,
+        Kind.TOKEN_CLASSIFY,
+        Kind.EMBED,
+    ]
+    assert [version.facts.details["embedding_length"] for version in versions] == [4, 4, 4]
+
+
+def _downgrade(db: Database, revision: str) -> None:
+    with db.engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(SCRIPTS))
+        command.downgrade(config, revision)
+
+
 def test_aliases_outlive_a_step_that_makes_their_table_anew(db: Database) -> None:
     """SQLite copies the table: what was promoted before stays promoted."""
     catalog = Catalog(db)
@@ -131,10 +156,7 @@ def test_aliases_outlive_a_step_that_makes_their_table_anew(db: Database) -> Non
         begun = catalog.register("o/m", "o/m", revision, facts, [file], {}, pending=True)
         catalog.finish(begun.id, "1")
     catalog.set_alias("o/m", "champion", 2)
-    with db.engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(SCRIPTS))
-        command.downgrade(config, "0005")
+    _downgrade(db, "0005")
     migrate(db)
     assert catalog.find(ModelRef.parse("o/m@champion")).number == 2
     catalog.remove(ModelRef.parse("o/m@2"))
@@ -149,10 +171,7 @@ def test_a_half_registered_champion_of_before_is_none(db: Database) -> None:
         facts = ModelFacts(Format.MOCK, "mock")
         catalog.register(model, model, revision * 40, facts, [file], {})
     _run(db, "UPDATE versions SET mlflow_version = '9' WHERE number = 2")
-    with db.engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(SCRIPTS))
-        command.downgrade(config, "0006")
+    _downgrade(db, "0006")
     migrate(db)
     (left,) = catalog.list()
     assert (left.number, left.aliases) == (2, ("champion",))

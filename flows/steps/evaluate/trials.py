@@ -81,14 +81,14 @@ TRIALS: Mapping[Kind, Callable[[EncoderUnderTest], Metrics]] = {
     Kind.EMBED: embedding,
     Kind.RERANK: ranking,
     Kind.CLASSIFY: classifying,
-    Kind.CLASSIFY_TOKENS: marking,
+    Kind.TOKEN_CLASSIFY: marking,
 }
 
 TEXTS: Mapping[Kind, int] = {
     Kind.EMBED: 5,
     Kind.RERANK: 2,
     Kind.CLASSIFY: 1,
-    Kind.CLASSIFY_TOKENS: 1,
+    Kind.TOKEN_CLASSIFY: 1,
 }
 """Texts that a trial reads per triple."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.flows.steps.validate.child import read_in_child
-from modelyard.registry.catalog.model import Format, ModelFacts
+from modelyard.registry.catalog.model import Format, Kind, ModelFacts
 
 _TELLING = frozenset(
     {"feature-extraction", "sentence-similarity", "token-classification", "text-ranking"}
@@ -42,5 +42,7 @@ def _details(found: dict[str, Any]) -> dict[str, Any]:
         "normalised": found["normalised"],
         "many_labels": found["many_labels"],
     }
-    labels = {"labels": found["labels"]} if found["task"] in {"classify", "mark"} else {}
+    labels = (
+        {"labels": found["labels"]} if found["task"] in {Kind.CLASSIFY, Kind.TOKEN_CLASSIFY} else {}
+    )
     return named | labels

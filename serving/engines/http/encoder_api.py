@@ -44,7 +44,7 @@ class EncoderApi:
                 return EmbeddingApi(self.encoder, self.config).endpoints()
             case Task.RERANK:
                 return {"/v1/rerank": self.rerank}
-            case Task.CLASSIFY | Task.CLASSIFY_TOKENS:
+            case Task.CLASSIFY | Task.TOKEN_CLASSIFY:
                 return {"/v1/classify": self.classify}
 
     async def rerank(self, request: Request) -> Response:

@@ -15,7 +15,7 @@ _PIPELINES = {
     "feature-extraction": Task.EMBED,
     "sentence-similarity": Task.EMBED,
     "text-classification": Task.CLASSIFY,
-    "token-classification": Task.CLASSIFY_TOKENS,
+    "token-classification": Task.TOKEN_CLASSIFY,
     "text-ranking": Task.RERANK,
 }
 # These models' position ids start after the padding id, so fewer tokens fit.
@@ -101,7 +101,7 @@ def _task(config: Mapping[str, Any], labels: tuple[str, ...], options: Mapping[s
     if tag in _PIPELINES:
         return _PIPELINES[tag]
     if architecture.endswith("ForTokenClassification"):
-        return Task.CLASSIFY_TOKENS
+        return Task.TOKEN_CLASSIFY
     if architecture.endswith("ForSequenceClassification"):
         return Task.RERANK if len(labels) == 1 else Task.CLASSIFY
     return Task.EMBED

@@ -18,7 +18,7 @@ def head_for(description: Description) -> Head:
     match description.task:
         case Task.EMBED:
             return lambda output, mask: _vectors(output, mask, description)
-        case Task.CLASSIFY_TOKENS:
+        case Task.TOKEN_CLASSIFY:
             return _each_token
         case Task.RERANK:
             last = _same if description.raw_scores else _sigmoid

@@ -40,7 +40,7 @@ def load(config: EngineConfig) -> OnnxEngine:
     limit = text_limit(description.positions, config.context_length)
     words = description.root / "tokenizer.json"
     reader = TextTokenizer.load(
-        words, limit, keeps_encodings=description.task is Task.CLASSIFY_TOKENS
+        words, limit, keeps_encodings=description.task is Task.TOKEN_CLASSIFY
     )
     network = _network(path, placement, description, limit)
     run = _run(network, description)

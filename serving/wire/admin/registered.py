@@ -44,7 +44,7 @@ class RegisteredVersion(BaseModel):
     aliases: list[str]
     adapters: list[str]
     format: str
-    kind: str = "write"
+    kind: str
     architecture: str
     quantization: str | None
     context_length: int | None

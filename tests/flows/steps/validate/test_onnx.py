@@ -86,7 +86,7 @@ def test_an_encoders_facts(tmp_path: Path, *, external: bool) -> None:
     [
         (Bert(CLASSIFIER, ("a", "b")), None, Kind.CLASSIFY),
         (Bert(CLASSIFIER, ("fits",)), "text-classification", Kind.RERANK),
-        (Bert(MARKER, ("O", "B-X")), None, Kind.CLASSIFY_TOKENS),
+        (Bert(MARKER, ("O", "B-X")), None, Kind.TOKEN_CLASSIFY),
     ],
 )
 def test_the_kind_is_the_files_own(

@@ -60,6 +60,19 @@ async def test_a_mistake_of_ours_is_a_500_in_openai_s_form(lite: Installation) -
     assert 'model="other",route="/v1/chat/completions",status="500"} 1.0' in text
 
 
+async def test_every_other_route_tells_of_a_mistake_likewise(lite: Installation) -> None:
+    """With the request's id and the headers that a page of a listed origin needs to read it."""
+    app = lite.app(cors_origins="https://app.example")
+    marks = {"X-Request-Id": "mine", "Origin": "https://app.example"}
+    async with patient(app, lite.ada) as client:
+        app.state.services = replace(app.state.services, queries=None)
+        for path in ("/v1/models", "/api/v1/gpus"):
+            answer = await client.get(path, headers=marks)
+            assert answer.status_code == 500
+            assert answer.headers["X-Request-Id"] == "mine"
+            assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+
+
 async def test_a_mistake_of_ours_is_one_line_in_the_log(
     lite: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:
