@@ -35,7 +35,7 @@ class Kind(StrEnum):
     EMBED = "embed"
     RERANK = "rerank"
     CLASSIFY = "classify"
-    TOKEN_CLASSIFY = "token_classify"
+    TOKEN_CLASSIFY = "token_classify"  # noqa: S105  a kind, no password
 
     @property
     def endpoint(self) -> str:

@@ -14,7 +14,7 @@ class Task(StrEnum):
 
     EMBED = "embed"
     CLASSIFY = "classify"
-    TOKEN_CLASSIFY = "token_classify"
+    TOKEN_CLASSIFY = "token_classify"  # noqa: S105  a kind, no password
     RERANK = "rerank"
 
 
