@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from fastapi import FastAPI
 
 from modelyard.registry.billing.quotas import Quotas
+from modelyard.registry.billing.traffic import TrafficBook
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.catalog.preparations import Preparations
@@ -51,6 +52,8 @@ from modelyard.serving.upstream.client import Upstream
 
 FAILURES_S = 300.0
 """Seconds of requests that a device's error rate is about."""
+TRAFFIC_S = 3.0
+"""Seconds for which all who look at the same traffic share one look at the usage table."""
 
 
 def create_app(
@@ -143,6 +146,7 @@ def _join(  # noqa: PLR0913  one of each room
     metrics: Metrics,
 ) -> Services:
     usage = UsageBook(database)
+    traffic = TrafficBook(database)
     router = gateway.router
     upstream = gateway.attempts.upstream
     promoter = Promoter(database, router.snapshots, upstream, router.load_timeout_s)
@@ -156,6 +160,7 @@ def _join(  # noqa: PLR0913  one of each room
         history=DeviceHistory(database),
         runs=RunBoard(database),
         usage=usage,
+        traffic=SingleFlightCache(lambda asked: traffic.since(*asked), seconds=TRAFFIC_S),
         failures=SingleFlightCache(lambda _: usage.failure_rates(FAILURES_S), seconds=1.0),
         running=gateway.attempts.running,
         snapshots=gateway.router.snapshots,

@@ -72,6 +72,13 @@ class Identity:
             row.disabled_at = utc_now() if disabled else None
             row.sessions_valid_from = utc_now()
 
+    def user(self, user_id: str) -> UserView:
+        with self.db.read() as session:
+            row = session.get(UserRow, user_id)
+        if row is None:
+            raise UnknownUser(f"There is no user '{user_id[:100]}'.", fix="GET /api/v1/admin/users")
+        return UserView.of(row)
+
     def list_users(self) -> list[UserView]:
         with self.db.read() as session:
             rows = session.scalars(select(UserRow).order_by(UserRow.name))

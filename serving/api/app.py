@@ -22,11 +22,14 @@ from modelyard.serving.api.routes import (
     devices,
     explain,
     health,
+    keys,
     openai_models,
     promotions,
     quotas,
     registered,
+    traffic,
     usage,
+    users,
 )
 from modelyard.serving.observability.request_record import RequestStats
 from modelyard.serving.wire.priority import PRIORITY
@@ -45,6 +48,9 @@ _ROOMS = (
     quotas,
     openai_models,
     usage,
+    traffic,
+    users,
+    keys,
     health,
 )
 

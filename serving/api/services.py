@@ -9,6 +9,7 @@ from starlette.datastructures import State
 from starlette.requests import Request
 
 from modelyard.registry.billing.quotas import Quotas
+from modelyard.registry.billing.traffic import TrafficStep
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.fleet.device_history import DeviceHistory
 from modelyard.registry.fleet.device_orders import DeviceOrders
@@ -24,12 +25,16 @@ from modelyard.serving.routing.fleet.promoter import Promoter
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
 from modelyard.serving.routing.running import RunningRequests
 
+TrafficQuestion = tuple[int, int, str | None]
+"""Minutes, seconds of a step, and a user's id or None."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """The objects behind the routes.
 
-    `failures` gives the failed share of each device's requests in the last minutes;
+    `failures` gives the failed share of each device's requests in the last minutes, `traffic` the
+    steps of some last minutes, of some seconds each, of everybody or of one user;
     `promotion_wait_s` is how long a promotion waits by default, in seconds.
     """
 
@@ -43,6 +48,7 @@ class Services:
     runs: RunBoard
     usage: UsageBook
     failures: SingleFlightCache[None, dict[str, float]]
+    traffic: SingleFlightCache[TrafficQuestion, list[TrafficStep]]
     running: RunningRequests
     snapshots: FleetSnapshotCache
     metrics: Metrics

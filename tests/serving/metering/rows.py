@@ -27,7 +27,7 @@ ROW = UsageRecord(
 
 def row(**facts: object) -> UsageRecord:
     """A request of just now; every one has an id of its own."""
-    return replace(ROW, id=new_id(), at=int(time.time() * 1000), **facts)
+    return replace(ROW, **({"id": new_id(), "at": int(time.time() * 1000)} | facts))
 
 
 def lost(**facts: object) -> UsageRecord:

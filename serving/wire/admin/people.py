@@ -1,0 +1,109 @@
+"""/api/v1/admin/users and /api/v1/keys: users and their API keys."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from modelyard.registry.identity.caller import Role
+from modelyard.registry.identity.users import KeyView, UserView
+from modelyard.serving.wire.times import ZonedTime
+
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Password = Annotated[SecretStr, Field(min_length=1, max_length=256)]
+
+
+class UserEntry(BaseModel):
+    """A person, or a program (`service`); without a password it has keys only."""
+
+    id: str
+    name: str
+    role: str
+    disabled: bool
+    has_password: bool
+    created_at: datetime
+
+    @classmethod
+    def of(cls, user: UserView) -> Self:
+        return cls(
+            id=user.id,
+            name=user.name,
+            role=user.role,
+            disabled=user.disabled,
+            has_password=user.has_password,
+            created_at=user.created_at,
+        )
+
+
+class UserList(BaseModel):
+    """Every user, by name."""
+
+    users: list[UserEntry]
+
+
+class NewUser(BaseModel):
+    """A user to add; without a password it can only be used with keys."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    role: Role = Role.USER
+    password: Password | None = None
+
+
+class UserChange(BaseModel):
+    """What to change of a user; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    disabled: Annotated[bool, Field(strict=True)] | None = None
+    password: Password | None = None
+
+
+class KeyEntry(BaseModel):
+    """An API key; `prefix` is the beginning of its text, which nobody can read again."""
+
+    id: str
+    user: str
+    name: str
+    prefix: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, key: KeyView) -> Self:
+        return cls(
+            id=key.id,
+            user=key.user,
+            name=key.name,
+            prefix=key.prefix,
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+            revoked_at=key.revoked_at,
+        )
+
+
+class KeyList(BaseModel):
+    """Keys, the oldest first, revoked ones included."""
+
+    keys: list[KeyEntry]
+
+
+class NewKey(BaseModel):
+    """A key to make: for the caller, or by an admin for `user`, a user's name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    user: Name | None = None
+    expires_at: ZonedTime | None = None
+
+
+class CreatedKey(BaseModel):
+    """A key that has just been made: the only time its text is shown."""
+
+    key: str
+    user: str
+    name: str
+    expires_at: datetime | None
