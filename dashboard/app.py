@@ -6,41 +6,50 @@ from pathlib import Path
 
 import streamlit as st
 
-from modelyard.dashboard import session
-from modelyard.dashboard.client import GatewayClient
-from modelyard.dashboard.pages import devices, login, models, runs
+from modelyard.dashboard import navigation, session
+from modelyard.dashboard.pages import devices, models, overview, people, runs
+from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.settings import DashboardSettings
+from modelyard.dashboard.widgets.connection import fade_when_lost
 from modelyard.registry.settings import load
 
 _HERE = Path(__file__).parent
 
-
-@st.cache_resource
-def gateway_at(url: str) -> GatewayClient:
-    """One connection pool for all users; each request carries its user's credential."""
-    return GatewayClient.at(url)
-
-
-def page(show: Callable[..., None], title: str, path: str = "") -> st.Page:
-    """A page at its URL path; without a path it is the start page."""
-    settings = load(DashboardSettings)
-    user = session.current()
-    if user is None:  # every path shows the login first, then its page
-        body = partial(login.show, gateway_at(settings.gateway_url))
-    else:
-        body = partial(show, user, settings.refresh_s)
-    return st.Page(body, title=title, url_path=path or None, default=not path)
+_PAGES: tuple[tuple[str, str, Callable[[DashboardSession, DashboardSettings], None]], ...] = (
+    ("overview", "Overview", overview.show),
+    ("devices", "Devices", devices.show),
+    ("models", "Models", models.show),
+    ("runs", "Runs", runs.show),
+    ("people", "People", people.show),
+)
+"""Each page's path, title and drawing; the first is the start page."""
 
 
 def main() -> None:
-    st.set_page_config("Modelyard", page_icon=str(_HERE / "icon.svg"), layout="wide")
+    st.set_page_config(
+        "Modelyard",
+        page_icon=str(_HERE / "icon.svg"),
+        layout="wide",
+        initial_sidebar_state="collapsed",  # on a phone it would cover the page
+    )
     st.logo(str(_HERE / "logo.svg"), size="large")
-    pages = [
-        page(devices.show, "Devices"),
-        page(models.show, "Models", "models"),
-        page(runs.show, "Runs", "runs"),
-    ]
-    st.navigation(pages, position="top" if session.current() else "hidden").run()
+    fade_when_lost()
+    user = session.current()
+    if user is None:
+        session.leave("Your session has ended. Please log in again.")
+        return
+    settings = load(DashboardSettings)
+    pages = {
+        path: st.Page(
+            partial(show, user, settings),
+            title=title,
+            url_path=path if number else None,
+            default=number == 0,
+        )
+        for number, (path, title, show) in enumerate(_PAGES)
+    }
+    navigation.know(pages)
+    st.navigation([*pages.values()], position="top").run()
 
 
 main()

@@ -10,12 +10,22 @@ from pydantic import BaseModel, ValidationError
 from modelyard.registry.errors import ModelyardError, NotAuthenticated, NotPermitted
 from modelyard.serving.wire.admin.account import Me, Session
 from modelyard.serving.wire.admin.devices import DeviceHistoryReply, DeviceList, DeviceSummary
+from modelyard.serving.wire.admin.people import (
+    CreatedKey,
+    KeyEntry,
+    KeyList,
+    UserEntry,
+    UserList,
+)
+from modelyard.serving.wire.admin.promotion import NewPromotion, PromotionReply
+from modelyard.serving.wire.admin.quotas import NewQuota, UserQuota
 from modelyard.serving.wire.admin.registered import (
     LifecycleRun,
     LifecycleRuns,
     RegisteredModel,
     RegisteredModels,
 )
+from modelyard.serving.wire.admin.traffic import TrafficReply
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -69,19 +79,71 @@ class GatewayClient:
     def me(self) -> Me:
         return _decode(self._ask("GET", "/api/v1/me"), Me)
 
+    def traffic(self, minutes: int = 60, step_s: int = 60) -> TrafficReply:
+        """Requests, tokens and times of the last minutes: one's own, for admins everybody's."""
+        asked = {"minutes": minutes, "step": step_s}
+        return _decode(self._ask("GET", "/api/v1/usage/history", params=asked), TrafficReply)
+
     def gpus(self) -> list[DeviceSummary]:
         return _decode(self._ask("GET", "/api/v1/gpus"), DeviceList).gpus
 
     def history(self, gpu_id: str, step_s: int = 60) -> DeviceHistoryReply:
         """A device's samples of the last hour."""
-        path = f"/api/v1/gpus/{quote(gpu_id, safe='')}/history"
+        path = f"/api/v1/gpus/{_part(gpu_id)}/history"
         return _decode(self._ask("GET", path, params={"step": step_s}), DeviceHistoryReply)
+
+    def set_maintenance(self, gpu_id: str, *, on: bool, reason: str) -> None:
+        """Take a device out of work, or give it back."""
+        path = f"/api/v1/admin/gpus/{_part(gpu_id)}/maintenance"
+        self._ask("PUT", path, json={"on": on, "reason": reason})
+
+    def clear_faults(self, gpu_id: str) -> None:
+        """Let a device work again after faults that somebody has seen to."""
+        self._ask("POST", f"/api/v1/admin/gpus/{_part(gpu_id)}/clear")
 
     def models(self) -> list[RegisteredModel]:
         return _decode(self._ask("GET", "/api/v1/models"), RegisteredModels).models
 
+    def promote(self, asked: NewPromotion, wait_s: float) -> PromotionReply:
+        """Move an alias once its new version answers: takes up to `wait_s` seconds, and loads."""
+        body = asked.model_dump(exclude_none=True)
+        patience = httpx2.Timeout(wait_s + 60.0, connect=2.0)
+        path = "/api/v1/admin/promotions"
+        return _decode(self._ask("POST", path, json=body, timeout=patience), PromotionReply)
+
     def runs(self) -> list[LifecycleRun]:
         return _decode(self._ask("GET", "/api/v1/runs"), LifecycleRuns).runs
+
+    def users(self) -> list[UserEntry]:
+        return _decode(self._ask("GET", "/api/v1/admin/users"), UserList).users
+
+    def add_user(self, name: str, role: str, password: str | None) -> UserEntry:
+        body = {"name": name, "role": role, "password": password}
+        return _decode(self._ask("POST", "/api/v1/admin/users", json=body), UserEntry)
+
+    def set_disabled(self, user_id: str, *, disabled: bool) -> UserEntry:
+        path = f"/api/v1/admin/users/{_part(user_id)}"
+        return _decode(self._ask("PATCH", path, json={"disabled": disabled}), UserEntry)
+
+    def keys(self) -> list[KeyEntry]:
+        """One's own keys; for admins everybody's."""
+        return _decode(self._ask("GET", "/api/v1/keys"), KeyList).keys
+
+    def create_key(self, name: str, user: str) -> CreatedKey:
+        body = {"name": name, "user": user}
+        return _decode(self._ask("POST", "/api/v1/keys", json=body), CreatedKey)
+
+    def revoke_key(self, key_id: str) -> None:
+        self._ask("DELETE", f"/api/v1/keys/{_part(key_id)}")
+
+    def quota(self) -> UserQuota:
+        """One's own quota."""
+        return _decode(self._ask("GET", "/api/v1/quota"), UserQuota)
+
+    def set_quota(self, user_id: str, quota: NewQuota) -> UserQuota:
+        body = quota.model_dump(mode="json", exclude_none=True)
+        path = f"/api/v1/admin/users/{_part(user_id)}/quota"
+        return _decode(self._ask("PUT", path, json=body), UserQuota)
 
     def _ask(self, method: str, path: str, **body: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {self.credential}"} if self.credential else {}
@@ -100,6 +162,11 @@ class GatewayClient:
             f"The gateway at `{self.url}` {how}.",
             fix="Is it running? `modelyard up` or `modelyard gateway` starts one.",
         )
+
+
+def _part(name: str) -> str:
+    """A name as one part of a path."""
+    return quote(name, safe="")
 
 
 def _decode(answer: httpx2.Response, shape: type[T]) -> T:

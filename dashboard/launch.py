@@ -23,5 +23,7 @@ def environment(settings: DashboardSettings) -> dict[str, str]:
     return {
         "MODELYARD_CONFIG": str(config_file().absolute()),
         "MODELYARD_GATEWAY_URL": settings.gateway_url,
+        "MODELYARD_PREFECT_UI_URL": settings.prefect_ui_url,
+        "MODELYARD_MLFLOW_UI_URL": settings.mlflow_ui_url,
         "MODELYARD_REFRESH_S": str(settings.refresh_s),
     }

@@ -1,14 +1,20 @@
-"""The dashboard's server: Streamlit, which pages of other origins do not reach.
+"""The dashboard's server: Streamlit behind a login, out of reach for pages of other origins.
 
-`python -m modelyard.dashboard.server --host 127.0.0.1 --port 8501`; what it shows is the settings'
-to say.
+`python -m modelyard.dashboard.server --host 127.0.0.1 --port 8501`; its settings name the gateway.
 """
 
 import argparse
 from pathlib import Path
 
 import streamlit as st
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
 
+from modelyard.dashboard.client import GatewayClient
+from modelyard.dashboard.login import LOGIN, LoginPage, to_login
+from modelyard.dashboard.sessions import SESSIONS
+from modelyard.dashboard.settings import DashboardSettings
+from modelyard.registry.settings import load
 from modelyard.registry.web.origins import LOOPBACK, PageGuard, Pages, Receive, Scope, Send, refuse
 
 APP = Path(__file__).with_name("app.py")
@@ -20,6 +26,26 @@ SHUT = (
     "/oauth2callback",
 )
 """Streamlit endpoints that are closed: session details and login routes that we do not use."""
+
+NOBODY = b"Nobody is logged in.\n"
+
+HEALTH = "/_stcore/health"
+"""All that is answered to whoever is not logged in, beside the login page."""
+
+_LIGHT = {
+    "primaryColor": "#4f6bed",
+    "backgroundColor": "#ffffff",
+    "secondaryBackgroundColor": "#f5f6fa",
+    "textColor": "#1d2433",
+    "borderColor": "#e3e6ee",
+}
+_DARK = {
+    "primaryColor": "#7b92ff",
+    "backgroundColor": "#11141d",
+    "secondaryBackgroundColor": "#191e2b",
+    "textColor": "#e8eaf2",
+    "borderColor": "#2d3448",
+}
 
 OPTIONS: dict[str, object] = {
     "server.headless": True,
@@ -33,35 +59,61 @@ OPTIONS: dict[str, object] = {
     "client.showErrorDetails": "none",
     "client.showErrorLinks": False,
     "runner.magicEnabled": False,
-    "theme.base": "light",
-    "theme.primaryColor": "#4f6bed",
-    "theme.backgroundColor": "#ffffff",
-    "theme.secondaryBackgroundColor": "#f5f6fa",
-    "theme.textColor": "#1d2433",
-    "theme.borderColor": "#e3e6ee",
     "theme.baseRadius": "0.5rem",
     "theme.baseFontSize": 15,
     "theme.metricValueFontSize": "1.4rem",
     "theme.paddingTop": "1.5rem",
+    **{f"theme.light.{name}": value for name, value in _LIGHT.items()},
+    **{f"theme.dark.{name}": value for name, value in _DARK.items()},
 }
-"""Streamlit's options; errors go to the log, so that no traceback reaches a browser."""
+"""Streamlit's options; errors go to the log, so that no traceback reaches a browser.
+
+Light or dark is the browser's choice.
+"""
 
 
 class Dashboard(st.App):
-    """The ASGI application of the pages; the login page checks who may see them."""
+    """The ASGI application of the pages, which nobody opens without a session."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, login: LoginPage) -> None:
         super().__init__(APP)
+        self._login = login
         self._guarded = PageGuard(self._shown, Pages.of(host))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._guarded(scope, receive, send)
 
     async def _shown(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope.get("path", "").startswith(SHUT):
-            await refuse(scope, send, 404, b"There is nothing here.\n")
-        else:
+        if scope["type"] == "lifespan" or _asks_for_health(scope):
             await super().__call__(scope, receive, send)
+        elif self._is_known(scope):
+            if scope["path"].startswith(SHUT):
+                await refuse(scope, send, 404, b"There is nothing here.\n")
+            else:
+                await super().__call__(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await refuse(scope, send, 401, NOBODY)
+        else:
+            answer = await self._ask(Request(scope, receive))
+            await answer(scope, receive, send)
+
+    def _is_known(self, scope: Scope) -> bool:
+        """Whether the request is of a session, and not for the login page itself."""
+        is_login = scope["type"] == "http" and scope["path"] == LOGIN
+        return not is_login and self._login.admits(HTTPConnection(scope).cookies)
+
+    async def _ask(self, request: Request) -> Response:
+        """The login page; to whatever is no page, that nobody is logged in."""
+        if request.url.path == LOGIN:
+            return await self._login.answer(request)
+        if "text/html" in request.headers.get("accept", ""):
+            return to_login(request.url.path, request.url.query)
+        return Response(NOBODY, 401, media_type="text/plain")
+
+
+def _asks_for_health(scope: Scope) -> bool:
+    is_read = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+    return is_read and scope["path"] == HEALTH
 
 
 def options(host: str, port: int) -> dict[str, object]:
@@ -76,7 +128,8 @@ def main() -> None:
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args()
-    Dashboard(given.host).run(config=options(given.host, given.port))
+    login = LoginPage(GatewayClient.at(load(DashboardSettings).gateway_url), SESSIONS)
+    Dashboard(given.host, login).run(config=options(given.host, given.port))
 
 
 if __name__ == "__main__":

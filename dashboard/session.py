@@ -1,53 +1,32 @@
-"""The logged-in user, kept in the server's session of one browser tab, never in the browser."""
+"""The logged-in user of the page that is being drawn."""
 
-from dataclasses import dataclass, field
-from typing import cast
+import json
+from urllib.parse import urlencode
 
 import streamlit as st
 
-from modelyard.dashboard.client import GatewayClient
-from modelyard.registry.errors import NotAuthenticated
-from modelyard.serving.wire.admin.account import Me
-
-_LOGIN = "login"
-_NOTICE = "notice"
-
-
-@dataclass(frozen=True, slots=True)
-class DashboardSession:
-    """A user, and a gateway client with this user's credential, which repr hides."""
-
-    me: Me
-    gateway: GatewayClient = field(repr=False)
+from modelyard.dashboard.sessions import COOKIE, SESSIONS, DashboardSession
 
 
 def current() -> DashboardSession | None:
-    return cast("DashboardSession | None", st.session_state.get(_LOGIN))
-
-
-def with_key(gateway: GatewayClient, key: str) -> DashboardSession:
-    """Log in by API key or token; raises the gateway's error if it refuses."""
-    if not (key.isascii() and key.isprintable()):
-        raise NotAuthenticated("Keys have no such signs.")  # a header could not carry them either
-    mine = gateway.using(key)
-    return begin(DashboardSession(mine.me(), mine))
-
-
-def with_password(gateway: GatewayClient, name: str, password: str) -> DashboardSession:
-    """Log in by name and password, until the session token expires."""
-    return with_key(gateway, gateway.login(name, password).access_token)
-
-
-def begin(login: DashboardSession) -> DashboardSession:
-    st.session_state[_LOGIN] = login
-    return login
+    """The session that the browser's cookie names; None once it is over."""
+    return SESSIONS.find(_cookie())
 
 
 def end(notice: str = "") -> None:
-    """Delete this user's session; the login page shows the notice once."""
-    st.session_state.clear()
-    st.session_state[_NOTICE] = notice
+    """End the session, and send the browser to the login page, which shows the notice."""
+    SESSIONS.end(_cookie())
+    leave(notice)
 
 
-def take_notice() -> str:
-    return cast("str", st.session_state.pop(_NOTICE, ""))
+def leave(notice: str = "") -> None:
+    """Send the browser to the login page."""
+    address = "/login?" + urlencode({"notice": notice} if notice else {})
+    # JSON quotes the address for the script, and no `<` of it can end the script.
+    quoted = json.dumps(address).replace("<", "\\u003c")
+    st.html(f"<script>location.assign({quoted})</script>", unsafe_allow_javascript=True)
+    st.stop()
+
+
+def _cookie() -> str:
+    return st.context.cookies.get(COOKIE) or ""

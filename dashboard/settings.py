@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from modelyard.registry.settings import Section
 
@@ -23,9 +23,18 @@ class DashboardSettings(Section):
         default=2.0, ge=0.5, le=3600, description="Seconds between two looks of an open page."
     )
 
-    @field_validator("gateway_url")
+    prefect_ui_url: str = Field(
+        default="", description="Where people open Prefect's pages; empty: runs have no link there."
+    )
+    mlflow_ui_url: str = Field(
+        default="", description="Where people open MLflow's pages; empty: no version has a link."
+    )
+
+    @field_validator("gateway_url", "prefect_ui_url", "mlflow_ui_url")
     @classmethod
-    def _http(cls, value: str) -> str:
+    def _http(cls, value: str, field: ValidationInfo) -> str:
+        if not value and field.field_name != "gateway_url":
+            return value
         parts = urlsplit(value)  # an invalid port raises ValueError here
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("must be an address such as http://127.0.0.1:8080")

@@ -1,16 +1,16 @@
 """The devices page: memory, load and temperature of each, and the versions loaded on it."""
 
-from datetime import UTC, datetime
-from typing import cast
+from collections.abc import Sequence
 
 import streamlit as st
 
 from modelyard.dashboard.client import GatewayClient
-from modelyard.dashboard.session import DashboardSession
-from modelyard.dashboard.widgets import heading
+from modelyard.dashboard.sessions import DashboardSession
+from modelyard.dashboard.settings import DashboardSettings
+from modelyard.dashboard.widgets import charts, heading
+from modelyard.dashboard.widgets.actions import attempt
 from modelyard.dashboard.widgets.badges import badge
-from modelyard.dashboard.widgets.charts import History, past, usage
-from modelyard.dashboard.widgets.live import live
+from modelyard.dashboard.widgets.live import complain, live
 from modelyard.dashboard.widgets.units import (
     count,
     duration,
@@ -21,13 +21,44 @@ from modelyard.dashboard.widgets.units import (
     share,
     size,
 )
+from modelyard.registry.errors import ModelyardError
 from modelyard.serving.wire.admin.devices import DeviceSummary
 from modelyard.serving.wire.admin.registered import RegisteredModel
 
 
-def show(login: DashboardSession, refresh_s: float) -> None:
+def show(login: DashboardSession, settings: DashboardSettings) -> None:
     heading.show("Devices", login)
-    live(login.gateway, refresh_s, _draw)
+    if login.me.is_admin:
+        with st.popover("Maintenance"):
+            _maintenance(login.gateway)
+    live(login.gateway, settings.refresh_s, _draw)
+
+
+def _maintenance(gateway: GatewayClient) -> None:
+    """Forms outside the part that refreshes itself, so that nothing typed is lost."""
+    try:
+        names = {gpu.gpu_id: f"{gpu.name} ({gpu.gpu_id})" for gpu in gateway.gpus()}
+    except ModelyardError as error:
+        complain(error)
+        return
+    if not names:
+        st.caption("There is no device.")
+        return
+    with st.form("maintenance", border=False):
+        gpu_id = st.selectbox("Device", list(names), format_func=lambda each: names[each])
+        reason = st.text_input("Reason", max_chars=500, help="Shown to whoever looks at it.")
+        out = st.form_submit_button("Take it out of work", width="stretch")
+        back = st.form_submit_button("Give it back", width="stretch")
+        clear = st.form_submit_button("Clear its faults", width="stretch")
+    if out or back:
+        attempt(
+            lambda: gateway.set_maintenance(gpu_id, on=out, reason=reason),
+            "What runs on it may finish; nothing new goes there."
+            if out
+            else "It takes work again.",
+        )
+    elif clear:
+        attempt(lambda: gateway.clear_faults(gpu_id), "Its faults are cleared.")
 
 
 def _draw(gateway: GatewayClient) -> None:
@@ -35,30 +66,24 @@ def _draw(gateway: GatewayClient) -> None:
     models = gateway.models()
     if not gpus:
         st.info("No worker is running. `modelyard worker --device cpu-0` starts one.")
-    history = _history()
     for gpu in gpus:
-        history.add(gpu, datetime.now(UTC))
-        with st.container(border=True):
+        with st.container(border=True, gap="small"):
             _title(gpu)
             if gpu.reason:
                 st.error(prose(gpu.reason))
-            _figures(gpu)
-            _loaded(gpu, models)
-            frame = history.frame(gpu.gpu_id)
-            if not frame.empty:
-                st.altair_chart(usage(frame), key=f"usage-{gpu.gpu_id}")
-            _last_hour(gateway, gpu)
+            figures, hour = st.columns([1, 1.2])
+            with figures:
+                _figures(gpu)
+                _loaded(gpu, models)
+            with hour:
+                _last_hour(gateway, gpu)
 
 
 def _last_hour(gateway: GatewayClient, gpu: DeviceSummary) -> None:
-    frame = past(gateway.history(gpu.gpu_id), gpu.memory_total)
+    frame = charts.usage_frame(gateway.history(gpu.gpu_id), gpu.memory_total)
     if not frame.empty:
         st.caption("Last hour, mean of each minute")
-        st.altair_chart(usage(frame, clock="%H:%M"), key=f"hour-{gpu.gpu_id}")
-
-
-def _history() -> History:
-    return cast("History", st.session_state.setdefault("history", History()))
+        st.altair_chart(charts.usage(frame), key=f"hour-{gpu.gpu_id}")
 
 
 def _title(gpu: DeviceSummary) -> None:
@@ -69,19 +94,17 @@ def _title(gpu: DeviceSummary) -> None:
 
 
 def _figures(gpu: DeviceSummary) -> None:
-    memory, load, heat, power, active, waiting = st.columns([2.4, 1.2, 1.2, 1.4, 1, 1])
-    with memory:
-        _bar("Memory", _memory(gpu), of(gpu.memory_used, gpu.memory_total))
-    with load:
-        _bar("Load", share(gpu.utilization), of(gpu.utilization, 1.0))
-    heat.metric("Temperature", measure(gpu.temperature, "°C"))
-    power.metric("Power", _power(gpu))
-    active.metric("Running", f"{gpu.active_requests}", help="Requests that are being answered")
-    waiting.metric("Waiting", f"{gpu.queued_requests}", help="Requests in this device's queue")
-
-
-def _bar(label: str, text: str, filled: float | None) -> None:
-    st.metric(label, text)
+    with st.container(horizontal=True, gap="medium"):
+        for label, text, about in (
+            ("Memory", _memory(gpu), None),
+            ("Load", share(gpu.utilization), None),
+            ("Temperature", measure(gpu.temperature, "°C"), None),
+            ("Power", _power(gpu), None),
+            ("Running", f"{gpu.active_requests}", "Requests that are being answered"),
+            ("Waiting", f"{gpu.queued_requests}", "Requests in this device's queue"),
+        ):
+            st.metric(label, text, help=about, width="content")
+    filled = of(gpu.memory_used, gpu.memory_total)
     if filled is not None:
         st.progress(filled)
 
@@ -100,7 +123,7 @@ def _power(gpu: DeviceSummary) -> str:
     return f"{count(used)} of {measure(limit, 'W')}"
 
 
-def _loaded(gpu: DeviceSummary, models: list[RegisteredModel]) -> None:
+def _loaded(gpu: DeviceSummary, models: Sequence[RegisteredModel]) -> None:
     here = [
         (f"{model.name}@{version.number}", on)
         for model in models

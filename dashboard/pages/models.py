@@ -1,33 +1,30 @@
-"""The models page: every version with aliases, size, quality and devices."""
+"""The models page: all models, or one of them with its versions."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
 from modelyard.dashboard.client import GatewayClient
-from modelyard.dashboard.session import DashboardSession
-from modelyard.dashboard.widgets import heading, tables
+from modelyard.dashboard.navigation import link
+from modelyard.dashboard.pages import one_model
+from modelyard.dashboard.sessions import DashboardSession
+from modelyard.dashboard.settings import DashboardSettings
+from modelyard.dashboard.widgets import heading
 from modelyard.dashboard.widgets.badges import badge
 from modelyard.dashboard.widgets.live import live
-from modelyard.dashboard.widgets.units import UNKNOWN, age, ago, count, decimal, plain, size
+from modelyard.dashboard.widgets.units import UNKNOWN, age, ago, count, plain, size
 from modelyard.serving.wire.admin.registered import RegisteredModel, RegisteredVersion
 
 ADD = "modelyard models add Qwen/Qwen2.5-0.5B-Instruct-GGUF --file '*q8_0.gguf'"
 
-NUMBERS = {
-    "Version": count,
-    "Size": size,
-    "Context": count,
-    "Perplexity": decimal,
-    "Tokens/s": count,
-    "Added": ago,
-}
 
-
-def show(login: DashboardSession, refresh_s: float) -> None:
+def show(login: DashboardSession, settings: DashboardSettings) -> None:
+    name = st.query_params.get("name")
+    if name:
+        one_model.show(login, settings, name)
+        return
     heading.show("Models", login)
-    live(login.gateway, refresh_s, _draw)
+    live(login.gateway, settings.refresh_s, _draw)
 
 
 def _draw(gateway: GatewayClient) -> None:
@@ -35,42 +32,38 @@ def _draw(gateway: GatewayClient) -> None:
     if not models:
         st.info("There is no model yet. This brings the first one in:")
         st.code(ADD, language="shell")
-        return
-    rows = [
-        _row(_title(model) if position == 0 else "", version)
-        for model in models
-        for position, version in enumerate(model.versions)
-    ]
-    tables.show(rows, NUMBERS)
+    for model in models:
+        with st.container(border=True, gap="small"):
+            _card(model)
 
 
-def _title(model: RegisteredModel) -> str:
-    private = badge("private", "private") if model.visibility == "private" else ""
-    return f"**{plain(model.name)}** {private}"
+def _card(model: RegisteredModel) -> None:
+    meant = one_model.meant(model.versions)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        link(f"**{plain(model.name)}**", "models", name=model.name)
+        private = badge("private", "private") if model.visibility == "private" else ""
+        st.markdown(f"{badge(meant.kind, 'kind')} {private}", width="content")
+    st.markdown(" · ".join(_facts(model.versions, meant)))
+    st.markdown("Loaded " + (_loaded(model.versions) or ":gray[nowhere]"))
 
 
-def _row(title: str, version: RegisteredVersion) -> dict[str, Any]:
-    return {
-        "Model": title,
-        "Version": version.number,
-        "Aliases": _row_of(_aliases(version)),
-        "Kind": plain(version.kind),
-        "Quantisation": plain(version.quantization or UNKNOWN),
-        "Size": version.size,
-        "Context": version.context_length,
-        "Perplexity": version.metrics.get("perplexity"),
-        "Tokens/s": version.metrics.get("tokens_per_second"),
-        "Licence": plain(version.licence or UNKNOWN),
-        "Loaded on": _row_of(badge(on.device_id, on.state) for on in version.engines),
-        "Added": age(version.created_at),
-    }
+def _facts(versions: Sequence[RegisteredVersion], meant: RegisteredVersion) -> Iterable[str]:
+    """What the name alone stands for, in few words."""
+    yield f"version {meant.number} of {len(versions)}"
+    yield plain(meant.quantization or meant.format)
+    yield size(meant.size)
+    if meant.context_length:
+        yield f"context {count(meant.context_length)}"
+    speed = meant.metrics.get("tokens_per_second")
+    if speed is not None:
+        yield f"{count(speed)} tokens/s when measured"
+    yield plain(meant.licence or UNKNOWN)
+    yield f"added {ago(age(meant.created_at))}"
 
 
-def _aliases(version: RegisteredVersion) -> list[str]:
-    """Badges of the version's aliases and of aliases it is being prepared for."""
-    coming = [badge(f"preparing {p.alias}", "loading") for p in version.preparing]
-    return [badge(alias, "alias") for alias in version.aliases] + coming
-
-
-def _row_of(badges: Iterable[str]) -> str:
-    return " ".join(badges) or UNKNOWN
+def _loaded(versions: Sequence[RegisteredVersion]) -> str:
+    return " ".join(
+        badge(f"{version.number} on {on.device_id}", on.state)
+        for version in versions
+        for on in version.engines
+    )

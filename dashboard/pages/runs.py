@@ -5,7 +5,8 @@ from typing import Any
 import streamlit as st
 
 from modelyard.dashboard.client import GatewayClient
-from modelyard.dashboard.session import DashboardSession
+from modelyard.dashboard.sessions import DashboardSession
+from modelyard.dashboard.settings import DashboardSettings
 from modelyard.dashboard.widgets import heading, tables
 from modelyard.dashboard.widgets.badges import badge
 from modelyard.dashboard.widgets.live import live
@@ -13,27 +14,36 @@ from modelyard.dashboard.widgets.units import UNKNOWN, age, ago, duration, of, p
 from modelyard.serving.wire.admin.registered import LifecycleRun
 
 
-def show(login: DashboardSession, refresh_s: float) -> None:
+def show(login: DashboardSession, settings: DashboardSettings) -> None:
     heading.show("Lifecycle runs", login)
-    live(login.gateway, refresh_s, _draw)
+    wanted = st.segmented_control(
+        "Results", ["All", "Failed", "Completed"], default="All", label_visibility="collapsed"
+    )
+
+    def draw(gateway: GatewayClient) -> None:
+        _draw(gateway.runs(), (wanted or "All").lower(), settings.prefect_ui_url)
+
+    live(login.gateway, settings.refresh_s, draw)
 
 
-def _draw(gateway: GatewayClient) -> None:
-    runs = gateway.runs()
+def _draw(runs: list[LifecycleRun], wanted: str, prefect: str) -> None:
     running = [run for run in runs if run.state == "running"]
     finished = [run for run in runs if run.state != "running"]
+    shown = [run for run in finished if wanted in ("all", run.state)]
     if not runs:
         st.info("Nothing has run yet. `modelyard models add OWNER/NAME` starts an ingest.")
     for run in running:
-        _progress(run)
-    if finished:
+        _progress(run, prefect)
+    if shown:
         st.markdown("**Finished**")
-        tables.show([_row(run) for run in finished], {"Took": duration, "Ended": ago})
+        tables.show([_row(run, prefect) for run in shown], {"Took": duration, "Ended": ago})
+    elif finished:
+        st.caption(f"None of the latest {len(runs)} runs.")
 
 
-def _progress(run: LifecycleRun) -> None:
-    with st.container(border=True):
-        st.markdown(f"**{plain(run.subject)}** :gray[{plain(run.flow)}]")
+def _progress(run: LifecycleRun, prefect: str) -> None:
+    with st.container(border=True, gap="small"):
+        st.markdown(f"**{plain(run.subject)}** :gray[{plain(run.flow)}]{_in_prefect(run, prefect)}")
         st.progress(of(run.done, run.total) or 0.0, _step(run))
         st.caption(f"Started {ago(age(run.started_at))}")
 
@@ -51,12 +61,19 @@ def _amount(run: LifecycleRun) -> str:
     return f"{run.done:,} of {run.total:,} {plain(run.unit)}".rstrip()
 
 
-def _row(run: LifecycleRun) -> dict[str, Any]:
+def _row(run: LifecycleRun, prefect: str) -> dict[str, Any]:
     return {
         "What": plain(run.subject),
-        "Flow": plain(run.flow),
+        "Flow": plain(run.flow) + _in_prefect(run, prefect),
         "Result": badge(run.state, run.state),
         "Message": plain(run.message or UNKNOWN),
         "Took": (run.updated_at - run.started_at).total_seconds(),
         "Ended": age(run.updated_at),
     }
+
+
+def _in_prefect(run: LifecycleRun, prefect: str) -> str:
+    """A link to the run in Prefect's pages, where it is known there and these are known here."""
+    if not (prefect and run.prefect_run_id):
+        return ""
+    return f" [in Prefect]({prefect}/runs/flow-run/{plain(run.prefect_run_id)})"

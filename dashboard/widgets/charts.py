@@ -1,81 +1,77 @@
-"""Charts of a device's memory and load, since the page was opened and before."""
+"""Charts over time: a device's memory and load, and the gateway's traffic."""
 
-from collections import deque
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Sequence
 
 import altair as alt
 import pandas as pd
 
 from modelyard.dashboard.widgets.units import of
-from modelyard.serving.wire.admin.devices import DeviceHistoryReply, DeviceSummary
+from modelyard.serving.wire.admin.devices import DeviceHistoryReply
+from modelyard.serving.wire.admin.traffic import TrafficPoint
 
-MEMORY = "Memory"
-LOAD = "Load"
 COLOURS = ("#4f6bed", "#e3873c")
-KEPT = 300
-"""Points per series: ten minutes at the default interval of 2 s."""
+WRONG = "#d64550"
+"""Colours of a chart's series, seen on white and on black; WRONG is that of failures."""
+
+FAILED = "Failed"
+COLUMNS = ["time", "series", "value"]
+_NO_PADDING = {"left": 0, "right": 8, "top": 0, "bottom": 0}
 
 
-@dataclass(frozen=True, slots=True)
-class History:
-    """Measurements of each device since the session began, oldest first, bounded."""
-
-    _points: dict[str, deque[tuple[datetime, float | None, float | None]]] = field(
-        default_factory=dict[str, deque[tuple[datetime, float | None, float | None]]]
-    )
-
-    def add(self, gpu: DeviceSummary, now: datetime) -> None:
-        point = (now, of(gpu.memory_used, gpu.memory_total), gpu.utilization)
-        self._points.setdefault(gpu.gpu_id, deque(maxlen=KEPT)).append(point)
-
-    def frame(self, gpu_id: str) -> pd.DataFrame:
-        """A frame with columns time, series (Memory or Load) and share (0..1)."""
-        rows = [
-            (time, series, value)
-            for time, memory, load in self._points.get(gpu_id, ())
-            for series, value in ((MEMORY, memory), (LOAD, load))
-            if value is not None
-        ]
-        return pd.DataFrame(rows, columns=["time", "series", "share"])
-
-
-def past(history: DeviceHistoryReply, memory_total: int | None) -> pd.DataFrame:
-    """The same frame from stored history; times without a measurement are left out."""
+def usage_frame(history: DeviceHistoryReply, memory_total: int | None) -> pd.DataFrame:
+    """Memory and load as shares (0..1); times without a measurement are left out."""
     rows = [
         (point.time, series, value)
         for point in history.points
         for series, value in (
-            (MEMORY, of(point.memory_used, memory_total)),
-            (LOAD, point.utilization),
+            ("Memory", of(point.memory_used, memory_total)),
+            ("Load", point.utilization),
         )
         if value is not None
     ]
-    return pd.DataFrame(rows, columns=["time", "series", "share"])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def usage(frame: pd.DataFrame, clock: str = "%H:%M:%S") -> alt.Chart:
-    """A line chart of memory and load over time, in percent of capacity."""
+def usage(frame: pd.DataFrame) -> alt.Chart:
+    """Lines of memory and load in percent of capacity."""
+    scale = alt.Scale(domain=[0, 1])
+    axis = alt.Axis(format="%", values=[0, 0.5, 1])
+    y = alt.Y("value:Q", title=None, scale=scale, axis=axis)
+    return _lines(frame, ["Memory", "Load"], y, ".0%", height=120)
+
+
+Series = tuple[str, Callable[[TrafficPoint], float | None]]
+
+
+def traffic(points: Sequence[TrafficPoint], series: Sequence[Series], unit: str) -> alt.Chart:
+    """Lines over time, each a title and what it takes of a point, in `unit`."""
+    rows = [
+        (point.time, title, value)
+        for point in points
+        for title, take in series
+        if (value := take(point)) is not None
+    ]
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    y = alt.Y("value:Q", title=unit, scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=3))
+    return _lines(frame, [title for title, _ in series], y, ",.4~g", height=150)
+
+
+def _lines(
+    frame: pd.DataFrame, names: Sequence[str], y: alt.Y, number: str, *, height: int
+) -> alt.Chart:
+    colours = [WRONG if name == FAILED else COLOURS[i] for i, name in enumerate(names)]
+    scale = alt.Scale(domain=list(names), range=colours)
+    legend = alt.Legend(orient="top", symbolType="stroke", padding=0, offset=4)
     return (
-        alt.Chart(frame, height=170, padding={"left": 0, "right": 8, "top": 0, "bottom": 0})
+        alt.Chart(frame, height=height, padding=_NO_PADDING)
         .mark_line(interpolate="monotone", strokeWidth=2, point=len(frame) <= 2)
         .encode(
-            x=alt.X("time:T", title=None, axis=alt.Axis(format=clock, grid=False, tickCount=6)),
-            y=alt.Y(
-                "share:Q",
-                title=None,
-                scale=alt.Scale(domain=[0, 1]),
-                axis=alt.Axis(format="%", values=[0, 0.5, 1]),
-            ),
-            color=alt.Color(
-                "series:N",
-                title=None,
-                scale=alt.Scale(domain=[MEMORY, LOAD], range=list(COLOURS)),
-                legend=alt.Legend(orient="top", symbolType="stroke", padding=0, offset=4),
-            ),
+            x=alt.X("time:T", title=None, axis=alt.Axis(format="%H:%M", grid=False, tickCount=6)),
+            y=y,
+            color=alt.Color("series:N", title=None, scale=scale, legend=legend),
             tooltip=[
                 alt.Tooltip("series:N", title="What"),
-                alt.Tooltip("share:Q", title="Share", format=".0%"),
+                alt.Tooltip("value:Q", title="Value", format=number),
                 alt.Tooltip("time:T", title="At", format="%H:%M:%S"),
             ],
         )

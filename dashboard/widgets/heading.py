@@ -3,7 +3,7 @@
 import streamlit as st
 
 from modelyard.dashboard import session
-from modelyard.dashboard.session import DashboardSession
+from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.widgets.badges import badge
 from modelyard.dashboard.widgets.units import plain
 
@@ -14,4 +14,3 @@ def show(title: str, login: DashboardSession) -> None:
         st.markdown(f"**{plain(login.me.name)}** {badge(login.me.role, 'role')}", width="content")
         if st.button("Log out"):
             session.end()
-            st.rerun()

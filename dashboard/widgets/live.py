@@ -18,7 +18,6 @@ def live(gateway: GatewayClient, refresh_s: float, draw: Callable[[GatewayClient
             draw(gateway)
         except NotAuthenticated:
             session.end("Your session has ended. Please log in again.")
-            st.rerun()
         except ModelyardError as error:
             complain(error, again_s=refresh_s)
 

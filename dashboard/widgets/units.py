@@ -5,6 +5,10 @@ from datetime import UTC, datetime
 
 UNKNOWN = "\N{EN DASH}"
 _MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
+_ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=[\w.-]+\.)", re.IGNORECASE)
+"""Where Markdown recognises an address; a joiner that nobody sees keeps it from being a link."""
+
+_JOINER = "\N{WORD JOINER}"
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -36,6 +40,13 @@ def share(part: float | None) -> str:
 
 def measure(value: float | None, unit: str) -> str:
     return UNKNOWN if value is None else f"{count(value)} {unit}"
+
+
+def milliseconds(value: float | None) -> str:
+    """A time given in ms: 85 ms, 1.2 s."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:.0f} ms" if value < 995 else f"{value / 1000:.1f} s"
 
 
 def of(part: float | None, whole: float | None) -> float | None:
@@ -70,9 +81,10 @@ def ago(seconds: float) -> str:
 def plain(text: str) -> str:
     """Escape untrusted text for Markdown, so that it is shown literally.
 
-    Otherwise an image in a model's licence would make the browser fetch from a foreign host.
+    Otherwise an image in a model's licence would make the browser fetch from a foreign host, and
+    an address in it would be a link.
     """
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    return _literal(" ".join(text.split()))
 
 
 def prose(text: str) -> str:
@@ -81,6 +93,9 @@ def prose(text: str) -> str:
     if len(parts) % 2 == 0:
         return plain(text)
     return "".join(
-        f"`{part}`" if position % 2 else _MARKDOWN.sub(r"\\\1", part)
-        for position, part in enumerate(parts)
+        f"`{part}`" if position % 2 else _literal(part) for position, part in enumerate(parts)
     )
+
+
+def _literal(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", _ADDRESS.sub(_JOINER, text))

@@ -13,7 +13,6 @@ import psutil
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Route
 
-from modelyard.dashboard.server import SHUT
 from modelyard.deployments.demo.hub import BUNDLED, make_app
 from modelyard.registry.process.python import python_module
 from modelyard.registry.secrets import internal_token
@@ -48,15 +47,17 @@ OPEN: dict[str, dict[tuple[str, str], str]] = {
     "prefect": {("GET", "/api/health"): "`true`; Prefect's page asks it before it shows the login"},
     "dashboard": {
         ("GET", "/_stcore/health"): "`ok`",
-        ("GET", "/_stcore/host-config"): "constants that the login page starts with",
+        ("HEAD", "/_stcore/health"): "the same",
+        ("GET", "/login"): "the login page",
+        ("POST", "/login"): "the login itself",
     },
 }
-"""By name, with the reason; beside these are only the files that the two login pages consist of."""
+"""By name, with the reason; beside these are only the files of Prefect's page."""
 
 _STREAMLITS_ROUTES = """
 import json
 from modelyard.dashboard.server import Dashboard
-app = Dashboard("127.0.0.1")._build_starlette_app()
+app = Dashboard("127.0.0.1", None)._build_starlette_app()
 print(json.dumps([r.path for r in app.routes if r.path]))
 """
 
@@ -83,8 +84,6 @@ class OpenPort:
         """Whether it is a file of a page that asks people to log in."""
         if method not in ("GET", "HEAD"):
             return False
-        if self.name == "dashboard":
-            return not path.startswith(SHUT)
         closed = path.startswith("/api/") or path in ("/docs", "/openapi.json")
         return self.name == "prefect" and not closed
 
@@ -130,7 +129,7 @@ def _dashboard_paths() -> Iterable[str]:
     """Asked in another process: Streamlit has one runtime in each."""
     argv = [*python_module("x")[:2], "-c", _STREAMLITS_ROUTES]
     told = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=240)
-    return [_filled(path) for path in json.loads(told.stdout.splitlines()[-1])]
+    return ["/login", *(_filled(path) for path in json.loads(told.stdout.splitlines()[-1]))]
 
 
 def _hub_routes() -> Iterable[BaseRoute]:

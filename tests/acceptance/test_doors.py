@@ -59,7 +59,7 @@ def _asked(door: OpenPort) -> Iterator[tuple[str, str]]:
 def test_strangers_are_refused_on_every_route_and_method(
     up: RunningInstance, door: OpenPort, key: str
 ) -> None:
-    """But for what is listed by name, and the files of the two pages that ask for a login."""
+    """But for what is listed by name, and the files of Prefect's page that asks for a login."""
     of_its_kind = basic("modelyard:wrong") if door.name == "prefect" else bearer("my_wrong")
     wrong = b"" if key == "none" else of_its_kind
     listed = OPEN.get(door.name, {})
@@ -78,14 +78,7 @@ def test_strangers_are_refused_on_every_route_and_method(
         (method, path, status)
         for method, path, status in told
         if not (status in REFUSED or (status == 405 and path in open_paths))
-        and not _is_closed_otherwise(door, method, status)
     ]
-
-
-def _is_closed_otherwise(door: OpenPort, method: str, status: int) -> bool:
-    """The dashboard has no key: what is behind it is asked for in its own session, by the login."""
-    preflight = method == "OPTIONS" and status == 204  # which tells nobody foreign anything
-    return door.name == "dashboard" and (status in {400, 404, 405} or preflight)
 
 
 def _tells_nothing(up: RunningInstance, answer: httpx2.Response) -> bool:
@@ -138,10 +131,9 @@ def test_the_measures_open_to_their_token(
 
 @pytest.mark.parametrize("path", ["/", "/api/events/in", "/_stcore/stream", "/v1/chat/completions"])
 def test_websockets_are_not_opened_to_foreign_pages(door: OpenPort, path: str) -> None:
-    """Nor to anybody, but for the two servers that speak by them."""
+    """Nor to anybody: Prefect's asks for the login in its first message, the dashboard before."""
     assert _opened(door, path, Origin(FOREIGN)) == ""
-    speaks = {"/api/events/in": "prefect", "/_stcore/stream": "dashboard"}.get(path)
-    if door.name != speaks:
+    if (door.name, path) != ("prefect", "/api/events/in"):
         assert _opened(door, path, None) == ""
 
 

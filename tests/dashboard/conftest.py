@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from modelyard.dashboard.client import GatewayClient
+from modelyard.dashboard.sessions import DashboardSession
 from modelyard.registry.database import Database
+from modelyard.registry.identity.identity import Identity
 from modelyard.registry.migrate import migrate
 from tests.dashboard.running_servers import RestartableServer, dashboard, gateway
 from tests.dashboard.sample_data import Scenery, put_up
@@ -75,3 +78,26 @@ def seen(
     page.goto(the_dashboard.url)
     yield OpenedPage(page, requests)
     context.close()
+
+
+@pytest.fixture(scope="package")
+def nobody_yet(tmp_path_factory: pytest.TempPathFactory) -> Generator[DashboardSession]:
+    """The first admin's login at a gateway with nothing to show."""
+    data = tmp_path_factory.mktemp("empty")
+    key = _first_key(data)
+    server = gateway(data, SECRET)
+    server.start()
+    mine = GatewayClient.at(server.url).using(key)
+    mine.http.timeout = 60
+    yield DashboardSession(mine.me(), mine)
+    mine.http.close()
+    server.stop()
+
+
+def _first_key(data: Path) -> str:
+    db = Database.connect(f"sqlite:///{data / 'modelyard.db'}")
+    migrate(db)
+    key = Identity(db, SECRET).first_admin()
+    db.close()
+    assert key is not None
+    return key

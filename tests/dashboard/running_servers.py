@@ -13,6 +13,7 @@ from modelyard.registry.ports import choose_port
 
 ROOT = Path(__file__).parents[2]
 START_S = 120.0
+PREFECT = "http://prefect.example"
 
 
 @dataclass(slots=True)
@@ -70,7 +71,11 @@ def gateway(data: Path, secret: str) -> RestartableServer:
 
 
 def dashboard(data: Path, gateway_url: str) -> RestartableServer:
-    env = {"MODELYARD_GATEWAY_URL": gateway_url, "MODELYARD_REFRESH_S": "0.5"}
+    env = {
+        "MODELYARD_GATEWAY_URL": gateway_url,
+        "MODELYARD_PREFECT_UI_URL": PREFECT,
+        "MODELYARD_REFRESH_S": "0.5",
+    }
     program = ["-c", "from tests.dashboard.running_servers import run_dashboard; run_dashboard()"]
     return RestartableServer(program, "/_stcore/health", env, data / "dashboard.log")
 

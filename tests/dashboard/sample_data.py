@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
 from modelyard.registry.catalog.preparations import Preparations
@@ -16,8 +17,10 @@ from modelyard.registry.identity.caller import Role
 from modelyard.registry.identity.identity import Identity
 from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
+from tests.serving.metering.rows import row
 
 MODEL = "owner/tiny"
+PREFECT_RUN = "5fc9a2c1-9a9f-4c3f-8f1d-2b6f4a5f5a10"
 PASSWORD = "correct horse battery staple"
 LICENCE = "![x](http://evil.example/x.png)"
 """As a hostile model card would have it."""
@@ -73,6 +76,7 @@ def put_up(db: Database, secret: str) -> Scenery:
     identity.create_user("ada", Role.ADMIN, PASSWORD)
     _device(db)
     _runs(RunBoard(db))
+    _traffic(UsageBook(db))
     return Scenery(identity.create_key("ada", "test"), identity)
 
 
@@ -86,6 +90,16 @@ def _device(db: Database) -> None:
     _worker(fleet, BROKEN)
     failed = EngineView("gpu-1", second, EngineState.FAILED, error="It needs 9 GB, 2 are free.")
     fleet.put_engine(failed)
+
+
+def _traffic(book: UsageBook) -> None:
+    """Two requests a minute in the last minutes, of 30 tokens each, one in all of them failed."""
+    now = int(time.time() * 1000)
+    rows = [
+        row(at=now - 30_000 * i, first_byte_ms=80.0, output_tokens=30, status="200" if i else "500")
+        for i in range(120)
+    ]
+    book.add(rows)
 
 
 def _worker(fleet: Fleet, device: Mapping[str, object]) -> None:
@@ -118,7 +132,7 @@ def _version(catalog: Catalog, quantization: str) -> str:
 
 
 def _runs(board: RunBoard) -> None:
-    board.start("ingest", "owner/coming").step("download", 400 * 2**20, "bytes")
+    board.start("ingest", "owner/coming", PREFECT_RUN).step("download", 400 * 2**20, "bytes")
     board.start("ingest", "owner/unmeasured").step("validate")
     failed = board.start("ingest", "owner/missing")
     failed.finish(RunState.FAILED, "There is no repository 'owner/missing'.")

@@ -49,11 +49,15 @@ def test_a_taken_port_is_named_with_the_way_out() -> None:
 
 def test_the_page_gets_the_settings_of_the_command() -> None:
     """What the command was given wins over what the page would read by itself."""
-    settings = DashboardSettings(gateway_url="http://gpu1:8080/", refresh_s=5)
+    settings = DashboardSettings(
+        gateway_url="http://gpu1:8080/", prefect_ui_url="http://gpu1:4200", refresh_s=5
+    )
     told = environment(settings)
     assert told == {
         "MODELYARD_CONFIG": str(Path("modelyard.toml").absolute()),
         "MODELYARD_GATEWAY_URL": "http://gpu1:8080",
+        "MODELYARD_PREFECT_UI_URL": "http://gpu1:4200",
+        "MODELYARD_MLFLOW_UI_URL": "",
         "MODELYARD_REFRESH_S": "5.0",
     }
 

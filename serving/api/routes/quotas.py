@@ -19,7 +19,7 @@ OF_A_USER = "/admin/users/{user_id}/quota"
 @router.get("/quota")
 async def own_quota(services: TheServices, caller: TheCaller) -> UserQuota:
     """What the caller may use and has used."""
-    return _shown(await services.gateway.gate.quota(caller.user_id), services)
+    return shown(await services.gateway.gate.quota(caller.user_id), services)
 
 
 @router.get(OF_A_USER)
@@ -27,7 +27,7 @@ async def show_quota(user_id: str, services: TheServices, caller: TheCaller) -> 
     """What a user may use and has used; for admins."""
     _only_admins(caller)
     await asyncio.to_thread(services.quotas.check_user, user_id)
-    return _shown(await services.gateway.gate.quota(user_id), services)
+    return shown(await services.gateway.gate.quota(user_id), services)
 
 
 @router.put(OF_A_USER)
@@ -40,7 +40,7 @@ async def set_quota(
         raise InvalidRequest("'user_id' must be that of the address.", param="user_id")
     quota = await asyncio.to_thread(services.quotas.set, user_id, asked.change)
     services.gateway.gate.changed(user_id)
-    return _shown(quota, services)
+    return shown(quota, services)
 
 
 def _only_admins(caller: Caller) -> None:
@@ -48,6 +48,6 @@ def _only_admins(caller: Caller) -> None:
         raise NotPermitted("Only admins see and set the quotas of others.", fix="GET /api/v1/quota")
 
 
-def _shown(quota: Quota, services: Services) -> UserQuota:
+def shown(quota: Quota, services: Services) -> UserQuota:
     devices = services.running.devices_of(quota.user_id)
     return UserQuota.of(quota, len(devices))

@@ -1,13 +1,16 @@
 """/api/v1/admin/users: users, for admins."""
 
 import asyncio
+from collections.abc import Sequence
 
 from fastapi import APIRouter
 
+from modelyard.registry.billing.quotas import Quota
 from modelyard.registry.errors import NotPermitted
 from modelyard.registry.identity.caller import Caller
 from modelyard.registry.identity.identity import Identity
 from modelyard.registry.identity.users import UserView
+from modelyard.serving.api.routes.quotas import shown
 from modelyard.serving.api.services import Services, TheCaller, TheServices
 from modelyard.serving.wire.admin.people import NewUser, UserChange, UserEntry, UserList
 
@@ -18,7 +21,7 @@ router = APIRouter(prefix="/api/v1/admin", tags=["users"])
 async def list_users(services: TheServices, caller: TheCaller) -> UserList:
     """Every user and service account."""
     users = await asyncio.to_thread(_identity(services, caller).list_users)
-    return UserList(users=[UserEntry.of(user) for user in users])
+    return UserList(users=await _entries(users, services))
 
 
 @router.post("/users", status_code=201)
@@ -27,7 +30,7 @@ async def add_user(asked: NewUser, services: TheServices, caller: TheCaller) -> 
     identity = _identity(services, caller)
     password = asked.password.get_secret_value() if asked.password else None
     user = await asyncio.to_thread(identity.create_user, asked.name, asked.role, password)
-    return UserEntry.of(user)
+    return (await _entries([user], services))[0]
 
 
 @router.patch("/users/{user_id}")
@@ -38,7 +41,16 @@ async def change_user(
     identity = _identity(services, caller)
     user = await asyncio.to_thread(_changed, identity, user_id, asked)
     services.authenticator.forget()
-    return UserEntry.of(user)
+    return (await _entries([user], services))[0]
+
+
+async def _entries(users: Sequence[UserView], services: Services) -> list[UserEntry]:
+    """Users with their quotas, which are read together."""
+    ids = [user.id for user in users]
+    quotas = {q.user_id: q for q in await asyncio.to_thread(services.quotas.find_all, ids)}
+    return [
+        UserEntry.of(user, shown(quotas.get(user.id, Quota(user.id)), services)) for user in users
+    ]
 
 
 def _changed(identity: Identity, user_id: str, asked: UserChange) -> UserView:

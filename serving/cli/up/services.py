@@ -111,7 +111,11 @@ class LocalServices:
 
     def _dashboard(self) -> Service:
         argv = modelyard("dashboard", "--port", str(self.ports.dashboard))
-        env = {**self.shared, "MODELYARD_GATEWAY_URL": self.ports.gateway_url}
+        env = {
+            **self.shared,
+            "MODELYARD_GATEWAY_URL": self.ports.gateway_url,
+            "MODELYARD_PREFECT_UI_URL": self.ports.prefect_url.removesuffix("/api"),
+        }
         return Service("dashboard", argv, f"{self.ports.dashboard_url}/_stcore/health", env)
 
     def _flows(self) -> Service:

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from modelyard.registry.identity.caller import Role
+
 
 class LoginRequest(BaseModel):
     """A name and password, to be exchanged for a session."""
@@ -28,3 +30,7 @@ class Me(BaseModel):
     user_id: str
     name: str
     role: str
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == Role.ADMIN

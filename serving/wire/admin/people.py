@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from modelyard.registry.identity.caller import Role
 from modelyard.registry.identity.users import KeyView, UserView
+from modelyard.serving.wire.admin.quotas import UserQuota
 from modelyard.serving.wire.times import ZonedTime
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -14,7 +15,10 @@ Password = Annotated[SecretStr, Field(min_length=1, max_length=256)]
 
 
 class UserEntry(BaseModel):
-    """A person, or a program (`service`); without a password it has keys only."""
+    """A person, or a program (`service`); without a password it has keys only.
+
+    The quota's counts are those of about a second ago.
+    """
 
     id: str
     name: str
@@ -22,9 +26,10 @@ class UserEntry(BaseModel):
     disabled: bool
     has_password: bool
     created_at: datetime
+    quota: UserQuota
 
     @classmethod
-    def of(cls, user: UserView) -> Self:
+    def of(cls, user: UserView, quota: UserQuota) -> Self:
         return cls(
             id=user.id,
             name=user.name,
@@ -32,6 +37,7 @@ class UserEntry(BaseModel):
             disabled=user.disabled,
             has_password=user.has_password,
             created_at=user.created_at,
+            quota=quota,
         )
 
 

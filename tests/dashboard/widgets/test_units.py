@@ -61,7 +61,7 @@ def test_a_ratio_stays_between_nothing_and_all() -> None:
 def test_text_from_outside_is_no_markdown() -> None:
     """An image in a licence would be fetched from a foreign host by every browser that looks."""
     assert units.plain("![x](http://evil/x.png)\n# *a*") == (
-        r"\!\[x\]\(http\:\/\/evil\/x\.png\) \# \*a\*"
+        "\\!\\[x\\]\\(http\\:\N{WORD JOINER}\\/\\/evil\\/x\\.png\\) \\# \\*a\\*"
     )
 
 
@@ -69,3 +69,11 @@ def test_commands_in_messages_look_like_commands() -> None:
     """What stands in backticks stays code; a lone backtick is only itself."""
     assert units.prose("Run `modelyard up`, *now*.") == r"Run `modelyard up`\, \*now\*\."
     assert units.prose("a ` b") == r"a \` b"
+
+
+@pytest.mark.parametrize("text", ["http://evil.example/x", "www.evil.example", "a@evil.example"])
+def test_an_address_in_a_text_is_no_link(text: str) -> None:
+    """Markdown would make a link of each; a sign that nobody sees keeps it apart."""
+    shown = units.plain(text).replace("\\", "")
+    assert shown.replace("\N{WORD JOINER}", "") == text
+    assert text not in shown

@@ -1,6 +1,7 @@
 """Traffic adds up by steps, and its times to the first token are quantiles, on both databases."""
 
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -36,9 +37,7 @@ def test_every_step_is_there_and_counts_what_began_in_it(booked: TrafficBook) ->
     """Also steps without a request; what began before the first is left out."""
     steps = booked.since(60, 60)
     assert len(steps) == 61
-    assert [later.at - step.at for step, later in zip(steps, steps[1:], strict=False)] == [
-        MINUTE_MS
-    ] * 60
+    assert [later.at - step.at for step, later in pairwise(steps)] == [MINUTE_MS] * 60
     assert (steps[-1].requests, steps[-1].failed, steps[-1].output_tokens) == (3, 1, 15)
     assert (steps[-11].requests, steps[-11].failed, steps[-11].output_tokens) == (2, 0, 3)
     assert sum(step.requests for step in steps) == 5
