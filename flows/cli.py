@@ -176,5 +176,7 @@ def _measured(version: ModelVersion) -> str:
         "labels": "{:.0f} labels",
         "tokens_per_second": "reads {:.0f} tokens/s",
     }
+    if "pooling" in facts.details:
+        words.append(f"pooled by {facts.details['pooling']}")
     words += [form.format(metrics[name]) for name, form in forms.items() if name in metrics]
     return ", ".join(words)

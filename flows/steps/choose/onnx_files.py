@@ -1,5 +1,6 @@
 """Chooses a repository's ONNX model and the files that its engine reads beside it."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
@@ -13,6 +14,8 @@ from modelyard.flows.steps.choose.candidate import (
 )
 from modelyard.flows.steps.hub.hub import HubSnapshot, RemoteFile
 
+_MODULE = re.compile(r"\d{1,2}_\w{1,40}")
+_MOST_MODULES = 16
 NEEDED = ("config.json", "tokenizer.json")
 _BESIDE = (
     *NEEDED,
@@ -21,7 +24,6 @@ _BESIDE = (
     "modules.json",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
-    "1_Pooling/config.json",
 )
 
 
@@ -72,4 +74,15 @@ def beside(model: ModelCandidate, snapshot: HubSnapshot) -> list[RemoteFile]:
             f"{model.path} has no {' and '.join(NEEDED)} beside it or one folder up.",
             fix="Take a repository that has both, as those exported with optimum do.",
         )
-    return [files[str(root / name)] for name in _BESIDE if str(root / name) in files]
+    named = [files[str(root / name)] for name in _BESIDE if str(root / name) in files]
+    modules = [file for path, file in files.items() if _is_module(PurePosixPath(path), root)]
+    return named + modules[:_MOST_MODULES]
+
+
+def _is_module(path: PurePosixPath, root: PurePosixPath) -> bool:
+    """Whether it describes a module of sentence-transformers, such as 1_Pooling/config.json."""
+    return (
+        path.name == "config.json"
+        and path.parent.parent == root
+        and _MODULE.fullmatch(path.parent.name) is not None
+    )

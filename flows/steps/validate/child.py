@@ -16,7 +16,10 @@ _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 def read_in_child(module: str, path: Path, name: str, *more: str) -> dict[str, Any]:
-    """The facts that the reader `module` prints; raises InvalidModelFile or ModelRefused."""
+    """The facts that the reader `module` prints.
+
+    Raises InvalidModelFile for what is malformed, ModelRefused for what is whole but not served.
+    """
     refuse_pickle(path, name)
     answer = _answer_of(module, path, name, more)
     if "malformed" in answer:
@@ -24,6 +27,8 @@ def read_in_child(module: str, path: Path, name: str, *more: str) -> dict[str, A
             f"{name} is no valid model file: {answer['malformed']}.",
             fix="It is broken or made to do harm; take it from another repository.",
         )
+    if "refused" in answer:
+        raise ModelRefused(f"{name} is not served: {answer['refused']}", fix=answer["fix"])
     return answer
 
 

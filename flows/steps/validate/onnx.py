@@ -42,5 +42,6 @@ def _details(found: dict[str, Any]) -> dict[str, Any]:
         "normalised": found["normalised"],
         "many_labels": found["many_labels"],
     }
+    pooling = {"pooling": found["pooling"]} if found["task"] == "embed" else {}
     labels = {"labels": found["labels"]} if found["task"] in {"classify", "mark"} else {}
-    return named | labels
+    return named | pooling | labels

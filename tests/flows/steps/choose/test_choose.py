@@ -120,12 +120,19 @@ ONNX = {"config.json": 1, "tokenizer.json": 1, "onnx/model.onnx": GB, "onnx/mode
 
 def test_without_gguf_the_usual_onnx_is_taken() -> None:
     """model.onnx, with the weights beside it and all that its engine reads."""
-    more = {"onnx/model.onnx_data": GB, "onnx/model_int8.onnx_data": GB, "1_Pooling/config.json": 1}
+    more = {
+        "onnx/model.onnx_data": GB,
+        "onnx/model_int8.onnx_data": GB,
+        "1_Pooling/config.json": 1,
+        "2_Normalize/config.json": 1,
+        "other/config.json": 1,
+    }
     choice = chosen({**ONNX, **more, "modules.json": 1, "vocab.txt": 1, "README.md": 1})
     assert [part.path for part in choice.model.parts] == ["onnx/model.onnx", "onnx/model.onnx_data"]
     assert choice.model.format is Format.ONNX
     assert {paper.path for paper in choice.companion_files} == {
         "README.md", "config.json", "tokenizer.json", "modules.json", "1_Pooling/config.json",
+        "2_Normalize/config.json",
     }  # fmt: skip
 
 
