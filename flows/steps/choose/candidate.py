@@ -1,16 +1,15 @@
 """Models found among a repository's files, the caller's request, and the selection."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from modelyard.flows.errors import AmbiguousFile, NoMatchingFile
 from modelyard.flows.steps.choose import quantizations
+from modelyard.flows.steps.choose.part_names import part_name
 from modelyard.flows.steps.hub.hub import RemoteFile
 from modelyard.registry.catalog.model import Format
 
-SPLIT = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
 _WORKING_MEMORY = 512 << 20
 """Bytes besides the weights for a small context; a rough value, the worker estimates exactly."""
 
@@ -38,8 +37,14 @@ class ModelCandidate:
     @property
     def path(self) -> str:
         """The model file's path; for a split model, the path it would have as one file."""
-        split = SPLIT.fullmatch(self.parts[0].path)
-        return f"{split['stem']}.gguf" if split else self.parts[0].path
+        part = part_name(self.parts[0].path)
+        return part.whole if part else self.parts[0].path
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the parts are pieces of bytes, which are no GGUF files by themselves."""
+        part = part_name(self.parts[0].path)
+        return part is not None and part.is_bytes
 
     @property
     def size(self) -> int:

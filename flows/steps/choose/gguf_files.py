@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from modelyard.flows.errors import ModelRefused
 from modelyard.flows.steps.choose import quantizations
 from modelyard.flows.steps.choose.candidate import (
-    SPLIT,
     ModelCandidate,
     SelectionRequest,
     ambiguous,
     fitting,
     listed,
 )
+from modelyard.flows.steps.choose.part_names import are_whole, part_name
 from modelyard.flows.steps.hub.hub import RemoteFile
 
 _NOT_A_MODEL = ("mmproj", "imatrix")
@@ -19,14 +19,12 @@ _NOT_A_MODEL = ("mmproj", "imatrix")
 
 def candidates(files: Iterable[RemoteFile]) -> list[ModelCandidate]:
     """Every complete GGUF model, best quality first, without vision projectors and the like."""
-    models = [f for f in files if f.name.lower().endswith(".gguf")]
-    groups: dict[str, list[RemoteFile]] = {}
-    for file in sorted(models, key=lambda f: f.path):
-        if not any(word in file.name.lower() for word in _NOT_A_MODEL):
-            split = SPLIT.fullmatch(file.path)
-            groups.setdefault(
-                f"{split['stem']}/{split['count']}" if split else file.path, []
-            ).append(file)
+    groups: dict[object, list[RemoteFile]] = {}
+    for file in sorted(files, key=_place):
+        part = part_name(file.path)
+        is_gguf = part is not None or file.name.lower().endswith(".gguf")
+        if is_gguf and not any(word in file.name.lower() for word in _NOT_A_MODEL):
+            groups.setdefault(part.group if part else file.path, []).append(file)
     whole = [ModelCandidate(tuple(parts)) for parts in groups.values() if _is_whole(parts)]
     return sorted(whole, key=lambda c: (quantizations.rank(c.quantization), c.path))
 
@@ -36,16 +34,15 @@ def pick(found: Sequence[ModelCandidate], wish: SelectionRequest) -> ModelCandid
     return _source(found, wish) if wish.quantize else _to_serve(found, wish)
 
 
+def _place(file: RemoteFile) -> tuple[str, int]:
+    """By path, and parts by their numbers: .part10of12 comes after .part9of12."""
+    part = part_name(file.path)
+    return (part.whole, part.number) if part else (file.path, 0)
+
+
 def _is_whole(parts: Sequence[RemoteFile]) -> bool:
-    split = SPLIT.fullmatch(parts[0].path)
-    if split is None:
-        return True
-    numbers = [int(_number(part)) for part in parts]
-    return numbers == list(range(1, int(split["count"]) + 1))
-
-
-def _number(part: RemoteFile) -> str:
-    return part.path[-len("00001-of-00003.gguf") :][:5]
+    names = [name for part in parts if (name := part_name(part.path))]
+    return not names or are_whole(names)
 
 
 def _source(found: Sequence[ModelCandidate], wish: SelectionRequest) -> ModelCandidate:
