@@ -29,6 +29,17 @@ class FlowSettings(Section):
     hub_backoff_s: float = Field(
         default=0.5, gt=0, le=60, description="First pause between tries; it doubles up to 60 s."
     )
+    hub_longest_wait_s: float = Field(
+        default=600.0,
+        ge=0,
+        le=86_400,
+        description="Seconds to wait in all where the Hub asks for it, as its limits do.",
+    )
+    hub_offline: bool = Field(
+        default=False,
+        validation_alias=AliasChoices("HF_HUB_OFFLINE", "hub_offline"),
+        description="Whether the Hub is never asked.",
+    )
     prefect_url: str = Field(
         default="",
         validation_alias=AliasChoices("PREFECT_API_URL", "prefect_url"),
@@ -87,6 +98,8 @@ class FlowSettings(Section):
             self.hub_attempts,
             self.hub_timeout_s,
             self.hub_backoff_s,
+            self.hub_longest_wait_s,
+            offline=self.hub_offline,
         )
 
     @property

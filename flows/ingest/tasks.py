@@ -12,7 +12,7 @@ from modelyard.flows.steps.choose.candidate import FileSelection
 from modelyard.flows.steps.evaluate.encoder import EncoderEvaluator
 from modelyard.flows.steps.evaluate.generator import Evaluator, read_text
 from modelyard.flows.steps.hub import download
-from modelyard.flows.steps.hub.hub import HubSnapshot, RemoteFile
+from modelyard.flows.steps.hub.hub import HubSnapshot, RemoteFile, open_client
 from modelyard.flows.steps.publish.embed import embed
 from modelyard.flows.steps.publish.register import Registrar, Registration
 from modelyard.flows.steps.validate.onnx import validate_onnx
@@ -39,12 +39,13 @@ class Fetched:
 
 def fetch(run: IngestRun, snapshot: HubSnapshot, choice: FileSelection) -> Fetched:
     """Fetch every chosen file into the store, resuming interrupted downloads."""
-    hub = run.context.settings.hub
     context = run.context
     wanted = (*choice.companion_files, *choice.model.parts)
     run.note_parts(wanted)
-    run.run.step("download", sum(file.size for file in wanted), "bytes")
-    with download.client(hub) as client:
+    whole = sum(file.size for file in wanted)
+    hub = run.hub_for("download", whole, "bytes")
+    run.run.step("download", whole, "bytes")
+    with open_client(hub) as client:
         downloader = download.Downloader(hub, context.store, context.results, client, snapshot)
         files = _fetch_all(run, downloader, wanted)
     companion_files = len(choice.companion_files)

@@ -7,6 +7,7 @@ from modelyard.flows.errors import InvalidModelFile, ModelRefused
 from modelyard.flows.steps.choose import quantizations
 from modelyard.flows.steps.validate.child import read_in_child
 from modelyard.registry.catalog.model import Format, Kind, ModelFacts
+from modelyard.registry.catalog.plain_text import plain_line
 
 _READERS = {
     ".gguf": "modelyard.flows.steps.validate.gguf_facts",
@@ -43,11 +44,11 @@ def validate(path: Path, name: str, licence: str | None = None) -> ModelFacts:
         raise InvalidModelFile(f"{name} has no tensors.")
     return ModelFacts(
         format=Format.GGUF,
-        architecture=architecture[:100],
+        architecture=plain_line(architecture, 100),
         quantization=quantizations.of_file_type(_whole(values.get("general.file_type"))),
         context_length=_whole(values.get(f"{architecture}.context_length")),
         parameters=header["parameters"],
-        licence=licence or _text(values.get("general.license")),
+        licence=licence or _line(values.get("general.license")),
         chat_template=_text(values.get("tokenizer.chat_template")),
         details=_details(values, architecture) | {"kind": _kind(values, architecture, name)},
     )
@@ -76,7 +77,7 @@ def _details(values: dict[str, Any], architecture: str) -> dict[str, Any]:
     named = {word: values.get(f"{architecture}.{key}") for word, key in _KEPT.items()}
     found: dict[str, int | str | None] = {word: _largest(value) for word, value in named.items()}
     found["vocabulary"] = _length(values.get("tokenizer.ggml.tokens"))
-    found["tokenizer"] = _text(values.get("tokenizer.ggml.model"))
+    found["tokenizer"] = _line(values.get("tokenizer.ggml.model"))
     return {word: value for word, value in found.items() if value is not None}
 
 
@@ -93,6 +94,11 @@ def _length(value: Any) -> int | None:
 
 def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _line(value: Any) -> str | None:
+    """Words of a stranger that are only shown."""
+    return plain_line(value, 200) or None if isinstance(value, str) else None
 
 
 def _text(value: Any) -> str | None:

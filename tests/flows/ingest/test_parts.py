@@ -1,33 +1,21 @@
 """A GGUF in parts becomes one file: the same model as if it had never been cut."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from modelyard.flows.errors import InvalidModelFile, ModelRefused
 from modelyard.flows.ingest import tasks
-from modelyard.flows.ingest.request import IngestRequest
-from modelyard.flows.ingest.run import IngestRun, open_job
+from modelyard.flows.ingest.run import IngestRun
 from modelyard.flows.steps.choose.candidate import SelectionRequest
 from modelyard.flows.steps.choose.choose import choose
 from modelyard.flows.steps.hub.resolve import resolve
 from modelyard.flows.steps.validate.validate import validate
-from tests.deployments.hub_process import RunningHub as HubProcess
+from tests.flows.ingest.conftest import REPO
 from tests.models.gguf_parts import pieces, shards
 
-REPO = "ada/parts"
 Publish = Callable[..., None]
-
-
-@pytest.fixture
-def job(
-    tmp_path: Path, hub_process: HubProcess, monkeypatch: pytest.MonkeyPatch
-) -> Generator[IngestRun]:
-    monkeypatch.setenv("MODELYARD_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("HF_ENDPOINT", hub_process.url)
-    with open_job(IngestRequest(repo=REPO), "run") as run:
-        yield run
 
 
 def check_brought(job: IngestRun, path: str, original: Path) -> None:
