@@ -58,6 +58,12 @@ class FlowSettings(Section):
     gate_max_kl: float = Field(
         default=0.10, gt=0, le=100, description="Largest mean KL divergence from the original."
     )
+    gate_chance_share: float = Field(
+        default=1.0,
+        gt=0,
+        le=1e6,
+        description="Part of the vocabulary's size that the perplexity must stay below; 1: chance.",
+    )
     gate_min_similar: float = Field(
         default=0.7,
         ge=0,
@@ -107,6 +113,7 @@ class FlowSettings(Section):
         return QualityBounds(
             self.gate_max_perplexity_ratio,
             self.gate_max_kl,
+            self.gate_chance_share,
             self.gate_min_similar,
             self.gate_min_cosine,
         )

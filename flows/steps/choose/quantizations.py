@@ -26,6 +26,14 @@ FILE_TYPES = {
 }  # fmt: skip
 """Names by a GGUF header's `general.file_type`, which is llama.cpp's `llama_ftype`."""
 
+TENSOR_TYPES = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 14: "Q6_K",
+    16: "IQ2_XXS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 23: "IQ4_XS", 29: "IQ1_M", 30: "BF16",
+    34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4_MOE", 40: "NVFP4",
+}  # fmt: skip
+"""Names by ggml's tensor types, of which a file of that quantization has no other."""
+
+_GUESSED = 1024
 _ALIASES = {"FP16": "F16", "FP32": "F32", "MXFP4": "MXFP4_MOE"}
 _NAMES = sorted([*BY_QUALITY, *_ALIASES], key=len, reverse=True)
 _IN_NAME = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(_NAMES)})(?![A-Za-z0-9_])", re.IGNORECASE)
@@ -38,7 +46,15 @@ def in_name(file_name: str) -> str | None:
 
 
 def of_file_type(number: int | None) -> str | None:
-    return FILE_TYPES.get(number) if number is not None else None
+    """The name of a header's file type, which may be marked as guessed by llama.cpp."""
+    return FILE_TYPES.get(number & ~_GUESSED) if number is not None else None
+
+
+def of_matrices(types: Sequence[int]) -> str | None:
+    """The name by the ggml types of all matrices; None if they are mixed, as in Q4_K_M."""
+    quantized = [kind for kind in types if TENSOR_TYPES.get(kind) not in FLOATS]
+    telling = quantized or types
+    return TENSOR_TYPES.get(telling[0]) if len(telling) == 1 else None
 
 
 def canonical(name: str) -> str:

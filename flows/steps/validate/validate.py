@@ -8,6 +8,7 @@ from modelyard.flows.steps.choose import quantizations
 from modelyard.flows.steps.validate.child import read_in_child
 from modelyard.registry.catalog.model import Format, Kind, ModelFacts
 from modelyard.registry.catalog.plain_text import plain_line
+from modelyard.serving.engines.gguf.architectures import is_encoder
 
 _READERS = {
     ".gguf": "modelyard.flows.steps.validate.gguf_facts",
@@ -45,7 +46,8 @@ def validate(path: Path, name: str, licence: str | None = None) -> ModelFacts:
     return ModelFacts(
         format=Format.GGUF,
         architecture=plain_line(architecture, 100),
-        quantization=quantizations.of_file_type(_whole(values.get("general.file_type"))),
+        quantization=quantizations.of_file_type(_whole(values.get("general.file_type")))
+        or quantizations.of_matrices(header["matrix_types"]),
         context_length=_whole(values.get(f"{architecture}.context_length")),
         parameters=header["parameters"],
         licence=licence or _line(values.get("general.license")),
@@ -63,12 +65,21 @@ def inspect(path: Path, name: str) -> dict[str, Any]:
 
 
 def _kind(values: dict[str, Any], architecture: str, name: str) -> str:
-    """EMBED for a model with pooling, else GENERATE; raises ModelRefused for a cross-encoder."""
+    """EMBED for a model with pooling, else GENERATE.
+
+    Raises ModelRefused for a cross-encoder, and for an encoder whose pooling is not known.
+    """
     pooling = _whole(values.get(f"{architecture}.pooling_type")) or 0
     if pooling == _RANKS:
         raise ModelRefused(
             f"{name} ranks texts, which GGUF models cannot do here.",
             fix="Take its ONNX repository: cross-encoders are served from ONNX.",
+        )
+    if not pooling and is_encoder(values):
+        raise ModelRefused(
+            f"{name} is an encoder ({plain_line(architecture, 100)}) that does not say how its "
+            f"vectors are pooled: {plain_line(architecture, 100)}.pooling_type is missing or 0.",
+            fix="Take a file of the same model that was converted anew, or its ONNX repository.",
         )
     return Kind.EMBED.value if pooling else Kind.GENERATE.value
 
