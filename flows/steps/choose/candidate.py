@@ -79,7 +79,7 @@ def _names(candidate: ModelCandidate) -> set[str]:
 
 def fitting(found: Sequence[ModelCandidate], memory_bytes: int) -> list[ModelCandidate]:
     """The candidates that fit the memory (0: no bound); raises NoMatchingFile if none does."""
-    fits = [c for c in found if not memory_bytes or _needed(c) <= memory_bytes]
+    fits = [c for c in found if _fits(c, memory_bytes)]
     if not fits:
         smallest = min(found, key=lambda c: c.size)
         raise NoMatchingFile(
@@ -90,17 +90,31 @@ def fitting(found: Sequence[ModelCandidate], memory_bytes: int) -> list[ModelCan
     return fits
 
 
+def _fits(candidate: ModelCandidate, memory_bytes: int) -> bool:
+    return not memory_bytes or _needed(candidate) <= memory_bytes
+
+
 def _needed(candidate: ModelCandidate) -> int:
     return candidate.size + candidate.size // 10 + _WORKING_MEMORY
 
 
-def ambiguous(found: Sequence[ModelCandidate]) -> AmbiguousFile:
+def ambiguous(found: Sequence[ModelCandidate], memory_bytes: int = 0) -> AmbiguousFile:
+    """The question which of several is meant, with their sizes and what fits the memory."""
+    choices = listed(found, memory_bytes)
     return AmbiguousFile(
-        f"{len(found)} files could be meant.", fix="Name one with --file. " + listed(found)
+        f"{len(found)} files could be meant.", fix=f"Name one with --file. {choices}"
     )
 
 
-def listed(found: Sequence[ModelCandidate], most: int = 30) -> str:
-    rows = [f"  {c.path}  ({c.size / 1e6:,.1f} MB)" for c in found[:most]]
+def listed(found: Sequence[ModelCandidate], memory_bytes: int = 0, *, most: int = 30) -> str:
+    """The candidates with their sizes; of those that need more than the memory it is said."""
+    rows = [f"  {_described(c, memory_bytes)}" for c in found[:most]]
     more = [f"  … and {len(found) - most} more"] if len(found) > most else []
     return "\n".join(["It has:", *rows, *more])
+
+
+def _described(candidate: ModelCandidate, memory_bytes: int) -> str:
+    size = f"{candidate.size / 1e6:,.1f} MB"
+    if _fits(candidate, memory_bytes):
+        return f"{candidate.path}  ({size})"
+    return f"{candidate.path}  ({size}, too large for {memory_bytes / 1e9:.1f} GB)"

@@ -82,6 +82,67 @@ def test_a_vision_projector_is_not_the_model() -> None:
     assert chosen({"mmproj-f16.gguf": 1, "m-q4_0.gguf": 1}).model.path == "m-q4_0.gguf"
 
 
+@pytest.mark.parametrize(
+    "beside",
+    ["mmproj-F16.gguf", "m-mmproj-f16.gguf", "mmproj.gguf", "m-imatrix.gguf", "m.imatrix.gguf",
+     "imatrix_unsloth.gguf", "imatrix.dat", "ggml-vocab-m.gguf"],
+)  # fmt: skip
+def test_what_lies_beside_the_model_is_not_the_model(beside: str) -> None:
+    """Projectors, importance matrices, vocabularies."""
+    assert chosen({beside: 1, "m-Q4_K_M.gguf": 1}).model.path == "m-Q4_K_M.gguf"
+
+
+@pytest.mark.parametrize("name", ["m-imatrix-Q4_K_M.gguf", "imatrix/m.i1-IQ3_XXS.gguf"])
+def test_a_model_may_say_that_it_was_made_with_a_matrix(name: str) -> None:
+    """A word in its name hides no model."""
+    assert chosen({name: 1}).model.path == name
+
+
+def test_the_dynamic_one_of_two_of_a_type_is_taken() -> None:
+    """It was made for the same size and loses less."""
+    sizes = {"m-IQ2_M.gguf": GB, "m-UD-IQ2_M.gguf": GB, "m-IQ1_S.gguf": GB}
+    assert chosen(sizes).model.path == "m-UD-IQ2_M.gguf"
+
+
+def test_a_folder_says_the_type_where_the_name_does_not() -> None:
+    """As repositories of large models keep them: a folder a type."""
+    sizes = {f"{kind}/m-0000{n}-of-00002.gguf": size * GB
+             for kind, size in (("BF16", 40), ("Q8_0", 20), ("UD-Q4_K_XL", 10)) for n in (1, 2)}  # fmt: skip
+    wish = SelectionRequest(memory_bytes=50 * GB)
+    assert chosen(sizes, wish).model.path == "Q8_0/m.gguf"
+    assert chosen(sizes, SelectionRequest(quantize=("Q4_0",))).model.path == "BF16/m.gguf"
+    small = SelectionRequest(memory_bytes=25 * GB)
+    assert chosen(sizes, small).model.path == "UD-Q4_K_XL/m.gguf"
+
+
+def test_the_question_says_sizes_and_what_is_too_large() -> None:
+    """Asked without a memory's bound by a glob, all are listed with what does not fit."""
+    onnx = {
+        "config.json": 1,
+        "tokenizer.json": 1,
+        "a.onnx": 2 * GB,
+        "b.onnx": 2 * GB,
+        "c.onnx": 9 * GB,
+    }
+    with pytest.raises(AmbiguousFile) as caught:
+        chosen(onnx, SelectionRequest(memory_bytes=5 * GB))
+    assert "a.onnx  (2,000.0 MB)" in caught.value.fix
+    assert "c.onnx  (9,000.0 MB, too large for 5.0 GB)" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("memory", "expected"),
+    [(9, "model"), (4, "model_fp16"), (3, "model_quantized"), (2, "model_q4f16")],
+)
+def test_of_several_onnx_variants_the_best_that_fits_is_taken(memory: int, expected: str) -> None:
+    """Whole numbers of 32 bits, halves, bytes, half bytes."""
+    sizes = {"": 4000, "_fp16": 2000, "_quantized": 1200, "_int8": 1200, "_uint8": 1200,
+             "_q4f16": 600, "_bnb4": 600, "_O4": 100}  # fmt: skip
+    files = {f"onnx/model{kind}.onnx": size * 10**6 for kind, size in sizes.items()}
+    wish = SelectionRequest(memory_bytes=memory * GB)
+    assert chosen({**ONNX, **files}, wish).model.path == f"onnx/{expected}.onnx"
+
+
 def test_quantizing_starts_from_the_unquantized_file() -> None:
     """A glob is not needed, and the memory does not count: the result will be smaller."""
     wish = SelectionRequest(quantize=("Q4_K_M",), memory_bytes=GB)
