@@ -77,11 +77,6 @@ def test_a_split_model_with_a_part_missing_is_no_model() -> None:
         chosen({"m-00001-of-00002.gguf": 1})
 
 
-def test_a_vision_projector_is_not_the_model() -> None:
-    """Files beside the model that end in .gguf too are left out."""
-    assert chosen({"mmproj-f16.gguf": 1, "m-q4_0.gguf": 1}).model.path == "m-q4_0.gguf"
-
-
 @pytest.mark.parametrize(
     "beside",
     ["mmproj-F16.gguf", "m-mmproj-f16.gguf", "mmproj.gguf", "m-imatrix.gguf", "m.imatrix.gguf",
@@ -106,8 +101,9 @@ def test_the_dynamic_one_of_two_of_a_type_is_taken() -> None:
 
 def test_a_folder_says_the_type_where_the_name_does_not() -> None:
     """As repositories of large models keep them: a folder a type."""
-    sizes = {f"{kind}/m-0000{n}-of-00002.gguf": size * GB
-             for kind, size in (("BF16", 40), ("Q8_0", 20), ("UD-Q4_K_XL", 10)) for n in (1, 2)}  # fmt: skip
+    folders = {"BF16": 40 * GB, "Q8_0": 20 * GB, "UD-Q4_K_XL": 10 * GB}
+    numbers = ("00001", "00002")
+    sizes = {f"{k}/m-{n}-of-00002.gguf": size for k, size in folders.items() for n in numbers}
     wish = SelectionRequest(memory_bytes=50 * GB)
     assert chosen(sizes, wish).model.path == "Q8_0/m.gguf"
     assert chosen(sizes, SelectionRequest(quantize=("Q4_0",))).model.path == "BF16/m.gguf"
@@ -116,30 +112,26 @@ def test_a_folder_says_the_type_where_the_name_does_not() -> None:
 
 
 def test_the_question_says_sizes_and_what_is_too_large() -> None:
-    """Asked without a memory's bound by a glob, all are listed with what does not fit."""
-    onnx = {
-        "config.json": 1,
-        "tokenizer.json": 1,
-        "a.onnx": 2 * GB,
-        "b.onnx": 2 * GB,
-        "c.onnx": 9 * GB,
-    }
+    """Of two that fit none is better by its name; what does not fit is listed as well."""
+    onnx = {"a.onnx": 2 * GB, "b.onnx": 2 * GB, "c.onnx": 9 * GB}
     with pytest.raises(AmbiguousFile) as caught:
-        chosen(onnx, SelectionRequest(memory_bytes=5 * GB))
+        chosen(
+            {"config.json": 1, "tokenizer.json": 1} | onnx, SelectionRequest(memory_bytes=5 * GB)
+        )
     assert "a.onnx  (2,000.0 MB)" in caught.value.fix
     assert "c.onnx  (9,000.0 MB, too large for 5.0 GB)" in caught.value.fix
 
 
 @pytest.mark.parametrize(
     ("memory", "expected"),
-    [(9, "model"), (4, "model_fp16"), (3, "model_quantized"), (2, "model_q4f16")],
+    [(9, "model"), (4, "model_fp16"), (2, "model_quantized"), (1.5, "model_q4f16")],
 )
-def test_of_several_onnx_variants_the_best_that_fits_is_taken(memory: int, expected: str) -> None:
+def test_of_several_onnx_variants_the_best_that_fits_is_taken(memory: float, expected: str) -> None:
     """Whole numbers of 32 bits, halves, bytes, half bytes."""
     sizes = {"": 4000, "_fp16": 2000, "_quantized": 1200, "_int8": 1200, "_uint8": 1200,
              "_q4f16": 600, "_bnb4": 600, "_O4": 100}  # fmt: skip
     files = {f"onnx/model{kind}.onnx": size * 10**6 for kind, size in sizes.items()}
-    wish = SelectionRequest(memory_bytes=memory * GB)
+    wish = SelectionRequest(memory_bytes=int(memory * GB))
     assert chosen({**ONNX, **files}, wish).model.path == f"onnx/{expected}.onnx"
 
 

@@ -19,7 +19,7 @@ from modelyard.flows.steps.choose.quantizations import in_name, rank
     ],
 )
 def test_the_last_type_in_the_name_counts(name: str, expected: str | None) -> None:
-    """Folders do not count, and neither do letters inside other words."""
+    """Its folder does not count then, and neither do letters inside other words."""
     assert in_name(name) == expected
 
 
