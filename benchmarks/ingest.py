@@ -45,7 +45,7 @@ from modelyard.flows.steps.build import quantize
 from modelyard.flows.steps.choose import choose
 from modelyard.flows.steps.choose.candidate import SelectionRequest
 from modelyard.flows.steps.hub import download
-from modelyard.flows.steps.hub.hub import HubClient
+from modelyard.flows.steps.hub.hub import HubClient, open_client
 from modelyard.flows.steps.hub.resolve import resolve
 from modelyard.flows.steps.validate import validate
 from modelyard.registry.catalog.builds import BuildRecords
@@ -62,7 +62,7 @@ begun = time.monotonic()
 snapshot = resolve(hub, "bench/model-GGUF", "main")
 choice = choose.choose(snapshot, SelectionRequest())
 idle = peak()
-with download.client(hub) as client:
+with open_client(hub) as client:
     downloader = download.Downloader(hub, store, records, client, snapshot)
     source = downloader.fetch(choice.model.parts[0], lambda _: None)
 after = peak()

@@ -5,7 +5,8 @@ from pathlib import Path
 from modelyard.flows.context import FlowContext, open_yard
 from modelyard.flows.errors import NoMatchingFile
 from modelyard.flows.steps.hub import download
-from modelyard.flows.steps.hub.resolve import resolve
+from modelyard.flows.steps.hub.hub import open_client
+from modelyard.flows.steps.hub.resolve import check_access, resolve
 from modelyard.flows.steps.validate.adapter import check_adapter
 from modelyard.registry.catalog.adapters import AdapterCatalog
 from modelyard.registry.catalog.model import Adapter, ModelRef, StoredFile
@@ -41,7 +42,8 @@ def _fetch(context: FlowContext, source: str, revision: str) -> StoredFile:
     file = next((f for f in snapshot.files if f.path == path), None)
     if file is None:
         raise NoMatchingFile(f"{repo} has no file '{path}'.", fix=f"See {source}.")
-    with download.client(context.settings.hub) as client:
+    check_access(context.settings.hub, snapshot, file)
+    with open_client(context.settings.hub) as client:
         fetcher = download.Downloader(
             context.settings.hub, context.store, context.results, client, snapshot
         )

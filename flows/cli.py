@@ -155,17 +155,25 @@ def _tell(versions: list[ModelVersion], *, new: bool) -> None:
         out.print(f"  {_measured(version)}", highlight=False)
     first = versions[0]
     out.print("Next:", highlight=False)
-    writes = first.facts.kind is Kind.GENERATE
-    use = f"modelyard chat {first.model}" if writes else f"ask it at {first.facts.kind.endpoint}"
-    out.print(f"  {use}", highlight=False)
+    out.print(f"  {_use(first)}", highlight=False)
     out.print(f"  modelyard models show {first.model}", highlight=False)
+
+
+def _use(version: ModelVersion) -> str:
+    """What to do with a version first; a model without a template has no chat."""
+    facts = version.facts
+    if facts.kind is not Kind.GENERATE:
+        return f"ask it at {facts.kind.endpoint}"
+    if facts.chat_template is None:
+        return "ask it at /v1/completions: it has no chat template"
+    return f"modelyard chat {version.model}"
 
 
 def _measured(version: ModelVersion) -> str:
     """A version's size and metrics on one line."""
     facts = version.facts
     metrics = version.metrics
-    words = [facts.quantization or facts.format.value, size_text(version.main.size)]
+    words = [facts.quantization or facts.format.value, size_text(version.size)]
     forms = {
         "perplexity": "perplexity {:.2f}",
         "perplexity_ratio": "{:.3f} times the original's",
@@ -176,5 +184,7 @@ def _measured(version: ModelVersion) -> str:
         "labels": "{:.0f} labels",
         "tokens_per_second": "reads {:.0f} tokens/s",
     }
+    if "pooling" in facts.details:
+        words.append(f"pooled by {facts.details['pooling']}")
     words += [form.format(metrics[name]) for name, form in forms.items() if name in metrics]
     return ", ".join(words)

@@ -31,6 +31,13 @@ class HubUnreachable(ModelyardError):
     exit_code = 10
 
 
+class HubAnswerInvalid(ModelyardError):
+    """The Hub's description of a repository breaks the form that it must have."""
+
+    code = "hub_answer_invalid"
+    exit_code = 10
+
+
 class NoMatchingFile(ModelyardError):
     """No file of the repository matches the request."""
 

@@ -29,6 +29,17 @@ class FlowSettings(Section):
     hub_backoff_s: float = Field(
         default=0.5, gt=0, le=60, description="First pause between tries; it doubles up to 60 s."
     )
+    hub_longest_wait_s: float = Field(
+        default=600.0,
+        ge=0,
+        le=86_400,
+        description="Seconds to wait in all where the Hub asks for it, as its limits do.",
+    )
+    hub_offline: bool = Field(
+        default=False,
+        validation_alias=AliasChoices("HF_HUB_OFFLINE", "hub_offline"),
+        description="Whether the Hub is never asked.",
+    )
     prefect_url: str = Field(
         default="",
         validation_alias=AliasChoices("PREFECT_API_URL", "prefect_url"),
@@ -46,6 +57,12 @@ class FlowSettings(Section):
     )
     gate_max_kl: float = Field(
         default=0.10, gt=0, le=100, description="Largest mean KL divergence from the original."
+    )
+    gate_chance_share: float = Field(
+        default=1.0,
+        gt=0,
+        le=1e6,
+        description="Part of the vocabulary's size that the perplexity must stay below; 1: chance.",
     )
     gate_min_similar: float = Field(
         default=0.7,
@@ -87,6 +104,8 @@ class FlowSettings(Section):
             self.hub_attempts,
             self.hub_timeout_s,
             self.hub_backoff_s,
+            self.hub_longest_wait_s,
+            offline=self.hub_offline,
         )
 
     @property
@@ -94,6 +113,7 @@ class FlowSettings(Section):
         return QualityBounds(
             self.gate_max_perplexity_ratio,
             self.gate_max_kl,
+            self.gate_chance_share,
             self.gate_min_similar,
             self.gate_min_cosine,
         )

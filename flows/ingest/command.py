@@ -1,6 +1,7 @@
 """Runs an ingest request: at once if everything is already here, else through the Prefect flow."""
 
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 from rich.markup import escape
@@ -12,7 +13,7 @@ from modelyard.flows.ingest.watch import watching
 from modelyard.flows.prefect import address
 from modelyard.flows.prefect.temporary import start_temporary_prefect
 from modelyard.flows.steps.choose.choose import choose
-from modelyard.flows.steps.hub.resolve import resolve
+from modelyard.flows.steps.hub.resolve import check_access, resolve
 from modelyard.registry.catalog.model import ModelRef, ModelVersion
 from modelyard.registry.console import err
 
@@ -42,11 +43,17 @@ def run_ingest(request: IngestRequest) -> IngestResult:
 
 
 def _known(context: FlowContext, request: IngestRequest) -> list[ModelVersion] | None:
-    snapshot = resolve(context.settings.hub, request.repo, request.revision)
+    hub = replace(context.settings.hub, waiting=_waiting)
+    snapshot = resolve(hub, request.repo, request.revision)
     choice = choose(snapshot, request.wish(context.device_memory()))
+    check_access(hub, snapshot, choice.model.parts[0])
     known = context.known.versions(request.model, snapshot, choice, request.quantize)
     request.check_kept(known or ())
     return known
+
+
+def _waiting(seconds: float) -> AbstractContextManager[object]:
+    return err.status(f"The Hub asks to wait {seconds:.0f} s: its limit of requests is reached.")
 
 
 def _run_flow(context: FlowContext, request: IngestRequest) -> list[str]:

@@ -14,7 +14,7 @@ from modelyard.flows.steps.build.built import BuiltModel
 from modelyard.flows.steps.choose.candidate import FileSelection
 from modelyard.flows.steps.choose.choose import choose
 from modelyard.flows.steps.hub.hub import HubSnapshot
-from modelyard.flows.steps.hub.resolve import resolve
+from modelyard.flows.steps.hub.resolve import check_access, resolve
 from modelyard.registry.catalog.model import ModelVersion, StoredFile
 from modelyard.registry.errors import IndexUnavailable, MlflowUnavailable, ModelyardError
 
@@ -40,7 +40,8 @@ def _may_pass(
 @task(name="resolve", cache_policy=NO_CACHE, persist_result=False)
 def look_up(run: IngestRun) -> HubSnapshot:
     run.run.step("resolve")
-    return resolve(run.context.settings.hub, run.request.repo, run.request.revision)
+    hub = run.hub_for("resolve")
+    return resolve(hub, run.request.repo, run.request.revision)
 
 
 @task(name="download", cache_policy=NO_CACHE, persist_result=False)
@@ -118,6 +119,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - Prefect's form shows a field for each
     with open_job(request, this_run.get_id() or "") as run:
         snapshot = look_up(run)
         choice = choose(snapshot, request.wish(run.context.device_memory()))
+        check_access(run.hub_for("resolve"), snapshot, choice.model.parts[0])
         with run.alone(choice):
             known = run.context.known.versions(request.model, snapshot, choice, request.quantize)
             if known:

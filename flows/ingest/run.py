@@ -3,7 +3,7 @@
 import json
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from modelyard.flows.context import FlowContext, open_yard
@@ -11,7 +11,7 @@ from modelyard.flows.ingest.request import IngestRequest
 from modelyard.flows.steps.choose.candidate import FileSelection
 from modelyard.flows.steps.hub.content_lock import content_lock
 from modelyard.flows.steps.hub.download import part_key
-from modelyard.flows.steps.hub.hub import Progress, RemoteFile
+from modelyard.flows.steps.hub.hub import HubClient, Progress, RemoteFile
 from modelyard.registry.catalog.model import ModelVersion, StoredFile
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.locks import exclusive, is_free
@@ -48,6 +48,17 @@ class IngestRun:
         """Keep a file in the store until the run ends."""
         self.held.enter_context(self.context.store.use(file.sha256))
         return file
+
+    def hub_for(self, step: str, total: int = 0, unit: str = "") -> HubClient:
+        """The Hub as asked in a step; the board shows the waits that it asks for."""
+
+        @contextmanager
+        def waiting(seconds: float) -> Generator[None]:
+            self.run.step(f"wait {seconds:.0f} s, as the Hub asks")
+            yield
+            self.run.step(step, total, unit)
+
+        return replace(self.context.settings.hub, waiting=waiting)
 
     def progress_after(self, done: int) -> Progress:
         """A progress callback for one file in a step, after `done` units of that step."""

@@ -7,14 +7,16 @@ from pathlib import Path
 from modelyard.flows.ingest.run import IngestRun
 from modelyard.flows.steps.build import quantize
 from modelyard.flows.steps.build.built import BuiltModel
+from modelyard.flows.steps.build.join import Joiner
 from modelyard.flows.steps.choose.candidate import FileSelection
 from modelyard.flows.steps.evaluate.encoder import EncoderEvaluator
 from modelyard.flows.steps.evaluate.generator import Evaluator, read_text
 from modelyard.flows.steps.hub import download
-from modelyard.flows.steps.hub.hub import HubSnapshot, RemoteFile
+from modelyard.flows.steps.hub.hub import HubSnapshot, RemoteFile, open_client
 from modelyard.flows.steps.publish.embed import embed
 from modelyard.flows.steps.publish.register import Registrar, Registration
 from modelyard.flows.steps.validate.onnx import validate_onnx
+from modelyard.flows.steps.validate.shards import check_shards
 from modelyard.flows.steps.validate.validate import validate
 from modelyard.registry.cards.index import open_index
 from modelyard.registry.catalog.model import Format, Kind, ModelVersion, StoredFile
@@ -23,27 +25,36 @@ from modelyard.serving.engines.folder import hold_model
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The chosen files in the store: the model's parts and its companion files."""
+    """The chosen files in the store: the model's parts and its companion files.
+
+    `is_cut` says that the parts are pieces of bytes, which only together are a model.
+    """
 
     path: str
     format: Format
     parts: tuple[StoredFile, ...]
     companion_files: tuple[StoredFile, ...]
+    is_cut: bool = False
 
 
 def fetch(run: IngestRun, snapshot: HubSnapshot, choice: FileSelection) -> Fetched:
     """Fetch every chosen file into the store, resuming interrupted downloads."""
-    hub = run.context.settings.hub
     context = run.context
     wanted = (*choice.companion_files, *choice.model.parts)
     run.note_parts(wanted)
-    run.run.step("download", sum(file.size for file in wanted), "bytes")
-    with download.client(hub) as client:
+    whole = sum(file.size for file in wanted)
+    hub = run.hub_for("download", whole, "bytes")
+    run.run.step("download", whole, "bytes")
+    with open_client(hub) as client:
         downloader = download.Downloader(hub, context.store, context.results, client, snapshot)
         files = _fetch_all(run, downloader, wanted)
     companion_files = len(choice.companion_files)
     return Fetched(
-        choice.model.path, choice.model.format, files[companion_files:], files[:companion_files]
+        choice.model.path,
+        choice.model.format,
+        files[companion_files:],
+        files[:companion_files],
+        choice.model.is_cut,
     )
 
 
@@ -64,7 +75,9 @@ def build(run: IngestRun, fetched: Fetched, snapshot: HubSnapshot) -> list[Built
         return [_graph(run, fetched, snapshot)]
     context = run.context
     request = run.request
-    _validate_all(run, fetched)
+    run.run.step("validate")
+    if len(fetched.parts) > 1 and not fetched.is_cut:
+        check_shards([(context.store.path(p.sha256), p.path) for p in fetched.parts])
     maker = quantize.Quantizer(context.store, context.results, context.threads)
     original = _in_one_piece(run, fetched, maker)
     facts = validate(context.store.path(original.sha256), original.path, snapshot.licence)
@@ -88,15 +101,13 @@ def _graph(run: IngestRun, fetched: Fetched, snapshot: HubSnapshot) -> BuiltMode
     return BuiltModel(graph, facts, graph, beside=files[1:])
 
 
-def _validate_all(run: IngestRun, fetched: Fetched) -> None:
-    run.run.step("validate")
-    for part in fetched.parts:
-        validate(run.context.store.path(part.sha256), part.path)
-
-
 def _in_one_piece(run: IngestRun, fetched: Fetched, maker: quantize.Quantizer) -> StoredFile:
     if len(fetched.parts) == 1:
         return fetched.parts[0]
+    if fetched.is_cut:
+        told = _counted(run, "join the parts", "parts")
+        joiner = Joiner(run.context.store, run.context.results)
+        return run.hold(joiner.join(fetched.parts, fetched.path, told))
     run.run.step("merge the parts", unit="tensors")
     return run.hold(maker.merge(fetched.parts, fetched.path, _counted(run, "merge the parts")))
 

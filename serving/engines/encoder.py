@@ -66,7 +66,12 @@ class EmbeddingModel(LoadedModel, Protocol):
     """A model that embeds texts; raises the same errors as an Encoder."""
 
     async def embed(
-        self, inputs: Sequence[Input], *, dimensions: int | None, truncate: bool
+        self,
+        inputs: Sequence[Input],
+        *,
+        dimensions: int | None,
+        truncate: bool,
+        prompt_name: str | None = None,
     ) -> Vectors: ...
 
 

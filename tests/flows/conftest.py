@@ -11,7 +11,7 @@ import pytest
 
 from modelyard.flows.prefect.address import Prefect
 from modelyard.flows.steps.hub import download
-from modelyard.flows.steps.hub.hub import HubClient, HubSnapshot
+from modelyard.flows.steps.hub.hub import HubClient, HubSnapshot, open_client
 from modelyard.flows.steps.hub.resolve import resolve
 from modelyard.registry.catalog.builds import BuildRecords
 from modelyard.registry.catalog.catalog import Catalog
@@ -107,7 +107,7 @@ class Desk:
     def fetch(self, repo: str, path: str, progress: Callable[[int], None] = lambda _: None) -> str:
         """Download one file; returns its sha256."""
         snapshot = self.snapshot(repo)
-        with download.client(self.hub) as client:
+        with open_client(self.hub) as client:
             downloader = download.Downloader(self.hub, self.store, self.results, client, snapshot)
             file = next(file for file in snapshot.files if file.path == path)
             return downloader.fetch(file, progress).sha256

@@ -67,6 +67,7 @@ class FlowHarness:
             "MODELYARD_FLOW_THREADS": "1",
             "MODELYARD_EVALUATION_CHARACTERS": "4000",
             "MODELYARD_GATE_MAX_KL": "2",
+            "MODELYARD_GATE_CHANCE_SHARE": "1000",  # weights are random
         }
         return {**os.environ, **QUIET, **ours, **more}
 

@@ -1,16 +1,15 @@
 """Models found among a repository's files, the caller's request, and the selection."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from modelyard.flows.errors import AmbiguousFile, NoMatchingFile
 from modelyard.flows.steps.choose import quantizations
+from modelyard.flows.steps.choose.part_names import part_name
 from modelyard.flows.steps.hub.hub import RemoteFile
 from modelyard.registry.catalog.model import Format
 
-SPLIT = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
 _WORKING_MEMORY = 512 << 20
 """Bytes besides the weights for a small context; a rough value, the worker estimates exactly."""
 
@@ -38,8 +37,14 @@ class ModelCandidate:
     @property
     def path(self) -> str:
         """The model file's path; for a split model, the path it would have as one file."""
-        split = SPLIT.fullmatch(self.parts[0].path)
-        return f"{split['stem']}.gguf" if split else self.parts[0].path
+        part = part_name(self.parts[0].path)
+        return part.whole if part else self.parts[0].path
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the parts are pieces of bytes, which are no GGUF files by themselves."""
+        part = part_name(self.parts[0].path)
+        return part is not None and part.is_bytes
 
     @property
     def size(self) -> int:
@@ -74,7 +79,7 @@ def _names(candidate: ModelCandidate) -> set[str]:
 
 def fitting(found: Sequence[ModelCandidate], memory_bytes: int) -> list[ModelCandidate]:
     """The candidates that fit the memory (0: no bound); raises NoMatchingFile if none does."""
-    fits = [c for c in found if not memory_bytes or _needed(c) <= memory_bytes]
+    fits = [c for c in found if _fits(c, memory_bytes)]
     if not fits:
         smallest = min(found, key=lambda c: c.size)
         raise NoMatchingFile(
@@ -85,17 +90,31 @@ def fitting(found: Sequence[ModelCandidate], memory_bytes: int) -> list[ModelCan
     return fits
 
 
+def _fits(candidate: ModelCandidate, memory_bytes: int) -> bool:
+    return not memory_bytes or _needed(candidate) <= memory_bytes
+
+
 def _needed(candidate: ModelCandidate) -> int:
     return candidate.size + candidate.size // 10 + _WORKING_MEMORY
 
 
-def ambiguous(found: Sequence[ModelCandidate]) -> AmbiguousFile:
+def ambiguous(found: Sequence[ModelCandidate], memory_bytes: int = 0) -> AmbiguousFile:
+    """The question which of several is meant, with their sizes and what fits the memory."""
+    choices = listed(found, memory_bytes)
     return AmbiguousFile(
-        f"{len(found)} files could be meant.", fix="Name one with --file. " + listed(found)
+        f"{len(found)} files could be meant.", fix=f"Name one with --file. {choices}"
     )
 
 
-def listed(found: Sequence[ModelCandidate], most: int = 30) -> str:
-    rows = [f"  {c.path}  ({c.size / 1e6:,.1f} MB)" for c in found[:most]]
+def listed(found: Sequence[ModelCandidate], memory_bytes: int = 0, *, most: int = 30) -> str:
+    """The candidates with their sizes; of those that need more than the memory it is said."""
+    rows = [f"  {_described(c, memory_bytes)}" for c in found[:most]]
     more = [f"  … and {len(found) - most} more"] if len(found) > most else []
     return "\n".join(["It has:", *rows, *more])
+
+
+def _described(candidate: ModelCandidate, memory_bytes: int) -> str:
+    size = f"{candidate.size / 1e6:,.1f} MB"
+    if _fits(candidate, memory_bytes):
+        return f"{candidate.path}  ({size})"
+    return f"{candidate.path}  ({size}, too large for {memory_bytes / 1e9:.1f} GB)"

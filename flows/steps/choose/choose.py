@@ -10,6 +10,7 @@ from modelyard.flows.steps.choose.candidate import (
     SelectionRequest,
     matching,
 )
+from modelyard.flows.steps.choose.part_names import part_name
 from modelyard.flows.steps.hub.hub import HubSnapshot, RemoteFile
 from modelyard.registry.catalog.model import Format
 
@@ -48,6 +49,11 @@ def _papers(model: ModelCandidate, snapshot: HubSnapshot) -> tuple[RemoteFile, .
 
 def _without_model(snapshot: HubSnapshot) -> ModelRefused:
     names = [f.name.lower() for f in snapshot.files]
+    if parts := [f.path for f in snapshot.files if part_name(f.path)]:
+        return ModelRefused(
+            f"{snapshot.repo} has no whole GGUF: parts are missing beside {parts[0]}.",
+            fix="Take a repository that has all parts, or the file in one piece.",
+        )
     if any(name.endswith(".safetensors") for name in names):
         return ModelRefused(
             f"{snapshot.repo} has safetensors only, which this version does not convert.",

@@ -1,5 +1,6 @@
 """Chooses a repository's ONNX model and the files that its engine reads beside it."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
@@ -13,6 +14,14 @@ from modelyard.flows.steps.choose.candidate import (
 )
 from modelyard.flows.steps.hub.hub import HubSnapshot, RemoteFile
 
+_MODULE = re.compile(r"\d{1,2}_\w{1,40}")
+_MOST_MODULES = 16
+_BY_QUALITY: Sequence[str] = [
+    f"model{kind}.onnx"
+    for kind in ("", "_fp16", "_quantized", "_int8", "_uint8", "_q4", "_q4f16", "_bnb4")
+]
+"""Names that exporters give, best first: whole, halves, then bytes, then half bytes."""
+
 NEEDED = ("config.json", "tokenizer.json")
 _BESIDE = (
     *NEEDED,
@@ -21,7 +30,6 @@ _BESIDE = (
     "modules.json",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
-    "1_Pooling/config.json",
 )
 
 
@@ -34,7 +42,7 @@ def candidates(files: Iterable[RemoteFile]) -> list[ModelCandidate]:
     known = sorted(files, key=lambda file: file.path)
     graphs = [file for file in known if file.name.lower().endswith(".onnx")]
     found = [ModelCandidate((graph, *_weights(graph, known))) for graph in graphs]
-    return sorted(found, key=lambda c: (not _is_usual(c), c.path.count("/"), c.path))
+    return sorted(found, key=lambda c: (_rank(c), c.path.count("/"), c.path))
 
 
 def _weights(graph: RemoteFile, files: Sequence[RemoteFile]) -> list[RemoteFile]:
@@ -42,8 +50,10 @@ def _weights(graph: RemoteFile, files: Sequence[RemoteFile]) -> list[RemoteFile]
     return [file for file in files if file.path.startswith(starts)]
 
 
-def _is_usual(candidate: ModelCandidate) -> bool:
-    return candidate.parts[0].name.lower() == "model.onnx"
+def _rank(candidate: ModelCandidate) -> int:
+    """The place of a usual name in their order of quality; names that are not usual come last."""
+    name = candidate.parts[0].name.lower()
+    return _BY_QUALITY.index(name) if name in _BY_QUALITY else len(_BY_QUALITY)
 
 
 def pick(found: Sequence[ModelCandidate], wish: SelectionRequest) -> ModelCandidate:
@@ -56,8 +66,9 @@ def pick(found: Sequence[ModelCandidate], wish: SelectionRequest) -> ModelCandid
     if wish.glob and len(found) == 1:
         return found[0]
     fits = fitting(found, wish.memory_bytes)
-    if len(fits) > 1 and (not _is_usual(fits[0]) or _is_usual(fits[1])):
-        raise ambiguous(fits)
+    best = [c for c in fits if _rank(c) == _rank(fits[0])]
+    if len(best) > 1:
+        raise ambiguous(found, wish.memory_bytes)
     return fits[0]
 
 
@@ -72,4 +83,15 @@ def beside(model: ModelCandidate, snapshot: HubSnapshot) -> list[RemoteFile]:
             f"{model.path} has no {' and '.join(NEEDED)} beside it or one folder up.",
             fix="Take a repository that has both, as those exported with optimum do.",
         )
-    return [files[str(root / name)] for name in _BESIDE if str(root / name) in files]
+    named = [files[str(root / name)] for name in _BESIDE if str(root / name) in files]
+    modules = [file for path, file in files.items() if _is_module(PurePosixPath(path), root)]
+    return named + modules[:_MOST_MODULES]
+
+
+def _is_module(path: PurePosixPath, root: PurePosixPath) -> bool:
+    """Whether it describes a module of sentence-transformers, such as 1_Pooling/config.json."""
+    return (
+        path.name == "config.json"
+        and path.parent.parent == root
+        and _MODULE.fullmatch(path.parent.name) is not None
+    )

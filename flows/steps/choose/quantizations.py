@@ -7,11 +7,15 @@ FLOATS = ("F32", "BF16", "F16")
 """Unquantized types, from which a quantization may be made."""
 
 BY_QUALITY: Sequence[str] = (  # noqa: SIM905 - one per line would hide the order
-    "F16 BF16 F32 Q8_0 Q6_K Q5_K_M Q5_K_S Q5_1 Q5_0 Q4_K_M Q4_K_S MXFP4_MOE NVFP4 IQ4_NL IQ4_XS "
-    "Q4_1 Q4_0 Q3_K_L Q3_K_M IQ3_M IQ3_S Q3_K_S IQ3_XS IQ3_XXS Q2_K Q2_K_S IQ2_M IQ2_S IQ2_XS "
-    "IQ2_XXS TQ2_0 TQ1_0 Q2_0 IQ1_M IQ1_S Q1_0"
+    "F16 BF16 F32 Q8_K_XL Q8_0 Q6_K_XL Q6_K_L Q6_K Q5_K_XL Q5_K_L Q5_K_M Q5_K_S Q5_1 Q5_0 "
+    "Q4_K_XL Q4_K_L Q4_K_M Q4_K_S MXFP4_MOE NVFP4 IQ4_NL IQ4_XS Q4_1 Q4_0 Q3_K_XL Q3_K_L Q3_K_M "
+    "IQ3_M IQ3_S Q3_K_S IQ3_XS IQ3_XXS Q2_K_XL Q2_K_L Q2_K Q2_K_S IQ2_M IQ2_S IQ2_XS IQ2_XXS "
+    "TQ2_0 TQ1_0 Q2_0 IQ1_M IQ1_S Q1_0"
 ).split()
-"""F16 comes first because models are published in it; F32 takes twice the memory for no gain."""
+"""F16 comes first because models are published in it; F32 takes twice the memory for no gain.
+
+L and XL are publishers' names: more of the tensors have a larger type than llama.cpp would give.
+"""
 
 MAKEABLE = ("F32", "BF16", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "Q4_0")
 """Types that Modelyard can make: the others need an importance matrix to be usable."""
@@ -26,19 +30,52 @@ FILE_TYPES = {
 }  # fmt: skip
 """Names by a GGUF header's `general.file_type`, which is llama.cpp's `llama_ftype`."""
 
-_ALIASES = {"FP16": "F16", "FP32": "F32", "MXFP4": "MXFP4_MOE"}
+TENSOR_TYPES = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 14: "Q6_K",
+    16: "IQ2_XXS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 23: "IQ4_XS", 29: "IQ1_M", 30: "BF16",
+    34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4_MOE", 40: "NVFP4",
+}  # fmt: skip
+"""Names by ggml's tensor types, of which a file of that quantization has no other."""
+
+_GUESSED = 1024
+_ALIASES = {
+    "FP16": "F16",
+    "FP32": "F32",
+    "MXFP4": "MXFP4_MOE",
+    "Q3_K": "Q3_K_M",
+    "Q4_K": "Q4_K_M",
+    "Q5_K": "Q5_K_M",
+}
 _NAMES = sorted([*BY_QUALITY, *_ALIASES], key=len, reverse=True)
+_DYNAMIC = re.compile(r"(?<![A-Za-z0-9])UD-(?=I?[QT])", re.IGNORECASE)
 _IN_NAME = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(_NAMES)})(?![A-Za-z0-9_])", re.IGNORECASE)
 
 
-def in_name(file_name: str) -> str | None:
-    """The quantization in a file name (model-q8_0.gguf is Q8_0); None if there is none."""
-    found = _IN_NAME.findall(file_name.rsplit("/", 1)[-1])
+def in_name(path: str) -> str | None:
+    """The quantization in a file's name (model-q8_0.gguf is Q8_0), else in its folder's.
+
+    None if neither says one.
+    """
+    folder, _, name = path.rpartition("/")
+    found = _IN_NAME.findall(name) or _IN_NAME.findall(folder.rpartition("/")[2])
     return canonical(found[-1]) if found else None
 
 
+def is_dynamic(path: str) -> bool:
+    """Whether a name says that tensors were given types by what they matter (UD-IQ2_M)."""
+    return _DYNAMIC.search(path) is not None
+
+
 def of_file_type(number: int | None) -> str | None:
-    return FILE_TYPES.get(number) if number is not None else None
+    """The name of a header's file type, which may be marked as guessed by llama.cpp."""
+    return FILE_TYPES.get(number & ~_GUESSED) if number is not None else None
+
+
+def of_matrices(types: Sequence[int]) -> str | None:
+    """The name by the ggml types of all matrices; None if they are mixed, as in Q4_K_M."""
+    quantized = [kind for kind in types if TENSOR_TYPES.get(kind) not in FLOATS]
+    telling = quantized or types
+    return TENSOR_TYPES.get(telling[0]) if len(telling) == 1 else None
 
 
 def canonical(name: str) -> str:

@@ -1,6 +1,8 @@
 """Evaluates a build that writes text against its source, using its serving engine."""
 
 import hashlib
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -9,6 +11,7 @@ from modelyard.flows.errors import GateFailed, NoMatchingFile
 from modelyard.flows.steps.build.built import BuiltModel
 from modelyard.flows.steps.evaluate.quality_gate import QualityBounds, check_gate
 from modelyard.registry.catalog.builds import BuildRecords
+from modelyard.registry.catalog.model import StoredFile
 from modelyard.registry.store import Store
 from modelyard.serving.engines.llama_cpp.evaluation import measure
 from modelyard.serving.engines.llama_cpp.evaluation.findings import (
@@ -17,6 +20,7 @@ from modelyard.serving.engines.llama_cpp.evaluation.findings import (
     Told,
     untold,
 )
+from modelyard.serving.engines.llama_cpp.evaluation.measure import MeasureFailed
 
 LONGEST_CHUNK = 512
 """Tokens that a model reads at once, unless its context is shorter."""
@@ -55,7 +59,8 @@ class Evaluator:
         recipe = self._recipe(build)
         metrics = self.results.evaluated(candidate, reference, recipe)
         if metrics is None:
-            metrics = self._smoke(build) | self._measure(build)
+            with _named(build.file, self.store):
+                metrics = self._smoke(build) | self._measure(build)
             self.results.record_evaluation(candidate, reference, recipe, metrics)
         check_gate(build, metrics, self.bounds)
         return metrics
@@ -81,6 +86,16 @@ class Evaluator:
     def _recipe(self, build: BuiltModel) -> str:
         text = hashlib.sha256(self.text.encode()).hexdigest()[:16]
         return f"perplexity-kl:2:{text}:{_chunk(build)}"
+
+
+@contextmanager
+def _named(file: StoredFile, store: Store) -> Generator[None]:
+    """Have errors call the file as its author does, not by its place in the store."""
+    try:
+        yield
+    except MeasureFailed as error:
+        said = error.message.replace(str(store.path(file.sha256)), file.path)
+        raise type(error)(said, fix=error.fix) from None
 
 
 def _chunk(build: BuiltModel) -> int:

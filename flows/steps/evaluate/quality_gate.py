@@ -11,10 +11,15 @@ from modelyard.registry.catalog.model import ModelFacts
 
 @dataclass(frozen=True, slots=True)
 class QualityBounds:
-    """How much worse than its source a build may be, and how good a build that reads must be."""
+    """How much worse than its source a build may be, and how good a build must be by itself.
+
+    A model that knows nothing has a perplexity like the size of its vocabulary: `chance_share` is
+    the part of that which is refused, and more.
+    """
 
     perplexity_ratio: float
     kl_mean: float
+    chance_share: float = 1.0
     similar: float = 0.7
     cosine: float = 0.98
 
@@ -41,6 +46,7 @@ def check_gate(build: BuiltModel, metrics: Mapping[str, float], bounds: QualityB
             f"{build.file.path} predicts nothing: its perplexity is no number.",
             fix="Its weights are broken; take another file or revision.",
         )
+    _check_chance(build, metrics["perplexity"], bounds)
     if ratio <= bounds.perplexity_ratio and divergence <= bounds.kl_mean:
         return
     raise GateFailed(
@@ -50,6 +56,18 @@ def check_gate(build: BuiltModel, metrics: Mapping[str, float], bounds: QualityB
         fix="Quantize to a larger type such as Q6_K or Q8_0, or raise "
         "MODELYARD_GATE_MAX_PERPLEXITY_RATIO or MODELYARD_GATE_MAX_KL.",
     )
+
+
+def _check_chance(build: BuiltModel, perplexity: float, bounds: QualityBounds) -> None:
+    """Raise GateFailed for a model that predicts no better than chance."""
+    words = build.facts.details.get("vocabulary")
+    if words and perplexity >= bounds.chance_share * words:
+        raise GateFailed(
+            f"{build.file.path} predicts no better than chance: its perplexity is "
+            f"{perplexity:,.0f} with a vocabulary of {words:,}. It is not registered.",
+            fix="It may be no model that writes, or its weights are broken; take another file. A "
+            "text in its own language with --eval-text, or MODELYARD_GATE_CHANCE_SHARE, may help.",
+        )
 
 
 def check_reading(build: BuiltModel, metrics: Mapping[str, float], bounds: QualityBounds) -> None:

@@ -1,33 +1,26 @@
 """Downloads a file from the Hub into the store: resumed after breaks and verified."""
 
 import errno
-import time
+import re
 from dataclasses import dataclass
 
 import httpx2
 
 from modelyard.flows.errors import NoMatchingFile
-from modelyard.flows.steps.hub.backoff import MOST_PATIENT_S, asked_s, pause
 from modelyard.flows.steps.hub.content_lock import content_lock
 from modelyard.flows.steps.hub.hub import HubClient, HubSnapshot, Progress, RemoteFile
 from modelyard.flows.steps.hub.partial_download import Corrupt, PartialDownload
-from modelyard.flows.steps.hub.resolve import restricted, unreachable
+from modelyard.flows.steps.hub.patience import Patience
+from modelyard.flows.steps.hub.refusals import HubTrouble, refusal
 from modelyard.registry.catalog.builds import BuildRecords
 from modelyard.registry.catalog.model import StoredFile
 from modelyard.registry.errors import FileCorrupt
 from modelyard.registry.locks import exclusive
 from modelyard.registry.store import Store
 
+_STRONG_ETAG = re.compile(r'"[^"]+"')
 RECIPE = "hub-file"
 """The build recipe that maps a git object id of the Hub to a sha256."""
-
-
-class _Broken(Exception):
-    """The transfer broke in a way that a retry may fix."""
-
-    def __init__(self, reason: str, retry_after: str | None = None) -> None:
-        super().__init__(reason)
-        self.retry_after = retry_after
 
 
 def stored_sha(file: RemoteFile, results: BuildRecords) -> str | None:
@@ -39,12 +32,6 @@ def stored_sha(file: RemoteFile, results: BuildRecords) -> str | None:
 def part_key(file: RemoteFile) -> str:
     """The key of a partial download: the same for the same content, in any repository."""
     return f"hub/{file.sha256 or file.git_oid}"
-
-
-def client(hub: HubClient) -> httpx2.Client:
-    """An HTTP client that follows redirects; httpx2 drops our token on another host."""
-    timeout = httpx2.Timeout(hub.timeout_s)
-    return httpx2.Client(headers=hub.headers, timeout=timeout, follow_redirects=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +84,17 @@ class Downloader:
             return None
 
     def _fill(self, file: RemoteFile, part: PartialDownload, progress: Progress) -> None:
-        """Retry until the part is complete; only attempts without a new byte count."""
-        attempt = 0
+        """Retry until the part is complete; only tries without a new byte count."""
+        patience = Patience(self.hub)
         while not part.is_whole:
             before = part.done
             try:
                 self._transfer(file, part, progress)
-            except (_Broken, httpx2.TransportError) as error:
-                attempt = 1 if part.done > before else attempt + 1
-                self._wait(attempt, error)
+            except (HubTrouble, httpx2.RequestError, httpx2.InvalidURL) as error:
+                if part.done > before:
+                    patience.progressed()
+                asked_s = error.asked_s if isinstance(error, HubTrouble) else 0.0
+                patience.wait(str(error) or type(error).__name__, asked_s)
             except OSError as error:
                 if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
                     raise
@@ -123,7 +112,7 @@ class Downloader:
                 part.append(chunk)
                 progress(part.done)
         if not part.is_whole:
-            raise _Broken("the transfer ended early")
+            raise HubTrouble("the transfer ended early")
 
     def _check(self, response: httpx2.Response, file: RemoteFile, part: PartialDownload) -> None:
         """Accept the response if it continues or restarts the part, else raise."""
@@ -133,25 +122,14 @@ class Downloader:
         if status in {200, 206, 416}:
             part.restart()
         if status in {206, 416}:
-            raise _Broken("the Hub does not continue where the part ends")
+            raise HubTrouble("the Hub does not continue where the part ends")
         if status != 200:
             raise self._refusal(response, file)
 
     def _refusal(self, response: httpx2.Response, file: RemoteFile) -> Exception:
-        status = response.status_code
-        if status in {401, 403}:
-            return restricted(self.hub, self.snapshot.repo)
-        if status == 404:
+        if response.status_code == 404:
             return NoMatchingFile(f"{self.snapshot.repo} has no {file.path} any more.")
-        if status in {408, 429} or status >= 500:
-            return _Broken(f"it answered {status}", response.headers.get("retry-after"))
-        return unreachable(self.hub, f"it answered {status} for {file.path}")
-
-    def _wait(self, attempt: int, error: Exception) -> None:
-        asked = error.retry_after if isinstance(error, _Broken) else None
-        if attempt >= self.hub.attempts or (asked and asked_s(asked) > MOST_PATIENT_S):
-            raise unreachable(self.hub, str(error) or type(error).__name__) from error
-        time.sleep(pause(attempt, self.hub.backoff_s, asked))
+        return refusal(self.hub, response, self.snapshot.repo, self.snapshot.commit)
 
     def _corrupt(self, file: RemoteFile) -> FileCorrupt:
         return FileCorrupt(
@@ -166,7 +144,7 @@ def _missing(part: PartialDownload) -> dict[str, str]:
     """Headers that request only the missing bytes, and only of the same content."""
     if not part.done:
         return {}
-    same = {"If-Range": part.etag} if part.etag and part.etag.startswith('"') else {}
+    same = {"If-Range": part.etag} if part.etag and _STRONG_ETAG.fullmatch(part.etag) else {}
     return {"Range": f"bytes={part.done}-", **same}
 
 

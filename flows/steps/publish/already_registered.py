@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from modelyard.flows.steps.build.join import JOINED
 from modelyard.flows.steps.build.quantize import MERGED, key_of_hashes, recipe
 from modelyard.flows.steps.choose.candidate import FileSelection
 from modelyard.flows.steps.hub.download import stored_sha
@@ -40,7 +41,8 @@ class AlreadyRegistered:
             return None
         if len(parts) == 1:
             return parts[0]
-        merged = self.results.built(key_of_hashes(parts), recipe(MERGED))
+        how = JOINED if choice.model.is_cut else recipe(MERGED)
+        merged = self.results.built(key_of_hashes(parts), how)
         return merged.sha256 if merged else None
 
     def _built(self, original: str, to: str) -> str | None:

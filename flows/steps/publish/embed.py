@@ -5,6 +5,7 @@ import re
 from modelyard.flows.steps.hub.hub import HubSnapshot
 from modelyard.registry.cards.card import Card, CardIndex
 from modelyard.registry.catalog.model import ModelVersion, StoredFile
+from modelyard.registry.catalog.plain_text import plain_text
 from modelyard.registry.store import Store
 
 LONGEST = 100_000
@@ -25,7 +26,7 @@ def card_text(store: Store, version: ModelVersion) -> str:
     if readme is None:
         return ""
     text = store.path(readme.sha256).read_bytes()[: 4 * LONGEST].decode("utf-8", "replace")
-    return _FRONT_MATTER.sub("", text, count=1)[:LONGEST]
+    return plain_text(_FRONT_MATTER.sub("", text, count=1), LONGEST)
 
 
 def readme_of(version: ModelVersion) -> StoredFile | None:

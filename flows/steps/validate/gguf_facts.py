@@ -7,7 +7,8 @@ from typing import Any
 
 from modelyard.flows.steps.validate.limits import limit_this_process
 from modelyard.serving.engines.gguf.cursor import ArrayFacts, MalformedGguf
-from modelyard.serving.engines.gguf.header import Header, read
+from modelyard.serving.engines.gguf.header import Header, Tensor, read
+from modelyard.serving.engines.gguf.unsupported import UnsupportedGguf
 
 LARGEST_TEMPLATE = 1 << 20
 LONGEST_TEXT = 1024
@@ -21,7 +22,13 @@ def facts(header: Header) -> dict[str, Any]:
         "values": {key: value for key, value in kept.items() if value is not None},
         "tensors": len(header.tensors),
         "parameters": sum(tensor.values for tensor in header.tensors),
+        "matrix_types": sorted({tensor.kind for tensor in header.tensors if _is_matrix(tensor)}),
     }
+
+
+def _is_matrix(tensor: Tensor) -> bool:
+    """Whether a tensor is of those that a quantization is named by: norms and biases stay F32."""
+    return len(tensor.shape) > 1 and min(tensor.shape) > 1
 
 
 def _small(key: str, value: Any) -> Any:
@@ -37,6 +44,8 @@ def main() -> None:
     limit_this_process()
     try:
         answer = facts(read(Path(sys.argv[1])))
+    except UnsupportedGguf as error:
+        answer = {"refused": f"{error}.", "fix": error.fix}
     except MalformedGguf as error:
         answer = {"malformed": str(error)}
     json.dump(answer, sys.stdout)

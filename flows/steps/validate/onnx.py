@@ -6,6 +6,7 @@ from typing import Any
 
 from modelyard.flows.steps.validate.child import read_in_child
 from modelyard.registry.catalog.model import Format, Kind, ModelFacts
+from modelyard.registry.catalog.plain_text import plain_line
 
 _TELLING = frozenset(
     {"feature-extraction", "sentence-similarity", "token-classification", "text-ranking"}
@@ -26,7 +27,7 @@ def validate_onnx(
     )
     return ModelFacts(
         format=Format.ONNX,
-        architecture=found["architecture"] or "unknown",
+        architecture=plain_line(found["architecture"], 100) or "unknown",
         quantization=found["type"],
         context_length=found["positions"] or None,
         parameters=found["parameters"],
@@ -42,7 +43,10 @@ def _details(found: dict[str, Any]) -> dict[str, Any]:
         "normalised": found["normalised"],
         "many_labels": found["many_labels"],
     }
+    pooling = {"pooling": found["pooling"]} if found["task"] == Kind.EMBED else {}
     labels = (
-        {"labels": found["labels"]} if found["task"] in {Kind.CLASSIFY, Kind.TOKEN_CLASSIFY} else {}
+        {"labels": [plain_line(label, 100) for label in found["labels"]]}
+        if found["task"] in {Kind.CLASSIFY, Kind.TOKEN_CLASSIFY}
+        else {}
     )
-    return named | labels
+    return named | pooling | labels

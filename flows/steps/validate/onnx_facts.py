@@ -21,6 +21,7 @@ from modelyard.flows.steps.validate.onnx_graph import (
 from modelyard.registry.catalog.model import Format
 from modelyard.registry.errors import ModelyardError
 from modelyard.serving.engines.child.child import settings_for
+from modelyard.serving.engines.onnx.recipe.recipe import VectorRecipe
 
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 _VECTORS = {"sentence_embedding", "last_hidden_state", "token_embeddings"}
@@ -51,11 +52,18 @@ def facts(path: Path, options: dict[str, Any]) -> dict[str, Any]:
         "task": described.task.value,
         "architecture": str(described.config.get("model_type") or "")[:100],
         "positions": described.positions,
-        "width": int(described.config.get("hidden_size") or 0),
+        "width": described.width,
         "labels": [label[:100] for label in described.labels[:1000]],
         "many_labels": described.many_labels,
-        "normalised": described.normalised,
+        "normalised": described.recipe.normalised,
+        "pooling": _pooling(described.recipe),
     }
+
+
+def _pooling(recipe: VectorRecipe) -> str:
+    """The pooling in words, for those who look why vectors differ from another program's."""
+    named = " + ".join(recipe.pooling.modes)
+    return named if recipe.stated else f"{named} (no file states it)"
 
 
 def _check_whole(path: Path) -> None:
@@ -100,8 +108,10 @@ def main() -> None:
     limit_this_process(more_memory=6 * path.stat().st_size)
     try:
         answer = facts(path, json.loads(sys.argv[2]))
-    except (MalformedGraph, ModelyardError) as error:
+    except MalformedGraph as error:
         answer = {"malformed": str(error).rstrip(".")}
+    except ModelyardError as error:
+        answer = {"refused": error.message, "fix": error.fix}
     except Exception as error:  # noqa: BLE001 - protobuf's errors have no common ancestor
         answer = {"malformed": f"it cannot be read: {type(error).__name__}: {str(error)[:200]}"}
     json.dump(answer, sys.stdout)

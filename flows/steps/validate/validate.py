@@ -7,6 +7,8 @@ from modelyard.flows.errors import InvalidModelFile, ModelRefused
 from modelyard.flows.steps.choose import quantizations
 from modelyard.flows.steps.validate.child import read_in_child
 from modelyard.registry.catalog.model import Format, Kind, ModelFacts
+from modelyard.registry.catalog.plain_text import plain_line
+from modelyard.serving.engines.gguf.architectures import is_encoder
 
 _READERS = {
     ".gguf": "modelyard.flows.steps.validate.gguf_facts",
@@ -43,11 +45,12 @@ def validate(path: Path, name: str, licence: str | None = None) -> ModelFacts:
         raise InvalidModelFile(f"{name} has no tensors.")
     return ModelFacts(
         format=Format.GGUF,
-        architecture=architecture[:100],
-        quantization=quantizations.of_file_type(_whole(values.get("general.file_type"))),
+        architecture=plain_line(architecture, 100),
+        quantization=quantizations.of_file_type(_whole(values.get("general.file_type")))
+        or quantizations.of_matrices(header["matrix_types"]),
         context_length=_whole(values.get(f"{architecture}.context_length")),
         parameters=header["parameters"],
-        licence=licence or _text(values.get("general.license")),
+        licence=licence or _line(values.get("general.license")),
         chat_template=_text(values.get("tokenizer.chat_template")),
         details=_details(values, architecture) | {"kind": _kind(values, architecture, name)},
     )
@@ -62,12 +65,21 @@ def inspect(path: Path, name: str) -> dict[str, Any]:
 
 
 def _kind(values: dict[str, Any], architecture: str, name: str) -> str:
-    """EMBED for a model with pooling, else GENERATE; raises ModelRefused for a cross-encoder."""
+    """EMBED for a model with pooling, else GENERATE.
+
+    Raises ModelRefused for a cross-encoder, and for an encoder whose pooling is not known.
+    """
     pooling = _whole(values.get(f"{architecture}.pooling_type")) or 0
     if pooling == _RANKS:
         raise ModelRefused(
             f"{name} ranks texts, which GGUF models cannot do here.",
             fix="Take its ONNX repository: cross-encoders are served from ONNX.",
+        )
+    if not pooling and is_encoder(values):
+        raise ModelRefused(
+            f"{name} is an encoder ({plain_line(architecture, 100)}) that does not say how its "
+            f"vectors are pooled: {plain_line(architecture, 100)}.pooling_type is missing or 0.",
+            fix="Take a file of the same model that was converted anew, or its ONNX repository.",
         )
     return Kind.EMBED.value if pooling else Kind.GENERATE.value
 
@@ -76,7 +88,7 @@ def _details(values: dict[str, Any], architecture: str) -> dict[str, Any]:
     named = {word: values.get(f"{architecture}.{key}") for word, key in _KEPT.items()}
     found: dict[str, int | str | None] = {word: _largest(value) for word, value in named.items()}
     found["vocabulary"] = _length(values.get("tokenizer.ggml.tokens"))
-    found["tokenizer"] = _text(values.get("tokenizer.ggml.model"))
+    found["tokenizer"] = _line(values.get("tokenizer.ggml.model"))
     return {word: value for word, value in found.items() if value is not None}
 
 
@@ -93,6 +105,11 @@ def _length(value: Any) -> int | None:
 
 def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _line(value: Any) -> str | None:
+    """Words of a stranger that are only shown."""
+    return plain_line(value, 200) or None if isinstance(value, str) else None
 
 
 def _text(value: Any) -> str | None:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelyard.serving.engines.gguf.blocks import tensor_bytes
+from modelyard.serving.engines.gguf.blocks import BLOCKS, tensor_bytes
 from modelyard.serving.engines.gguf.cursor import LARGEST_KEY, ArrayFacts, Cursor, MalformedGguf
+from modelyard.serving.engines.gguf.unsupported import UnsupportedGguf
 
 MOST_KEYS = 10_000
 MOST_TENSORS = 100_000
@@ -14,13 +15,17 @@ LONGEST_NAME = 256
 MOST_DIMENSIONS = 4
 LONGEST_SIDE = 1 << 40
 _DEFAULT_ALIGNMENT = 32
+_VERSIONS = (2, 3)
+_NEWEST_VERSION = 16
+_BEFORE_GGUF = (b"lmgg", b"fmgg", b"tjgg", b"algg")
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor's entry: its shape, and the span [offset, offset + size) in the data area."""
+    """One tensor's entry: its shape, its ggml type, and the span [offset, offset + size) of it."""
 
     name: str
+    kind: int
     shape: tuple[int, ...]
     offset: int
     size: int
@@ -55,7 +60,7 @@ class Header:
 
 
 def read(path: Path) -> Header:
-    """The checked header; raises MalformedGguf with what is wrong."""
+    """The checked header; raises MalformedGguf with what is wrong, or UnsupportedGguf."""
     size = path.stat().st_size
     with path.open("rb") as file:
         data = file.read(LARGEST_HEADER)
@@ -69,12 +74,15 @@ def read(path: Path) -> Header:
 
 def _preamble(cursor: Cursor) -> tuple[int, int, int]:
     magic = cursor.u32().to_bytes(4, "little")
+    if magic in _BEFORE_GGUF:
+        raise UnsupportedGguf(
+            "it is in the format of before GGUF", "Convert the original model anew to GGUF."
+        )
     if magic != b"GGUF":
         raise MalformedGguf(f"it begins with {magic!r}, not with b'GGUF'")
     version = cursor.u32()
-    if version not in {2, 3}:
-        big = version.to_bytes(4, "little") in {b"\0\0\0\2", b"\0\0\0\3"}
-        raise MalformedGguf("it is big-endian" if big else f"GGUF version {version} is not known")
+    if version not in _VERSIONS:
+        raise _unsupported_version(version)
     tensors = cursor.u64()
     keys = cursor.u64()
     if tensors > MOST_TENSORS or keys > MOST_KEYS:
@@ -83,6 +91,24 @@ def _preamble(cursor: Cursor) -> tuple[int, int, int]:
             f"{MOST_TENSORS:,} and {MOST_KEYS:,} are allowed"
         )
     return version, tensors, keys
+
+
+def _unsupported_version(version: int) -> UnsupportedGguf:
+    turned = int.from_bytes(version.to_bytes(4, "little"), "big")
+    if turned <= _NEWEST_VERSION:
+        return UnsupportedGguf(
+            "it is big-endian, for machines such as s390x",
+            "Take the little-endian file; gguf-py's gguf-convert-endian makes one of it.",
+        )
+    if version < min(_VERSIONS):
+        return UnsupportedGguf(
+            f"GGUF version {version} is older than what llama.cpp reads (2 and 3)",
+            "Take a newer file of the same model, or convert it anew.",
+        )
+    return UnsupportedGguf(
+        f"GGUF version {version} is not one that is read here (2 and 3): it may be newer",
+        "Update Modelyard and llama-cpp-python, or take an older file of the same model.",
+    )
 
 
 def _values(cursor: Cursor, count: int) -> dict[str, Any]:
@@ -110,16 +136,27 @@ def _tensor(cursor: Cursor) -> Tensor:
     shape = tuple(cursor.u64() for _ in range(dimensions))
     kind = cursor.u32()
     offset = cursor.u64()
+    if kind not in BLOCKS:
+        raise UnsupportedGguf(
+            f"the tensor {name!r} has the type {kind}, which is not known here: it may be newer",
+            "Update Modelyard and llama-cpp-python, or take another quantization of the model.",
+        )
     size = tensor_bytes(kind, shape)
     if size is None or not all(0 < side <= LONGEST_SIDE for side in shape):
         raise MalformedGguf(f"the tensor {name!r} has the impossible form {shape} of type {kind}")
-    return Tensor(name, shape, offset, size)
+    return Tensor(name, kind, shape, offset, size)
 
 
 def _alignment(values: dict[str, Any]) -> int:
     alignment = values.get("general.alignment", _DEFAULT_ALIGNMENT)
-    if not isinstance(alignment, int) or not 8 <= alignment <= 1 << 16 or alignment % 8:
+    if not isinstance(alignment, int) or not 0 < alignment <= 1 << 16:
         raise MalformedGguf(f"the alignment {alignment!r} is not allowed")
+    if alignment % _DEFAULT_ALIGNMENT or alignment & (alignment - 1):
+        raise UnsupportedGguf(
+            f"its tensors are aligned to {alignment} bytes, and llama.cpp maps only those at "
+            f"{_DEFAULT_ALIGNMENT} and its powers of two",
+            "Its author can write it anew without general.alignment; take another file until then.",
+        )
     return alignment
 
 

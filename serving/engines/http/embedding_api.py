@@ -36,7 +36,10 @@ class EmbeddingApi:
     async def embeddings(self, request: Request) -> Response:
         asked = read_request(EmbeddingsRequest, await read_body(request))
         work = self.embedder.embed(
-            asked.input, dimensions=asked.dimensions, truncate=asked.truncate
+            asked.input,
+            dimensions=asked.dimensions,
+            truncate=asked.truncate,
+            prompt_name=asked.prompt_name,
         )
         vectors = await while_connected(request, work)
         form = encoded if asked.encoding_format == "base64" else numbers

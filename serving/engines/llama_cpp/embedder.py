@@ -61,10 +61,17 @@ class LlamaEmbedder:
         self._thread.start()
 
     async def embed(
-        self, inputs: Sequence[Input], *, dimensions: int | None, truncate: bool
+        self,
+        inputs: Sequence[Input],
+        *,
+        dimensions: int | None,
+        truncate: bool,
+        prompt_name: str | None = None,
     ) -> Vectors:
         """Unit-length vectors; raises InvalidRequest, ContextLengthExceeded, EngineBusy."""
         self._check_dimensions(dimensions)
+        if prompt_name is not None:
+            raise InvalidRequest("A GGUF model has no prompts with names.", param="prompt_name")
         if self._jobs.qsize() + len(inputs) > max(self.max_queue, len(inputs)):
             raise EngineBusy(f"{self._jobs.qsize()} inputs wait for this model already.")
         size = sum(len(given) for given in inputs if isinstance(given, str))

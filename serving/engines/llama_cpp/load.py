@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.engines.gguf.architectures import is_encoder
 from modelyard.serving.engines.gguf.header import Header
 from modelyard.serving.engines.llama_cpp.adapters import LoadedAdapters
 from modelyard.serving.engines.llama_cpp.embedder import LlamaEmbedder
@@ -40,6 +41,12 @@ def load(config: EngineConfig) -> LlamaEngine | LlamaEmbedder:
     pooling = header.number("pooling_type")
     if pooling not in _POOLINGS:
         raise ModelUnloadable(f"{config.path} ranks texts (pooling {pooling}): not served yet.")
+    if not pooling and is_encoder(header.values):
+        raise ModelUnloadable(
+            f"{config.path} is an encoder ({header.architecture}) that does not say how its "
+            "vectors are pooled.",
+            fix=f"Its metadata lacks {header.architecture}.pooling_type.",
+        )
     return _embedder(header, config) if pooling else load_writer(config)
 
 

@@ -1,16 +1,15 @@
-"""A model's task, labels, pooling and length, from the files beside its ONNX file."""
+"""A model's task, labels, length and recipe of vectors, from the files beside its ONNX file."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
 from modelyard.serving.engines.encoder import Task
+from modelyard.serving.engines.onnx.recipe.json_files import read_object
+from modelyard.serving.engines.onnx.recipe.recipe import VectorRecipe, read_recipe
 from modelyard.serving.errors import ModelUnloadable
 
-_MOST_BYTES = 8 * 1024 * 1024
 _PIPELINES = {
     "feature-extraction": Task.EMBED,
     "sentence-similarity": Task.EMBED,
@@ -20,16 +19,6 @@ _PIPELINES = {
 }
 # These models' position ids start after the padding id, so fewer tokens fit.
 _OFFSET = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet"})
-_MODULES = frozenset({"Transformer", "Pooling", "Normalize"})
-
-
-class Pooling(StrEnum):
-    """How token vectors are combined into one text vector."""
-
-    MEAN = "mean"
-    CLS = "cls"
-    MAX = "max"
-    LAST = "last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +30,16 @@ class Description:
     task: Task
     labels: tuple[str, ...]
     positions: int
-    pooling: Pooling
-    normalised: bool
+    recipe: VectorRecipe
 
     @property
     def padding(self) -> int:
         return int(self.config.get("pad_token_id") or 0)
+
+    @property
+    def width(self) -> int:
+        """Numbers in a vector: several poolings are written one after the other."""
+        return len(self.recipe.pooling.modes) * int(self.config.get("hidden_size") or 0)
 
     @property
     def many_labels(self) -> bool:
@@ -81,17 +74,16 @@ def describe(model: Path, options: Mapping[str, Any]) -> Description:
             f"{model.name} has no config.json beside it.",
             fix="Add the repository's config.json and tokenizer.json to the version.",
         )
-    config = _object(root / "config.json")
+    config = read_object(root / "config.json")
     labels = _labels(config)
-    modules = _modules(root)
+    task = _task(config, labels, options)
     return Description(
         root=root,
         config=config,
-        task=_task(config, labels, options),
+        task=task,
         labels=labels,
         positions=_positions(root, config),
-        pooling=_pooling(root, options),
-        normalised=bool(options.get("normalize", modules is None or "Normalize" in modules)),
+        recipe=read_recipe(root, options, pools=task is Task.EMBED),
     )
 
 
@@ -117,52 +109,5 @@ def _positions(root: Path, config: Mapping[str, Any]) -> int:
     own = int(config.get("max_position_embeddings") or 0)
     if own and config.get("model_type") in _OFFSET:
         own -= int(config.get("pad_token_id") or 0) + 1
-    trained = int(_object(root / "sentence_bert_config.json").get("max_seq_length") or 0)
+    trained = int(read_object(root / "sentence_bert_config.json").get("max_seq_length") or 0)
     return min(own, trained) if own and trained else own or trained
-
-
-def _pooling(root: Path, options: Mapping[str, Any]) -> Pooling:
-    given = _object(root / "1_Pooling" / "config.json")
-    modes = {
-        Pooling.MEAN: "pooling_mode_mean_tokens",
-        Pooling.CLS: "pooling_mode_cls_token",
-        Pooling.MAX: "pooling_mode_max_tokens",
-        Pooling.LAST: "pooling_mode_lasttoken",
-    }
-    asked = str(options.get("pooling", ""))
-    if asked in {mode.value for mode in Pooling}:
-        return Pooling(asked)
-    named = [name for name, value in given.items() if name.startswith("pooling_mode_") and value]
-    if not named:
-        return Pooling.MEAN
-    found = [mode for mode, name in modes.items() if name in named]
-    if len(named) != 1 or not found:
-        raise ModelUnloadable(f"The pooling {' and '.join(named)} is not known here.")
-    return found[0]
-
-
-def _modules(root: Path) -> set[str] | None:
-    file = root / "modules.json"
-    if not file.is_file():
-        return None
-    kinds = {str(module.get("type", "")).rpartition(".")[2] for module in _json(file)}
-    if unknown := kinds - _MODULES:
-        raise ModelUnloadable(f"modules.json has {', '.join(sorted(unknown))}: not known here.")
-    return kinds
-
-
-def _object(file: Path) -> dict[str, Any]:
-    """A file's JSON object; empty if there is no such file."""
-    value = _json(file) if file.is_file() else {}
-    if not isinstance(value, dict):
-        raise ModelUnloadable(f"{file.name} is no JSON object.")
-    return cast("dict[str, Any]", value)
-
-
-def _json(file: Path) -> Any:
-    try:
-        if file.stat().st_size > _MOST_BYTES:
-            raise ModelUnloadable(f"{file.name} is larger than {_MOST_BYTES} bytes.")
-        return json.loads(file.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ModelUnloadable(f"{file.name} is not valid JSON: {error}.") from None

@@ -15,7 +15,7 @@ from modelyard.serving.engines.onnx.description import Description
 from modelyard.serving.engines.onnx.heads import normalised
 from modelyard.serving.engines.onnx.lanes import Lanes
 from modelyard.serving.engines.onnx.spans import spans
-from modelyard.serving.engines.onnx.tokens import EncodedText, TextTokenizer
+from modelyard.serving.engines.onnx.tokens import EncodedText, TextPrompt, TextTokenizer
 from modelyard.serving.errors import EngineBusy, InvalidRequest, UnsupportedParameter
 from modelyard.serving.wire.openai.encoders.embeddings import Input
 
@@ -42,10 +42,16 @@ class OnnxEngine:
         return self.lanes.measures
 
     async def embed(
-        self, inputs: Sequence[Input], *, dimensions: int | None, truncate: bool
+        self,
+        inputs: Sequence[Input],
+        *,
+        dimensions: int | None,
+        truncate: bool,
+        prompt_name: str | None = None,
     ) -> Vectors:
         self._check_dimensions(dimensions)
-        texts = await self._read(inputs, truncate=truncate)
+        prompt = self._prompt(prompt_name)
+        texts = await self._read(inputs, truncate=truncate, prompt=prompt)
         rows = await self._rows(texts)
         if dimensions is not None:
             rows = [self._cut(row, dimensions) for row in rows]
@@ -90,9 +96,27 @@ class OnnxEngine:
         self.aside.close()
         self.lanes.close()
 
-    async def _read(self, inputs: Sequence[Input], *, truncate: bool) -> list[EncodedText]:
-        size = sum(len(given) for given in inputs)
-        return await self._tokens(size, lambda: self.reader.read(inputs, truncate=truncate))
+    async def _read(
+        self, inputs: Sequence[Input], *, truncate: bool, prompt: TextPrompt | None = None
+    ) -> list[EncodedText]:
+        before = prompt or TextPrompt()
+        size = sum(len(given) + len(before.text) for given in inputs)
+        return await self._tokens(
+            size, lambda: self.reader.read(inputs, truncate=truncate, prompt=before)
+        )
+
+    def _prompt(self, name: str | None) -> TextPrompt:
+        """The prompt of that name, or the model's usual one; raises InvalidRequest."""
+        recipe = self.description.recipe
+        if name is not None and name not in recipe.prompts:
+            known = ", ".join(sorted(recipe.prompts)) or "none"
+            raise InvalidRequest(
+                f"'prompt_name' is {name!r}: this model's prompts are {known}.",
+                param="prompt_name",
+            )
+        text = recipe.default_prompt if name is None else recipe.prompts[name]
+        counts = recipe.pooling.include_prompt or not text
+        return TextPrompt(text, 0 if counts else self.reader.length_of_prompt(text))
 
     async def _tokens(self, size: int, work: Callable[[], list[EncodedText]]) -> list[EncodedText]:
         """Tokenize; long texts off the event loop. Raises EngineBusy if the queue is full."""
@@ -120,7 +144,7 @@ class OnnxEngine:
         return rows
 
     def _check_dimensions(self, asked: int | None) -> None:
-        width = self._width
+        width = self.description.width
         allowed = self.description.dimensions
         if asked is None or asked == width:
             return
@@ -135,12 +159,10 @@ class OnnxEngine:
                 f"'dimensions' is {asked}: it must be {known}.", param="dimensions"
             )
 
-    @property
-    def _width(self) -> int:
-        return int(self.description.config.get("hidden_size") or 0)
-
     def _cut(self, row: Any, dimensions: int) -> Any:
-        return normalised(row[:dimensions]) if self.description.normalised else row[:dimensions]
+        return (
+            normalised(row[:dimensions]) if self.description.recipe.normalised else row[:dimensions]
+        )
 
 
 def _count(texts: list[EncodedText]) -> int:

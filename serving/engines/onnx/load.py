@@ -15,8 +15,9 @@ from modelyard.serving.engines.onnx.description import Description, describe
 from modelyard.serving.engines.onnx.engine import OnnxEngine
 from modelyard.serving.engines.onnx.heads import head_for
 from modelyard.serving.engines.onnx.lanes import Lanes, Run
-from modelyard.serving.engines.onnx.network import IDS, KINDS, MASK, Network
+from modelyard.serving.engines.onnx.network import IDS, KINDS, MASK, Array, Network
 from modelyard.serving.engines.onnx.placement import ProviderChoice, open_session
+from modelyard.serving.engines.onnx.recipe.recipe import VectorRecipe
 from modelyard.serving.engines.onnx.sizes import (
     BATCH_TOKENS,
     GPU_BATCH_TOKENS,
@@ -40,7 +41,10 @@ def load(config: EngineConfig) -> OnnxEngine:
     limit = text_limit(description.positions, config.context_length)
     words = description.root / "tokenizer.json"
     reader = TextTokenizer.load(
-        words, limit, keeps_encodings=description.task is Task.TOKEN_CLASSIFY
+        words,
+        limit,
+        keeps_encodings=description.task is Task.TOKEN_CLASSIFY,
+        lower_case=description.recipe.lower_case,
     )
     network = _network(path, placement, description, limit)
     run = _run(network, description)
@@ -63,16 +67,37 @@ def _network(
     import onnxruntime
 
     session = open_session(onnxruntime, path, placement, _profiles(limit))
-    return Network.of(session, description.padding)
+    network = Network.of(session, description.padding)
+    if network.pools and any(description.recipe.prompts.values()):
+        _check_prompts(description.recipe)
+    return network
+
+
+def _check_prompts(recipe: VectorRecipe) -> None:
+    if not recipe.pooling.include_prompt:
+        raise ModelUnloadable(
+            "The graph pools by itself and would include the prompt, which the model's files "
+            "leave out.",
+            fix="Take a graph that gives last_hidden_state or token_embeddings.",
+        )
 
 
 def _run(network: Network, description: Description) -> Run:
     head = head_for(description)
 
     def run(texts: Sequence[EncodedText]) -> list[Any]:
-        return head(*network.run(texts))
+        output, mask = network.run(texts)
+        return head(output, _pooled_tokens(mask, texts))
 
     return run
+
+
+def _pooled_tokens(mask: Array, texts: Sequence[EncodedText]) -> Array:
+    """The mask without the prompts that are no part of the vector."""
+    for row, text in enumerate(texts):
+        if text.unpooled:
+            mask[row, : text.unpooled] = 0
+    return mask
 
 
 def _tried(run: Run, limit: int, *, on_gpu: bool) -> float:

@@ -42,6 +42,11 @@ class Network:
             )
         return cls(session, inputs, _output([o.name for o in session.get_outputs()]), padding)
 
+    @property
+    def pools(self) -> bool:
+        """Whether the graph itself makes one vector of the states."""
+        return self.output in _POOLED
+
     def run(self, texts: Sequence[EncodedText]) -> tuple[Array, Array]:
         """The output for each text, and the mask of their tokens."""
         shape = (len(texts), max(len(text) for text in texts))

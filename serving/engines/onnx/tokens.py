@@ -16,14 +16,29 @@ _PORTION = 32
 
 @dataclass(frozen=True, slots=True)
 class EncodedText:
-    """One tokenized text; `encoding` is the tokenizer's own record of it."""
+    """One tokenized text; `encoding` is the tokenizer's own record of it.
+
+    The first `unpooled` tokens are a prompt that is read but is no part of the vector.
+    """
 
     ids: Sequence[int]
     kinds: Sequence[int]
+    unpooled: int = 0
     encoding: Any = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class TextPrompt:
+    """What stands before each text, and how many of its tokens are left out of the vector."""
+
+    text: str = ""
+    unpooled: int = 0
+
+
+_NO_PROMPT = TextPrompt()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +53,41 @@ class TextTokenizer:
     limit: int
     vocabulary: int
     keeps_encodings: bool = False
+    lower_case: bool = False
 
     @classmethod
-    def load(cls, file: Path, limit: int, *, keeps_encodings: bool = False) -> "TextTokenizer":
+    def load(
+        cls, file: Path, limit: int, *, keeps_encodings: bool = False, lower_case: bool = False
+    ) -> "TextTokenizer":
         """Load both instances; raises ModelUnloadable if the file is missing or invalid."""
         whole = _tokenizer(file)
         cutting = _tokenizer(file)
         cutting.enable_truncation(limit)
         vocabulary = int(whole.get_vocab_size(with_added_tokens=True))
-        return cls(whole, cutting, limit, vocabulary, keeps_encodings)
+        return cls(whole, cutting, limit, vocabulary, keeps_encodings, lower_case)
 
-    def read(self, inputs: Sequence[Input], *, truncate: bool) -> list[EncodedText]:
-        """Tokenize the inputs; raises ContextLengthExceeded unless `truncate`."""
-        texts = [self._short("input", t, truncate=truncate) for t in inputs if isinstance(t, str)]
-        read = iter(self._encoded("input", texts, truncate=truncate))
+    def read(
+        self, inputs: Sequence[Input], *, truncate: bool, prompt: TextPrompt = _NO_PROMPT
+    ) -> list[EncodedText]:
+        """Tokenize the inputs; raises ContextLengthExceeded unless `truncate`.
+
+        The prompt goes before texts; token ids are taken as they are.
+        """
+        texts = [
+            self._short("input", prompt.text + given, truncate=truncate)
+            for given in inputs
+            if isinstance(given, str)
+        ]
+        read = iter(self._encoded("input", texts, truncate=truncate, unpooled=prompt.unpooled))
         return [
             next(read) if isinstance(given, str) else self._given(given, truncate=truncate)
             for given in inputs
         ]
+
+    def length_of_prompt(self, text: str) -> int:
+        """The tokens of a prompt, without the special one at its end."""
+        encoding = self.whole.encode(text.lower() if self.lower_case else text)
+        return len(encoding.ids) - bool(encoding.special_tokens_mask[-1:] == [1])
 
     def pairs(self, query: str, documents: Sequence[str], *, truncate: bool) -> list[EncodedText]:
         """The query with each document, as a cross-encoder reads them."""
@@ -69,10 +101,15 @@ class TextTokenizer:
         most = self.limit * _CHARACTERS
         if len(text) > most and not truncate:
             raise self._too_long(param, f"{len(text)} characters")
-        return text[:most]
+        return text[:most].lower() if self.lower_case else text[:most]
 
     def _encoded(
-        self, param: str, texts: Sequence[str | tuple[str, str]], *, truncate: bool
+        self,
+        param: str,
+        texts: Sequence[str | tuple[str, str]],
+        *,
+        truncate: bool,
+        unpooled: int = 0,
     ) -> list[EncodedText]:
         """Tokenize in portions: an encoding takes a hundred times its text's memory."""
         tokenizer = self.cutting if truncate else self.whole
@@ -80,7 +117,7 @@ class TextTokenizer:
         for start in range(0, len(texts), _PORTION):
             encodings = tokenizer.encode_batch(texts[start : start + _PORTION])
             tokens = [
-                EncodedText(e.ids, e.type_ids, e if self.keeps_encodings else None)
+                EncodedText(e.ids, e.type_ids, unpooled, e if self.keeps_encodings else None)
                 for e in encodings
             ]
             read += self._checked(param, tokens)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelyard.serving.engines.config import KvType
+from modelyard.serving.engines.llama_cpp.model.refused import not_loaded
 from modelyard.serving.engines.llama_cpp.model.reserved import Reserved
 from modelyard.serving.errors import ModelUnloadable
 
@@ -57,7 +58,7 @@ class LlamaModel:
         _said.clear()
         handle = lib.llama_model_load_from_file(path.encode(), params)
         if not handle:
-            raise ModelUnloadable(f"llama.cpp cannot load {path}: {last_words()}")
+            raise not_loaded(path, last_words())
         return cls(handle, lib.llama_model_get_vocab(handle))
 
     @property

@@ -49,7 +49,10 @@ class ReadingRequest(WireModel):
 
 
 class EmbeddingsRequest(ReadingRequest):
-    """Texts to turn into vectors; `dimensions` fewer only where the model was trained for it."""
+    """Texts to turn into vectors; `dimensions` fewer only where the model was trained for it.
+
+    `prompt_name` asks for another of the model's prompts before each text than its usual one.
+    """
 
     input: Inputs
     encoding_format: Literal["float", "base64"] = Field(
@@ -57,6 +60,9 @@ class EmbeddingsRequest(ReadingRequest):
     )
     dimensions: int | None = Field(
         default=None, ge=1, le=65_536, description="a whole number from 1"
+    )
+    prompt_name: str | None = Field(
+        default=None, max_length=100, description="the name of one of the model's prompts"
     )
 
 

@@ -1,7 +1,6 @@
 """llama.cpp makes the asked type once, in a process that may die alone."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -104,31 +103,3 @@ def test_a_type_nobody_makes_is_refused_with_the_list() -> None:
 def test_the_new_type_takes_the_old_one_s_place_in_the_name(path: str, expected: str) -> None:
     """A name never says two types."""
     assert file_name(path, "Q8_0") == expected
-
-
-def test_parts_become_one_piece(maker: Quantizer, store: Store, tiny: Path, tmp_path: Path) -> None:
-    """A split model is merged into the file that the engine opens, with the same facts."""
-    parts = [stored(store, part) for part in split(tiny, tmp_path)]
-    assert len(parts) > 1
-    merged = maker.merge(tuple(parts), "tiny-f16.gguf", silent)
-    whole, original = (validate(p, "m.gguf") for p in (store.path(merged.sha256), tiny))
-    assert whole == original
-
-
-def split(model: Path, folder: Path) -> list[Path]:
-    """The model as llama.cpp's splitter writes it: -00001-of-0000N.gguf."""
-    import gguf
-
-    reader: Any = gguf.GGUFReader(model)
-    writer: Any = gguf.GGUFWriter(folder / "tiny.gguf", "llama", split_max_tensors=6)
-    for field in reader.fields.values():
-        if not field.name.startswith(("GGUF.", "general.architecture")):
-            inner = field.types[-1] if len(field.types) > 1 else None
-            writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=inner)
-    for tensor in reader.tensors:
-        writer.add_tensor(tensor.name, tensor.data)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return sorted(folder.glob("tiny-*.gguf"))

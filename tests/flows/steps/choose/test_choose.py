@@ -77,9 +77,62 @@ def test_a_split_model_with_a_part_missing_is_no_model() -> None:
         chosen({"m-00001-of-00002.gguf": 1})
 
 
-def test_a_vision_projector_is_not_the_model() -> None:
-    """Files beside the model that end in .gguf too are left out."""
-    assert chosen({"mmproj-f16.gguf": 1, "m-q4_0.gguf": 1}).model.path == "m-q4_0.gguf"
+@pytest.mark.parametrize(
+    "beside",
+    ["mmproj-F16.gguf", "m-mmproj-f16.gguf", "mmproj.gguf", "m-imatrix.gguf", "m.imatrix.gguf",
+     "imatrix_unsloth.gguf", "imatrix.dat", "ggml-vocab-m.gguf"],
+)  # fmt: skip
+def test_what_lies_beside_the_model_is_not_the_model(beside: str) -> None:
+    """Projectors, importance matrices, vocabularies."""
+    assert chosen({beside: 1, "m-Q4_K_M.gguf": 1}).model.path == "m-Q4_K_M.gguf"
+
+
+@pytest.mark.parametrize("name", ["m-imatrix-Q4_K_M.gguf", "imatrix/m.i1-IQ3_XXS.gguf"])
+def test_a_model_may_say_that_it_was_made_with_a_matrix(name: str) -> None:
+    """A word in its name hides no model."""
+    assert chosen({name: 1}).model.path == name
+
+
+def test_the_dynamic_one_of_two_of_a_type_is_taken() -> None:
+    """It was made for the same size and loses less."""
+    sizes = {"m-IQ2_M.gguf": GB, "m-UD-IQ2_M.gguf": GB, "m-IQ1_S.gguf": GB}
+    assert chosen(sizes).model.path == "m-UD-IQ2_M.gguf"
+
+
+def test_a_folder_says_the_type_where_the_name_does_not() -> None:
+    """As repositories of large models keep them: a folder a type."""
+    folders = {"BF16": 40 * GB, "Q8_0": 20 * GB, "UD-Q4_K_XL": 10 * GB}
+    numbers = ("00001", "00002")
+    sizes = {f"{k}/m-{n}-of-00002.gguf": size for k, size in folders.items() for n in numbers}
+    wish = SelectionRequest(memory_bytes=50 * GB)
+    assert chosen(sizes, wish).model.path == "Q8_0/m.gguf"
+    assert chosen(sizes, SelectionRequest(quantize=("Q4_0",))).model.path == "BF16/m.gguf"
+    small = SelectionRequest(memory_bytes=25 * GB)
+    assert chosen(sizes, small).model.path == "UD-Q4_K_XL/m.gguf"
+
+
+def test_the_question_says_sizes_and_what_is_too_large() -> None:
+    """Of two that fit none is better by its name; what does not fit is listed as well."""
+    onnx = {"a.onnx": 2 * GB, "b.onnx": 2 * GB, "c.onnx": 9 * GB}
+    with pytest.raises(AmbiguousFile) as caught:
+        chosen(
+            {"config.json": 1, "tokenizer.json": 1} | onnx, SelectionRequest(memory_bytes=5 * GB)
+        )
+    assert "a.onnx  (2,000.0 MB)" in caught.value.fix
+    assert "c.onnx  (9,000.0 MB, too large for 5.0 GB)" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("memory", "expected"),
+    [(9, "model"), (4, "model_fp16"), (2, "model_quantized"), (1.5, "model_q4f16")],
+)
+def test_of_several_onnx_variants_the_best_that_fits_is_taken(memory: float, expected: str) -> None:
+    """Whole numbers of 32 bits, halves, bytes, half bytes."""
+    sizes = {"": 4000, "_fp16": 2000, "_quantized": 1200, "_int8": 1200, "_uint8": 1200,
+             "_q4f16": 600, "_bnb4": 600, "_O4": 100}  # fmt: skip
+    files = {f"onnx/model{kind}.onnx": size * 10**6 for kind, size in sizes.items()}
+    wish = SelectionRequest(memory_bytes=int(memory * GB))
+    assert chosen({**ONNX, **files}, wish).model.path == f"onnx/{expected}.onnx"
 
 
 def test_quantizing_starts_from_the_unquantized_file() -> None:
@@ -120,12 +173,19 @@ ONNX = {"config.json": 1, "tokenizer.json": 1, "onnx/model.onnx": GB, "onnx/mode
 
 def test_without_gguf_the_usual_onnx_is_taken() -> None:
     """model.onnx, with the weights beside it and all that its engine reads."""
-    more = {"onnx/model.onnx_data": GB, "onnx/model_int8.onnx_data": GB, "1_Pooling/config.json": 1}
+    more = {
+        "onnx/model.onnx_data": GB,
+        "onnx/model_int8.onnx_data": GB,
+        "1_Pooling/config.json": 1,
+        "2_Normalize/config.json": 1,
+        "other/config.json": 1,
+    }
     choice = chosen({**ONNX, **more, "modules.json": 1, "vocab.txt": 1, "README.md": 1})
     assert [part.path for part in choice.model.parts] == ["onnx/model.onnx", "onnx/model.onnx_data"]
     assert choice.model.format is Format.ONNX
     assert {paper.path for paper in choice.companion_files} == {
         "README.md", "config.json", "tokenizer.json", "modules.json", "1_Pooling/config.json",
+        "2_Normalize/config.json",
     }  # fmt: skip
 
 

@@ -15,8 +15,10 @@ from modelyard.flows.steps.validate.validate import validate
 from modelyard.registry.catalog.builds import BuildRecords
 from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
 from modelyard.registry.store import Store
+from modelyard.serving.errors import ModelUnloadable
+from tests.models.tiny import Tiny
 
-LOOSE = QualityBounds(perplexity_ratio=2.0, kl_mean=2.0)
+LOOSE = QualityBounds(perplexity_ratio=2.0, kl_mean=2.0, chance_share=1000)
 TEXT = read_text(None)[:4000]
 
 
@@ -77,7 +79,7 @@ def test_a_build_beyond_the_bounds_is_refused_with_its_numbers(
     evaluator: Evaluator, quantized: Callable[[str], BuiltModel]
 ) -> None:
     """Bounds that nothing meets: the error names what was measured and what is allowed."""
-    strict = replace(evaluator, bounds=QualityBounds(perplexity_ratio=1.5, kl_mean=1e-9))
+    strict = replace(evaluator, bounds=replace(LOOSE, kl_mean=1e-9))
     with pytest.raises(GateFailed, match="KL divergence") as caught:
         strict.evaluate(quantized("Q4_0"))
     assert caught.value.exit_code == 12
@@ -116,3 +118,34 @@ def test_a_text_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_the_bundled_text_is_long_enough() -> None:
     """Some thousand tokens for any tokenizer."""
     assert 20_000 < len(read_text(None)) < 30_000
+
+
+def test_a_model_that_predicts_no_better_than_chance_is_refused(
+    evaluator: Evaluator, original: BuiltModel
+) -> None:
+    """Random weights have a perplexity like the size of their vocabulary, or worse."""
+    strict = replace(evaluator, bounds=QualityBounds(perplexity_ratio=2.0, kl_mean=2.0))
+    with pytest.raises(GateFailed, match="no better than chance"):
+        strict.evaluate(original)
+
+
+@pytest.mark.parametrize(
+    ("known", "other", "says"),
+    [
+        (b"llama-bpe", b"llama-bpx", "the pre-tokenizer 'llama-bpx'"),
+        (b"llama", b"llamb", "the architecture 'llamb'"),
+    ],
+)
+def test_what_llama_cpp_does_not_know_is_named_with_the_authors_name_of_the_file(
+    evaluator: Evaluator, store: Store, tmp_path: Path, known: bytes, other: bytes, says: str
+) -> None:
+    """It may be newer than what is installed; where the store keeps it helps nobody."""
+    path = Tiny(vocabulary=512).write(tmp_path / "new-f32.gguf")
+    path.write_bytes(path.read_bytes().replace(known, other))
+    kept = store.put(path)
+    file = StoredFile("files/new-f32.gguf", kept.sha256, kept.size)
+    with pytest.raises(ModelUnloadable, match="does not know") as caught:
+        evaluator.evaluate(BuiltModel(file, validate(path, path.name), file))
+    assert says in caught.value.message
+    assert file.path in caught.value.message
+    assert str(store.root) not in str(caught.value)

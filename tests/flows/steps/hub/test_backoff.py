@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from modelyard.flows.steps.hub.backoff import LONGEST_S, asked_s, pause
+from modelyard.flows.steps.hub.backoff import LONGEST_S, asked_by, asked_s, pause
 
 
 def test_pauses_double_up_to_a_bound() -> None:
@@ -15,9 +15,21 @@ def test_pauses_double_up_to_a_bound() -> None:
         assert whole / 2 <= pause(attempt, 1.0) <= whole
 
 
-def test_the_server_is_waited_for() -> None:
-    """A longer Retry-After wins over our own pause."""
-    assert pause(1, 0.1, "7") == 7.0
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"ratelimit": '"api";r=0;t=60'}, 60.0),
+        ({"ratelimit": '"resolvers"; r=0; t=12', "retry-after": "7"}, 12.0),
+        ({"ratelimit": '"t=90";r=0'}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_the_wait_is_the_longest_that_a_header_asks_for(
+    headers: dict[str, str], seconds: float
+) -> None:
+    """Retry-After, and the Hub's RateLimit, whose `t` is when it begins anew."""
+    assert asked_by(headers) == seconds
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("3", 3.0), ("soon", 0.0), ("-1", 0.0)])

@@ -15,7 +15,7 @@ import pytest
 
 from modelyard.flows.errors import AccessRestricted, HubUnreachable, NoMatchingFile
 from modelyard.flows.steps.hub import download
-from modelyard.flows.steps.hub.hub import HubClient, RemoteFile
+from modelyard.flows.steps.hub.hub import HubClient, RemoteFile, open_client
 from modelyard.registry.errors import FileCorrupt, StorageFull
 from modelyard.registry.store import Store
 from tests.deployments.hub_process import RunningHub as HubProcess
@@ -205,7 +205,7 @@ def test_a_file_that_vanished_is_named(desk: Desk, hub_process: HubProcess) -> N
     """The commit we know may be gone from the Hub."""
     snapshot = desk.snapshot("ada/m")
     (hub_process.root / "ada/m/m.gguf").unlink()
-    with download.client(desk.hub) as client, pytest.raises((NoMatchingFile, HubUnreachable)):
+    with open_client(desk.hub) as client, pytest.raises((NoMatchingFile, HubUnreachable)):
         download.Downloader(desk.hub, desk.store, desk.results, client, snapshot).fetch(
             RemoteFile("m.gguf", SIZE, "0" * 40, SHA256), lambda _: None
         )
@@ -223,7 +223,7 @@ def test_the_token_stays_with_the_hub(hub: HubClient) -> None:
             return httpx2.Response(302, headers={"Location": "https://cdn.example/file"})
         return httpx2.Response(200)
 
-    ours = download.client(HubClient("https://hub.example", token="hf_secret"))
+    ours = open_client(HubClient("https://hub.example", token="hf_secret"))
     with httpx2.Client(
         headers=ours.headers,
         follow_redirects=ours.follow_redirects,
@@ -238,7 +238,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from modelyard.flows.steps.hub import download
-from modelyard.flows.steps.hub.hub import HubClient
+from modelyard.flows.steps.hub.hub import HubClient, open_client
 from modelyard.flows.steps.hub.resolve import resolve
 from modelyard.registry.database import Database
 from modelyard.registry.catalog.builds import BuildRecords
@@ -247,7 +247,7 @@ url, root, database = sys.argv[1:]
 hub, store = HubClient(url), Store(Path(root), 10**9)
 snapshot = resolve(hub, "ada/m", "main")
 file = next(f for f in snapshot.files if f.path == "m.gguf")
-with download.client(hub) as client:
+with open_client(hub) as client:
     records = BuildRecords(Database.connect(database))
     download.Downloader(hub, store, records, client, snapshot).fetch(file, lambda _: None)
 """

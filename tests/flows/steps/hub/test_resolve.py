@@ -1,10 +1,7 @@
 """Names become commits, and every way to fail says what to do."""
 
 import socket
-import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 
 import pytest
 
@@ -15,8 +12,10 @@ from modelyard.flows.errors import (
     UnknownRevision,
 )
 from modelyard.flows.steps.hub.hub import HubClient
-from modelyard.flows.steps.hub.resolve import resolve, restricted
+from modelyard.flows.steps.hub.refusals import restricted
+from modelyard.flows.steps.hub.resolve import resolve
 from modelyard.registry.errors import InvalidName
+from tests.flows.steps.hub.odd_hub import odd_hub
 
 
 def test_a_snapshot_has_the_commit_the_files_and_the_card(
@@ -90,40 +89,18 @@ def test_nobody_listening_is_unreachable() -> None:
     assert caught.value.exit_code == 10
 
 
-@contextmanager
-def always(status: int) -> Generator[tuple[str, list[str]]]:
-    """A Hub that answers every question with one status; yields its address and the questions."""
-    asked: list[str] = []
-
-    class Refusing(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.send_header("Retry-After", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 def test_a_hub_in_trouble_is_asked_a_bounded_number_of_times() -> None:
     """503 may pass; after the set attempts it is told, with the status."""
-    with always(503) as (url, asked), pytest.raises(HubUnreachable, match="503"):
-        resolve(HubClient(url, attempts=3, backoff_s=0.01), "ada/m", "main")
-    assert len(asked) == 3
+    with (
+        odd_hub(lambda _: (503, {"Retry-After": "0"}, b"")) as odd,
+        pytest.raises(HubUnreachable, match="503"),
+    ):
+        resolve(HubClient(odd.url, attempts=3, backoff_s=0.01), "ada/m", "main")
+    assert len(odd.asked) == 3
 
 
 def test_a_refusal_that_will_not_pass_is_not_asked_again() -> None:
     """A 400 stays a 400."""
-    with always(400) as (url, asked), pytest.raises(HubUnreachable, match="400"):
-        resolve(HubClient(url, attempts=3, backoff_s=0.01), "ada/m", "main")
-    assert len(asked) == 1
+    with odd_hub(lambda _: (400, {}, b"")) as odd, pytest.raises(HubUnreachable, match="400"):
+        resolve(HubClient(odd.url, attempts=3, backoff_s=0.01), "ada/m", "main")
+    assert len(odd.asked) == 1

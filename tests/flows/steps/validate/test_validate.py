@@ -12,6 +12,8 @@ from modelyard.flows.steps.validate.child import read_in_child
 from modelyard.flows.steps.validate.validate import inspect, validate
 from modelyard.registry.catalog.model import Format
 from tests.flows.hostile import ARCHITECTURE, ARRAY, STRING, U8, U32, gguf, pair, tensor, text
+from tests.models.tiny import Tiny
+from tests.models.tiny_bert import TinyBert
 
 ONE = [tensor("w", (8,))]
 DEEP = struct.pack("<IQ", ARRAY, 1) * 5 + struct.pack("<IQ", U8, 0)
@@ -19,8 +21,6 @@ DEEP = struct.pack("<IQ", ARRAY, 1) * 5 + struct.pack("<IQ", U8, 0)
 HOSTILE = {
     "bad magic": (gguf(magic=b"GGML"), "not with b'GGUF'"),
     "empty": (b"", "the file ends"),
-    "old version": (gguf(version=1), "version 1"),
-    "big-endian": (gguf(version=3 << 24), "big-endian"),
     "absurd tensor count": (gguf(counts=(2**60, 0)), "tensors"),
     "absurd key count": (gguf(counts=(0, 2**40)), "keys"),
     "more keys than there are": (gguf([ARCHITECTURE], counts=(0, 9000)), "twice"),
@@ -43,7 +43,6 @@ HOSTILE = {
     "key twice": (gguf([ARCHITECTURE, ARCHITECTURE]), "twice"),
     "tensor twice": (gguf([ARCHITECTURE], ONE * 2, data=32), "same name"),
     "nine dimensions": (gguf([ARCHITECTURE], [tensor("w", (1,) * 9)]), "9 dimensions"),
-    "unknown tensor type": (gguf([ARCHITECTURE], [tensor("w", (8,), 77)]), "impossible form"),
     "side of zero": (gguf([ARCHITECTURE], [tensor("w", (0,))], data=32), "impossible form"),
     "side without end": (gguf([ARCHITECTURE], [tensor("w", (2**63,))]), "impossible form"),
     "offset outside": (gguf([ARCHITECTURE], [tensor("w", (8,), 0, 2**50)], data=32), "cut off"),
@@ -74,6 +73,67 @@ def test_a_hostile_file_is_refused_quickly_and_clearly(kind: str, tmp_path: Path
     assert reason in caught.value.message
     assert caught.value.exit_code == 11
     assert time.monotonic() - begun < 60
+
+
+def aligned(to: int) -> bytes:
+    return gguf([ARCHITECTURE, pair("general.alignment", U32, struct.pack("<I", to))], ONE, data=32)
+
+
+OTHER_FORMS = {
+    "old version": (gguf(version=1), "version 1 is older"),
+    "newer version": (gguf(version=4), "may be newer"),
+    "big-endian": (gguf(version=3 << 24), "big-endian"),
+    "before GGUF": (gguf(magic=b"tjgg"), "before GGUF"),
+    "tensor type of a newer llama.cpp": (
+        gguf([ARCHITECTURE], [tensor("w", (8,), 77)]),
+        "type 77, which is not known here",
+    ),
+    "alignment of 8": (aligned(8), "aligned to 8 bytes"),
+    "alignment of 16": (aligned(16), "aligned to 16 bytes"),
+    "alignment of 96": (aligned(96), "aligned to 96 bytes"),
+    "Git LFS pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n",
+        "Git LFS pointer",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_FORMS)
+def test_a_form_that_is_not_read_here_is_not_called_broken(kind: str, tmp_path: Path) -> None:
+    """What is true is said, with what can be done; nobody is suspected of harm."""
+    content, reason = OTHER_FORMS[kind]
+    file = tmp_path / "m.gguf"
+    file.write_bytes(content)
+    with pytest.raises(ModelRefused, match=r"m\.gguf") as caught:
+        validate(file, "m.gguf")
+    assert reason in caught.value.message
+    assert caught.value.fix
+    assert "harm" not in str(caught.value)
+
+
+def without(path: Path, key: str) -> Path:
+    """The same file under which a key of its header has another name."""
+    content = path.read_bytes()
+    assert content.count(key.encode()) == 1
+    path.write_bytes(content.replace(key.encode(), key[:-1].encode() + b"X"))
+    return path
+
+
+def test_an_encoder_that_does_not_say_how_it_pools_is_refused(tmp_path: Path) -> None:
+    """It is no chat model, and its vectors are not guessed."""
+    path = without(TinyBert().write(tmp_path / "bert.gguf"), "bert.pooling_type")
+    with pytest.raises(ModelRefused, match=r"bert\.pooling_type"):
+        validate(path, "bert.gguf")
+    unpooled = TinyBert(pooling=0).write(tmp_path / "none.gguf")
+    with pytest.raises(ModelRefused, match="encoder"):
+        validate(unpooled, "none.gguf")
+
+
+def test_a_file_without_a_file_type_is_of_the_type_of_its_matrices(tmp_path: Path) -> None:
+    """F16 with norms in F32 is F16; TinyBert says nothing and is all F32."""
+    half = Tiny(vocabulary=512, half=True).write(tmp_path / "m.gguf")
+    assert validate(without(half, "general.file_type"), "m.gguf").quantization == "F16"
+    assert validate(TinyBert().write(tmp_path / "b.gguf"), "b.gguf").quantization == "F32"
 
 
 @pytest.mark.parametrize("cut", [3, 24, 100, 5_000, 100_000, -1])

@@ -26,22 +26,6 @@ def vector(path: Path, text: str, **body: Any) -> Any:
         return np.array(answer.json()["data"][0]["embedding"])
 
 
-def pool(folder: Path, mode: str, *modules: str) -> None:
-    (folder / "1_Pooling").mkdir(parents=True)
-    (folder / "1_Pooling/config.json").write_text(json.dumps({f"pooling_mode_{mode}": True}))
-    named = [{"type": f"sentence_transformers.models.{module}"} for module in modules]
-    (folder / "modules.json").write_text(json.dumps(named))
-
-
-@pytest.mark.parametrize(("mode", "row"), [("cls_token", 0), ("lasttoken", -1)])
-def test_pooling_is_what_the_files_say(tmp_path: Path, mode: str, row: int) -> None:
-    """One token's state as the vector, not of length one where no module makes it so."""
-    shape = Bert()
-    pool(tmp_path, mode, "Transformer", "Pooling")
-    states = NumpyBert(shape.described, shape.weights()).hidden(*tokens("the model"))
-    assert np.abs(vector(shape.write(tmp_path), "the model") - states[row]).max() <= 1e-4
-
-
 def test_a_folder_of_its_own_for_the_model_is_fine(tmp_path: Path) -> None:
     """Repositories keep model.onnx, with weights beside it, one folder below the tokenizer."""
     path = Bert().write(tmp_path, external=True)
