@@ -7,7 +7,7 @@ _STYLE = """<style>
   opacity: .35; pointer-events: none; filter: grayscale(1); transition: opacity .3s 1.5s;
 }
 [data-testid="stApp"]:not([data-test-connection-state="CONNECTED"])::before {
-  content: "No connection to the dashboard. What you see is of before.";
+  content: "No connection: what you see is of before. Reload the page if this stays.";
   position: fixed; z-index: 1000000; top: 4rem; left: 50%; transform: translateX(-50%);
   padding: .5rem 1rem; border-radius: .5rem; background: #b3261e; color: #fff;
   font: 600 .9rem system-ui, sans-serif; animation: appear 0s 1.5s both;

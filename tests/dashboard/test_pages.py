@@ -228,6 +228,7 @@ def test_a_dashboard_that_stops_leaves_no_figures_that_look_like_those_of_now(
     assert "No connection" not in page.evaluate(banner)
     the_dashboard.stop()
     try:
-        page.wait_for_function(f"{banner}.includes('No connection') && {faint} < 0.5")
+        lost = f"{banner}.includes('No connection') && {faint} < 0.5"
+        page.wait_for_function(lost, polling=500)
     finally:
         the_dashboard.start()

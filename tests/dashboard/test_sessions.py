@@ -24,7 +24,7 @@ def test_a_session_is_found_until_its_time_is_over() -> None:
 def test_a_session_that_was_ended_is_gone() -> None:
     """And its name means nobody else: each session has one of its own."""
     sessions = Sessions()
-    first, second = sessions.begin(session()), sessions.begin(session())
+    first, second = (sessions.begin(session()) for _ in range(2))
     sessions.end(first)
     assert sessions.find(first) is None
     assert sessions.find(second) is not None
