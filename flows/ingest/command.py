@@ -6,7 +6,7 @@ from typing import Any, cast
 from rich.markup import escape
 
 from modelyard.flows.context import FlowContext, open_yard
-from modelyard.flows.errors import Interrupted
+from modelyard.flows.errors import Interrupted, RunCancelled
 from modelyard.flows.ingest.request import IngestRequest
 from modelyard.flows.ingest.watch import watching
 from modelyard.flows.prefect import address
@@ -51,16 +51,22 @@ def _known(context: FlowContext, request: IngestRequest) -> list[ModelVersion] |
 
 def _run_flow(context: FlowContext, request: IngestRequest) -> list[str]:
     _find_prefect(context)
-    from modelyard.flows.ingest.flow import ingest
+    from prefect.exceptions import Abort, TerminationSignal
 
+    from modelyard.flows.ingest.flow import ingest
+    from modelyard.flows.runs.settling import settle
+
+    settle(context)
     try:
         with watching(context.board, request.subject, err):
             return cast("list[str]", ingest(**_parameters(request)))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TerminationSignal):
         raise Interrupted(
             "Interrupted. What was downloaded and built is kept.",
             fix="Run the same command again: it continues from there.",
         ) from None
+    except Abort:
+        raise RunCancelled(" ".join(settle(context)) or "The run was cancelled.") from None
 
 
 def _find_prefect(context: FlowContext) -> None:

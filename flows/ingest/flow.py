@@ -7,9 +7,13 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run as this_run
 
+from modelyard.flows.context import open_yard
 from modelyard.flows.ingest import tasks
 from modelyard.flows.ingest.request import IngestRequest
-from modelyard.flows.ingest.run import FLOW, IngestRun, clear_away, open_job
+from modelyard.flows.ingest.run import FLOW, IngestRun, open_job
+from modelyard.flows.ingest.undo import undo
+from modelyard.flows.runs.cancellation import stopped_when_cancelled
+from modelyard.flows.runs.record import record_of
 from modelyard.flows.steps.build.built import BuiltModel
 from modelyard.flows.steps.choose.candidate import FileSelection
 from modelyard.flows.steps.choose.choose import choose
@@ -87,7 +91,8 @@ def _on_cancellation(
     flow_run: "FlowRun",
     state: "State[Any]",  # noqa: ARG001 - same
 ) -> None:
-    clear_away(str(flow_run.id))
+    with open_yard() as context:
+        undo(context, record_of(context.registry.data_dir, str(flow_run.id)))
 
 
 @flow(
@@ -115,7 +120,8 @@ def ingest(  # noqa: PLR0913, PLR0917 - Prefect's form shows a field for each
         eval_text=eval_text, memory_gb=memory_gb, owner_id=owner_id, private=private,
         allow_requantize=allow_requantize,
     )  # fmt: skip
-    with open_job(request, this_run.get_id() or "") as run:
+    run_id = this_run.get_id() or ""
+    with open_job(request, run_id) as run, stopped_when_cancelled(run_id):
         snapshot = look_up(run)
         choice = choose(snapshot, request.wish(run.context.device_memory()))
         with run.alone(choice):

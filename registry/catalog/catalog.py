@@ -106,14 +106,20 @@ class Catalog:
             return [version_of(row) for row in session.scalars(wanted)]
 
     def give_up(
-        self, begun_before: datetime, let_go: Callable[[ModelVersion], None]
+        self,
+        begun_before: datetime,
+        let_go: Callable[[ModelVersion], None],
+        versions: Sequence[ModelVersion] | None = None,
     ) -> builtins.list[ModelVersion]:
         """Delete unfinished registrations begun before `begun_before`, and return them.
+
+        All of them, or those among `versions`.
 
         `let_go` is called for each version under the lock that keeps it from being resumed; if
         `let_go` raises, that version stays.
         """
-        return [v for v in self.pending() if self._give_up(v, begun_before, let_go)]
+        among = self.pending() if versions is None else versions
+        return [version for version in among if self._give_up(version, begun_before, let_go)]
 
     def find(self, ref: ModelRef, caller: Caller | None = None) -> ModelVersion:
         """The version that `ref` names; raises UnknownModel if the caller may see none."""

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from modelyard.registry.database import Database, utc_now
 from modelyard.registry.runs.recorder import BEAT_EVERY_S, RunRecorder, RunState
 from modelyard.registry.runs.tables import RunRow
 
 SILENT_AFTER = timedelta(seconds=60)
+GIVEN_UP_AFTER = timedelta(hours=1)
+"""A run that was silent for so long never goes on: a machine that slept wakes up earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,25 @@ class RunBoard:
             row.updated_at = now
             session.add(row)
         return RunRecorder(self.db, row.id, self.beat_s)
+
+    def end(self, prefect_run_id: str, state: RunState, message: str) -> None:
+        """End a run from outside its process; one that is completed or cancelled stays so."""
+        final = RunState.COMPLETED, RunState.CANCELLED
+        mine = RunRow.prefect_run_id == prefect_run_id, RunRow.state.not_in(final)
+        if state is not RunState.CANCELLED:  # how a run ended by itself says more
+            mine = *mine, RunRow.state == RunState.RUNNING
+        with self.db.begin() as session:
+            ended = update(RunRow).where(*mine)
+            session.execute(ended.values(state=state, message=message[:2000], updated_at=utc_now()))
+
+    def end_silent(self, message: str) -> int:
+        """End the runs that have been silent for an hour as interrupted; returns how many."""
+        silent = RunRow.state == RunState.RUNNING, RunRow.updated_at < utc_now() - GIVEN_UP_AFTER
+        with self.db.begin() as session:
+            ended = update(RunRow).where(*silent).values(
+                state=RunState.INTERRUPTED, message=message, updated_at=RunRow.updated_at
+            )  # fmt: skip
+            return len(session.scalars(ended.returning(RunRow.id)).all())
 
     def list(self, limit: int = 50) -> list[RunView]:
         """The latest runs, newest first."""

@@ -103,7 +103,7 @@ class Downloader:
             before = part.done
             try:
                 self._transfer(file, part, progress)
-            except (_Broken, httpx2.TransportError) as error:
+            except (_Broken, httpx2.RequestError, httpx2.InvalidURL) as error:
                 attempt = 1 if part.done > before else attempt + 1
                 self._wait(attempt, error)
             except OSError as error:

@@ -60,6 +60,7 @@ def _ask(hub: HubClient, repo: str, revision: str) -> "ModelInfo":
     from huggingface_hub import HfApi
     from huggingface_hub.errors import (
         GatedRepoError,
+        OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
@@ -75,6 +76,11 @@ def _ask(hub: HubClient, repo: str, revision: str) -> "ModelInfo":
         raise UnknownRevision(
             f"{repo} has no revision '{revision}'.",
             fix=f"Its branches and tags are at {hub.page(repo)}/tree/main.",
+        ) from None
+    except OfflineModeIsEnabled:
+        raise HubUnreachable(
+            "The Hub is not asked, because HF_HUB_OFFLINE is set.",
+            fix="Unset HF_HUB_OFFLINE (or set it to 0) to add models.",
         ) from None
 
 
