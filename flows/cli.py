@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from modelyard.flows.errors import PrefectUnreachable
+from modelyard.flows.upkeep import cli as upkeep
 from modelyard.registry.catalog.model import Kind, ModelVersion
 from modelyard.registry.console import Commands, out, print_json
 from modelyard.registry.store.capacity import size_text
@@ -51,6 +52,7 @@ def register(commands: Commands) -> None:
     commands.models.command("add", epilog=ADD_EXAMPLES)(add)
     commands.models.command("add-adapter", epilog=ADAPTER_EXAMPLES)(add_adapter)
     commands.root.command("flows", epilog=FLOWS_EXAMPLES)(flows)
+    upkeep.attach(commands)
 
 
 def add(
@@ -129,7 +131,7 @@ def flows() -> None:
     address.confirm(server)
     from modelyard.flows import deployments
 
-    deployments.run()
+    deployments.run(settings.reconcile_s)
 
 
 def _owner(name: str | None, key: str) -> str:

@@ -9,14 +9,18 @@ from prefect.runner import Runner
 
 from modelyard.flows.ingest.flow import ingest
 from modelyard.flows.maintenance import upkeep
+from modelyard.flows.reconciling import reconciling
 
 MOST_AT_ONCE = 2
 """Ingests share the machine's cores with the engines; more at once would only be slower."""
 
 
-def run() -> None:
-    """Serve until terminated; Prefect's pages and API start runs of these deployments by name."""
-    with suppress(KeyboardInterrupt, TerminationSignal):
+def run(reconcile_s: float) -> None:
+    """Serve until terminated; Prefect's pages and API start runs of these deployments by name.
+
+    Every `reconcile_s` seconds dead runs are settled, and aliases brought together with MLflow.
+    """
+    with suppress(KeyboardInterrupt, TerminationSignal), reconciling(reconcile_s):
         asyncio.run(_serve())
 
 

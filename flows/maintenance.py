@@ -1,15 +1,38 @@
 """Daily maintenance: removes leftovers, embeds old cards again, thins device history."""
 
+from typing import TYPE_CHECKING
+
 from prefect import flow, get_run_logger
 from prefect.runtime import flow_run as this_run
 
-from modelyard.flows.context import open_yard
+from modelyard.flows.context import FlowContext, open_yard
 from modelyard.flows.runs.record import record_of
 from modelyard.flows.runs.settling import settle
+from modelyard.flows.upkeep.leftovers import FILES, PARTS, Leftovers
 from modelyard.registry.database import utc_now
+from modelyard.registry.errors import ModelyardError
 from modelyard.registry.fleet.device_history import DeviceHistory
 
+if TYPE_CHECKING:
+    from logging import Logger
+
+    from prefect.logging.loggers import LoggingAdapter
+
 FLOW = "upkeep"
+
+
+def _clear(context: FlowContext, log: "Logger | LoggingAdapter") -> None:
+    """Remove leftovers, except what a later run may use or another installation may own."""
+    leftovers = Leftovers(context, settle)
+    try:
+        found = leftovers.find()
+    except ModelyardError as error:
+        log.warning("What belongs to nothing is looked for next time: %s", error)
+        return
+    going = [each for each in found if not each.shared and each.kind not in {FILES, PARTS}]
+    leftovers.clear(going)
+    for each in going:
+        log.info("Removed: %s %s, %s", each.kind, each.name, each.why)
 
 
 @flow(name=FLOW, persist_result=False)
@@ -21,8 +44,7 @@ def upkeep() -> None:
         with record.held():
             for what in (*settle(context), *context.given_up.clear(utc_now())):
                 log.info("%s", what)
-            if untold := context.aliases.tell():
-                log.warning("%s", untold)
+            _clear(context, log)
             before = context.store.usage()
             context.store.sweep()
             after = context.store.usage()

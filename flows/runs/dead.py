@@ -1,5 +1,6 @@
 """Ends the runs whose process was killed: on Prefect, on the board, and what they left behind."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,10 @@ from modelyard.registry.runs.recorder import RunState
 
 ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED"})
 DIED = "Its process ended without a word; the same again continues where it was."
+
+
+KEPT_S = 7 * 24 * 3600.0
+"""For so many seconds the record of a run that the server does not know is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,13 @@ class DeadRuns:
             self.prefect.cancel(record.run_id, message)
             return f"Run {record.run_id}: {message}"
         self.context.board.end(record.run_id, RunState.INTERRUPTED, DIED)
-        if state == UNKNOWN:
+        if state == UNKNOWN and not _is_old(record):
             return ""
-        if state not in ENDED:
+        if state not in {UNKNOWN, *ENDED}:
             self.prefect.crash(record.run_id, DIED)
         record.forget()
         return f"Run {record.run_id}: {DIED}"
+
+
+def _is_old(record: RunRecord) -> bool:
+    return record.file.exists() and record.file.stat().st_mtime < time.time() - KEPT_S

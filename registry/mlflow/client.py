@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _OURS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output belongs to the command
     # Callers can repeat a request safely. MLflow's own seven retries take minutes, and each may
     # write again what a request with a lost answer had already written.

@@ -1,9 +1,10 @@
 """The progress of lifecycle runs, including runs whose process died."""
 
+import builtins
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from modelyard.registry.database import Database, utc_now
 from modelyard.registry.runs.recorder import BEAT_EVERY_S, RunRecorder, RunState
@@ -66,11 +67,15 @@ class RunBoard:
             ended = update(RunRow).where(*mine)
             session.execute(ended.values(state=state, message=message[:2000], updated_at=utc_now()))
 
+    def silent(self) -> builtins.list[RunView]:
+        """The runs that have been silent for an hour and are not ended."""
+        with self.db.read() as session:
+            return [_view(row) for row in session.scalars(select(RunRow).where(*_silent()))]
+
     def end_silent(self, message: str) -> int:
         """End the runs that have been silent for an hour as interrupted; returns how many."""
-        silent = RunRow.state == RunState.RUNNING, RunRow.updated_at < utc_now() - GIVEN_UP_AFTER
         with self.db.begin() as session:
-            ended = update(RunRow).where(*silent).values(
+            ended = update(RunRow).where(*_silent()).values(
                 state=RunState.INTERRUPTED, message=message, updated_at=RunRow.updated_at
             )  # fmt: skip
             return len(session.scalars(ended.returning(RunRow.id)).all())
@@ -85,6 +90,10 @@ class RunBoard:
         with self.db.read() as session:
             row = session.get(RunRow, run_id)
             return _view(row) if row else None
+
+
+def _silent() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return RunRow.state == RunState.RUNNING, RunRow.updated_at < utc_now() - GIVEN_UP_AFTER
 
 
 def _view(row: RunRow) -> RunView:
