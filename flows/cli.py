@@ -8,7 +8,7 @@ import typer
 
 from modelyard.flows.errors import PrefectUnreachable
 from modelyard.flows.upkeep import cli as upkeep
-from modelyard.registry.catalog.model import Kind, ModelVersion
+from modelyard.registry.catalog.model import CANDIDATE, CHAMPION, Kind, ModelVersion
 from modelyard.registry.console import Commands, out, print_json
 from modelyard.registry.store.capacity import size_text
 
@@ -158,9 +158,12 @@ def _tell(versions: list[ModelVersion], *, new: bool) -> None:
     first = versions[0]
     out.print("Next:", highlight=False)
     writes = first.facts.kind is Kind.GENERATE
-    use = f"modelyard chat {first.model}" if writes else f"ask it at {first.facts.kind.endpoint}"
+    name = first.model if CHAMPION in first.aliases else first.ref
+    use = f"modelyard chat {name}" if writes else f"ask it at {first.facts.kind.endpoint}"
     out.print(f"  {use}", highlight=False)
-    out.print(f"  modelyard models show {first.model}", highlight=False)
+    out.print(f"  modelyard models show {name}", highlight=False)
+    if CANDIDATE in first.aliases:
+        out.print(f"  modelyard models promote {first.ref}", highlight=False)
 
 
 def _measured(version: ModelVersion) -> str:

@@ -1,5 +1,7 @@
 """Daily maintenance: removes leftovers, embeds old cards again, thins device history."""
 
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect import flow, get_run_logger
@@ -12,6 +14,7 @@ from modelyard.flows.upkeep.leftovers import FILES, PARTS, Leftovers
 from modelyard.registry.database import utc_now
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.fleet.device_history import DeviceHistory
+from modelyard.registry.settings import RegistrySettings, load
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from prefect.logging.loggers import LoggingAdapter
 
 FLOW = "upkeep"
+DAY_S = 24 * 3600.0
 
 
 def _clear(context: FlowContext, log: "Logger | LoggingAdapter") -> None:
@@ -57,3 +61,18 @@ def upkeep() -> None:
             fewer = DeviceHistory(context.db).thin(utc_now())
             log.info("The devices' history has %d samples fewer.", fewer)
         record.forget()
+        _mark(context.registry.data_dir).touch()
+
+
+def is_overdue() -> bool:
+    """Whether the last upkeep of this installation ended over a day ago; a new one has none due."""
+    mark = _mark(load(RegistrySettings).data_dir)
+    if not mark.exists():
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    return mark.stat().st_mtime < time.time() - DAY_S
+
+
+def _mark(data_dir: Path) -> Path:
+    """A file whose time says when upkeep last ended."""
+    return data_dir / "run" / "upkeep"

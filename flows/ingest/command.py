@@ -8,6 +8,7 @@ from rich.markup import escape
 from modelyard.flows.context import FlowContext, open_yard
 from modelyard.flows.errors import Interrupted, RunCancelled
 from modelyard.flows.ingest.request import IngestRequest
+from modelyard.flows.ingest.run import FLOW
 from modelyard.flows.ingest.watch import watching
 from modelyard.flows.prefect import address
 from modelyard.flows.prefect.temporary import start_temporary_prefect
@@ -15,6 +16,7 @@ from modelyard.flows.steps.choose.choose import choose
 from modelyard.flows.steps.hub.resolve import resolve
 from modelyard.registry.catalog.model import ModelRef, ModelVersion
 from modelyard.registry.console import err
+from modelyard.registry.errors import ModelyardError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,11 @@ class IngestResult:
 def run_ingest(request: IngestRequest) -> IngestResult:
     """Ingest with progress on standard error; needs no Prefect if everything is already here."""
     with open_yard() as context:
-        known = _known(context, request)
+        try:
+            known = _known(context, request)
+        except ModelyardError as error:
+            context.board.refuse(FLOW, request.subject, str(error))
+            raise
         if known and not context.recarder.is_behind(known):
             result = IngestResult(known, new=False)
         else:

@@ -10,13 +10,14 @@ from prefect.runtime import flow_run as this_run
 from modelyard.flows.context import open_yard
 from modelyard.flows.ingest import tasks
 from modelyard.flows.ingest.request import IngestRequest
-from modelyard.flows.ingest.run import FLOW, IngestRun, open_job
+from modelyard.flows.ingest.run import FLOW, IngestRun, open_job, refusals_shown
 from modelyard.flows.ingest.undo import undo
 from modelyard.flows.runs.cancellation import stopped_when_cancelled
 from modelyard.flows.runs.record import record_of
 from modelyard.flows.steps.build.built import BuiltModel
 from modelyard.flows.steps.choose.candidate import FileSelection
 from modelyard.flows.steps.choose.choose import choose
+from modelyard.flows.steps.choose.quantizations import Makeable
 from modelyard.flows.steps.hub.hub import HubSnapshot
 from modelyard.flows.steps.hub.resolve import resolve
 from modelyard.registry.catalog.model import ModelVersion, StoredFile
@@ -105,7 +106,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - Prefect's form shows a field for each
     repo: str,
     revision: str = "main",
     file: str | None = None,
-    quantize: Sequence[str] = (),
+    quantize: Sequence[Makeable] = (),
     name: str | None = None,
     eval_text: str | None = None,
     memory_gb: float | None = None,
@@ -115,11 +116,12 @@ def ingest(  # noqa: PLR0913, PLR0917 - Prefect's form shows a field for each
     allow_requantize: bool = False,
 ) -> list[str]:
     """Ingest a model; returns its versions as model@number, those that were there included."""
-    request = IngestRequest(
-        repo=repo, revision=revision, file=file, quantize=tuple(quantize), name=name,
-        eval_text=eval_text, memory_gb=memory_gb, owner_id=owner_id, private=private,
-        allow_requantize=allow_requantize,
-    )  # fmt: skip
+    with refusals_shown(f"{repo}@{revision}"):
+        request = IngestRequest(
+            repo=repo, revision=revision, file=file, quantize=tuple(quantize), name=name,
+            eval_text=eval_text, memory_gb=memory_gb, owner_id=owner_id, private=private,
+            allow_requantize=allow_requantize,
+        )  # fmt: skip
     run_id = this_run.get_id() or ""
     with open_job(request, run_id) as run, stopped_when_cancelled(run_id):
         snapshot = look_up(run)

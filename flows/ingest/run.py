@@ -109,6 +109,17 @@ def open_job(request: IngestRequest, prefect_run_id: str) -> Generator[IngestRun
         record.forget()
 
 
+@contextmanager
+def refusals_shown(subject: str) -> Generator[None]:
+    """Show on the board that an order was refused, where the block raises an error of ours."""
+    try:
+        yield
+    except ModelyardError as error:
+        with open_yard() as context:
+            context.board.refuse(FLOW, subject, str(error))
+        raise
+
+
 def _end(run: RunRecorder, state: RunState, message: str) -> None:
     """End the run on the board; a database that fails, too, must not hide why the run ended."""
     with suppress(SQLAlchemyError):

@@ -20,8 +20,14 @@ LOGIN = "PREFECT_SERVER_API_AUTH_STRING"
 END_S = 3
 """Seconds that running requests get to finish at shutdown."""
 
-# Overrides Prefect profiles: no other origins, and pages call the API at their own address.
-_CLOSED = {"PREFECT_SERVER_CORS_ALLOWED_ORIGINS": "", "PREFECT_UI_API_URL": API}
+# Overrides Prefect profiles: no other origins, pages call the API at their own address, and nobody
+# is told who uses them.
+_CLOSED = {
+    "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": "",
+    "PREFECT_UI_API_URL": API,
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+}
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from modelyard.registry.catalog.registration import (
     own_model,
     point,
 )
-from modelyard.registry.catalog.tables import AliasRow, ModelRow, VersionRow
+from modelyard.registry.catalog.tables import AliasRow, ModelRow, VersionFileRow, VersionRow
 from modelyard.registry.database import Database, utc_now
 from modelyard.registry.errors import UnknownModel
 from modelyard.registry.identity.caller import Caller
@@ -141,6 +141,16 @@ class Catalog:
         wanted = _versions().where(ModelRow.name == name, VersionRow.identity == identity)
         with self.db.read() as session:
             row = session.scalar(wanted)
+            return version_of(row) if row else None
+
+    def by_main_file(self, sha256: str) -> ModelVersion | None:
+        """The newest version that the engine serves from this file."""
+        main = VersionRow.files.any(
+            (VersionFileRow.position == 0) & (VersionFileRow.sha256 == sha256)
+        )
+        newest = _versions().where(main).order_by(VersionRow.finished_at.desc()).limit(1)
+        with self.db.read() as session:
+            row = session.scalar(newest)
             return version_of(row) if row else None
 
     def list(self, caller: Caller | None = None) -> list[ModelVersion]:

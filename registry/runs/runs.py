@@ -57,6 +57,12 @@ class RunBoard:
             session.add(row)
         return RunRecorder(self.db, row.id, self.beat_s)
 
+    def refuse(self, flow: str, subject: str, reason: str) -> None:
+        """Show an order that was refused before anything was done for it."""
+        with self.start(flow, subject) as run:
+            run.step("refused")
+            run.finish(RunState.FAILED, reason)
+
     def end(self, prefect_run_id: str, state: RunState, message: str) -> None:
         """End a run from outside its process; one that is completed or cancelled stays so."""
         final = RunState.COMPLETED, RunState.CANCELLED

@@ -49,7 +49,7 @@ def test_a_worker_of_the_pool_ingests(harness: FlowHarness, environment: dict[st
         cwd=elsewhere, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
-        run = ("deployment", "run", "ingest/ingest", "-p", f"repo={REPO}", "--watch")
+        run = ("deployment", "run", "ingest/pool", "-p", f"repo={REPO}", "--watch")
         ended = _prefect(environment, *run)
     finally:
         worker.send_signal(signal.SIGTERM)
