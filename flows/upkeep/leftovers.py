@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from modelyard.flows.context import FlowContext
 from modelyard.flows.ingest.run import LOCK
@@ -20,12 +19,6 @@ FRESH_S = 60.0
 FILES = "file"
 PARTS = "download"
 """The kinds that a later run may still use; daily upkeep leaves them to the store's bound."""
-
-
-class Settle(Protocol):
-    """Ends dead runs; returns a sentence for each."""
-
-    def __call__(self, context: FlowContext) -> list[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +38,13 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """The leftovers of an installation, in every place that it keeps something in."""
+    """The leftovers of an installation, in every place that it keeps something in.
+
+    `settle` ends dead runs.
+    """
 
     context: FlowContext
-    settle: Settle
+    settle: Callable[[FlowContext], object]
     fresh_s: float = FRESH_S
 
     def find(self) -> list[Leftover]:

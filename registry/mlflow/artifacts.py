@@ -7,7 +7,6 @@ copies a version's files, and `mlflow.pyfunc.load_model` gets a model that asks 
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ class StoreArtifacts(ArtifactRepository):
         super().__init__(artifact_uri, tracking_uri, registry_uri)
         self._settings = load(RegistrySettings)
         version = self._version(artifact_uri.rsplit("/", 1)[-1])
-        self._files: Mapping[str, StoredFile] = {file.path: file for file in version.files}
+        self._files: dict[str, StoredFile] = {file.path: file for file in version.files}
         self._made = {MLMODEL: _mlmodel(version), ABOUT: _about(version)}
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
@@ -82,9 +81,7 @@ class StoreArtifacts(ArtifactRepository):
         finally:
             db.close()
         if found is None:
-            raise _absent(
-                f"The catalog of this installation has no version of file {sha256[:12]}…."
-            )
+            raise _absent(f"The catalog here has no version of the file {sha256[:12]}….")
         return found
 
 

@@ -35,7 +35,7 @@ def status(
 
     connection = find()
     with connection.client() as client:
-        seen = {
+        seen: dict[str, Any] = {
             "gateway": {"url": connection.url, **client.get("/health/ready").json()},
             "devices": _get(client, "/api/v1/gpus")["gpus"],
             "models": _get(client, "/api/v1/models")["models"],

@@ -1,10 +1,7 @@
 """What belongs to nothing is found with its reason, and goes; what belongs to something stays."""
 
 import os
-import shutil
-from collections.abc import Generator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -12,64 +9,24 @@ from sqlalchemy import update
 from modelyard.flows.context import FlowContext
 from modelyard.flows.ingest.run import LOCK
 from modelyard.flows.runs.record import record_of
-from modelyard.flows.settings import FlowSettings
 from modelyard.flows.steps.hub.content_lock import lock_of
-from modelyard.flows.steps.hub.hub import HubSnapshot
-from modelyard.flows.steps.publish.embed import embed
 from modelyard.flows.upkeep.leftovers import Leftovers
 from modelyard.flows.upkeep.verifying import Verifier
-from modelyard.registry.cards.index import open_index
-from modelyard.registry.catalog.model import Format, ModelFacts, ModelRef, ModelVersion, StoredFile
+from modelyard.registry.catalog.model import ModelRef
 from modelyard.registry.database import utc_now
-from modelyard.registry.installation import open_database, open_store
 from modelyard.registry.locks import exclusive
-from modelyard.registry.mlflow.mirror import MlflowRegistry
 from modelyard.registry.runs.runs import GIVEN_UP_AFTER
 from modelyard.registry.runs.tables import RunRow
-from modelyard.registry.settings import RegistrySettings
+from tests.flows.upkeep.registered import registered
 
 COMMIT = "c" * 40
 OLD = 1_000_000_000
 """A time long ago, in seconds since 1970."""
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder whose databases and index have been made: MLflow takes seconds for its own."""
-    folder = tmp_path_factory.mktemp("template")
-    registry = RegistrySettings(data_dir=folder)
-    open_database(registry).close()
-    MlflowRegistry(registry.mlflow).aliases()
-    open_index(registry).ids()
-    return folder
-
-
-@pytest.fixture
-def context(template: Path, tmp_path: Path) -> Generator[FlowContext]:
-    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
-    registry = RegistrySettings(data_dir=tmp_path)
-    db = open_database(registry)
-    yield FlowContext(FlowSettings(), registry, db, open_store(registry))
-    db.close()
-
-
 @pytest.fixture
 def leftovers(context: FlowContext) -> Leftovers:
     return Leftovers(context, lambda _: [])
-
-
-def registered(context: FlowContext, model: str) -> ModelVersion:
-    """A version that every place has."""
-    kept = context.store.put([model.encode()])
-    files = [StoredFile("m.gguf", kept.sha256, kept.size)]
-    facts = ModelFacts(Format.GGUF, "llama")
-    version = context.catalog.register(model, model, COMMIT, facts, files, {}, pending=True)
-    context.store.pin(kept.sha256, f"version:{version.id}")
-    embed(context.index, context.store, version, HubSnapshot(model, COMMIT, ()))
-    number = context.mlflow.register(version, {}, {}, {})
-    finished = context.catalog.finish(version.id, number)
-    assert context.aliases.tell() == ""
-    return finished
 
 
 def kinds(leftovers: Leftovers) -> list[str]:

@@ -103,7 +103,7 @@ def test_what_both_moved_is_a_conflict_and_neither_is_lost(both: Both) -> None:
     assert ("champion", Move.CONFLICT, f"{MODEL}@2") in both.moves
     both.catalog.set_alias(MODEL, "champion", second.number)
     assert both.aliases.tell(MODEL) == ""
-    assert both.moves == []
+    assert "champion" not in {alias for alias, _, _ in both.moves}
 
 
 def test_an_alias_on_a_version_of_somebody_else_is_shown(both: Both) -> None:
