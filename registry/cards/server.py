@@ -27,10 +27,11 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class ServerPoints:
-    """The points of one Qdrant collection."""
+    """The points of one Qdrant collection; `page` of them are listed at a time."""
 
     url: str
     api_key: str = field(repr=False, default="")
+    page: int = _PAGE
 
     def put(self, points: Sequence[Point]) -> None:
         stored = [
@@ -60,7 +61,7 @@ class ServerPoints:
         with self._client({}) as client:
             while True:
                 page, offset = client.scroll(
-                    COLLECTION, limit=_PAGE, offset=offset, with_payload=False
+                    COLLECTION, limit=self.page, offset=offset, with_payload=False
                 )
                 found.update(str(record.id) for record in page)
                 if offset is None:

@@ -87,11 +87,11 @@ class Quantizer:
         """Link the sources under their own names, which llama.cpp needs; returns the first link."""
         links = [folder / PurePosixPath(source.path).name for source in making.sources]
         for link, source in zip(links, making.sources, strict=True):
-            _link(link, self.store.path(source.sha256))
+            place_beside(link, self.store.path(source.sha256))
         return links[0]
 
 
-def _link(link: Path, target: Path) -> None:
+def place_beside(link: Path, target: Path) -> None:
     """Make a file appear at another name; volumes without links of either kind get a copy."""
     for make in (link.symlink_to, link.hardlink_to):
         with suppress(OSError):
