@@ -16,7 +16,7 @@ from mlflow.protos.databricks_pb2 import INVALID_STATE, RESOURCE_DOES_NOT_EXIST
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 from modelyard.registry.catalog.catalog import Catalog
-from modelyard.registry.catalog.model import ModelVersion, StoredFile
+from modelyard.registry.catalog.model import Kind, ModelVersion, StoredFile
 from modelyard.registry.errors import FileMissing
 from modelyard.registry.installation import open_database, open_store
 from modelyard.registry.settings import RegistrySettings, load
@@ -24,6 +24,9 @@ from modelyard.registry.settings import RegistrySettings, load
 MLMODEL = "MLmodel"
 LOADER = "modelyard.serving.cli.catalog.pyfunc"
 """The module whose `_load_pyfunc` MLflow calls; it is named here and imported by MLflow alone."""
+
+MOST_TOKENS = 1024
+"""The tokens of an answer for whom `predict` names no other number."""
 
 ABOUT = "modelyard.json"
 """Names the version for the loader."""
@@ -93,7 +96,19 @@ def _mlmodel(version: ModelVersion) -> str:
         "model_uuid": version.id,
         "utc_time_created": made,
     }
+    if version.facts.kind is Kind.GENERATE:
+        document["signature"] = _signature()
     return json.dumps(document)
+
+
+def _signature() -> dict[str, Any]:
+    """The parameters of `predict`: MLflow drops those that no signature names."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ParamSchema, ParamSpec
+
+    longest = ParamSpec("max_tokens", "long", MOST_TOKENS)
+    temperature = ParamSpec("temperature", "double", 1.0)
+    return ModelSignature(params=ParamSchema([longest, temperature])).to_dict()
 
 
 def _about(version: ModelVersion) -> str:

@@ -35,7 +35,7 @@ class GatewayModel:
         """One result for each text: an answer, a vector, or labels with their scores.
 
         `model_input` is a text, several, or a data frame whose first column has them; `params` go
-        into the requests, such as max_tokens. Raises what the gateway refuses.
+        into the requests: max_tokens and temperature. Raises what the gateway refuses.
         """
         texts = _texts(model_input)
         if self.kind is Kind.GENERATE:
