@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from modelyard.flows.errors import PrefectUnreachable
-from modelyard.registry.catalog.model import Kind, ModelVersion
+from modelyard.flows.upkeep import cli as upkeep
+from modelyard.registry.catalog.model import CANDIDATE, CHAMPION, Kind, ModelVersion
 from modelyard.registry.console import Commands, out, print_json
 from modelyard.registry.store.capacity import size_text
 
@@ -51,6 +52,7 @@ def register(commands: Commands) -> None:
     commands.models.command("add", epilog=ADD_EXAMPLES)(add)
     commands.models.command("add-adapter", epilog=ADAPTER_EXAMPLES)(add_adapter)
     commands.root.command("flows", epilog=FLOWS_EXAMPLES)(flows)
+    upkeep.attach(commands)
 
 
 def add(
@@ -129,7 +131,7 @@ def flows() -> None:
     address.confirm(server)
     from modelyard.flows import deployments
 
-    deployments.run()
+    deployments.run(settings.reconcile_s)
 
 
 def _owner(name: str | None, key: str) -> str:
@@ -155,18 +157,21 @@ def _tell(versions: list[ModelVersion], *, new: bool) -> None:
         out.print(f"  {_measured(version)}", highlight=False)
     first = versions[0]
     out.print("Next:", highlight=False)
-    out.print(f"  {_use(first)}", highlight=False)
-    out.print(f"  modelyard models show {first.model}", highlight=False)
+    name = first.model if CHAMPION in first.aliases else first.ref
+    out.print(f"  {_use(first, name)}", highlight=False)
+    out.print(f"  modelyard models show {name}", highlight=False)
+    if CANDIDATE in first.aliases:
+        out.print(f"  modelyard models promote {first.ref}", highlight=False)
 
 
-def _use(version: ModelVersion) -> str:
-    """What to do with a version first; a model without a template has no chat."""
+def _use(version: ModelVersion, name: str) -> str:
+    """What to do with a version first, by its name; a model without a template has no chat."""
     facts = version.facts
     if facts.kind is not Kind.GENERATE:
         return f"ask it at {facts.kind.endpoint}"
     if facts.chat_template is None:
         return "ask it at /v1/completions: it has no chat template"
-    return f"modelyard chat {version.model}"
+    return f"modelyard chat {name}"
 
 
 def _measured(version: ModelVersion) -> str:

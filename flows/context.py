@@ -11,6 +11,8 @@ from modelyard.flows.settings import FlowSettings
 from modelyard.flows.steps.publish.abandoned import GivenUp
 from modelyard.flows.steps.publish.already_registered import AlreadyRegistered
 from modelyard.flows.steps.publish.recard import Recarder
+from modelyard.registry.cards.card import CardIndex
+from modelyard.registry.cards.index import open_index
 from modelyard.registry.catalog.builds import BuildRecords
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.database import Database
@@ -51,6 +53,11 @@ class FlowContext:
     @property
     def mlflow(self) -> MlflowRegistry:
         return MlflowRegistry(self.registry.mlflow)
+
+    @property
+    def index(self) -> CardIndex:
+        """The card index, written without vectors of meaning."""
+        return open_index(self.registry)
 
     @property
     def aliases(self) -> MlflowAliases:

@@ -2,21 +2,28 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import timedelta
 
+from prefect.client.orchestration import get_client
 from prefect.exceptions import TerminationSignal
 from prefect.runner import Runner
 
 from modelyard.flows.ingest.flow import ingest
-from modelyard.flows.maintenance import upkeep
+from modelyard.flows.maintenance import is_overdue, upkeep
+from modelyard.flows.reconciling import reconciling
+
+DAILY = "17 4 * * *"
+"""When upkeep runs, in UTC. A machine that is off then is kept up as soon as it serves again."""
 
 MOST_AT_ONCE = 2
 """Ingests share the machine's cores with the engines; more at once would only be slower."""
 
 
-def run() -> None:
-    """Serve until terminated; Prefect's pages and API start runs of these deployments by name."""
-    with suppress(KeyboardInterrupt, TerminationSignal):
+def run(reconcile_s: float) -> None:
+    """Serve until terminated; Prefect's pages and API start runs of these deployments by name.
+
+    Every `reconcile_s` seconds dead runs are settled, and aliases brought together with MLflow.
+    """
+    with suppress(KeyboardInterrupt, TerminationSignal), reconciling(reconcile_s):
         asyncio.run(_serve())
 
 
@@ -30,11 +37,14 @@ async def _serve() -> None:
     await runner.aadd_flow(
         ingest, "ingest", description="A model from the Hub into the registry.", tags=["modelyard"]
     )
-    await runner.aadd_flow(
+    daily = await runner.aadd_flow(
         upkeep,
         "daily",
         description="Remove what stopped runs left.",
         tags=["modelyard"],
-        interval=timedelta(days=1),
+        cron=DAILY,
     )
+    if await asyncio.to_thread(is_overdue):
+        async with get_client() as client:
+            await client.create_flow_run_from_deployment(daily)
     await runner.start()

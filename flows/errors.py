@@ -94,6 +94,13 @@ class Interrupted(ModelyardError):
     exit_code = 130
 
 
+class RunCancelled(ModelyardError):
+    """Somebody cancelled the run in Prefect."""
+
+    code = "cancelled"
+    exit_code = 130
+
+
 class PrefectUnreachable(ModelyardError):
     """No Prefect server answers where one is needed."""
 

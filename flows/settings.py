@@ -89,6 +89,14 @@ class FlowSettings(Section):
         default=0.0, ge=0, le=1e6, description="Memory that models must fit in; 0: ask the devices."
     )
 
+    reconcile_s: float = Field(
+        default=30.0,
+        ge=1,
+        le=86_400,
+        description="Seconds between two looks of `modelyard flows` at MLflow's aliases, which "
+        "the catalog follows, and at runs whose process has died.",
+    )
+
     @field_validator("hub_endpoint", "prefect_url")
     @classmethod
     def _an_address(cls, value: str) -> str:

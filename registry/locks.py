@@ -13,12 +13,46 @@ def exclusive(path: Path, *, wait: bool = True) -> Generator[None]:
 
     Without `wait`, raises BlockingIOError if the lock is held.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = _locked(path, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
     finally:
         os.close(descriptor)
+
+
+def remove_free(path: Path) -> bool:
+    """Delete the lock file at `path` unless somebody holds it; whether it is gone now."""
+    try:
+        with exclusive(path, wait=False):
+            path.unlink(missing_ok=True)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _locked(path: Path, how: int) -> int:
+    """An open descriptor with the lock of the file that `path` names now.
+
+    Whoever waited for a lock whose file was removed meanwhile holds what nobody else finds, so it
+    starts over with the new file.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, how)
+            if _is_at(descriptor, path):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def is_free(path: Path) -> bool:

@@ -49,7 +49,7 @@ def _progress(run: LifecycleRun, prefect: str) -> None:
 
 
 def _step(run: LifecycleRun) -> str:
-    step = plain(run.step.replace("_", " ").capitalize() or "Starting")
+    step = plain(run.step[:1].upper() + run.step[1:] or "Starting")
     if not run.total:
         return step
     return f"{step}: {_amount(run)}, {share(of(run.done, run.total))}"

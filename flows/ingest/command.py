@@ -7,8 +7,9 @@ from typing import Any, cast
 from rich.markup import escape
 
 from modelyard.flows.context import FlowContext, open_yard
-from modelyard.flows.errors import Interrupted
+from modelyard.flows.errors import Interrupted, RunCancelled
 from modelyard.flows.ingest.request import IngestRequest
+from modelyard.flows.ingest.run import FLOW
 from modelyard.flows.ingest.watch import watching
 from modelyard.flows.prefect import address
 from modelyard.flows.prefect.temporary import start_temporary_prefect
@@ -16,6 +17,7 @@ from modelyard.flows.steps.choose.choose import choose
 from modelyard.flows.steps.hub.resolve import check_access, resolve
 from modelyard.registry.catalog.model import ModelRef, ModelVersion
 from modelyard.registry.console import err
+from modelyard.registry.errors import ModelyardError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,11 @@ class IngestResult:
 def run_ingest(request: IngestRequest) -> IngestResult:
     """Ingest with progress on standard error; needs no Prefect if everything is already here."""
     with open_yard() as context:
-        known = _known(context, request)
+        try:
+            known = _known(context, request)
+        except ModelyardError as error:
+            context.board.refuse(FLOW, request.subject, str(error))
+            raise
         if known and not context.recarder.is_behind(known):
             result = IngestResult(known, new=False)
         else:
@@ -58,16 +64,22 @@ def _waiting(seconds: float) -> AbstractContextManager[object]:
 
 def _run_flow(context: FlowContext, request: IngestRequest) -> list[str]:
     _find_prefect(context)
-    from modelyard.flows.ingest.flow import ingest
+    from prefect.exceptions import Abort, TerminationSignal
 
+    from modelyard.flows.ingest.flow import ingest
+    from modelyard.flows.runs.settling import settle
+
+    settle(context)
     try:
         with watching(context.board, request.subject, err):
             return cast("list[str]", ingest(**_parameters(request)))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TerminationSignal):
         raise Interrupted(
             "Interrupted. What was downloaded and built is kept.",
             fix="Run the same command again: it continues from there.",
         ) from None
+    except Abort:
+        raise RunCancelled(" ".join(settle(context)) or "The run was cancelled.") from None
 
 
 def _find_prefect(context: FlowContext) -> None:

@@ -7,12 +7,17 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run as this_run
 
+from modelyard.flows.context import open_yard
 from modelyard.flows.ingest import tasks
 from modelyard.flows.ingest.request import IngestRequest
-from modelyard.flows.ingest.run import FLOW, IngestRun, clear_away, open_job
+from modelyard.flows.ingest.run import FLOW, IngestRun, open_job, refusals_shown
+from modelyard.flows.ingest.undo import undo
+from modelyard.flows.runs.cancellation import stopped_when_cancelled
+from modelyard.flows.runs.record import record_of
 from modelyard.flows.steps.build.built import BuiltModel
 from modelyard.flows.steps.choose.candidate import FileSelection
 from modelyard.flows.steps.choose.choose import choose
+from modelyard.flows.steps.choose.quantizations import Makeable
 from modelyard.flows.steps.hub.hub import HubSnapshot
 from modelyard.flows.steps.hub.resolve import check_access, resolve
 from modelyard.registry.catalog.model import ModelVersion, StoredFile
@@ -88,7 +93,8 @@ def _on_cancellation(
     flow_run: "FlowRun",
     state: "State[Any]",  # noqa: ARG001 - same
 ) -> None:
-    clear_away(str(flow_run.id))
+    with open_yard() as context:
+        undo(context, record_of(context.registry.data_dir, str(flow_run.id)))
 
 
 @flow(
@@ -101,7 +107,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - Prefect's form shows a field for each
     repo: str,
     revision: str = "main",
     file: str | None = None,
-    quantize: Sequence[str] = (),
+    quantize: Sequence[Makeable] = (),
     name: str | None = None,
     eval_text: str | None = None,
     memory_gb: float | None = None,
@@ -111,12 +117,14 @@ def ingest(  # noqa: PLR0913, PLR0917 - Prefect's form shows a field for each
     allow_requantize: bool = False,
 ) -> list[str]:
     """Ingest a model; returns its versions as model@number, those that were there included."""
-    request = IngestRequest(
-        repo=repo, revision=revision, file=file, quantize=tuple(quantize), name=name,
-        eval_text=eval_text, memory_gb=memory_gb, owner_id=owner_id, private=private,
-        allow_requantize=allow_requantize,
-    )  # fmt: skip
-    with open_job(request, this_run.get_id() or "") as run:
+    with refusals_shown(f"{repo}@{revision}"):
+        request = IngestRequest(
+            repo=repo, revision=revision, file=file, quantize=tuple(quantize), name=name,
+            eval_text=eval_text, memory_gb=memory_gb, owner_id=owner_id, private=private,
+            allow_requantize=allow_requantize,
+        )  # fmt: skip
+    run_id = this_run.get_id() or ""
+    with open_job(request, run_id) as run, stopped_when_cancelled(run_id):
         snapshot = look_up(run)
         choice = choose(snapshot, request.wish(run.context.device_memory()))
         check_access(run.hub_for("resolve"), snapshot, choice.model.parts[0])

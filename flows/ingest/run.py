@@ -1,23 +1,30 @@
-"""One running ingest: its entry on the run board, the files it holds, and its cleanup."""
+"""One running ingest: its entry on the run board, its record, and the files that it holds."""
 
-import json
-from collections.abc import Generator, Iterable
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.full_disk import raised_as_ours
 from modelyard.flows.ingest.request import IngestRequest
+from modelyard.flows.runs.record import RunRecord, record_of
 from modelyard.flows.steps.choose.candidate import FileSelection
 from modelyard.flows.steps.hub.content_lock import content_lock
 from modelyard.flows.steps.hub.download import part_key
 from modelyard.flows.steps.hub.hub import HubClient, Progress, RemoteFile
+from modelyard.registry.catalog.catalog import identity_of
 from modelyard.registry.catalog.model import ModelVersion, StoredFile
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.locks import exclusive, is_free
 from modelyard.registry.runs.recorder import RunRecorder, RunState
 
 FLOW = "ingest"
+LOCK = "lock"
+PART = "part"
+OBJECT = "object"
+BUILD = "build"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,7 @@ class IngestRun:
     context: FlowContext
     request: IngestRequest
     run: RunRecorder
-    trail: Path
+    record: RunRecord
     held: ExitStack
 
     @contextmanager
@@ -37,12 +44,25 @@ class IngestRun:
         if not is_free(lock):
             self.run.step("wait for another ingest of this model")
         with exclusive(lock):
+            self.record.note(LOCK, str(lock))
             yield
 
     def note_parts(self, files: Iterable[RemoteFile]) -> None:
         """Record the downloads about to begin, so that a cancelled run can be cleaned up."""
-        self.trail.parent.mkdir(parents=True, exist_ok=True)
-        self.trail.write_text(json.dumps([part_key(file) for file in files]))
+        for file in files:
+            self.record.note(PART, part_key(file))
+
+    def note_build(self, main: StoredFile, commit: str) -> None:
+        """Record the version about to be registered, for the same reason."""
+        self.record.note(BUILD, self.request.model, identity_of(main.sha256, commit))
+
+    def bring(self, known: str | None, make: Callable[[], StoredFile]) -> StoredFile:
+        """Make a file and hold it; what was in the store before, as `known`, is not this run's."""
+        was_here = known is not None and self.context.store.has(known)
+        file = self.hold(make())
+        if not was_here:
+            self.record.note(OBJECT, file.sha256)
+        return file
 
     def hold(self, file: StoredFile) -> StoredFile:
         """Keep a file in the store until the run ends."""
@@ -77,38 +97,41 @@ class IngestRun:
 
 @contextmanager
 def open_job(request: IngestRequest, prefect_run_id: str) -> Generator[IngestRun]:
-    """A run on the board; an exception ends it there and is raised again."""
-    with open_yard() as context, ExitStack() as held:
+    """A run on the board; an exception ends it there and is raised again.
+
+    The record of a run that ended by itself goes. That of a stopped one stays, for whoever settles
+    what it left: the hook of a cancellation, or the next look at dead runs.
+    """
+    with open_yard() as context, ExitStack() as held, raised_as_ours():
+        record = record_of(context.registry.data_dir, prefect_run_id)
+        held.enter_context(record.held())
         run = context.board.start(FLOW, request.subject, prefect_run_id)
-        trail = _trail(context, prefect_run_id)
         try:
-            yield IngestRun(context, request, run, trail, held)
-        except ModelyardError as error:
-            run.finish(RunState.FAILED, str(error))
-            raise
+            yield IngestRun(context, request, run, record, held)
         except Exception as error:
-            run.finish(RunState.FAILED, f"{type(error).__name__}: {error}")
+            ours = isinstance(error, ModelyardError)
+            reason = str(error) if ours else f"{type(error).__name__}: {error}"
+            _end(run, RunState.FAILED, reason)
+            record.forget()
             raise
         except BaseException:
-            run.finish(RunState.INTERRUPTED, "Stopped; the same again continues where it was.")
+            _end(run, RunState.INTERRUPTED, "Stopped; the same again continues where it was.")
             raise
-        trail.unlink(missing_ok=True)
+        record.forget()
 
 
-def clear_away(prefect_run_id: str) -> None:
-    """Mark a run as cancelled and remove its partial downloads."""
-    with open_yard() as context:
-        trail = _trail(context, prefect_run_id)
-        keys: list[str] = json.loads(trail.read_text()) if trail.exists() else []
-        for key in keys:
-            context.store.discard(key)
-        trail.unlink(missing_ok=True)
-        context.store.sweep()
-        mine = (run for run in context.board.list() if run.prefect_run_id == prefect_run_id)
-        if run := next(mine, None):
-            cancelled = context.board.start(FLOW, run.subject, prefect_run_id)
-            cancelled.finish(RunState.CANCELLED, "Cancelled; nothing of it was kept.")
+@contextmanager
+def refusals_shown(subject: str) -> Generator[None]:
+    """Show on the board that an order was refused, where the block raises an error of ours."""
+    try:
+        yield
+    except ModelyardError as error:
+        with open_yard() as context:
+            context.board.refuse(FLOW, subject, str(error))
+        raise
 
 
-def _trail(context: FlowContext, prefect_run_id: str) -> Path:
-    return context.registry.data_dir / "run" / "ingests" / f"{prefect_run_id}.json"
+def _end(run: RunRecorder, state: RunState, message: str) -> None:
+    """End the run on the board; a database that fails, too, must not hide why the run ended."""
+    with suppress(SQLAlchemyError):
+        run.finish(state, message)

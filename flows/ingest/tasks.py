@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from modelyard.flows.ingest.run import IngestRun
@@ -20,6 +21,7 @@ from modelyard.flows.steps.validate.shards import check_shards
 from modelyard.flows.steps.validate.validate import validate
 from modelyard.registry.cards.index import open_index
 from modelyard.registry.catalog.model import Format, Kind, ModelVersion, StoredFile
+from modelyard.registry.errors import UnknownModel
 from modelyard.serving.engines.folder import hold_model
 
 
@@ -64,7 +66,9 @@ def _fetch_all(
     files: list[StoredFile] = []
     done = 0
     for file in wanted:
-        files.append(run.hold(downloader.fetch(file, run.progress_after(done))))
+        known = download.stored_sha(file, run.context.results)
+        fetch_it = partial(downloader.fetch, file, run.progress_after(done))
+        files.append(run.bring(known, fetch_it))
         done += file.size
     return tuple(files)
 
@@ -109,7 +113,16 @@ def _in_one_piece(run: IngestRun, fetched: Fetched, maker: quantize.Quantizer) -
         joiner = Joiner(run.context.store, run.context.results)
         return run.hold(joiner.join(fetched.parts, fetched.path, told))
     run.run.step("merge the parts", unit="tensors")
-    return run.hold(maker.merge(fetched.parts, fetched.path, _counted(run, "merge the parts")))
+    told = _counted(run, "merge the parts")
+    key = quantize.key_of_hashes([part.sha256 for part in fetched.parts])
+    made = partial(maker.merge, fetched.parts, fetched.path, told)
+    return run.bring(_known(run, key, quantize.MERGED), made)
+
+
+def _known(run: IngestRun, key: str, to: str) -> str | None:
+    """The sha256 of what an earlier run made of the same."""
+    built = run.context.results.built(key, quantize.recipe(to))
+    return built.sha256 if built else None
 
 
 def _quantized(
@@ -118,7 +131,9 @@ def _quantized(
     step = f"quantize to {to}"
     run.run.step(step, unit="tensors")
     found = original.facts.quantization
-    made = run.hold(maker.quantize(original.file, found, to, _counted(run, step)))
+    make = partial(maker.quantize, original.file, found, to, _counted(run, step))
+    known = original.file.sha256 if found == to else _known(run, original.file.sha256, to)
+    made = run.bring(known, make)
     facts = validate(run.context.store.path(made.sha256), made.path, original.facts.licence)
     return BuiltModel(made, facts, original.file, quantize.recipe(to))
 
@@ -170,9 +185,14 @@ def register(
     run.run.step("register")
     registrar = Registrar(context.catalog, context.store, context.mlflow)
     entry = Registration(request.model, request.visibility, request.owner_id)
+    run.note_build(built.file, snapshot.commit)
     begun = registrar.begin(entry, snapshot, built, companion_files, metrics=metrics)
-    embed(open_index(context.registry), context.store, begun, snapshot)
-    return registrar.finish(begun, built)
+    try:
+        embed(open_index(context.registry), context.store, begun, snapshot)
+        return registrar.finish(begun, built)
+    except UnknownModel:  # removed meanwhile: what was written since then would belong to nothing
+        context.given_up.disown(begun)
+        raise
 
 
 def follow_up(run: IngestRun) -> list[str]:

@@ -13,6 +13,7 @@ from typing import cast
 import uvicorn
 
 from modelyard.flows.prefect.login import API, behind_login
+from modelyard.flows.prefect.parent_watch import end_with
 from modelyard.registry.ports import LOOPBACK, listen
 from modelyard.registry.web.origins import App
 
@@ -20,8 +21,14 @@ LOGIN = "PREFECT_SERVER_API_AUTH_STRING"
 END_S = 3
 """Seconds that running requests get to finish at shutdown."""
 
-# Overrides Prefect profiles: no other origins, and pages call the API at their own address.
-_CLOSED = {"PREFECT_SERVER_CORS_ALLOWED_ORIGINS": "", "PREFECT_UI_API_URL": API}
+# Overrides Prefect profiles: no other origins, pages call the API at their own address, and nobody
+# is told who uses them.
+_CLOSED = {
+    "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": "",
+    "PREFECT_UI_API_URL": API,
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+}
 
 
 def main() -> None:
@@ -30,6 +37,8 @@ def main() -> None:
     if not login:
         raise SystemExit(f"{LOGIN} is not set: this server has to ask for a login.")
     os.environ.update(_CLOSED)
+    if given.parent is not None:
+        end_with(given.parent, grace_s=2 * END_S)
     listener = (
         socket.socket(fileno=given.fd)
         if given.fd is not None
@@ -57,6 +66,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--host", default=LOOPBACK)
     parser.add_argument("--port", type=int, default=4200)
     parser.add_argument("--fd", type=int, help="a listening socket, instead of host and port")
+    parser.add_argument("--parent", type=int, help="end once this process is gone")
     parser.add_argument("--temporary", action="store_true", help="for one command: no pages")
     return parser.parse_args()
 

@@ -39,7 +39,8 @@ def start_temporary_prefect(home: Path) -> Prefect:
 
 def _start(listener: int, home: Path, log: Path, login: str) -> subprocess.Popen[bytes]:
     """Start the child with an open socket, so that no other process can take the port meanwhile."""
-    argv = python_module("modelyard.flows.prefect.server", "--fd", str(listener), "--temporary")
+    told = ("--fd", str(listener), "--temporary", "--parent", str(os.getpid()))
+    argv = python_module("modelyard.flows.prefect.server", *told)
     env = {**os.environ, **QUIET, "PREFECT_HOME": str(home), LOGIN: login}
     with log.open("ab") as said:
         return subprocess.Popen(

@@ -124,6 +124,10 @@ class CardIndex(Protocol):
         """The stored payloads of the versions' cards; versions without a card are left out."""
         ...
 
+    def ids(self) -> set[str]:
+        """The ids of all versions that have a card here."""
+        ...
+
     def remove(self, version_id: str) -> None:
         """Remove a version's card; removing a missing card is not an error."""
         ...

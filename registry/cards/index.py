@@ -45,6 +45,9 @@ class HybridCardIndex:
     def payloads(self, version_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         return self.points.payloads(version_ids) if version_ids else {}
 
+    def ids(self) -> set[str]:
+        return self.points.ids()
+
     def remove(self, version_id: str) -> None:
         self.points.delete(version_id)
 

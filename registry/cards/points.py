@@ -59,6 +59,10 @@ class Points(Protocol):
         """The payloads of the existing points, without vectors."""
         ...
 
+    def ids(self) -> set[str]:
+        """The ids of all points."""
+        ...
+
     def delete(self, point_id: str) -> None: ...
 
     def search(self, search: Search) -> list[tuple[Mapping[str, Any], float]]:

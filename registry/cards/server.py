@@ -22,14 +22,16 @@ from modelyard.registry.errors import IndexUnavailable
 
 COLLECTION = "modelyard-cards"
 _TIMEOUT_S = 10
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class ServerPoints:
-    """The points of one Qdrant collection."""
+    """The points of one Qdrant collection; `page` of them are listed at a time."""
 
     url: str
     api_key: str = field(repr=False, default="")
+    page: int = _PAGE
 
     def put(self, points: Sequence[Point]) -> None:
         stored = [
@@ -52,6 +54,18 @@ class ServerPoints:
         with self._client({}) as client:
             found = client.retrieve(COLLECTION, list(point_ids), with_vectors=False)
         return {str(record.id): record.payload or {} for record in found}
+
+    def ids(self) -> set[str]:
+        found = set[str]()
+        offset: Any = None
+        with self._client({}) as client:
+            while True:
+                page, offset = client.scroll(
+                    COLLECTION, limit=self.page, offset=offset, with_payload=False
+                )
+                found.update(str(record.id) for record in page)
+                if offset is None:
+                    return found
 
     def delete(self, point_id: str) -> None:
         with self._client({}) as client:

@@ -5,7 +5,7 @@ again, which takes some 20 ms.
 """
 
 import shutil
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +23,28 @@ from modelyard.registry.cards.points import (
     Vectors,
     dense,
 )
+from modelyard.registry.errors import StorageFull
 from modelyard.registry.locks import exclusive
+from modelyard.registry.sizes import size_text
+from modelyard.registry.store.capacity import free_on_volume
+
+ROOM = 128 * 1024**2
+"""Free bytes without which the shard is not opened: two log files and two pages of 32 MiB each.
+
+Qdrant writes through memory maps of sparse files. Where the volume is full the kernel ends the
+whole process with SIGBUS, and nothing can catch it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardPoints:
-    """The points of the shard in one folder."""
+    """The points of the shard in one folder; `free_bytes` measures the folder's volume.
+
+    Each operation raises StorageFull if the volume has less than ROOM.
+    """
 
     folder: Path
+    free_bytes: Callable[[Path], int] = free_on_volume
 
     def put(self, points: Sequence[Point]) -> None:
         stored = [edge.Point(p.id, _vectors(p.vectors), dict(p.payload)) for p in points]
@@ -57,6 +71,11 @@ class ShardPoints:
             shard.update(edge.UpdateOperation.delete_points([point_id]))
             shard.flush()
 
+    def ids(self) -> set[str]:
+        with self._shard({}) as shard:
+            every = edge.ScrollRequest(limit=shard.info().points_count + 1)
+            return {str(record.id) for record in shard.scroll(every)[0]}
+
     def search(self, search: Search) -> list[tuple[Mapping[str, Any], float]]:
         with self._shard(search.vectors) as shard:
             found = shard.query(_request(search))
@@ -66,6 +85,7 @@ class ShardPoints:
     def _shard(self, vectors: Vectors) -> Generator[edge.EdgeShard]:
         """The open shard, with a field for each dense vector in `vectors`."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self._check_room()
         with exclusive(self.folder.with_suffix(".lock")):
             if not self.folder.exists():
                 _create(self.folder)
@@ -77,6 +97,15 @@ class ShardPoints:
                 yield shard
             finally:
                 shard.close()
+
+    def _check_room(self) -> None:
+        free = self.free_bytes(self.folder.parent)
+        if free < ROOM:
+            raise StorageFull(
+                f"The volume of the card index has {size_text(free)} free, and the index needs "
+                f"{size_text(ROOM)} to write safely.",
+                fix="Free the disk (`modelyard models gc` shows what belongs to nothing).",
+            )
 
 
 def _create(folder: Path) -> None:

@@ -54,6 +54,11 @@ class AdapterCatalog:
             )
         return found
 
+    def ids(self) -> list[str]:
+        """The ids of all adapters."""
+        with self.db.read() as session:
+            return list(session.scalars(select(AdapterRow.id)))
+
     def of(self, model: str) -> Sequence[Adapter]:
         rows = select(AdapterRow).join(ModelRow).where(ModelRow.name == model)
         with self.db.read() as session:

@@ -27,7 +27,7 @@ from modelyard.registry.catalog.registration import (
     own_model,
     point,
 )
-from modelyard.registry.catalog.tables import AliasRow, ModelRow, VersionRow
+from modelyard.registry.catalog.tables import AliasRow, ModelRow, VersionFileRow, VersionRow
 from modelyard.registry.database import Database, utc_now
 from modelyard.registry.errors import UnknownModel
 from modelyard.registry.identity.caller import Caller
@@ -106,14 +106,20 @@ class Catalog:
             return [version_of(row) for row in session.scalars(wanted)]
 
     def give_up(
-        self, begun_before: datetime, let_go: Callable[[ModelVersion], None]
+        self,
+        begun_before: datetime,
+        let_go: Callable[[ModelVersion], None],
+        versions: Sequence[ModelVersion] | None = None,
     ) -> builtins.list[ModelVersion]:
         """Delete unfinished registrations begun before `begun_before`, and return them.
+
+        All of them, or those among `versions`.
 
         `let_go` is called for each version under the lock that keeps it from being resumed; if
         `let_go` raises, that version stays.
         """
-        return [v for v in self.pending() if self._give_up(v, begun_before, let_go)]
+        among = self.pending() if versions is None else versions
+        return [version for version in among if self._give_up(version, begun_before, let_go)]
 
     def find(self, ref: ModelRef, caller: Caller | None = None) -> ModelVersion:
         """The version that `ref` names; raises UnknownModel if the caller may see none."""
@@ -135,6 +141,16 @@ class Catalog:
         wanted = _versions().where(ModelRow.name == name, VersionRow.identity == identity)
         with self.db.read() as session:
             row = session.scalar(wanted)
+            return version_of(row) if row else None
+
+    def by_main_file(self, sha256: str) -> ModelVersion | None:
+        """The newest version that the engine serves from this file."""
+        main = VersionRow.files.any(
+            (VersionFileRow.position == 0) & (VersionFileRow.sha256 == sha256)
+        )
+        newest = _versions().where(main).order_by(VersionRow.finished_at.desc()).limit(1)
+        with self.db.read() as session:
+            row = session.scalar(newest)
             return version_of(row) if row else None
 
     def list(self, caller: Caller | None = None) -> list[ModelVersion]:

@@ -1,31 +1,27 @@
-"""Sends the catalog's aliases to MLflow, and retries until MLflow has them.
+"""Keeps the aliases of catalog and MLflow the same, whichever of the two was changed.
 
-The catalog is authoritative and records for each alias the version last sent to MLflow. So a
-promotion never waits for MLflow, and an alias that MLflow missed is sent later.
+The catalog records for each alias the version last sent to MLflow. So it is known who moved what
+since then: what the catalog moved is sent, what MLflow moved is to be followed, and what both moved
+is a conflict, in which neither is overwritten.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Select, Update, select, update
+from sqlalchemy import Update, update
 
-from modelyard.registry.catalog.tables import AliasRow, ModelRow, VersionRow
+from modelyard.registry.catalog.model import CANDIDATE, CHAMPION
+from modelyard.registry.catalog.tables import AliasRow
 from modelyard.registry.database import Database
 from modelyard.registry.errors import MlflowUnavailable
-from modelyard.registry.mlflow.mirror import MlflowRegistry
-
-
-@dataclass(frozen=True, slots=True)
-class _Untold:
-    model_id: str
-    model: str
-    alias: str
-    version_id: str
-    number: str | None
+from modelyard.registry.mlflow.alias_reading import AliasHere, aliases_here, numbers_here
+from modelyard.registry.mlflow.drift import AliasDrift, Move, judged
+from modelyard.registry.mlflow.mirror import MlflowRegistry, mlflow_name
 
 
 @dataclass(frozen=True, slots=True)
 class MlflowAliases:
-    """Sends the aliases of a database's catalog to an MLflow registry."""
+    """The aliases of a database's catalog and those of an MLflow registry."""
 
     db: Database
     mlflow: MlflowRegistry
@@ -33,24 +29,39 @@ class MlflowAliases:
     def tell(self, model: str | None = None) -> str:
         """Send the changed aliases of one model, or of all, to MLflow.
 
-        Returns the last failure as text, or an empty string if all were sent.
+        Returns the last failure or conflict as text, or an empty string if all were sent. MLflow is
+        not asked where nothing has changed here.
         """
-        problem = ""
-        for untold in self._untold(model):
-            try:
-                self.mlflow.set_alias(untold.model, untold.alias, str(untold.number))
-            except MlflowUnavailable as error:
-                problem = f"MLflow has yet to hear of {untold.model}@{untold.alias}. {error}"
-            else:
-                self._note(untold)
-        return problem
+        changed = [a for a in aliases_here(self.db, model) if a.number != a.told]
+        if not changed:
+            return ""
+        try:
+            drifts = [d for d in self.drift(model) if d.move is not Move.FOLLOW]
+            return next((str(d) for d in drifts if not self._sent(d)), "")
+        except MlflowUnavailable as error:
+            return (
+                f"MLflow has yet to hear of {model or changed[0].model}@{changed[0].alias}. {error}"
+            )
 
-    def _untold(self, model: str | None) -> list[_Untold]:
-        with self.db.read() as session:
-            rows = session.execute(_wanted(model)).tuples()
-            return [_Untold(*row) for row in rows]
+    def drift(self, model: str | None = None) -> list[AliasDrift]:
+        """Where catalog and MLflow differ, of one model or of all; raises MlflowUnavailable."""
+        here = aliases_here(self.db, model)
+        there = self.mlflow.aliases()
+        numbers = numbers_here(self.db, model)
+        found = [judged(a, there.get(mlflow_name(a.model), {}), numbers) for a in here]
+        return [*filter(None, found), *_only_there(here, there, numbers)]
 
-    def _note(self, told: _Untold) -> None:
+    def send(self, drift: AliasDrift) -> None:
+        """Point MLflow's alias where the catalog's points, and record it."""
+        self.mlflow.set_alias(drift.model, drift.alias, drift.ours)
+        self._note(drift.here)
+
+    def _sent(self, drift: AliasDrift) -> bool:
+        if drift.move is Move.TELL:
+            self.send(drift)
+        return drift.move is Move.TELL
+
+    def _note(self, told: AliasHere) -> None:
         """Record the version sent; an alias moved meanwhile still differs and is sent again."""
         mine = (AliasRow.model_id == told.model_id, AliasRow.alias == told.alias)
         with self.db.begin() as session:
@@ -62,14 +73,15 @@ def _recorded(version_id: str) -> Update:
     return update(AliasRow).values(recorded_id=version_id, updated_at=AliasRow.updated_at)
 
 
-def _wanted(model: str | None) -> Select[tuple[str, str, str, str, str | None]]:
-    """Aliases not yet sent, except those of versions without an MLflow number."""
-    columns = ModelRow.id, ModelRow.name, AliasRow.alias, VersionRow.id, VersionRow.mlflow_version
-    differs = AliasRow.recorded_id.is_distinct_from(AliasRow.version_id)
-    wanted = (
-        select(*columns)
-        .join(VersionRow, VersionRow.id == AliasRow.version_id)
-        .join(ModelRow, ModelRow.id == AliasRow.model_id)
-        .where(differs, VersionRow.mlflow_version.is_not(None))
-    )
-    return wanted if model is None else wanted.where(ModelRow.name == model)
+def _only_there(
+    here: list[AliasHere], there: dict[str, dict[str, str]], numbers: dict[str, dict[str, int]]
+) -> Iterator[AliasDrift]:
+    """Aliases that were set in MLflow, and that the catalog does not have."""
+    ours = {(a.model, a.alias): a.number for a in here}
+    for model, known in numbers.items():
+        for alias, number in there.get(mlflow_name(model), {}).items():
+            leaves = alias == CANDIDATE and number == ours.get((model, CHAMPION))
+            if (model, alias) not in ours and not leaves:  # the champion's stops being candidate
+                new = AliasHere("", model, alias, "", "", None)
+                move = Move.FOLLOW if number in known else Move.UNKNOWN
+                yield AliasDrift(move, new, number, known.get(number))

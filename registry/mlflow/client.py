@@ -2,9 +2,11 @@
 
 import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from modelyard.registry.errors import MlflowUnavailable
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _OURS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output belongs to the command
     # Callers can repeat a request safely. MLflow's own seven retries take minutes, and each may
     # write again what a request with a lost answer had already written.
@@ -41,11 +44,25 @@ def mlflow_client(uri: str) -> "Generator[MlflowClient]":
 
     try:
         with alone_at(uri):  # its first use creates the tables: one process at a time
+            _create_at(uri)
             yield MlflowClient(uri, registry_uri=uri)
     except MlflowException as error:
         raise _refused(uri, error, error.get_http_status_code()) from None
     except SQLAlchemyError as error:
         raise _refused(uri, error, 503) from None
+
+
+def _create_at(uri: str) -> None:
+    """Make the tables of a new SQLite database, with artifacts beside it.
+
+    MLflow itself would note the working directory of whoever comes first as their place, for good.
+    """
+    file = Path(make_url(uri).database or "") if uri.startswith("sqlite") else None
+    if file is not None and not file.exists():
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        file.parent.mkdir(parents=True, exist_ok=True)
+        SqlAlchemyStore(uri, str(file.with_name("mlflow-artifacts")))
 
 
 def _refused(uri: str, error: Exception, status: int) -> MlflowUnavailable:

@@ -6,10 +6,10 @@ server rejects a source without a path. Older versions have two slashes; nothing
 
 import json
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modelyard.registry.catalog.catalog import identity_of
 from modelyard.registry.catalog.model import CANDIDATE, CHAMPION, ModelVersion
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 EXPERIMENT = "modelyard"
 _IDENTITY = "modelyard.identity"
 _MODEL = "modelyard.model"
+_VERSION_ID = "modelyard.version_id"
+_PAGE = 1000
 _LONGEST_PARAM = 6000
 _LONGEST_TAG = 100_000
 
@@ -29,6 +31,15 @@ _LONGEST_TAG = 100_000
 def mlflow_name(model: str) -> str:
     """The model's name in MLflow, where slashes are not allowed."""
     return model.replace("/", "--")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedVersion:
+    """A version as MLflow has it: the model's name there, its number, and the catalog's id."""
+
+    name: str
+    number: str
+    version_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,32 @@ class MlflowRegistry:
         with mlflow_client(self.uri) as client:
             _point(client, mlflow_name(model), alias, number)
 
+    def aliases(self) -> dict[str, dict[str, str]]:
+        """The aliases of every model there, by its MLflow name: alias to version number."""
+        with mlflow_client(self.uri) as client:
+            models = _all_pages(client.search_registered_models)
+            return {
+                held.name: {alias: str(number) for alias, number in held.aliases.items()}
+                for held in models
+            }
+
+    def recorded(self) -> list[RecordedVersion]:
+        """Every version there that a Modelyard has registered."""
+        with mlflow_client(self.uri) as client:
+            held = _all_pages(client.search_model_versions)
+            return [
+                RecordedVersion(one.name, str(one.version), one.tags[_VERSION_ID])
+                for one in held
+                if _VERSION_ID in one.tags
+            ]
+
+    def delete(self, held: RecordedVersion) -> None:
+        """Delete one version, and its model with the last one; missing ones are no error."""
+        with mlflow_client(self.uri) as client, _absent_is_fine():
+            client.delete_model_version(held.name, held.number)
+            if not client.search_model_versions(f"name='{held.name}'"):
+                client.delete_registered_model(held.name)
+
     def forget(self, version: ModelVersion) -> None:
         """Delete a build's version, and the model with its last one; missing ones are no error."""
         name = mlflow_name(version.model)
@@ -92,6 +129,18 @@ def _tags(version: ModelVersion, lineage: Mapping[str, str]) -> dict[str, str]:
         **{f"lineage.{key}": value for key, value in lineage.items()},
     }
     return {f"modelyard.{key}": value[:_LONGEST_TAG] for key, value in ours.items()}
+
+
+def _all_pages(search: Callable[..., Any]) -> list[Any]:
+    """Everything that one of MLflow's searches finds, page after page."""
+    found: list[Any] = []
+    token: str | None = None
+    while True:
+        page = search(max_results=_PAGE, page_token=token)
+        found.extend(page)
+        token = page.token
+        if not token:
+            return found
 
 
 def _identity(version: ModelVersion) -> str:

@@ -1,15 +1,18 @@
 """The progress of lifecycle runs, including runs whose process died."""
 
+import builtins
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select, update
 
 from modelyard.registry.database import Database, utc_now
 from modelyard.registry.runs.recorder import BEAT_EVERY_S, RunRecorder, RunState
 from modelyard.registry.runs.tables import RunRow
 
 SILENT_AFTER = timedelta(seconds=60)
+GIVEN_UP_AFTER = timedelta(hours=1)
+"""A run that was silent for so long never goes on: a machine that slept wakes up earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,35 @@ class RunBoard:
             session.add(row)
         return RunRecorder(self.db, row.id, self.beat_s)
 
+    def refuse(self, flow: str, subject: str, reason: str) -> None:
+        """Show an order that was refused before anything was done for it."""
+        with self.start(flow, subject) as run:
+            run.step("refused")
+            run.finish(RunState.FAILED, reason)
+
+    def end(self, prefect_run_id: str, state: RunState, message: str) -> None:
+        """End a run from outside its process; one that is completed or cancelled stays so."""
+        final = RunState.COMPLETED, RunState.CANCELLED
+        mine = RunRow.prefect_run_id == prefect_run_id, RunRow.state.not_in(final)
+        if state is not RunState.CANCELLED:  # how a run ended by itself says more
+            mine = *mine, RunRow.state == RunState.RUNNING
+        with self.db.begin() as session:
+            ended = update(RunRow).where(*mine)
+            session.execute(ended.values(state=state, message=message[:2000], updated_at=utc_now()))
+
+    def silent(self) -> builtins.list[RunView]:
+        """The runs that have been silent for an hour and are not ended."""
+        with self.db.read() as session:
+            return [_view(row) for row in session.scalars(select(RunRow).where(*_silent()))]
+
+    def end_silent(self, message: str) -> int:
+        """End the runs that have been silent for an hour as interrupted; returns how many."""
+        with self.db.begin() as session:
+            ended = update(RunRow).where(*_silent()).values(
+                state=RunState.INTERRUPTED, message=message, updated_at=RunRow.updated_at
+            )  # fmt: skip
+            return len(session.scalars(ended.returning(RunRow.id)).all())
+
     def list(self, limit: int = 50) -> list[RunView]:
         """The latest runs, newest first."""
         latest = select(RunRow).order_by(RunRow.started_at.desc(), RunRow.id).limit(limit)
@@ -64,6 +96,10 @@ class RunBoard:
         with self.db.read() as session:
             row = session.get(RunRow, run_id)
             return _view(row) if row else None
+
+
+def _silent() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return RunRow.state == RunState.RUNNING, RunRow.updated_at < utc_now() - GIVEN_UP_AFTER
 
 
 def _view(row: RunRow) -> RunView:

@@ -1,6 +1,7 @@
 """Durable pins: which files must stay, and for which owner."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,14 @@ class Pins:
             file.unlink(missing_ok=True)
         sync(self.folder)
         return [file.stem for file in files]
+
+    def owners(self) -> dict[str, set[str]]:
+        """The hashes that each owner pins; a pin that vanishes meanwhile is left out."""
+        owners: dict[str, set[str]] = {}
+        for file in self.folder.iterdir():
+            with suppress(FileNotFoundError):
+                owners.setdefault(file.read_text(), set()).add(file.stem)
+        return owners
 
     def pinned(self) -> set[str]:
         return {file.stem for file in self.folder.iterdir()}

@@ -17,7 +17,12 @@ from pathlib import Path
 
 from modelyard.registry.errors import FileCorrupt, FileMissing
 from modelyard.registry.locks import exclusive
-from modelyard.registry.store.capacity import EvictionPlan, entries, free_on_volume
+from modelyard.registry.store.capacity import (
+    EvictionPlan,
+    StoreEntry,
+    entries,
+    free_on_volume,
+)
 from modelyard.registry.store.layout import object_path
 from modelyard.registry.store.leases import Leases
 from modelyard.registry.store.object_writer import StoredObject, chunks, digest_of, sync, write
@@ -133,6 +138,27 @@ class Store:
         finally:
             _touch(file)
             lease.end()
+
+    def pin_owners(self) -> dict[str, set[str]]:
+        """The hashes that each owner pins."""
+        return self._pins.owners()
+
+    def unpinned(self) -> list[StoreEntry]:
+        """The files that nothing pins and nobody uses; they may be evicted at any time."""
+        with self._alone():
+            kept = self._kept()
+        return [entry for entry in entries(self._objects) if entry.path.name not in kept]
+
+    def parts(self) -> list[StoreEntry]:
+        """The downloads in progress or interrupted."""
+        return list(entries(self._incoming))
+
+    def unheld_scratch(self) -> list[tuple[str, int]]:
+        """The name and size in bytes of each private folder whose process is dead."""
+        with self._alone():
+            held = self._leases.held()
+            folders = [folder for folder in self._scratch.iterdir() if folder.name not in held]
+        return [(folder.name, sum(entry.size for entry in entries(folder))) for folder in folders]
 
     # removing
 

@@ -29,21 +29,6 @@ PATIENCE_S = 400.0
 MODELYARD = Path(sys.executable).with_name("modelyard")
 """The command as it is installed."""
 
-_DYING = """
-import os, signal, sys
-from modelyard.registry.runs.recorder import RunRecorder
-from modelyard.serving.cli.main import run
-point, left, step = sys.argv.pop(1), int(sys.argv.pop(1)), RunRecorder.step
-def dying(self, name, *facts, **more):
-    global left
-    step(self, name, *facts, **more)
-    left -= name.startswith(point)
-    if not left:
-        os.kill(os.getpid(), signal.SIGKILL)
-RunRecorder.step = dying
-run()
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class FlowHarness:
@@ -94,14 +79,6 @@ class FlowHarness:
             self.await_run(at, process)
             process.send_signal(signal.SIGKILL)
             process.communicate()
-
-    def kill_at(self, step: str, nth: int, *arguments: str) -> None:
-        """Start the same; it is killed -9 when a step named like this begins for the nth time."""
-        argv = [sys.executable, "-c", _DYING, step, str(nth), "models", "add", REPO, *arguments]
-        ended = subprocess.run(
-            argv, env=self.env(), capture_output=True, timeout=PATIENCE_S, check=False
-        )
-        assert ended.returncode == -signal.SIGKILL, ended
 
     def await_run(self, at: Callable[[RunView], bool], process: subprocess.Popen[str]) -> RunView:
         deadline = time.monotonic() + PATIENCE_S

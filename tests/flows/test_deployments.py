@@ -1,5 +1,6 @@
 """The flows as Prefect serves them: started by name, and cancelled without a trace."""
 
+import os
 import signal
 import subprocess
 import time
@@ -12,6 +13,9 @@ import httpx2
 import pytest
 import yaml
 
+from modelyard.flows.ingest.flow import ingest
+from modelyard.flows.maintenance import is_overdue
+from modelyard.flows.steps.choose.quantizations import MAKEABLE
 from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.web.authorization import basic
 from tests.deployments.hub_process import RunningHub as HubProcess
@@ -102,7 +106,7 @@ def test_a_cancelled_run_leaves_nothing_behind(
     assert harness.parts == []
     assert list((harness.store.root / "scratch").iterdir()) == []
     assert harness.versions() == []
-    assert not list((harness.data / "run" / "ingests").iterdir())
+    assert not list((harness.data / "run" / "flows").glob("*"))
 
 
 @pytest.mark.slow
@@ -113,6 +117,8 @@ def test_no_step_that_the_server_names_is_run(harness: FlowHarness) -> None:
     step = {"prefect.deployments.steps.run_shell_script": {"script": f"touch {trace}"}}
     with served(harness) as api:
         daily = deployed(api, "upkeep/daily")
+        (schedule,) = api.get(f"/deployments/{daily}").json()["schedules"]
+        assert schedule["schedule"]["cron"] == "17 4 * * *", "no start begins its interval anew"
         changed = api.patch(f"/deployments/{daily}", json={"pull_steps": [step]})
         assert changed.is_success, changed.text
         assert api.get(f"/deployments/{daily}").json()["pull_steps"] == [step]
@@ -120,6 +126,25 @@ def test_no_step_that_the_server_names_is_run(harness: FlowHarness) -> None:
         _await(lambda: state(api, run) in SETTLED)
         assert state(api, run) == "COMPLETED"
     assert not trace.exists()
+
+
+def test_upkeep_is_overdue_a_day_after_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a machine that is off at that hour, each day, is kept up when it serves again."""
+    monkeypatch.setenv("MODELYARD_DATA_DIR", str(tmp_path))
+    assert not is_overdue(), "nothing can be left in a new installation"
+    mark = tmp_path / "run" / "upkeep"
+    for hours, overdue in ((23, False), (25, True)):
+        then = time.time() - hours * 3600
+        os.utime(mark, (then, then))
+        assert is_overdue() is overdue
+
+
+def test_what_is_a_choice_is_offered_as_one() -> None:
+    """Prefect's form has a list of quantizations instead of a field for text."""
+    quantize = ingest.parameters.properties["quantize"]
+    assert quantize["items"]["enum"] == list(MAKEABLE)
 
 
 def test_the_work_pool_s_deployments_name_flows_that_are_there() -> None:

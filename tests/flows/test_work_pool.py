@@ -4,10 +4,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 
 from modelyard.registry.runs.recorder import RunState
+from modelyard.registry.web.authorization import basic
 from tests.flows.harness import REPO, FlowHarness
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -34,6 +37,13 @@ def _prefect(environment: dict[str, str], *words: str) -> subprocess.CompletedPr
     )
 
 
+def _deployments(harness: FlowHarness) -> list[dict[str, Any]]:
+    login = {"Authorization": basic(harness.prefect.login).decode()}
+    pool = {"work_pools": {"name": {"any_": ["modelyard"]}}}
+    url = f"{harness.prefect.url}/deployments/filter"
+    return httpx2.post(url, json=pool, headers=login, timeout=120).raise_for_status().json()
+
+
 def test_a_worker_of_the_pool_ingests(harness: FlowHarness, environment: dict[str, str]) -> None:
     """`prefect deploy --all`, a process worker, and a run of the deployment: a version."""
     for words in (
@@ -42,6 +52,8 @@ def test_a_worker_of_the_pool_ingests(harness: FlowHarness, environment: dict[st
     ):
         done = _prefect(environment, *words)
         assert done.returncode == 0, done.stdout + done.stderr
+    for deployment in _deployments(harness):
+        assert (deployment["name"], deployment["pull_steps"]) == ("pool", []), "no folder of ours"
     elsewhere = harness.data.with_name("elsewhere")
     elsewhere.mkdir()
     worker = subprocess.Popen(
@@ -49,7 +61,7 @@ def test_a_worker_of_the_pool_ingests(harness: FlowHarness, environment: dict[st
         cwd=elsewhere, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
-        run = ("deployment", "run", "ingest/ingest", "-p", f"repo={REPO}", "--watch")
+        run = ("deployment", "run", "ingest/pool", "-p", f"repo={REPO}", "--watch")
         ended = _prefect(environment, *run)
     finally:
         worker.send_signal(signal.SIGTERM)

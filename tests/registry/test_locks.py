@@ -4,9 +4,10 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from modelyard.registry.locks import exclusive, is_free
+from modelyard.registry.locks import exclusive, is_free, remove_free
 
 _HOLD = """
 import sys
@@ -53,3 +54,25 @@ def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
     with exclusive(lock):
         assert not is_free(lock)
     assert is_free(lock)
+
+
+def test_a_lock_file_may_be_removed_while_others_wait_for_it(tmp_path: Path) -> None:
+    """Not while it is held; and who waited for the removed file does not hold it beside others."""
+    lock = tmp_path / "lock"
+    inside: list[int] = []
+    most: list[int] = []
+
+    def enter(_: int) -> None:
+        for _ in range(50):
+            with exclusive(lock):
+                inside.append(1)
+                most.append(len(inside))
+                assert not remove_free(lock)
+                inside.pop()
+            remove_free(lock)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(enter, range(4)))
+    assert set(most) == {1}
+    assert remove_free(lock)
+    assert not lock.exists()

@@ -60,11 +60,21 @@ def _of_collection(held: Collection, method: str, rest: str, body: Any) -> tuple
             return 200, _info(held)
         case ("POST", ["points"]):
             return 200, [held.points[i] for i in body["ids"] if i in held.points]
+        case ("POST", ["points", "scroll"]):
+            return 200, _page(held, body)
         case ("POST", ["points", "query"]):
             return 200, {"points": _query(held, body)}
         case _:
             done = _change(held, method, rest.split("/")[1:], body)
             return (200, {"operation_id": 1, "status": "completed"}) if done else (404, None)
+
+
+def _page(held: Collection, body: Any) -> dict[str, Any]:
+    """Points from an id on, and the id that the next page begins with."""
+    ids = sorted(i for i in held.points if i >= (body.get("offset") or ""))
+    page = ids[: body["limit"]]
+    follows = ids[body["limit"] :][:1]
+    return {"points": [{"id": i} for i in page], "next_page_offset": next(iter(follows), None)}
 
 
 def _change(held: Collection, method: str, path: list[str], body: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -86,8 +87,17 @@ class Quantizer:
         """Link the sources under their own names, which llama.cpp needs; returns the first link."""
         links = [folder / PurePosixPath(source.path).name for source in making.sources]
         for link, source in zip(links, making.sources, strict=True):
-            link.symlink_to(self.store.path(source.sha256))
+            place_beside(link, self.store.path(source.sha256))
         return links[0]
+
+
+def place_beside(link: Path, target: Path) -> None:
+    """Make a file appear at another name; volumes without links of either kind get a copy."""
+    for make in (link.symlink_to, link.hardlink_to):
+        with suppress(OSError):
+            make(target)
+            return
+    shutil.copyfile(target, link)
 
 
 @dataclass(frozen=True, slots=True)

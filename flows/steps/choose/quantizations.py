@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 FLOATS = ("F32", "BF16", "F16")
 """Unquantized types, from which a quantization may be made."""
@@ -17,8 +18,12 @@ BY_QUALITY: Sequence[str] = (  # noqa: SIM905 - one per line would hide the orde
 L and XL are publishers' names: more of the tensors have a larger type than llama.cpp would give.
 """
 
-MAKEABLE = ("F32", "BF16", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "Q4_0")
+Makeable = Literal[
+    "F32", "BF16", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "Q4_0"
+]
 """Types that Modelyard can make: the others need an importance matrix to be usable."""
+
+MAKEABLE: tuple[str, ...] = get_args(Makeable)
 
 FILE_TYPES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K",

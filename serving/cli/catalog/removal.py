@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from modelyard.registry.catalog.adapters import AdapterCatalog
 from modelyard.registry.catalog.model import Adapter, ModelRef, ModelVersion
 from modelyard.registry.installation import open_store
+from modelyard.registry.store import Store
 from modelyard.serving.cli.context import InstallationContext
 
 
@@ -32,26 +33,32 @@ class Removal:
 
     def carry_out(self) -> None:
         """From the outside in: the catalog, by which a repeated removal finds them, comes last."""
-        from modelyard.registry.cards.index import open_index
-        from modelyard.registry.mlflow.mirror import MlflowRegistry
-
         store = open_store(self.registry.settings)
         released: list[str] = []
-        if self.versions:
-            cards = open_index(self.registry.settings)
-            mlflow = MlflowRegistry(self.registry.settings.mlflow)
-            for version in (*self.versions, *self.begun):
-                if version.mlflow_version is not None or version in self.begun:
-                    mlflow.forget(version)
-                cards.remove(version.id)
-                released += store.unpin(f"version:{version.id}")
+        known = (*self.versions, *self.begun)
+        for version in known:
+            released += self._forget(store, version)
         for adapter in self.adapters:
             released += store.unpin(f"adapter:{adapter.id}")
             AdapterCatalog(self.registry.database).remove(adapter)
         if self.versions:
-            self.registry.catalog.remove(self.ref)
+            ids = {version.id for version in known}
+            for version in self.registry.catalog.remove(self.ref):
+                if version.id not in ids:  # registered while the others were removed
+                    released += self._forget(store, version)
         for sha256 in released:  # files that another version shares stay
             store.remove(sha256)
+
+    def _forget(self, store: Store, version: ModelVersion) -> list[str]:
+        """Remove a version from MLflow, index and pins; returns the files it had pinned."""
+        from modelyard.registry.cards.index import open_index
+        from modelyard.registry.mlflow.mirror import MlflowRegistry
+
+        untold = {known.id for known in self.versions if known.mlflow_version is None}
+        if version.id not in untold:
+            MlflowRegistry(self.registry.settings.mlflow).forget(version)
+        open_index(self.registry.settings).remove(version.id)
+        return store.unpin(f"version:{version.id}")
 
 
 def removal_of(registry: InstallationContext, model: str) -> Removal:

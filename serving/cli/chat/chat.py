@@ -43,13 +43,25 @@ def chat(
     from modelyard.serving.cli.connection import find
 
     parameters = {"temperature": temperature, "max_tokens": max_tokens}
-    talk = Talk(find(), model, {k: v for k, v in parameters.items() if v is not None})
+    connection = find()
+    _check_known(connection, model)
+    talk = Talk(connection, model, {k: v for k, v in parameters.items() if v is not None})
     if system:
         talk.messages.append({"role": "system", "content": system})
     if message is None:
         _converse(talk)
     elif not talk.say(message):
         raise typer.Exit(INTERRUPTED)
+
+
+def _check_known(connection: "GatewayConnection", model: str) -> None:
+    """Raise what the gateway says of a model that the caller cannot ask, before a word is typed."""
+    from urllib.parse import quote
+
+    from modelyard.serving.cli.connection import check
+
+    with connection.client() as client:
+        check(client.get(f"/v1/models/{quote(model)}"))
 
 
 @dataclass(slots=True)
@@ -90,7 +102,10 @@ def _converse(talk: Talk) -> None:
     while True:
         try:
             text = input("> ").strip()
-        except (EOFError, KeyboardInterrupt):
+        except KeyboardInterrupt:  # there is no answer to end: the line that was typed goes
+            out.print()
+            continue
+        except EOFError:
             out.print()
             return
         if not text:

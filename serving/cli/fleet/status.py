@@ -1,5 +1,6 @@
 """`modelyard status`: what runs, as the gateway sees it."""
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,11 +35,11 @@ def status(
 
     connection = find()
     with connection.client() as client:
-        seen = {
+        seen: dict[str, Any] = {
             "gateway": {"url": connection.url, **client.get("/health/ready").json()},
             "devices": _get(client, "/api/v1/gpus")["gpus"],
             "models": _get(client, "/api/v1/models")["models"],
-            "runs": _get(client, "/api/v1/runs?limit=10")["runs"],
+            "runs": _recent(_get(client, "/api/v1/runs?limit=10")["runs"]),
             "pages": _pages(connection.url),
         }
     if as_json:
@@ -55,6 +56,16 @@ def _get(client: "httpx2.Client", path: str) -> dict[str, Any]:
     response = client.get(path)
     check(response)
     return response.json()
+
+
+def _recent(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The runs that go on, and those that ended within a day; the dashboard has them all."""
+    day_ago = datetime.now(UTC) - timedelta(days=1)
+    return [
+        run
+        for run in runs
+        if run["state"] == "running" or datetime.fromisoformat(run["updated_at"]) > day_ago
+    ]
 
 
 def _pages(gateway_url: str) -> dict[str, str]:
@@ -90,7 +101,7 @@ def _show(seen: dict[str, Any]) -> None:
     print_table(
         ("Run", "Subject", "State", "Step", "Progress", ""),
         [_run(run) for run in seen["runs"]],
-        empty="No lifecycle run yet: `modelyard models add REPO` starts one.",
+        empty="No lifecycle run today: `modelyard models add REPO` starts one.",
     )
 
 

@@ -10,7 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from modelyard.registry.cards.index import Between, Card, CardIndex, Embedder, open_index
-from modelyard.registry.errors import IndexUnavailable
+from modelyard.registry.cards.server import ServerPoints
+from modelyard.registry.cards.shard import ROOM, ShardPoints
+from modelyard.registry.errors import IndexUnavailable, StorageFull
 from modelyard.registry.settings import RegistrySettings, load
 from tests.servers.qdrant_wire import KEY, QdrantWire, running_qdrant_wire
 
@@ -86,6 +88,28 @@ def test_a_card_is_found_by_its_words(settings: RegistrySettings) -> None:
     assert "quantization" not in best.payload
     assert [hit.model for hit in index.search("tiny")] == [DEMO.model]
     assert [hit.model for hit in index.search("completing")] == [CODER.model]
+
+
+def test_every_card_is_listed(settings: RegistrySettings) -> None:
+    """By its version, so that those of versions that are gone are found."""
+    assert open_index(settings).ids() == set()
+    _filled(settings)
+    assert open_index(settings).ids() == {c.version_id for c in (DEMO, POET, CODER)}
+
+
+def test_a_server_lists_more_cards_than_fit_on_a_page(wire: QdrantWire, tmp_path: Path) -> None:
+    """Page after page, each point once."""
+    _filled(load(RegistrySettings, data_dir=tmp_path, qdrant_url=wire.url, qdrant_api_key=KEY))
+    paged = ServerPoints(wire.url, KEY, page=2)
+    assert paged.ids() == {c.version_id for c in (DEMO, POET, CODER)}
+
+
+def test_a_volume_that_is_nearly_full_is_an_error_of_ours(tmp_path: Path) -> None:
+    """Qdrant's memory maps would end the process with a bus error."""
+    points = ShardPoints(tmp_path / "cards", free_bytes=lambda _: ROOM - 1)
+    with pytest.raises(StorageFull, match="card index"):
+        points.ids()
+    assert not (tmp_path / "cards").exists()
 
 
 def test_texts_without_known_words_find_nothing(settings: RegistrySettings) -> None:

@@ -100,3 +100,34 @@ def test_a_run_that_prefect_starts_again_goes_on_in_its_row(board: RunBoard) -> 
     assert len(board.list()) == 3
     assert len(board.list(limit=2)) == 2
     assert board.get("none") is None
+
+
+def test_a_run_is_ended_from_outside_only_where_it_has_not_ended(board: RunBoard) -> None:
+    """A completed one stays completed; a cancellation says more than that it was interrupted."""
+    endings = {
+        RunState.COMPLETED: RunState.COMPLETED,
+        RunState.FAILED: RunState.FAILED,
+        None: RunState.INTERRUPTED,
+    }
+    for number, (own, seen) in enumerate(endings.items()):
+        run = board.start("ingest", "m", f"p{number}")
+        if own is not None:
+            run.finish(own, "by itself")
+        board.end(f"p{number}", RunState.INTERRUPTED, "died")
+        view = board.get(run.id)
+        assert view
+        assert view.state is seen
+        board.end(f"p{number}", RunState.CANCELLED, "cancelled")
+        last = board.get(run.id)
+        assert last
+        assert last.state is (own if own is RunState.COMPLETED else RunState.CANCELLED)
+        run.finish(last.state)
+
+
+def test_a_refused_order_is_shown_with_its_reason(board: RunBoard) -> None:
+    """Though nothing was done for it."""
+    board.refuse("ingest", "eve/bad@main", "It is gated.")
+    (view,) = board.list()
+    assert (view.state, view.subject, view.message) == (
+        RunState.FAILED, "eve/bad@main", "It is gated.",
+    )  # fmt: skip

@@ -1,11 +1,19 @@
 """llama.cpp makes the asked type once, in a process that may die alone."""
 
+import errno
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from modelyard.flows.errors import ModelRefused, QuantizationFailed, UnknownQuantization
-from modelyard.flows.steps.build.quantize import Quantizer, check_source, file_name, makeable
+from modelyard.flows.steps.build.quantize import (
+    Quantizer,
+    check_source,
+    file_name,
+    makeable,
+    place_beside,
+)
 from modelyard.flows.steps.validate.validate import validate
 from modelyard.registry.catalog.builds import BuildRecords
 from modelyard.registry.catalog.model import StoredFile
@@ -103,3 +111,26 @@ def test_a_type_nobody_makes_is_refused_with_the_list() -> None:
 def test_the_new_type_takes_the_old_one_s_place_in_the_name(path: str, expected: str) -> None:
     """A name never says two types."""
     assert file_name(path, "Q8_0") == expected
+
+
+@pytest.mark.parametrize("refused", [(), ("symlink",), ("symlink", "hardlink")])
+def test_a_volume_without_links_gets_a_copy(tmp_path: Path, refused: tuple[str, ...]) -> None:
+    """FAT, some network volumes and some containers know neither kind."""
+
+    class Volume(type(tmp_path)):
+        """A path on a volume that refuses links."""
+
+        def symlink_to(self, target: Any, target_is_directory: bool = False) -> None:  # noqa: FBT001, FBT002 - pathlib's signature
+            if "symlink" in refused:
+                raise PermissionError(errno.EPERM, "no links here")
+            super().symlink_to(target, target_is_directory)
+
+        def hardlink_to(self, target: Any) -> None:
+            if "hardlink" in refused:
+                raise PermissionError(errno.EPERM, "no links here")
+            super().hardlink_to(target)
+
+    source = tmp_path / "source"
+    source.write_bytes(b"weights")
+    place_beside(Volume(tmp_path / "name.gguf"), source)
+    assert (tmp_path / "name.gguf").read_bytes() == b"weights"

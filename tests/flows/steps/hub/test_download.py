@@ -6,9 +6,11 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -274,3 +276,27 @@ def test_a_killed_process_is_continued(
     desk.fetch("ada/m", "m.gguf")
     assert held(store) == WEIGHTS
     assert sent() - before == SIZE - have
+
+
+def test_endless_redirects_are_the_hub_s_fault(desk: Desk, store: Store) -> None:
+    """Said in one line with what to do, however a server fails to answer."""
+    snapshot = desk.snapshot("ada/m")
+
+    class Circle(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", self.path)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its own name
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Circle) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        hub = replace(desk.hub, endpoint=f"http://127.0.0.1:{server.server_port}", attempts=2)
+        with open_client(hub) as client:
+            downloader = download.Downloader(hub, store, desk.results, client, snapshot)
+            file = next(file for file in snapshot.files if file.path == "m.gguf")
+            with pytest.raises(HubUnreachable, match="redirects"):
+                downloader.fetch(file, lambda _: None)
+        server.shutdown()

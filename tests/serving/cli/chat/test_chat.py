@@ -1,19 +1,28 @@
 """`modelyard chat` and `modelyard status` against a gateway that really runs."""
 
+import hashlib
 import json
 import os
 import pty
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import update
 
+from modelyard.registry.database import utc_now
+from modelyard.registry.mlflow.mirror import MlflowRegistry
+from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.tables import RunRow
+from tests.servers.mlflow import running_mlflow
 from tests.serving.installation import Installation, device_report, open_installation
 from tests.serving.processes import MODELYARD, GatewayProcess, environment, gateway_process
 
@@ -93,7 +102,7 @@ def _in_terminal(
 
 
 def test_ctrl_c_ends_the_answer_and_not_the_conversation(env: dict[str, str]) -> None:
-    """At the prompt it ends the conversation."""
+    """At the prompt neither; Ctrl-D does, as the banner says."""
     with _in_terminal(env, "chat", "owner/talker", "--max-tokens", "200") as (process, terminal):
         _until(terminal, b"> ")
         for words in (b"Hello\n", b"Again\n"):
@@ -104,6 +113,8 @@ def test_ctrl_c_ends_the_answer_and_not_the_conversation(env: dict[str, str]) ->
             assert seen.count(b"players") < 200 // 14  # the answer did not come to its end
         _until_it_reads(process)
         process.send_signal(signal.SIGINT)
+        _until(terminal, b"> ")
+        os.write(terminal, b"\x04")
         assert process.wait(60) == 0
 
 
@@ -128,6 +139,7 @@ def _until(terminal: int, words: bytes, within_s: float = 60.0) -> bytes:
     ("changed", "arguments", "code", "words"),
     [
         ({}, ("owner/nobody", "Hi"), 4, "owner/nobody"),
+        ({}, ("owner/nobody",), 4, "owner/nobody"),
         ({"MODELYARD_API_KEY": "my_wrong"}, ("owner/talker", "Hi"), 6, "modelyard keys create"),
         ({"MODELYARD_GATEWAY_URL": "http://127.0.0.1:9"}, ("owner/talker", "Hi"), 10, "answer"),
         ({"MODELYARD_GATEWAY_URL": ""}, ("owner/talker", "Hi"), 2, "modelyard up"),
@@ -158,6 +170,47 @@ def test_the_running_up_is_found_by_its_file(
     assert (ended.returncode, ended.stdout) == (0, "All\n")
 
 
+def _check_only_todays_runs(env: dict[str, str], installation: Installation) -> None:
+    board = RunBoard(installation.database)
+    board.refuse("ingest", "owner/old", "no")
+    with installation.database.begin() as session:
+        session.execute(update(RunRow).values(updated_at=utc_now() - timedelta(days=2)))
+    board.refuse("ingest", "owner/new", "no")
+    seen = json.loads(_run(env, "status", "--json").stdout)
+    assert [run["subject"] for run in seen["runs"]] == ["owner/new"]
+
+
+_LOAD = """
+import json, sys
+import mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+mlflow.set_registry_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model("models:/owner--talker@champion")
+folder = mlflow.artifacts.download_artifacts("models:/owner--talker/1", dst_path=sys.argv[2])
+print(json.dumps([folder, model.predict(["Hello", "Again"], params={"max_tokens": 3})]))
+"""
+
+
+def test_mlflow_s_clients_load_a_version(
+    env: dict[str, str], installation: Installation, tmp_path: Path
+) -> None:
+    """Its files are copied out of the store, and a loaded model is answered by the gateway."""
+    version = installation.filled.catalog.list()[0]
+    with running_mlflow(tmp_path) as server:
+        mlflow = MlflowRegistry(server.url)
+        mlflow.set_alias(version.model, "champion", mlflow.register(version, {}, {}, {}))
+        ended = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", _LOAD, server.url, str(tmp_path / "copy")],
+            env=env, capture_output=True, text=True, timeout=200, check=False,
+        )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    folder, answers = json.loads(ended.stdout.splitlines()[-1])
+    assert answers == ["All the world"] * 2
+    for file in version.files:
+        copy = Path(folder, file.path).read_bytes()
+        assert hashlib.sha256(copy).hexdigest() == file.sha256
+
+
 def test_status_shows_what_runs(env: dict[str, str], installation: Installation) -> None:
     """As tables, and as one document; 1 where the gateway is not ready."""
     ended = _run(env, "status")
@@ -168,6 +221,7 @@ def test_status_shows_what_runs(env: dict[str, str], installation: Installation)
     assert seen["gateway"]["status"] == "ready"
     assert seen["devices"][0]["gpu_id"] == "cpu-0"
     assert seen["models"][0]["versions"][0]["engines"][0]["state"] == "ready"
+    _check_only_todays_runs(env, installation)
     installation.fleet.remove_worker("cpu-0")  # the last of these tests: nothing answers any more
     deadline = time.monotonic() + 60
     while (code := _run(env, "status", "--json").returncode) == 0:

@@ -1,0 +1,1 @@
+"""Runs of flows beyond their own process: their records, their cancellation, and dead ones."""

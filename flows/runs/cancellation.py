@@ -1,0 +1,58 @@
+"""Stops a run that no Prefect runner supervises, such as a command's own, once it is cancelled.
+
+A runner or a worker ends the process of a run that is cancelled on Prefect's pages. The process of
+a command has nobody beside it, so a thread of its own asks.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+
+from prefect.client.orchestration import get_client
+from prefect.exceptions import Abort
+
+from modelyard.flows.prefect.flow_runs import PrefectRuns
+
+EVERY_S = 2.0
+"""Seconds between looks at the run's state."""
+
+CANCELLED = frozenset({"CANCELLING", "CANCELLED"})
+_SUPERVISED = "PREFECT__FLOW_RUN_ID"
+"""What runners and workers set for the processes that they start."""
+
+
+@contextmanager
+def stopped_when_cancelled(run_id: str, every_s: float = EVERY_S) -> Generator[None]:
+    """Raise Abort in the block, in the main thread, as soon as the run is cancelled."""
+    alone = _SUPERVISED not in os.environ
+    if not (alone and run_id and threading.current_thread() is threading.main_thread()):
+        yield
+        return
+    ended = threading.Event()
+    watch = threading.Thread(
+        target=_watch, args=(run_id, ended, every_s), name="cancellation", daemon=True
+    )
+    before = signal.signal(signal.SIGUSR1, _abort)
+    watch.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watch.join()
+        signal.signal(signal.SIGUSR1, before)
+
+
+def _watch(run_id: str, ended: threading.Event, every_s: float) -> None:
+    with get_client(sync_client=True) as client:
+        runs = PrefectRuns(client)
+        while not ended.wait(every_s):
+            if runs.state(run_id) in CANCELLED:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+                return
+
+
+def _abort(_number: int, _frame: FrameType | None) -> None:
+    raise Abort("The run was cancelled.")

@@ -1,0 +1,1 @@
+"""What belongs to nothing any more, and whether all places agree about the rest."""
