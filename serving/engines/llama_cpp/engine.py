@@ -108,6 +108,7 @@ class LlamaEngine:
 
     def close(self) -> None:
         self.aside.close()
+        self.prompting.close()
         self.scheduler.stop()
         self.scheduler.cache.spill.close()
         if self.draft is not None:
