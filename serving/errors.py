@@ -50,6 +50,12 @@ class TokenizingTooSlow(InvalidRequest):
     code = "tokenizing_too_slow"
 
 
+class GrammarTooSlow(InvalidRequest):
+    """A schema or tools take more of the engine's time to be kept to than an answer may have."""
+
+    code = "grammar_too_slow"
+
+
 class RequestTooLarge(InvalidRequest):
     """A body has more bytes than may be sent."""
 
