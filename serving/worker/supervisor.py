@@ -36,6 +36,7 @@ from modelyard.serving.worker.residency.forecast import Forecaster
 from modelyard.serving.worker.residency.launch import Launch, SpillRoom
 from modelyard.serving.worker.residency.residency import Residency
 from modelyard.serving.worker.residency.versions import RegisteredVersions
+from modelyard.serving.worker.residency.watchdog import WatchdogLimits
 from modelyard.serving.worker.server import ControlServer, listen
 from modelyard.serving.worker.settings import WorkerSettings
 
@@ -131,6 +132,7 @@ class WorkerProcess:
             memory_fraction=settings.memory_fraction,
             changed=changed.set,
             computable=llama_trial,
+            watchdog=WatchdogLimits(settings.engine_silent_s, settings.engine_step_s),
         )
         return cls(settings, registry, telemetry, residency, llama_trial, changed)
 

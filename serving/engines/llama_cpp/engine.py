@@ -105,6 +105,7 @@ class LlamaEngine:
             restored=cache.spill.restored,
             steps=speed.steps,
             between_s=round(speed.between_s, 6),
+            step_s=round(self.scheduler.step_s, 3),
         )
 
     def close(self) -> None:

@@ -30,6 +30,7 @@ from modelyard.serving.worker.residency.forecast import Forecaster
 from modelyard.serving.worker.residency.launch import Launch
 from modelyard.serving.worker.residency.resident import Quarantined, Resident
 from modelyard.serving.worker.residency.versions import VersionSource
+from modelyard.serving.worker.residency.watchdog import WatchdogLimits
 
 PATIENCE_S = 5.0
 """Seconds a load waits for a busy version to become idle before it is refused."""
@@ -57,6 +58,7 @@ class Residency:
     patience_s: float = PATIENCE_S
     computable: Computable = field(default_factory=Everything)
     restart_delay: Callable[[int, float], float] = restart_delay
+    watchdog: WatchdogLimits = field(default_factory=WatchdogLimits)
     _residents: dict[str, Resident] = field(default_factory=dict[str, Resident])
     _admitting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _draining: bool = False
@@ -175,6 +177,7 @@ class Residency:
                 release=held.pop_all().close,
                 changed=self.changed,
                 restart_delay=self.restart_delay,
+                limits=self.watchdog,
             )
         before = self._residents.get(version_id)
         if before is not None:

@@ -28,6 +28,7 @@ from modelyard.serving.worker.residency.resident import (
     Resident,
     Unloaded,
 )
+from modelyard.serving.worker.residency.watchdog import WatchdogLimits
 from tests.serving.worker.filled_catalog import FilledCatalog
 from tests.serving.worker.residency_harness import MIB, ResidencyHarness, open_harness
 
@@ -290,6 +291,24 @@ async def test_an_engine_without_an_answer_counts_as_busy(
             await harness.residency.ensure(catalog_files.add("a/third").id)
         for resident in (first, second):
             os.kill(pid_of(resident), signal.SIGCONT)
+
+
+async def test_an_engine_that_stays_silent_is_ended_and_comes_back(
+    catalog_files: FilledCatalog,
+) -> None:
+    """Stopped for good: its row says that it gave no answer, and another takes its place."""
+    version = catalog_files.add("a/stopped")
+    limits = WatchdogLimits(silent_s=0.3)
+    async with open_harness(catalog_files, answer_s=0.1, watchdog=limits) as harness:
+        resident = await harness.residency.ensure(version.id)
+        before = pid_of(resident)
+        os.kill(before, signal.SIGSTOP)
+        async with asyncio.timeout(60):
+            while resident.process is not None:
+                await harness.residency.refresh(harness.device.facts())
+        (view,) = harness.residency.views()
+        assert "gave no answer for" in view.error
+        assert pid_of(await harness.residency.ensure(version.id)) != before
 
 
 async def test_the_engines_answer_only_with_the_internal_token(
