@@ -105,6 +105,7 @@ def _gateway(
 ) -> Gateway:
     snapshots = FleetSnapshotCache(queries.fleet, settings.worker_alive_s)
     router = Router(snapshots, upstream, settings.load_timeout_s)
+    router.fleet_sync.absences.return_s = settings.worker_return_s
     hedge = Hedge(router, settings.hedge_after_s) if settings.hedge_after_s else None
     blame = Blame(router, upstream)
     attempts = Attempts(upstream, RunningRequests(), ledger, blame, hedge)
