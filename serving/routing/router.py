@@ -238,7 +238,7 @@ class Router:
             )
         if pending.replica is None and not self.fleet_sync.absences.any_awaited(now):
             refusal = self.loading.refusals.get(version.id)
-            check_prospects(self.core.cluster, version, refusal, now)
+            check_prospects(self.core.cluster, version, refusal, self.fleet_sync.why_unfit, now=now)
 
     def _leave(self, place: Place) -> None:
         """Cancel a wait whose caller has left; a place already given is freed."""

@@ -30,6 +30,7 @@ from modelyard.serving.worker.devices.sampling import TelemetrySampler
 from modelyard.serving.worker.devices.telemetry import Telemetry
 from modelyard.serving.worker.llama_trial import LlamaTrial
 from modelyard.serving.worker.reporting import Reporter
+from modelyard.serving.worker.residency.draft_model import tell_missing
 from modelyard.serving.worker.residency.engine_process import EngineStarter
 from modelyard.serving.worker.residency.fit import Pinned
 from modelyard.serving.worker.residency.forecast import Forecaster
@@ -172,7 +173,20 @@ class WorkerProcess:
             sampler=TelemetrySampler(self.registry.history, self.settings.device_sample_s),
         )
 
+    def _check_draft(self) -> None:
+        """Say at the start that the configured draft model is not there, and not at the first load.
+
+        Blocks on the database.
+        """
+        name = self.settings.draft_model
+        if name:
+            try:
+                self.registry.catalog.find(ModelRef.parse(name))
+            except ModelyardError as error:
+                tell_missing(name, error)
+
     async def _preload(self, models: Sequence[str]) -> None:
+        await asyncio.to_thread(self._check_draft)
         for model in models:
             try:
                 version = await asyncio.to_thread(self.registry.catalog.find, ModelRef.parse(model))

@@ -80,7 +80,8 @@ def _reported(worker: WorkerView, services: Services) -> DeviceReport:
 
 
 def _summary(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> DeviceSummary:
-    here = len(services.running.on(worker.device_id))
+    # Those that were sent and wait in an engine's queue are counted there.
+    here = len(services.running.on(worker.device_id)) - worker.device.queued_requests
     running = {"active_requests": max(here, worker.device.active_requests)}
     return DeviceSummary.model_validate(_base(worker, services, seen) | running)
 

@@ -129,6 +129,17 @@ class FleetSync:
         """Ids of live devices, ejected ones included."""
         return [device_id for device_id in self._by_device if device_id not in self._departed]
 
+    def why_unfit(self) -> str:
+        """Why live devices take no work, each with its reason; empty where none lives."""
+        said = list[str]()
+        for device_id in self.devices:
+            device = self._views[device_id].device
+            if not device.takes_work:
+                said.append(f"{device_id} is in {device.status} ({device.reason or 'no reason'})")
+            elif not self._by_device[device_id].is_fit:
+                said.append(f"{device_id} has failed too often and rests")
+        return ", ".join(said)
+
     def _meet(
         self, view: WorkerView, engines: list[EngineView], changes: FleetChanges, now: float
     ) -> None:

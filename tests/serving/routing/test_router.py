@@ -172,6 +172,17 @@ async def test_nobody_to_ask_is_said_as_such(
             await pick(router, version)
 
 
+async def test_a_device_in_maintenance_is_said_as_such(
+    installation: Installation, version: ModelVersion
+) -> None:
+    """A worker runs: to start one would not help, to end the maintenance would."""
+    installation.worker("cpu-0", NOBODY, status="maintenance", reason="a new fan")
+    async with open_router(installation) as router:
+        with pytest.raises(NoWorker, match=r"cpu-0 is in maintenance \(a new fan\)") as told:
+            await pick(router, version)
+    assert "modelyard gpus" in told.value.fix
+
+
 async def test_who_comes_while_the_only_worker_is_started_anew_is_answered(
     installation: Installation, version: ModelVersion
 ) -> None:
