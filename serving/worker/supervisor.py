@@ -149,6 +149,7 @@ class WorkerProcess:
         reporting = [
             asyncio.create_task(reporter.beat(self.settings.worker_heartbeat_s)),
             asyncio.create_task(reporter.follow()),
+            asyncio.create_task(reporter.sweep(self.settings.worker_heartbeat_s)),
             asyncio.create_task(self._preload(preload)),
         ]
         trial = self.llama_trial.begin()

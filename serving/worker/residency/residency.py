@@ -89,6 +89,12 @@ class Residency:
         async with self._admitting:
             await self._remove(version_id)
 
+    async def unload_removed(self) -> None:
+        """Unload versions that the catalog has no more, each after its running requests."""
+        loaded = [*self._residents]
+        gone = await asyncio.to_thread(self.versions.removed, loaded) if loaded else ()
+        await asyncio.gather(*(self.unload(version_id) for version_id in gone))
+
     async def close(self) -> None:
         """Refuse new loads, let running requests finish, stop all engines."""
         self._draining = True

@@ -10,6 +10,7 @@ import aiohttp
 import psutil
 import pytest
 
+from modelyard.registry.catalog.model import ModelRef
 from modelyard.registry.errors import FileMissing, StorageFull, UnknownModel
 from modelyard.registry.fleet.fleet import EngineState
 from modelyard.registry.store import Store
@@ -291,6 +292,26 @@ async def test_an_engine_without_an_answer_counts_as_busy(
             await harness.residency.ensure(catalog_files.add("a/third").id)
         for resident in (first, second):
             os.kill(pid_of(resident), signal.SIGCONT)
+
+
+async def test_a_removed_version_is_unloaded_once_nobody_listens(
+    catalog_files: FilledCatalog,
+) -> None:
+    """Its engine ends with the answer that it has; a version that is still there stays loaded."""
+    gone = catalog_files.add("a/gone", delay_s=0.02)
+    stays = catalog_files.add("a/stays")
+    async with open_harness(catalog_files) as harness:
+        first, _ = await asyncio.gather(*map(harness.residency.ensure, (gone.id, stays.id)))
+        await harness.residency.unload_removed()
+        assert len(harness.residency.views()) == 2
+        arrived = list[float]()
+        stream = asyncio.create_task(harness.words(url_of(first), 40, arrived))
+        await harness.until(lambda: bool(arrived))
+        catalog_files.catalog.remove(ModelRef.parse("a/gone"))
+        await harness.residency.unload_removed()
+        await stream
+        assert len(arrived) == 40
+        assert [view.version_id for view in harness.residency.views()] == [stays.id]
 
 
 async def test_an_engine_that_stays_silent_is_ended_and_comes_back(
