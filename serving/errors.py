@@ -56,6 +56,12 @@ class GrammarTooSlow(InvalidRequest):
     code = "grammar_too_slow"
 
 
+class TakesTooMuchMemory(InvalidRequest):
+    """A text makes its model ask for more memory than the engine may have."""
+
+    code = "takes_too_much_memory"
+
+
 class RequestTooLarge(InvalidRequest):
     """A body has more bytes than may be sent."""
 

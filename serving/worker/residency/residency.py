@@ -27,7 +27,7 @@ from modelyard.serving.worker.residency.eviction import (
 )
 from modelyard.serving.worker.residency.fit import fitted
 from modelyard.serving.worker.residency.forecast import Forecaster
-from modelyard.serving.worker.residency.launch import Launch
+from modelyard.serving.worker.residency.launch import Launch, with_memory_limit
 from modelyard.serving.worker.residency.resident import Quarantined, Resident
 from modelyard.serving.worker.residency.versions import VersionSource
 from modelyard.serving.worker.residency.watchdog import WatchdogLimits
@@ -176,6 +176,8 @@ class Residency:
             config = await self._fit(config, version)
             forecast = await asyncio.to_thread(self.forecaster.predict, config, version)
             await self._make_room(version.ref, forecast.expected.total, beside)
+            if not self.telemetry.device.is_gpu:  # a driver reserves more than it will ever use
+                config = with_memory_limit(config, forecast.expected.total)
             resident = Resident(
                 config=config,
                 forecast=forecast,

@@ -45,12 +45,14 @@ def pid_of(resident: Resident) -> int:
 
 
 async def test_twenty_who_ask_at_once_cause_one_load(catalog_files: FilledCatalog) -> None:
-    """All wait for the same engine and get the same address."""
+    """All wait for the same engine, whose memory is limited, and get the same address."""
     version = catalog_files.add("a/one")
     async with open_harness(catalog_files) as harness:
         loaded = await asyncio.gather(*(harness.residency.ensure(version.id) for _ in range(20)))
         assert len({url_of(r) for r in loaded}) == 1
-        assert len(harness.engines()) == 1
+        (engine,) = harness.engines()
+        expected = loaded[0].need
+        assert expected < engine.rlimit(psutil.RLIMIT_DATA)[0] < 2 * expected + 2048 * MIB
 
 
 async def test_a_killed_engine_comes_back_and_the_others_stream_on(
