@@ -39,6 +39,7 @@ from modelyard.serving.metering.bookkeeper import Bookkeeper
 from modelyard.serving.metering.journal import Journal
 from modelyard.serving.metering.open_requests import OpenRequests
 from modelyard.serving.observability.prometheus import Metrics
+from modelyard.serving.routing.fleet.asking import WorkerQuestion
 from modelyard.serving.routing.fleet.prewarm import Prewarmer
 from modelyard.serving.routing.fleet.promoter import Promoter
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
@@ -106,8 +107,11 @@ def _gateway(
     upstream: Upstream,
     ledger: OpenRequests,
 ) -> Gateway:
-    snapshots = FleetSnapshotCache(queries.fleet, settings.worker_alive_s)
+    snapshots = FleetSnapshotCache(
+        queries.fleet, settings.worker_alive_s, ask=WorkerQuestion(upstream.token).ask
+    )
     router = Router(snapshots, upstream, settings.load_timeout_s)
+    router.fleet_sync.absences.return_s = settings.worker_return_s
     hedge = Hedge(router, settings.hedge_after_s) if settings.hedge_after_s else None
     blame = Blame(router, upstream)
     attempts = Attempts(upstream, RunningRequests(), ledger, blame, hedge)

@@ -50,6 +50,18 @@ class TokenizingTooSlow(InvalidRequest):
     code = "tokenizing_too_slow"
 
 
+class GrammarTooSlow(InvalidRequest):
+    """A schema or tools take more of the engine's time to be kept to than an answer may have."""
+
+    code = "grammar_too_slow"
+
+
+class TakesTooMuchMemory(InvalidRequest):
+    """A text makes its model ask for more memory than the engine may have."""
+
+    code = "takes_too_much_memory"
+
+
 class RequestTooLarge(InvalidRequest):
     """A body has more bytes than may be sent."""
 

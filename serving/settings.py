@@ -60,6 +60,12 @@ class GatewaySettings(FleetSettings):
     """Where the gateway listens, whom it lets in and how long it waits for what."""
 
     host: str = Field(default="127.0.0.1", description="Address the gateway listens on.")
+    worker_return_s: float = Field(
+        default=15.0,
+        ge=0,
+        le=600,
+        description="Seconds that requests wait for a worker that has ended to be started anew.",
+    )
     port: int = Field(
         default=8080, ge=0, le=65535, description="Port the gateway listens on; 0: any free one."
     )

@@ -2,7 +2,7 @@
 
 import builtins
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -135,6 +135,12 @@ class Catalog:
         with self.db.read() as session:
             row = session.scalar(_versions().where(VersionRow.id == version_id))
             return version_of(found(row, version_id))
+
+    def removed(self, version_ids: Collection[str]) -> set[str]:
+        """Those of the ids that no version has any more."""
+        with self.db.read() as session:
+            left = session.scalars(select(VersionRow.id).where(VersionRow.id.in_(version_ids)))
+            return set(version_ids) - set(left)
 
     def by_identity(self, name: str, identity: str) -> ModelVersion | None:
         """The version of a model with this build identity; see `identity_of`."""

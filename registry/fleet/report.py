@@ -52,10 +52,14 @@ class DeviceReport(DeviceFacts):
 
     def silent(self, for_s: float) -> "DeviceReport":
         """The report of a device whose worker has not sent a heartbeat for `for_s` seconds."""
+        return self.without_worker(f"its worker has given no sign of life for {for_s:.0f} s")
+
+    def without_worker(self, reason: str) -> "DeviceReport":
+        """The report of a device whose worker does not count, for this reason."""
         return replace(
             self,
             status=DeviceStatus.ERROR,
-            reason=f"its worker has given no sign of life for {for_s:.0f} s",
+            reason=reason,
             utilization=None,
             temperature=None,
             power_usage=None,

@@ -3,7 +3,7 @@
 from modelyard.registry.identity.caller import Caller
 from modelyard.registry.identity.identity import Identity, refused
 from modelyard.registry.web.authorization import bearer
-from modelyard.serving.cache import SingleFlightCache
+from modelyard.serving.cache import LAST_S, SingleFlightCache
 
 REMEMBER_S = 5.0
 """Seconds a credential is cached, and so the longest that a revoked one works.
@@ -25,7 +25,9 @@ class Authenticator:
     ) -> None:
         self.identity = identity
         self.measures = bearer(metrics_token)
-        self._callers = SingleFlightCache(self._look_up, seconds=remember_s, entries=10_000)
+        self._callers = SingleFlightCache(
+            self._look_up, seconds=remember_s, entries=10_000, last_s=LAST_S
+        )
         self.known = self._callers.known
         """The caller of a header that is in the cache, without waiting; else None."""
 

@@ -26,9 +26,10 @@ class EngineConfig(BaseModel):
     using the GGUF model at `draft_path`, else the text's own repetitions. Up to `spill_bytes` of
     idle KV go to files below `spill_folder` (empty: the temporary folder), within `spill_after_s`
     seconds of idleness if the next prompt needs their slot. `store` is the store's root, in which
-    requests' adapters are found by their sha256. A client that reads nothing of a waiting answer
-    for `unread_s` seconds is disconnected. The gateway itself waits for slow clients, so this ends
-    only a gateway that is stopped or gone.
+    requests' adapters are found by their sha256. The process may take `memory_limit` bytes of
+    private memory; 0 means no limit. A client that reads nothing of a waiting answer for `unread_s`
+    seconds is disconnected. The gateway itself waits for slow clients, so this ends only a gateway
+    that is stopped or gone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +57,7 @@ class EngineConfig(BaseModel):
     spill_bytes: int = Field(default=0, ge=0)
     spill_folder: str = ""
     spill_after_s: float = Field(default=5.0, gt=0)
+    memory_limit: int = Field(default=0, ge=0)
     options: dict[str, Any] = {}
 
 

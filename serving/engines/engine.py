@@ -14,7 +14,8 @@ class EngineSnapshot:
 
     `drafted` tokens were guessed, of which the model `accepted` some. `spilled` counts saves to
     disk, `spilled_bytes` the bytes kept there now, and `restored` the loads from disk. `between_s`
-    is the total of seconds between `steps`, in which nothing was computed.
+    is the total of seconds between `steps`, in which nothing was computed. The current step has
+    been running for `step_s` seconds, 0 if the engine rests.
 
     In an engine that `batches`, requests share batches, so more requests than `slots` may be sent.
     An engine that is not `alive` never answers again: its process must be replaced.
@@ -39,6 +40,7 @@ class EngineSnapshot:
     restored: int = 0
     steps: int = 0
     between_s: float = 0.0
+    step_s: float = 0.0
     batches: bool = False
     alive: bool = True
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.catalog.model import ModelRef, ModelVersion
 from modelyard.registry.identity.caller import Caller
-from modelyard.serving.cache import SingleFlightCache
+from modelyard.serving.cache import LAST_S, SingleFlightCache
 
 REMEMBER_S = 1.0
 """The longest delay in seconds until this gateway sees a promotion or a removal."""
@@ -28,7 +28,7 @@ class VisibleVersions:
 
     def __init__(self, catalog: Catalog, *, remember_s: float = REMEMBER_S) -> None:
         self._catalog = catalog
-        self._found = SingleFlightCache(self._look_up, seconds=remember_s)
+        self._found = SingleFlightCache(self._look_up, seconds=remember_s, last_s=LAST_S)
         self.known = self._found.known
         """Returns a cached result of `find` without waiting, or None."""
 

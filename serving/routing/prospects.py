@@ -1,5 +1,7 @@
 """Checks whether any worker could serve a version, and estimates the memory it needs."""
 
+from collections.abc import Callable
+
 from modelyard.registry.catalog.model import ModelVersion
 from modelyard.registry.errors import ModelyardError
 from modelyard.serving.errors import NoWorker
@@ -24,10 +26,24 @@ def estimate_memory(cluster: ClusterState, version: ModelVersion, now: float) ->
 
 
 def check_prospects(
-    cluster: ClusterState, version: ModelVersion, refusal: ModelyardError | None, now: float
+    cluster: ClusterState,
+    version: ModelVersion,
+    refusal: ModelyardError | None,
+    unfit: Callable[[], str],
+    *,
+    now: float,
 ) -> None:
-    """Raise NoWorker if no worker is fit, or the last `refusal` if no worker could load it."""
+    """Raise NoWorker if no worker is fit, or the last `refusal` if no worker could load it.
+
+    `unfit` says why those that live are not fit.
+    """
     fit = [worker for worker in cluster.workers if worker.is_fit]
+    if not fit and (reasons := unfit()):
+        raise NoWorker(
+            f"No device takes work for {version.ref} now: {reasons}.",
+            fix="`modelyard gpus maintenance DEVICE --off` ends a maintenance, `modelyard gpus "
+            "clear DEVICE` a fault that is mended.",
+        )
     if not fit:
         raise NoWorker(
             f"No worker is running that could serve {version.ref}.",

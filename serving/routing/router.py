@@ -8,7 +8,8 @@ from functools import partial
 from modelyard.registry.catalog.model import ModelVersion
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.fleet.fleet import WorkerView
-from modelyard.serving.errors import FleetBusy
+from modelyard.serving.errors import FleetBusy, WorkerUnreachable
+from modelyard.serving.routing.fleet.absence import ASK_AGAIN_S
 from modelyard.serving.routing.fleet.ejection import Ejection
 from modelyard.serving.routing.fleet.loading import Loading
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshot, FleetSnapshotCache
@@ -197,9 +198,14 @@ class Router:
         self.snapshots.outdated()
         if error is None:
             return
+        now = time.monotonic()
+        absences = self.fleet_sync.absences
+        device_id = replica.worker.device_id
+        if isinstance(error, WorkerUnreachable):
+            absences.missed(device_id, now)
         if replica.state is ReplicaState.LOADING:
-            now = time.monotonic()
-            self.core.cluster.refused[(replica.worker.index, replica.version)] = now + REFUSED_S
+            wait_s = ASK_AGAIN_S if absences.is_awaited(device_id, now) else REFUSED_S
+            self.core.cluster.refused[(replica.worker.index, replica.version)] = now + wait_s
             self.core.lost(replica, now)
         self.waiting.wake_all()
 
@@ -220,16 +226,19 @@ class Router:
             self.waiting.leave(pending)
 
     def _check(self, pending: PendingRequest, version: ModelVersion, deadline: float) -> None:
-        """Raise FleetBusy after the deadline, or the reason why no worker can serve the version."""
+        """Raise FleetBusy after the deadline, or the reason why no worker can serve the version.
+
+        While a worker that stopped answering may come back, nobody is told that there is none.
+        """
         now = time.monotonic()
         if now > deadline:
             raise FleetBusy(
                 f"No worker came free for {version.ref} in {self.load_timeout_s:.0f} s.",
                 fix="Add a worker, or try again later.",
             )
-        if pending.replica is None:
+        if pending.replica is None and not self.fleet_sync.absences.any_awaited(now):
             refusal = self.loading.refusals.get(version.id)
-            check_prospects(self.core.cluster, version, refusal, now)
+            check_prospects(self.core.cluster, version, refusal, self.fleet_sync.why_unfit, now=now)
 
     def _leave(self, place: Place) -> None:
         """Cancel a wait whose caller has left; a place already given is freed."""

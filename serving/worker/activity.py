@@ -15,6 +15,7 @@ ANSWER_S = 2.0
 class Activity:
     """Active and queued requests, a running token count, and request slots.
 
+    `step_s` is for how many seconds the current step has been running.
     `paces` are the speeds that the engine measured, as in `modelyard.serving.engines.paces`.
     """
 
@@ -22,6 +23,7 @@ class Activity:
     queued: int = 0
     tokens: int = 0
     slots: int = 0
+    step_s: float = 0.0
     paces: Speeds = field(default_factory=dict[str, tuple[int, float]])
 
     @property
@@ -73,5 +75,6 @@ class ActivityReader:
             queued=int(state["queued"]),
             tokens=tokens,
             slots=int(state.get("slots", 0)),
+            step_s=float(state.get("step_s", 0.0)),
             paces=msgspec.convert(state.get("paces", {}), dict[str, tuple[int, float]]),
         )

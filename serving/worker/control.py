@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from modelyard.registry.errors import ModelyardError
+from modelyard.registry.fleet.proof import asking_token, proof
 from modelyard.serving.engines.process.guard import InternalGuard
 from modelyard.serving.errors import InvalidRequest
 from modelyard.serving.wire.errors import status_of
@@ -17,6 +18,8 @@ from modelyard.serving.worker.residency.residency import Residency
 from modelyard.serving.worker.scraping import CONTENT_TYPE, scrape
 
 METRICS = "/metrics"
+HEALTH = "/health"
+MOST_NONCE = 64
 PROBLEM = "application/problem+json"
 
 
@@ -31,7 +34,10 @@ _read_keep = msgspec.json.Decoder(_Keep).decode
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The routes of one worker; all need the internal token, `/metrics` that or its own."""
+    """The routes of one worker; all need the internal token.
+
+    `/metrics` and `/health` also take a token that is good for nothing else.
+    """
 
     residency: Residency
     token: str = field(repr=False)
@@ -44,11 +50,15 @@ class Control:
                 Route("/engines/{version_id}", self.unload, methods=["DELETE"]),
                 Route("/keep", self.keep, methods=["PUT"]),
                 Route("/state", self.state),
-                Route("/health", self.health),
+                Route(HEALTH, self.health),
                 Route(METRICS, self.metrics),
             ],
             middleware=[
-                Middleware(InternalGuard, token=self.token, also={METRICS: self.metrics_token})
+                Middleware(
+                    InternalGuard,
+                    token=self.token,
+                    also={METRICS: self.metrics_token, HEALTH: asking_token(self.token)},
+                )
             ],
             exception_handlers={ModelyardError: _problem},
         )
@@ -94,7 +104,9 @@ class Control:
         return Response(await scrape(self.residency), media_type=CONTENT_TYPE)
 
     async def health(self, request: Request) -> Response:
-        return JSONResponse({"status": "ready"})
+        """That it answers, with the proof of its secret for the query's `nonce`."""
+        nonce = request.query_params.get("nonce", "")[:MOST_NONCE]
+        return JSONResponse({"status": "ready", "proof": proof(self.token, nonce)})
 
 
 async def _problem(_request: Request, error: Exception) -> Response:

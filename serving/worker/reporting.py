@@ -77,6 +77,15 @@ class Reporter:
             self.changed.set()  # memory has been measured again
             await asyncio.sleep(every_s)
 
+    async def sweep(self, every_s: float) -> None:
+        """Unload removed versions, looking for them every `every_s` seconds."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await self.residency.unload_removed()
+            except SQLAlchemyError as error:
+                _log.warning("registry_unreachable", reason=str(error).splitlines()[0])
+
     async def follow(self) -> None:
         """Write an engine's row as soon as it changes."""
         while True:

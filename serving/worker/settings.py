@@ -26,6 +26,18 @@ class WorkerSettings(FleetSettings, EngineSettings):
     device_sample_s: float = Field(
         default=10.0, ge=1, le=3600, description="Seconds between samples of a device's history."
     )
+    engine_silent_s: float = Field(
+        default=20.0,
+        gt=0,
+        le=3600,
+        description="Seconds that an engine may give no answer until it is ended and started anew.",
+    )
+    engine_step_s: float = Field(
+        default=300.0,
+        gt=0,
+        le=86_400,
+        description="Seconds that one step of an engine may take until it counts as stuck.",
+    )
     memory_fraction: float = Field(
         default=0.9, gt=0, le=1, description="Share of a device's memory that versions may fill."
     )

@@ -30,12 +30,14 @@ from modelyard.serving.worker.devices.sampling import TelemetrySampler
 from modelyard.serving.worker.devices.telemetry import Telemetry
 from modelyard.serving.worker.llama_trial import LlamaTrial
 from modelyard.serving.worker.reporting import Reporter
+from modelyard.serving.worker.residency.draft_model import tell_missing
 from modelyard.serving.worker.residency.engine_process import EngineStarter
 from modelyard.serving.worker.residency.fit import Pinned
 from modelyard.serving.worker.residency.forecast import Forecaster
 from modelyard.serving.worker.residency.launch import Launch, SpillRoom
 from modelyard.serving.worker.residency.residency import Residency
 from modelyard.serving.worker.residency.versions import RegisteredVersions
+from modelyard.serving.worker.residency.watchdog import WatchdogLimits
 from modelyard.serving.worker.server import ControlServer, listen
 from modelyard.serving.worker.settings import WorkerSettings
 
@@ -131,6 +133,7 @@ class WorkerProcess:
             memory_fraction=settings.memory_fraction,
             changed=changed.set,
             computable=llama_trial,
+            watchdog=WatchdogLimits(settings.engine_silent_s, settings.engine_step_s),
         )
         return cls(settings, registry, telemetry, residency, llama_trial, changed)
 
@@ -146,6 +149,7 @@ class WorkerProcess:
         reporting = [
             asyncio.create_task(reporter.beat(self.settings.worker_heartbeat_s)),
             asyncio.create_task(reporter.follow()),
+            asyncio.create_task(reporter.sweep(self.settings.worker_heartbeat_s)),
             asyncio.create_task(self._preload(preload)),
         ]
         trial = self.llama_trial.begin()
@@ -170,7 +174,20 @@ class WorkerProcess:
             sampler=TelemetrySampler(self.registry.history, self.settings.device_sample_s),
         )
 
+    def _check_draft(self) -> None:
+        """Say at the start that the configured draft model is not there, and not at the first load.
+
+        Blocks on the database.
+        """
+        name = self.settings.draft_model
+        if name:
+            try:
+                self.registry.catalog.find(ModelRef.parse(name))
+            except ModelyardError as error:
+                tell_missing(name, error)
+
     async def _preload(self, models: Sequence[str]) -> None:
+        await asyncio.to_thread(self._check_draft)
         for model in models:
             try:
                 version = await asyncio.to_thread(self.registry.catalog.find, ModelRef.parse(model))

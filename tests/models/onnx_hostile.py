@@ -83,6 +83,37 @@ def size_from_text(model: Any, _folder: Path) -> None:
     )
 
 
+def size_from_token(token: int, count: int) -> Change:
+    """One token makes the graph fill `count` numbers; all other texts are read as usual."""
+
+    def change(model: Any, _folder: Path) -> None:
+        from onnx import TensorProto, helper, numpy_helper
+
+        for name, value in (
+            ("trigger", np.int64(token)),
+            ("count", np.array([count], np.int64)),
+            ("least", np.array([1], np.int64)),
+        ):
+            constant = numpy_helper.from_array(np.asarray(value), name)
+            model.graph.initializer.append(constant)
+        (gather,) = model.graph.node
+        gather.output[0] = "found"
+        model.graph.node.extend(
+            [
+                helper.make_node("Equal", ["input_ids", "trigger"], ["same"]),
+                helper.make_node("Cast", ["same"], ["hits"], to=TensorProto.INT64),
+                helper.make_node("ReduceMax", ["hits"], ["hit"], keepdims=0),
+                helper.make_node("Mul", ["hit", "count"], ["more"]),
+                helper.make_node("Add", ["more", "least"], ["side"]),
+                helper.make_node("ConstantOfShape", ["side"], ["filled"]),
+                helper.make_node("ReduceMax", ["filled"], ["nothing"], keepdims=0),
+                helper.make_node("Add", ["found", "nothing"], ["last_hidden_state"]),
+            ]
+        )
+
+    return change
+
+
 def elsewhere(location: str, **place: str) -> Change:
     """The weights in a file of their own."""
 

@@ -20,12 +20,12 @@ from modelyard.registry.store import Store
 from modelyard.serving.engines.child.child import open_child, settings_for
 from modelyard.serving.engines.config import EngineConfig
 from modelyard.serving.engines.folder import hold_model
+from modelyard.serving.engines.memory_limit import memory_limit
 from modelyard.serving.errors import EngineFailed
 
 LONGEST = 512
 """Maximum tokens of an evaluated text, unless the model's own limit is lower."""
 
-_MORE = 1 << 30
 """Bytes an engine may use beyond twice the prediction; a larger use is treated as malicious."""
 
 
@@ -98,7 +98,7 @@ class EncoderEvaluator:
                 threads=self.threads,
                 options=facts.details.get("engine_options"),
             )
-            limit = 2 * _needed(config) + _MORE
+            limit = memory_limit(_needed(config), threads=self.threads)
             with open_child(config, memory_limit=limit) as engine:
                 yield EncoderUnderTest(engine, files[0].path, lambda done: self.told(done, total))
 

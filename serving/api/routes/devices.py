@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from modelyard.registry.database import utc_now
 from modelyard.registry.fleet.fleet import WorkerView
+from modelyard.registry.fleet.report import DeviceReport
 from modelyard.registry.identity.caller import Caller
 from modelyard.serving.api.performance import UNMEASURED, Performance, performances
 from modelyard.serving.api.services import Services, TheCaller, TheServices
@@ -34,6 +34,7 @@ class DeviceKnowledge:
 @router.get("/gpus")
 async def list_gpus(services: TheServices) -> DeviceList:
     """Every device: its memory, load and state."""
+    await services.snapshots.now()
     workers = await services.queries.workers()
     seen = DeviceKnowledge(
         await services.failures.get(None), performances(_living(workers, services))
@@ -44,6 +45,7 @@ async def list_gpus(services: TheServices) -> DeviceList:
 @router.get("/gpus/{gpu_id}")
 async def show_gpu(gpu_id: str, services: TheServices, caller: TheCaller) -> DeviceDetail:
     """One device, with its processes and the requests on it that the caller may see."""
+    await services.snapshots.now()
     workers = await services.queries.workers()
     worker = next((w for w in workers if w.device_id == gpu_id), None)
     if worker is None:
@@ -57,24 +59,36 @@ async def show_gpu(gpu_id: str, services: TheServices, caller: TheCaller) -> Dev
 
 
 def _living(workers: Sequence[WorkerView], services: Services) -> list[WorkerView]:
-    return [worker for worker in workers if _silent_s(worker) <= services.snapshots.alive_s]
+    return [worker for worker in workers if _is_alive(worker, services)]
 
 
-def _silent_s(worker: WorkerView) -> float:
-    return (utc_now() - worker.heartbeat_at).total_seconds()
+def _is_alive(worker: WorkerView, services: Services) -> bool:
+    signs = services.snapshots.signs
+    return not signs.is_stranger(worker.device_id) and signs.silent_s(worker) <= signs.alive_s
+
+
+def _reported(worker: WorkerView, services: Services) -> DeviceReport:
+    """A worker's report, or why it does not count."""
+    signs = services.snapshots.signs
+    if _is_alive(worker, services):
+        return worker.device
+    if signs.is_stranger(worker.device_id):
+        return worker.device.without_worker(
+            "its worker has another MODELYARD_SECRET_KEY than this gateway"
+        )
+    return worker.device.silent(signs.silent_s(worker))
 
 
 def _summary(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> DeviceSummary:
-    here = len(services.running.on(worker.device_id))
+    # Those that were sent and wait in an engine's queue are counted there.
+    here = len(services.running.on(worker.device_id)) - worker.device.queued_requests
     running = {"active_requests": max(here, worker.device.active_requests)}
     return DeviceSummary.model_validate(_base(worker, services, seen) | running)
 
 
 def _base(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> dict[str, Any]:
     """The worker's report, whose field names match the wire's, plus what the gateway knows."""
-    silent_s = _silent_s(worker)
-    is_alive = silent_s <= services.snapshots.alive_s
-    report = worker.device if is_alive else worker.device.silent(silent_s)
+    report = _reported(worker, services)
     performance = seen.performance.get(worker.device_id, UNMEASURED)
     return report.as_json() | {
         "gpu_id": worker.device_id,

@@ -24,11 +24,14 @@ async def live() -> dict[str, str]:
 
 @router.get("/health/ready")
 async def ready(services: TheServices) -> JSONResponse:
-    """200 where the database answers and a worker lives; else 503 with the reasons."""
+    """200 where the database answers and a worker takes work; else 503 with the reasons."""
     reasons: list[str] = []
     try:
-        if not (await services.snapshots.now()).workers:
+        workers = (await services.snapshots.now()).workers
+        if not workers:
             reasons.append("no worker is running: start one with `modelyard worker`")
+        elif not any(worker.device.takes_work for worker in workers):
+            reasons += [f"{w.device_id} is in {w.device.status}" for w in workers]
     except OperationalError:
         reasons.append("the database does not answer")
     body: dict[str, Any] = {"status": "unready" if reasons else "ready", "reasons": reasons}

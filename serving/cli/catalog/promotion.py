@@ -69,12 +69,14 @@ async def _carried_out(
     registry: "InstallationContext", settings: "FleetSettings", wanted: "PromotionRequest"
 ) -> "PromotionResult":
     from modelyard.registry.identity.identity import internal_token, secret_key
+    from modelyard.serving.routing.fleet.asking import WorkerQuestion
     from modelyard.serving.routing.fleet.promoter import Promoter
     from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
     from modelyard.serving.upstream.client import Upstream
 
-    snapshots = FleetSnapshotCache(registry.fleet, settings.worker_alive_s)
     token = internal_token(secret_key(registry.settings))
+    ask = WorkerQuestion(token).ask
+    snapshots = FleetSnapshotCache(registry.fleet, settings.worker_alive_s, ask=ask)
     async with Upstream.open(token, silent_s=settings.load_timeout_s) as upstream:
         promoter = Promoter(registry.database, snapshots, upstream, settings.load_timeout_s)
         return await promoter.promote(wanted, _say)

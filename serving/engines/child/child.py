@@ -5,7 +5,6 @@ what a client would get.
 """
 
 import json
-import resource
 import secrets
 import subprocess
 from collections.abc import Generator
@@ -21,6 +20,7 @@ from modelyard.serving.engines.child.ending import ending
 from modelyard.serving.engines.child.environment import child_environment
 from modelyard.serving.engines.child.pipes import last_words, patience, pipes
 from modelyard.serving.engines.config import EngineConfig
+from modelyard.serving.engines.memory_limit import limit_memory
 from modelyard.serving.errors import EngineFailed, ModelUnloadable
 
 if TYPE_CHECKING:
@@ -125,8 +125,7 @@ def open_child(
     ):
         try:
             if memory_limit:
-                limits = memory_limit, memory_limit
-                resource.prlimit(process.pid, resource.RLIMIT_DATA, limits)
+                limit_memory(memory_limit, process.pid)
             ready = _started(process, config, said, start_s)
             headers = {"Authorization": f"Bearer {config.internal_token}"}
             with httpx2.Client(

@@ -3,6 +3,8 @@
 from typing import Any
 
 from modelyard.serving.engines.json_grammar import words
+from modelyard.serving.engines.json_grammar.alternatives import Alternatives
+from modelyard.serving.engines.json_grammar.constants import constants
 from modelyard.serving.engines.json_grammar.keywords import (
     Schema,
     head_of,
@@ -132,6 +134,7 @@ class Rules:
             raise UnsupportedParameter(
                 f"'{place}' with more than one schema cannot be kept to here.", param=place
             )
+        Alternatives(self._target).check(parts, place)
         return " | ".join(self.value(part, f"{place}[{i}]") for i, part in enumerate(parts))
 
     def _constants(self, schema: Schema, head: str, where: str) -> str:
@@ -142,7 +145,7 @@ class Rules:
             values = [value for value in values if any(_is(value, name) for name in allowed)]
         if not values:
             raise InvalidRequest(f"'{place}' has no value of the type asked for.", param=place)
-        return " | ".join(words.constant(value) for value in values)
+        return constants(values)
 
     def _any(self, schema: Schema, where: str) -> str:
         spoken = list(dict.fromkeys(_SPEAK_OF[w] for w in schema if w in _SPEAK_OF))
@@ -160,6 +163,13 @@ class Rules:
             found = schema_at(self._found(pointer, where), f"{self._where}{pointer[1:]}")
             self.put(name, self.value(found, where))
         return self._references[pointer]
+
+    def _target(self, pointer: str) -> object:
+        """What a pointer leads to; None if nowhere, which is refused when its rule is made."""
+        try:
+            return self._found(pointer, self._where)
+        except InvalidRequest:
+            return None
 
     def _found(self, pointer: str, where: str) -> object:
         found: Any = self._schema

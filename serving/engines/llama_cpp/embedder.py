@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import monotonic, perf_counter
 
 import numpy as np
 
@@ -54,6 +54,7 @@ class LlamaEmbedder:
     _held: _Job | None = None
     _active: int = 0
     _read: int = 0
+    _begun_at: float = 0.0
 
     def __post_init__(self) -> None:
         self._batch = Batch(self.context.shape.batch)
@@ -118,6 +119,7 @@ class LlamaEmbedder:
             cells_used=0,
             context_length=self.context_length,
             prompt_tokens=self._read,
+            step_s=monotonic() - begun_at if (begun_at := self._begun_at) else 0.0,
             alive=self._thread.is_alive(),
         )
 
@@ -151,7 +153,9 @@ class LlamaEmbedder:
             jobs = [job for job in self._gather(first) if job.vector.set_running_or_notify_cancel()]
             self._active = len(jobs)
             if jobs:
+                self._begun_at = monotonic()
                 self._compute(jobs)
+                self._begun_at = 0.0
             self._active = 0
 
     def _gather(self, first: _Job) -> list[_Job]:

@@ -50,8 +50,9 @@ class LlamaEngine:
     async def generate(self, generation: Generation) -> AsyncGenerator[Delta]:
         sequence = Sequence(generation, next(self._numbers), asyncio.get_running_loop())
         if generation.grammar is not None:
+            # Not on the scheduler's thread: the copy of a large one takes a while.
             sequence.grammar = await asyncio.to_thread(
-                self.prompting.grammars.compiled, generation.grammar
+                self.prompting.grammars.copy_of, generation.grammar
             )
         self.scheduler.submit(sequence)
         writer = TextEmitter.of(generation, self.vocabulary)
@@ -104,10 +105,12 @@ class LlamaEngine:
             restored=cache.spill.restored,
             steps=speed.steps,
             between_s=round(speed.between_s, 6),
+            step_s=round(self.scheduler.step_s, 3),
         )
 
     def close(self) -> None:
         self.aside.close()
+        self.prompting.close()
         self.scheduler.stop()
         self.scheduler.cache.spill.close()
         if self.draft is not None:

@@ -68,8 +68,6 @@ def load_writer(config: EngineConfig) -> LlamaEngine:
     if not model.generates:
         raise ModelUnloadable(f"{config.path} is not a model that writes text.")
     vocabulary = Vocabulary.of(model)
-    source = config.chat_template or model.chat_template
-    template = ChatTemplate.of(source, vocabulary) if source else None
     context = LlamaContext(model, _shape(config, context_length))
     speed = Speed()
     shared = _shared(config)
@@ -81,6 +79,8 @@ def load_writer(config: EngineConfig) -> LlamaEngine:
         context, vocabulary, cache, adapters, speed, speculation, config.spill_after_s
     )
     grammars = Grammars(vocabulary.handle)
+    source = config.chat_template or model.chat_template
+    template = ChatTemplate.of(source, vocabulary) if source else None
     prompting = PromptPreparation(vocabulary, template, grammars, context_length)
     return LlamaEngine(model, vocabulary, scheduler, prompting, config.max_queue, draft)
 

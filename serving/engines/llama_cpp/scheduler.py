@@ -55,6 +55,7 @@ class Scheduler:
     _errands: ControlTasks = field(default_factory=ControlTasks)
     _wake: threading.Event = field(default_factory=threading.Event)
     _stopping: bool = False
+    _turned_at: float = 0.0  # when the current turn began; 0 while there is nothing to do
     _thread: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,6 +71,12 @@ class Scheduler:
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()
+
+    @property
+    def step_s(self) -> float:
+        """Seconds since the current turn began; 0 while there is nothing to do."""
+        turned_at = self._turned_at
+        return time.monotonic() - turned_at if turned_at else 0.0
 
     @property
     def queued(self) -> int:
@@ -113,13 +120,17 @@ class Scheduler:
     def _rest(self) -> None:
         """Wait for work; after `spill_after_s` idle seconds, save prompts that may be evicted."""
         self.speed.rest()
+        self._turned_at = 0.0
         if not self._wake.wait(self.spill_after_s):
-            self.cache.save_idle(time.monotonic() - self.spill_after_s)
+            self._turned_at = time.monotonic()
+            self.cache.save_idle(self._turned_at - self.spill_after_s)
+            self._turned_at = 0.0
             self._wake.wait()
         self._wake.clear()
 
     def _turn(self) -> bool:
         """Run one step; False if there is nothing to do until the next wake-up."""
+        self._turned_at = time.monotonic()
         self._errands.run()
         self._receive()
         self._admit()

@@ -13,7 +13,7 @@ from modelyard.serving.engines.llama_cpp.speculation.speculation import Speculat
 from modelyard.serving.engines.llama_cpp.step import Chunk, Step
 from modelyard.serving.engines.llama_cpp.tokenizer.vocabulary import Vocabulary
 from modelyard.serving.engines.measures import Measures
-from modelyard.serving.errors import EngineFailed
+from modelyard.serving.errors import EngineFailed, GrammarTooSlow
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class TokenEmitter:
             try:
                 handle = self.cache.context.handle
                 token = sequence.sampler.sample(handle, chunk.index + nth, row)
-            except EngineFailed as error:
+            except (EngineFailed, GrammarTooSlow) as error:
                 self.finish(chunk.slot, error)
                 return None
         self._take(chunk.slot, sequence, token, row)

@@ -9,7 +9,9 @@ from typing import Any
 from modelyard.serving.engines.measures import Measures
 from modelyard.serving.engines.onnx.backlog import Backlog, EncodeJob, EncodeRequest
 from modelyard.serving.engines.onnx.tokens import EncodedText
-from modelyard.serving.errors import EngineFailed, ServingError
+from modelyard.serving.errors import EngineFailed, ServingError, TakesTooMuchMemory
+
+_NO_MEMORY = ("Failed to allocate memory", "bad allocation", "bad_alloc")
 
 Run = Callable[[Sequence[EncodedText]], list[Any]]
 """Maps a batch of texts to one row each."""
@@ -78,9 +80,19 @@ class Lanes:
             return
         with self._lock:
             self.active -= 1
-        reason = str(error).strip()[:300] or type(error).__name__
-        failed = EngineFailed(f"ONNX Runtime failed: {reason}")
-        _tell(jobs[0].reading, error if isinstance(error, ServingError) else failed)
+        _tell(jobs[0].reading, error if isinstance(error, ServingError) else _named(error))
+
+
+def _named(error: Exception) -> ServingError:
+    """The error of a run that failed for one text alone."""
+    reason = str(error).strip() or type(error).__name__
+    if isinstance(error, MemoryError) or any(sign in reason for sign in _NO_MEMORY):
+        return TakesTooMuchMemory(
+            "'input' has a text for which the model asks for more memory than it may have.",
+            param="input",
+            fix="Send a shorter text. If short ones fail too, the model's file may mean harm.",
+        )
+    return EngineFailed(f"ONNX Runtime failed: {reason[:300]}")
 
 
 def _hand_over(jobs: list[EncodeJob], rows: list[Any]) -> None:

@@ -21,6 +21,7 @@ from modelyard.registry.errors import ModelyardError
 from modelyard.registry.logs import set_up
 from modelyard.registry.process.private_files import keep_private
 from modelyard.serving.engines.config import EngineConfig, read_config
+from modelyard.serving.engines.memory_limit import limit_memory
 from modelyard.serving.engines.process.application import EngineApplication
 from modelyard.serving.engines.process.formats import LoadResult, load_engine
 from modelyard.serving.engines.process.lifetime import end_with_stdin
@@ -95,6 +96,8 @@ def main() -> int:
     report = StartupReport.on_stdout()
     try:
         config = read_config(sys.stdin.readline())
+        if config.memory_limit:
+            limit_memory(config.memory_limit)
         end_with_stdin()
         ready = _load(config)
     except ModelyardError as error:

@@ -1,11 +1,17 @@
 """A recent snapshot of the fleet: live workers and their engines."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from modelyard.registry.fleet.fleet import EngineState, EngineView, Fleet, WorkerView
-from modelyard.serving.cache import SingleFlightCache
+from modelyard.serving.cache import LAST_S, SingleFlightCache
+from modelyard.serving.routing.fleet.asking import Reply
+from modelyard.serving.routing.fleet.signs_of_life import SignsOfLife
 from modelyard.serving.upstream.target import Target
+
+READ_S = 86_400.0
+"""Seconds of age (a day) beyond which a row is not even read; clocks differ by less."""
 
 REMEMBER_S = 1.0
 """Seconds a snapshot is valid; workers report every two."""
@@ -53,11 +59,17 @@ def _coming(engine: EngineView) -> bool:
 class FleetSnapshotCache:
     """Reads the fleet's tables at most once per `remember_s` seconds."""
 
-    def __init__(self, fleet: Fleet, alive_s: float, *, remember_s: float = REMEMBER_S) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        alive_s: float,
+        *,
+        ask: Callable[[str], Reply] | None = None,
+        remember_s: float = REMEMBER_S,
+    ) -> None:
         self._fleet = fleet
-        self.alive_s = alive_s
-        """A worker counts as gone after this many seconds without a report."""
-        self._looks = SingleFlightCache(self._look, seconds=remember_s)
+        self.signs = SignsOfLife(alive_s, ask)
+        self._looks = SingleFlightCache(self._look, seconds=remember_s, last_s=LAST_S)
         self.known = partial(self._looks.known, None)
         """Returns the cached snapshot without waiting, or None if it is not fresh."""
 
@@ -65,10 +77,11 @@ class FleetSnapshotCache:
         return await self._looks.get(None)
 
     def outdated(self) -> None:
-        """Drop the cached snapshot, because the fleet is known to have changed."""
-        self._looks.forget(None)
+        """Read the fleet anew at the next question, because it is known to have changed."""
+        self._looks.outdated(None)
 
     def _look(self, _: None) -> FleetSnapshot:
-        workers = self._fleet.workers(self.alive_s)
-        engines = self._fleet.engines(self.alive_s)
+        workers = self.signs.living(self._fleet.workers(READ_S))
+        living = {worker.device_id for worker in workers}
+        engines = [e for e in self._fleet.engines(READ_S) if e.device_id in living]
         return FleetSnapshot(tuple(workers), tuple(engines))

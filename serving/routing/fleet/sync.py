@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from modelyard.registry.fleet.fleet import EngineState, EngineView, WorkerView
+from modelyard.serving.routing.fleet.absence import Absences
 from modelyard.serving.routing.fleet.ejection import Ejection
 from modelyard.serving.routing.fleet.peer_loads import NONE, PeerLoads, Share
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshot
@@ -66,6 +67,7 @@ class FleetSync:
     ejection: Ejection
     gone: dict[str, _Gone] = field(default_factory=dict[str, _Gone])
     peer_loads: PeerLoads = field(default_factory=PeerLoads)
+    absences: Absences = field(default_factory=Absences)
     _departed: dict[str, float] = field(default_factory=dict[str, float])
     _by_device: dict[str, WorkerState] = field(default_factory=dict[str, WorkerState])
     _views: dict[str, WorkerView] = field(default_factory=dict[str, WorkerView])
@@ -111,6 +113,7 @@ class FleetSync:
         if now - since > DEPARTED_S and not worker.sent:
             self.core.cluster.vacate(worker)
             self.ejection.forget(device_id)
+            self.absences.back(device_id)
             for known in (self._by_device, self._views, self._seen, self._departed):
                 del known[device_id]
 
@@ -126,6 +129,17 @@ class FleetSync:
         """Ids of live devices, ejected ones included."""
         return [device_id for device_id in self._by_device if device_id not in self._departed]
 
+    def why_unfit(self) -> str:
+        """Why live devices take no work, each with its reason; empty where none lives."""
+        said = list[str]()
+        for device_id in self.devices:
+            device = self._views[device_id].device
+            if not device.takes_work:
+                said.append(f"{device_id} is in {device.status} ({device.reason or 'no reason'})")
+            elif not self._by_device[device_id].is_fit:
+                said.append(f"{device_id} has failed too often and rests")
+        return ", ".join(said)
+
     def _meet(
         self, view: WorkerView, engines: list[EngineView], changes: FleetChanges, now: float
     ) -> None:
@@ -133,6 +147,9 @@ class FleetSync:
         if worker is None:
             worker = self.core.cluster.add_worker(view.device_id, view.device.name, SLOTS)
             self._by_device[view.device_id] = worker
+        before = self._views.get(view.device_id)
+        if before is not None and before.started_at != view.started_at:
+            self._returned(worker)
         self._views[view.device_id] = view
         worker.reported(
             memory=_memory(view, engines),
@@ -143,6 +160,13 @@ class FleetSync:
         if not worker.is_fit:
             changes.unfit.append(worker)
         self._others(worker, view, changes, now)
+
+    def _returned(self, worker: WorkerState) -> None:
+        """Forget what a device's former worker refused: this one has been started since."""
+        self.absences.back(worker.device_id)
+        refused = self.core.cluster.refused
+        for asked in [asked for asked in refused if asked[0] == worker.index]:
+            del refused[asked]
 
     def _others(
         self, worker: WorkerState, view: WorkerView, changes: FleetChanges, now: float
@@ -207,6 +231,7 @@ class FleetSync:
 
     def opened(self, replica: Replica, url: str, slots: int, now: float) -> None:
         """Record that a replica's engine answers at `url` and runs `slots` requests at a time."""
+        self.absences.back(replica.worker.device_id)
         if _opened(replica, url, slots):
             self.core.loaded(replica, now)
 

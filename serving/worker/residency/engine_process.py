@@ -52,6 +52,7 @@ class EngineProcess:
     _process: Process
     _words: OutputTail
     _readers: list[asyncio.Task[None]]
+    _fault: str = ""
 
     @property
     def pid(self) -> int:
@@ -61,7 +62,17 @@ class EngineProcess:
         """Wait until the process ends by itself; return the error that says how."""
         code = await self._process.wait()
         await asyncio.gather(*self._readers)
+        if self._fault:
+            return EngineCrashed(
+                f"The engine of {self.name} {self._fault} and was ended.",
+                fix="It is started anew. The log of the worker has its last words.",
+            )
         return _crash(self.name, code, self._words)
+
+    def kill(self, fault: str) -> None:
+        """End it at once because it `fault`, as `ended` will say."""
+        self._fault = self._fault or fault
+        end_group(self._process, signal.SIGKILL)
 
     async def stop(self, grace_s: float) -> None:
         """Send SIGTERM so that it finishes its requests; after `grace_s` seconds send SIGKILL."""

@@ -6,10 +6,14 @@ from pathlib import Path
 from modelyard.registry.catalog.model import Format, ModelVersion
 from modelyard.serving.engines.config import EngineConfig, KvType
 from modelyard.serving.engines.footprint import Footprint
+from modelyard.serving.engines.memory_limit import memory_limit
 from modelyard.serving.worker.residency.fit import Pinned
 
 MOST_CONTEXT = 8192
 """Default limit of a request's context in tokens, whatever the model allows."""
+
+TOKEN_STACK = 64 * 1024
+"""Bytes of stack for each token that a context holds: of 64 characters, with a KiB for each."""
 
 _CELL_BYTES = 32 * 1024
 """Bytes of KV cache per token for formats whose files do not say: those of a small model."""
@@ -68,6 +72,16 @@ class Launch:
     def _context(self, version: ModelVersion) -> int:
         own = version.facts.context_length
         return min(self.context_length or MOST_CONTEXT, own) if own else self.context_length
+
+
+def with_memory_limit(config: EngineConfig, expected: int) -> EngineConfig:
+    """The settings with a limit for an engine that should need `expected` bytes of main memory.
+
+    An engine that tokenises with llama.cpp gets stacks as long as a text of its context may be.
+    """
+    stacks = config.context_length * TOKEN_STACK if config.format == Format.GGUF else 0
+    limit = memory_limit(expected, threads=config.threads, more=stacks)
+    return config.model_copy(update={"memory_limit": limit})
 
 
 def memory_needed(config: EngineConfig, version: ModelVersion) -> Footprint:

@@ -27,9 +27,10 @@ from modelyard.serving.worker.residency.eviction import (
 )
 from modelyard.serving.worker.residency.fit import fitted
 from modelyard.serving.worker.residency.forecast import Forecaster
-from modelyard.serving.worker.residency.launch import Launch
+from modelyard.serving.worker.residency.launch import Launch, with_memory_limit
 from modelyard.serving.worker.residency.resident import Quarantined, Resident
 from modelyard.serving.worker.residency.versions import VersionSource
+from modelyard.serving.worker.residency.watchdog import WatchdogLimits
 
 PATIENCE_S = 5.0
 """Seconds a load waits for a busy version to become idle before it is refused."""
@@ -57,6 +58,7 @@ class Residency:
     patience_s: float = PATIENCE_S
     computable: Computable = field(default_factory=Everything)
     restart_delay: Callable[[int, float], float] = restart_delay
+    watchdog: WatchdogLimits = field(default_factory=WatchdogLimits)
     _residents: dict[str, Resident] = field(default_factory=dict[str, Resident])
     _admitting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _draining: bool = False
@@ -86,6 +88,12 @@ class Residency:
         """Stop a version's engine after its running requests, or end its quarantine."""
         async with self._admitting:
             await self._remove(version_id)
+
+    async def unload_removed(self) -> None:
+        """Unload versions that the catalog has no more, each after its running requests."""
+        loaded = [*self._residents]
+        gone = await asyncio.to_thread(self.versions.removed, loaded) if loaded else ()
+        await asyncio.gather(*(self.unload(version_id) for version_id in gone))
 
     async def close(self) -> None:
         """Refuse new loads, let running requests finish, stop all engines."""
@@ -168,6 +176,8 @@ class Residency:
             config = await self._fit(config, version)
             forecast = await asyncio.to_thread(self.forecaster.predict, config, version)
             await self._make_room(version.ref, forecast.expected.total, beside)
+            if not self.telemetry.device.is_gpu:  # a driver reserves more than it will ever use
+                config = with_memory_limit(config, forecast.expected.total)
             resident = Resident(
                 config=config,
                 forecast=forecast,
@@ -175,6 +185,7 @@ class Residency:
                 release=held.pop_all().close,
                 changed=self.changed,
                 restart_delay=self.restart_delay,
+                limits=self.watchdog,
             )
         before = self._residents.get(version_id)
         if before is not None:

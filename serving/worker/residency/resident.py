@@ -26,6 +26,7 @@ from modelyard.serving.worker.residency.eviction import (
     restart_delay,
 )
 from modelyard.serving.worker.residency.forecast import Forecast
+from modelyard.serving.worker.residency.watchdog import Watchdog, WatchdogLimits
 
 JUST_ASKED_S = 1.0
 """Seconds after `touch` that a version counts as busy: the request is still on its way."""
@@ -68,6 +69,7 @@ class Resident:
     release: Callable[[], None]
     changed: Callable[[], None]
     restart_delay: Callable[[int, float], float] = restart_delay
+    limits: WatchdogLimits = field(default_factory=WatchdogLimits)
     failures: LoadFailures = field(default_factory=LoadFailures)
     state: EngineState = EngineState.LOADING
     process: EngineProcess | None = None
@@ -81,6 +83,10 @@ class Resident:
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
     _deaths: int = 0
+    _watchdog: Watchdog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._watchdog = Watchdog(self.limits)
 
     @property
     def name(self) -> str:
@@ -108,14 +114,20 @@ class Resident:
         return self.process
 
     def saw(self, activity: Activity | None, memory: int | None) -> None:
-        """Apply a measurement; `activity` None means no answer, which counts as busy."""
+        """Apply a measurement; `activity` None means no answer, which counts as busy.
+
+        An engine that is silent for too long is killed, and then started anew like any that ends.
+        """
         before = self.activity
+        fault = self._watchdog.heard(activity, time.monotonic())
         activity = activity or Activity(active=1, tokens=before.tokens, paces=before.paces)
         if activity != before or not activity.is_idle:
             self.last_used = time.monotonic()
         self.activity = activity
         if self.process is not None:
             self.memory = max(self._told(self.process), memory or 0)
+            if fault:
+                self.process.kill(fault)
 
     def holding(self, *, stays: bool = False) -> MemoryShare:
         """Its share of the device's memory; with `stays` it counts as busy and is not evicted."""
@@ -169,6 +181,7 @@ class Resident:
         self.memory = self._told(process)
         self.failures = LoadFailures()
         self.activity = Activity()
+        self._watchdog = Watchdog(self.limits)
         self.state = EngineState.READY
         self._settled.set()
         self.changed()

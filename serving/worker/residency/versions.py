@@ -1,6 +1,6 @@
 """Resolves a version's id to a local file that is kept while an engine has it open."""
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,10 @@ class VersionSource(Protocol):
         """The version that `ref` names; raises UnknownModel."""
         ...
 
+    def removed(self, version_ids: Collection[str]) -> set[str]:
+        """Those of the ids whose versions were removed."""
+        ...
+
     def hold(self, version: ModelVersion) -> AbstractContextManager[Path]:
         """The main file, kept on the volume inside the block; raises FileMissing."""
         ...
@@ -41,6 +45,9 @@ class RegisteredVersions:
 
     def named(self, ref: ModelRef) -> ModelVersion:
         return self.catalog.find(ref)
+
+    def removed(self, version_ids: Collection[str]) -> set[str]:
+        return self.catalog.removed(version_ids)
 
     @contextmanager
     def hold(self, version: ModelVersion) -> Generator[Path]:

@@ -52,6 +52,7 @@ class ThreeWorkers:
     gateway: GatewayProcess
     workers: dict[str, Popen[bytes]]
     version: ModelVersion
+    environment: dict[str, str]
 
     def load(self, version: ModelVersion, *nodes: str) -> None:
         headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -112,7 +113,8 @@ def cluster(
     folder = tmp_path_factory.mktemp("workers")
     url = f"sqlite:///{folder / 'modelyard.db'}"
     (folder / "modelyard.db").write_bytes(sqlite_template.read_bytes())
-    env = environment(folder) | PATIENT | {"MODELYARD_WORKER_HEARTBEAT_S": "0.5"}
+    ours = {"MODELYARD_WORKER_HEARTBEAT_S": "0.5", "MODELYARD_WORKER_RETURN_S": "30"}
+    env = environment(folder) | PATIENT | ours
     with ExitStack() as stack:
         installation = stack.enter_context(open_installation(url, folder))
         version = installation.filled.add("talker", delay_s=0.01)
@@ -123,7 +125,7 @@ def cluster(
         gateway = stack.enter_context(gateway_process(env, folder))
         until(lambda: len(installation.fleet.workers(ALIVE_S)) == len(NODES))
         gateway.once_ready()
-        cluster = ThreeWorkers(installation, gateway, workers, version)
+        cluster = ThreeWorkers(installation, gateway, workers, version, env)
         cluster.load(version, *NODES)
         yield cluster
 
@@ -203,9 +205,23 @@ async def test_a_killed_worker_costs_its_own_streams_and_nothing_else(
     assert await asyncio.to_thread(cluster.devices, min(e.begun for e in after), 70) == {"c-cpu-0"}
 
 
+async def test_the_last_worker_is_killed_and_started_anew_and_nobody_is_told(
+    cluster: ThreeWorkers,
+) -> None:
+    """Who was in it without a byte, and who comes meanwhile, waits for the next and is answered."""
+    ended = list[RequestOutcome]()
+    async with cluster.client() as client, asyncio.TaskGroup() as group:
+        first = group.create_task(ask(client, ended, stream=False, words=200))
+        await asyncio.to_thread(until, lambda: cluster.reported("c-cpu-0") == 1)
+        await asyncio.to_thread(cluster.kill, "c")
+        later = [group.create_task(ask(client, ended, stream=True, words=3)) for _ in range(4)]
+        with worker_process(cluster.environment | {"MODELYARD_NODE": "c"}):
+            await asyncio.gather(first, *later)
+    assert [(e.status, e.whole) for e in ended] == [(200, True)] * 5
+
+
 async def test_without_any_worker_clients_are_told_when_to_come_back(cluster: ThreeWorkers) -> None:
-    """The last one is killed too: 503 in OpenAI's form, with Retry-After, not after minutes."""
-    cluster.kill("c")
+    """The last one has ended too: 503 in OpenAI's form, with Retry-After, not after minutes."""
     ended = list[RequestOutcome]()
     async with cluster.client() as client:
         await asyncio.gather(*(ask(client, ended, stream=n % 2 == 0, words=3) for n in range(6)))

@@ -1,6 +1,7 @@
 """Choosing an engine, against workers that answer as the real ones do."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from modelyard.registry.catalog.model import ModelVersion
 from modelyard.serving.errors import NoWorker, WorkerRefused, WorkerUnreachable
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
 from modelyard.serving.routing.policy.request import RoutedRequest
-from modelyard.serving.routing.router import Router
+from modelyard.serving.routing.router import REFUSED_S, Router
 from modelyard.serving.upstream.client import Upstream
 from modelyard.serving.upstream.target import Target
 from tests.serving.installation import ALIVE_S, NOBODY, TOKEN, Installation
@@ -166,8 +167,40 @@ async def test_nobody_to_ask_is_said_as_such(
             await pick(router, version)
         installation.worker()
         router.snapshots.outdated()
+        router.fleet_sync.absences.return_s = 0.3
         with pytest.raises(WorkerUnreachable):
             await pick(router, version)
+
+
+async def test_a_device_in_maintenance_is_said_as_such(
+    installation: Installation, version: ModelVersion
+) -> None:
+    """A worker runs: to start one would not help, to end the maintenance would."""
+    installation.worker("cpu-0", NOBODY, status="maintenance", reason="a new fan")
+    async with open_router(installation) as router:
+        with pytest.raises(NoWorker, match=r"cpu-0 is in maintenance \(a new fan\)") as told:
+            await pick(router, version)
+    assert "modelyard gpus" in told.value.fix
+
+
+async def test_who_comes_while_the_only_worker_is_started_anew_is_answered(
+    installation: Installation, version: ModelVersion
+) -> None:
+    """It was killed: requests wait for the one that takes its place, and are told of no failure."""
+    installation.worker("cpu-0", NOBODY)
+    worker = ControlStandIn()
+    async with open_router(installation) as router, worker.running() as url:
+        waiting = [asyncio.create_task(pick(router, version)) for _ in range(3)]
+        async with asyncio.timeout(60):
+            while not router.fleet_sync.absences.any_awaited(time.monotonic()):
+                await asyncio.sleep(0.01)
+        begun = time.monotonic()
+        installation.worker("cpu-0", url)
+        router.snapshots.outdated()
+        targets = await asyncio.gather(*waiting)
+        assert time.monotonic() - begun < REFUSED_S
+    assert {t.url for t in targets} == {"http://127.0.0.1:1001"}
+    assert worker.asked == 1
 
 
 async def test_an_engine_that_is_gone_is_left_alone_until_its_worker_knows(

@@ -20,6 +20,7 @@ from modelyard.serving.worker.residency.eviction import restart_delay
 from modelyard.serving.worker.residency.forecast import Forecaster
 from modelyard.serving.worker.residency.launch import Launch
 from modelyard.serving.worker.residency.residency import Residency
+from modelyard.serving.worker.residency.watchdog import WatchdogLimits
 from tests.serving.worker.filled_catalog import FilledCatalog
 
 TOKEN = "t" * 32
@@ -105,6 +106,7 @@ async def open_harness(
     computable: Computable | None = None,
     answer_s: float = 60.0,
     delay: Callable[[int, float], float] = restart_delay,
+    watchdog: WatchdogLimits | None = None,
 ) -> AsyncGenerator[ResidencyHarness]:
     """Engines and devices have time to answer: a machine that stands still is not a dead one."""
     device = PaperDevice(memory)
@@ -122,6 +124,7 @@ async def open_harness(
             patience_s=patience_s,
             computable=computable or Everything(),
             restart_delay=delay,
+            watchdog=watchdog or WatchdogLimits(),
         )
         try:
             yield ResidencyHarness(residency, device, session, others)

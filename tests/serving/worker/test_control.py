@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.routing import Route
 
+from modelyard.registry.fleet.proof import asking_token, is_proof
 from modelyard.serving.worker.control import Control
 from modelyard.serving.worker.residency.residency import Residency
 from tests.serving.worker.filled_catalog import FilledCatalog
@@ -48,6 +49,20 @@ async def test_without_the_token_nothing_is_said(catalog_files: FilledCatalog, t
             if (token, path) != (METRICS, "/metrics"):
                 answer = await stranger.request(method, path)
                 assert (answer.status_code, path) == (401, path)
+
+
+async def test_a_worker_proves_its_secret_to_whoever_may_only_ask(
+    catalog_files: FilledCatalog,
+) -> None:
+    """The question carries no secret, and its answer is good for this question alone."""
+    async with open_harness(catalog_files) as harness:
+        async with door(harness.residency, asking_token(TOKEN)) as asker:
+            answers = [(await asker.get(f"/health?nonce={n}")).json() for n in ("a", "b")]
+            assert [is_proof(a["proof"], TOKEN, n) for a, n in zip(answers, "ab", strict=True)]
+            assert answers[0] != answers[1]
+            assert (await asker.get("/state")).status_code == 401
+        async with door(harness.residency, asking_token("another" * 5)) as stranger:
+            assert (await stranger.get("/health?nonce=a")).status_code == 401
 
 
 async def test_a_web_page_is_refused_whatever_it_has(catalog_files: FilledCatalog) -> None:

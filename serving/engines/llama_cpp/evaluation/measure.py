@@ -28,6 +28,8 @@ from modelyard.serving.engines.llama_cpp.evaluation.findings import (
     Told,
     untold,
 )
+from modelyard.serving.engines.llama_cpp.tokenizer.tokenizer import PER_CHARACTER
+from modelyard.serving.engines.memory_limit import MORE, limit_memory, memory_limit
 from modelyard.serving.engines.report import StartupReport
 from modelyard.serving.errors import ModelUnloadable
 from modelyard.serving.parent_death import die_with_parent
@@ -96,6 +98,7 @@ def _in_child(ask: dict[str, Any], told: Told, timeout_s: float = TIMEOUT_S) -> 
         ) as child,
     ):
         try:
+            limit_memory(_limit(ask), child.pid)
             with patience(child, timeout_s) as over:
                 answer = _answer_of(child, ask, told)
         except BaseException:
@@ -104,6 +107,13 @@ def _in_child(ask: dict[str, Any], told: Told, timeout_s: float = TIMEOUT_S) -> 
         if not answer:
             raise _unanswered(ask, child, said, timeout_s if over.is_set() else None)
         return _found(answer)
+
+
+def _limit(ask: dict[str, Any]) -> int:
+    """Bytes for a child: by its models' files, its threads, and a stack for the text it reads."""
+    files = sum(Path(ask[key]).stat().st_size for key in ("path", "reference") if key in ask)
+    stack = PER_CHARACTER * len(ask.get("text", ""))
+    return memory_limit(files, threads=ask.get("threads", 1), more=MORE + stack)
 
 
 def _answer_of(child: subprocess.Popen[bytes], ask: dict[str, Any], told: Told) -> dict[str, Any]:

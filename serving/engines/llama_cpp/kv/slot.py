@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from modelyard.serving.engines.generation import Finish, Generation, GenerationTimes
-from modelyard.serving.engines.llama_cpp.sampling.grammar import Grammar
+from modelyard.serving.engines.llama_cpp.sampling.grammar import GrammarCopy
 from modelyard.serving.engines.llama_cpp.sampling.sampler import Sampler
 from modelyard.serving.engines.llama_cpp.sampling.scoring import Score
 from modelyard.serving.engines.measures import Times
@@ -24,7 +24,7 @@ class Sequence:
     loop: asyncio.AbstractEventLoop
     mailbox: Mailbox = field(default_factory=Mailbox)
     tokens: list[int] = field(default_factory=list[int])
-    grammar: Grammar | None = None
+    grammar: GrammarCopy | None = None
     sampler: Sampler | None = None
     reused: int = 0
     preempted: int = 0

@@ -1,14 +1,11 @@
 """A model's chat template: turns messages into the prompt text that the model expects."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Template, TemplateError
-from jinja2.meta import find_undeclared_variables
-
-from modelyard.serving.engines.llama_cpp.prompt.sandbox import TemplateSandbox, within
+from modelyard.serving.engines.helper.limits import HelperLimits
+from modelyard.serving.engines.helper.pool import HelperPool, HelperRefused
 from modelyard.serving.engines.llama_cpp.tokenizer.tokenizer import UNBOUND, Bound
 from modelyard.serving.engines.llama_cpp.tokenizer.vocabulary import Vocabulary
 from modelyard.serving.engines.tool_calls.forms import CallForm, form_of
@@ -18,54 +15,54 @@ from modelyard.serving.wire.openai.chat.messages import ChatMessage
 from modelyard.serving.wire.openai.chat.tools import Tool
 
 MAX_TEMPLATE = 256 * 1024
-MAX_TEXT = 16 * 1024 * 1024
-SECONDS = 2.0
-# Errors that a template's code may raise: its own refusal, a wrong type, a Python limit.
-_REFUSALS = (TemplateError, TypeError, ValueError, ArithmeticError, MemoryError, RecursionError)
+RENDERER = "modelyard.serving.engines.llama_cpp.prompt.renderer"
 
 
 @dataclass(frozen=True, slots=True)
 class ChatTemplate:
-    """A compiled template, and the special tokens it may use."""
+    """A template, rendered in processes of its own: it is code from a stranger.
 
-    template: Template
+    `begin` is the token it may write first. Thread-safe; `close` ends its processes.
+    """
+
+    renderers: HelperPool
     begin: str
-    end: str
     takes_tools: bool = False
     calls: CallForm | None = None
 
     @classmethod
-    def of(cls, source: str, vocabulary: Vocabulary) -> "ChatTemplate":
+    def of(
+        cls, source: str, vocabulary: Vocabulary, limits: HelperLimits | None = None
+    ) -> "ChatTemplate":
         """Compile a template; raises ModelUnloadable if it is too large or not valid jinja2."""
         if len(source) > MAX_TEMPLATE:
             raise ModelUnloadable(
                 f"The chat template has {len(source)} characters; {MAX_TEMPLATE} are allowed."
             )
-        sandbox = TemplateSandbox()
+        begin = vocabulary.text_of(vocabulary.begin)
+        end = vocabulary.text_of(vocabulary.end)
+        setting = {"source": source, "begin": begin, "end": end}
+        renderers = HelperPool(RENDERER, setting, limits or HelperLimits())
         try:
-            template = sandbox.compiled(source)
-            takes_tools = "tools" in find_undeclared_variables(sandbox.parse(source))
-        except (TemplateError, RecursionError) as error:
-            raise ModelUnloadable(f"The chat template is not valid: {error}.") from None
-        return cls(
-            template,
-            vocabulary.text_of(vocabulary.begin),
-            vocabulary.text_of(vocabulary.end),
-            takes_tools,
-            form_of(source) if takes_tools else None,
-        )
+            takes_tools = bool(renderers.ask({})["takes_tools"])
+        except HelperRefused as refused:
+            raise ModelUnloadable(f"The chat template is not valid: {refused}.") from None
+        return cls(renderers, begin, takes_tools, form_of(source) if takes_tools else None)
+
+    def close(self) -> None:
+        self.renderers.close()
 
     def render(self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = ()) -> str:
         """The prompt text, up to where the assistant starts; raises InvalidRequest."""
         if not self.takes_tools:
             _refuse_tool_turns(messages)
         turns = [_turn(message) for message in messages]
-        shown = [copy.deepcopy(dict(tool.definition)) for tool in tools] or None
+        shown = [dict(tool.definition) for tool in tools] or None
         try:
-            return within(SECONDS, lambda: self._text(turns, shown))
-        except _REFUSALS as error:
+            return self.renderers.ask({"messages": turns, "tools": shown})
+        except HelperRefused as refused:
             raise InvalidRequest(
-                f"The model's chat template refuses these messages: {error}.", param="messages"
+                f"The model's chat template refuses these messages: {refused}.", param="messages"
             ) from None
 
     def tokens(
@@ -80,23 +77,6 @@ class ChatTemplate:
         text = self.render(messages, tools)
         begins = bool(self.begin) and text.startswith(self.begin)
         return vocabulary.tokens(text, begin=not begins, bound=bound)
-
-    def _text(self, turns: list[dict[str, Any]], tools: list[dict[str, Any]] | None) -> str:
-        parts: list[str] = []
-        room = MAX_TEXT
-        for part in self.template.generate(
-            messages=turns,
-            add_generation_prompt=True,
-            bos_token=self.begin,
-            eos_token=self.end,
-            tools=tools,
-            documents=None,
-        ):
-            parts.append(part)
-            room -= len(part)
-            if room < 0:
-                raise TemplateError(f"it writes more than {MAX_TEXT} characters")
-        return "".join(parts)
 
 
 def _turn(message: ChatMessage) -> dict[str, Any]:

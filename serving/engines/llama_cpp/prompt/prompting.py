@@ -52,6 +52,10 @@ class PromptPreparation:
             adapter=ask.adapter,
         )
 
+    def close(self) -> None:
+        if self.template is not None:
+            self.template.close()
+
     def _call_form(self) -> CallForm:
         if self.template is None or not self.template.takes_tools:
             raise UnsupportedParameter("This model's chat template takes no tools.", param="tools")

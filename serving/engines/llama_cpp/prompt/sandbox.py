@@ -1,11 +1,7 @@
 """A jinja2 sandbox with limits for chat templates from untrusted models."""
 
 import json
-import sys
-import time
-from collections.abc import Callable
 from datetime import datetime
-from types import FrameType
 from typing import Any
 
 from jinja2 import Template, TemplateError, nodes
@@ -69,23 +65,3 @@ def _raise_exception(message: str) -> None:
 
 def _strftime_now(form: str) -> str:
     return datetime.now().astimezone().strftime(form)
-
-
-def within(seconds: float, work: Callable[[], str]) -> str:
-    """Run a template's code in this thread with a CPU time limit; raises TemplateError.
-
-    The limit is on the thread's CPU time, so that a stalled machine does not fail a template.
-    """
-    limit = time.thread_time() + seconds
-
-    def watch(_frame: FrameType, _event: str, _argument: Any) -> Any:
-        if time.thread_time() > limit:
-            raise TemplateError(f"it ran longer than {seconds:g} s")
-        return watch
-
-    before = sys.gettrace()
-    sys.settrace(watch)
-    try:
-        return work()
-    finally:
-        sys.settrace(before)

@@ -1,6 +1,7 @@
 """Grammars compiled by llama.cpp: compiled once, cached, copied for each answer."""
 
 import threading
+import time
 import weakref
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -10,9 +11,13 @@ import llama_cpp as lib
 
 from modelyard.serving.engines.generation import GrammarSource
 from modelyard.serving.engines.llama_cpp.model.binding import last_words
-from modelyard.serving.errors import InvalidRequest
+from modelyard.serving.errors import GrammarTooSlow, InvalidRequest
 
 KEPT = 64
+
+FIRST_S = 2.0
+TOKEN_S = 0.05
+"""Processor seconds that a grammar may take: at once, and more with each token."""
 
 
 class Grammar:
@@ -28,11 +33,45 @@ class Grammar:
                 f"'{source.param}' makes a grammar that llama.cpp refuses: {last_words()}",
                 param=source.param,
             )
+        self._param = source.param
         weakref.finalize(self, lib.llama_sampler_free, self._handle)
 
-    def copy(self) -> Any:
-        """A copy for one answer, which must free it."""
-        return lib.llama_sampler_clone(self._handle)
+    def copy(self, first_s: float = FIRST_S) -> "GrammarCopy":
+        """A copy for one answer; takes time that grows with the rules times the alternatives."""
+        return GrammarCopy(lib.llama_sampler_clone(self._handle), self._param, first_s)
+
+
+class GrammarCopy:
+    """The state of a grammar in one answer, which may take so much of the scheduler's time."""
+
+    def __init__(self, handle: Any, param: str, first_s: float) -> None:
+        self._handle = handle
+        self._param = param
+        self._most = first_s
+        self._left = first_s
+        self.close = weakref.finalize(self, lib.llama_sampler_free, handle)
+
+    def apply(self, candidates: Any) -> None:
+        """Refuse the candidates that do not fit; raises GrammarTooSlow once its time is over."""
+        begun = time.thread_time()
+        lib.llama_sampler_apply(self._handle, candidates)
+        self._spend(begun)
+
+    def accept(self, token: int) -> None:
+        begun = time.thread_time()
+        lib.llama_sampler_accept(self._handle, token)
+        self._left = min(self._left + TOKEN_S, self._most)
+        self._spend(begun)
+
+    def _spend(self, begun: float) -> None:
+        self._left -= time.thread_time() - begun
+        if self._left < 0:
+            raise GrammarTooSlow(
+                f"'{self._param}' leaves so many ways open that following them would keep others"
+                " waiting.",
+                param=self._param,
+                fix="Ask for fewer alternatives, or alternatives that begin differently.",
+            )
 
 
 @dataclass(slots=True)
@@ -54,3 +93,6 @@ class Grammars:
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return grammar
+
+    def copy_of(self, source: GrammarSource) -> GrammarCopy:
+        return self.compiled(source).copy()

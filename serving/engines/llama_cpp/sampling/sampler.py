@@ -3,12 +3,10 @@
 import codecs
 from typing import Any, Protocol
 
-import llama_cpp as lib
-
 from modelyard.serving.engines.generation import Generation
 from modelyard.serving.engines.llama_cpp.model.binding import Logits
 from modelyard.serving.engines.llama_cpp.sampling.candidates import Candidates
-from modelyard.serving.engines.llama_cpp.sampling.grammar import Grammar
+from modelyard.serving.engines.llama_cpp.sampling.grammar import GrammarCopy
 from modelyard.serving.engines.llama_cpp.sampling.sampling import SamplerChain, Scope
 from modelyard.serving.engines.llama_cpp.sampling.token_text import TokenText
 from modelyard.serving.errors import EngineFailed
@@ -33,16 +31,20 @@ class GrammarSampler:
     """
 
     def __init__(
-        self, grammar: Any, chain: SamplerChain | None, candidates: Candidates, visible: TokenText
+        self,
+        grammar: GrammarCopy,
+        chain: SamplerChain | None,
+        candidates: Candidates,
+        visible: TokenText,
     ) -> None:
-        self._grammar: Any = grammar
+        self._grammar = grammar
         self._chain = chain
         self._candidates = candidates
         self._visible = visible
         self._begun = b""  # bytes of an unfinished character
 
     def sample(self, context: Any, index: int, row: Logits) -> int:
-        """Draw a token; raises EngineFailed if no token of the model fits."""
+        """Draw a token; raises EngineFailed if none of the model fits, or GrammarTooSlow."""
         token = self._freely(row)
         wrong = list[int]()
         while not self.take(token):
@@ -58,16 +60,15 @@ class GrammarSampler:
         if begun is None or self._visible.is_silent(token) or not self._fits(token):
             return False
         self._begun = begun
-        lib.llama_sampler_accept(self._grammar, token)
+        self._grammar.accept(token)
         return True
 
     def _fits(self, token: int) -> bool:
-        lib.llama_sampler_apply(self._grammar, self._candidates.only(token))
+        self._grammar.apply(self._candidates.only(token))
         return not self._candidates.is_refused
 
     def close(self) -> None:
-        lib.llama_sampler_free(self._grammar)
-        self._grammar = None
+        self._grammar.close()
         if self._chain is not None:
             self._chain.close()
 
@@ -83,7 +84,7 @@ class GrammarSampler:
         native = candidates.fill(row)
         if begun or wrong:
             native = candidates.fill_text(row, begun=begun, without=wrong)
-        lib.llama_sampler_apply(self._grammar, native)
+        self._grammar.apply(native)
         best = self._candidates.likeliest
         if best is None or len(wrong) > _TRIES:
             raise EngineFailed("No token of the model continues what the schema asks for.")
@@ -106,7 +107,7 @@ def _begun(written: bytes) -> bytes | None:
 
 
 def drawer_for(
-    generation: Generation, grammar: Grammar | None, scope: Scope, candidates: Candidates
+    generation: Generation, grammar: GrammarCopy | None, scope: Scope, candidates: Candidates
 ) -> Sampler | None:
     """The sequence's sampler; None if it takes the likeliest token of the raw logits."""
     sampling = generation.sampling
@@ -114,4 +115,4 @@ def drawer_for(
     if grammar is None:
         return chain
     visible = TokenText.of(candidates.vocabulary, generation.calls)
-    return GrammarSampler(grammar.copy(), chain, candidates, visible)
+    return GrammarSampler(grammar, chain, candidates, visible)

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from modelyard.registry.database import utc_now
 from modelyard.registry.fleet.tables import WorkerRow
-from tests.serving.installation import ALIVE_S, Installation
+from tests.serving.installation import ALIVE_S, Installation, device_report
 
 pytestmark = pytest.mark.anyio
 
@@ -119,6 +119,23 @@ async def test_a_silent_device_is_nobody_s_measure(lite: Installation) -> None:
     lite.worker("gpu-1", paces=SLOWER)
     found = await _performance(lite)
     assert found == {"gpu-0": (1.0, 0), "gpu-1": (1.0, 890)}
+
+
+async def test_what_waits_in_an_engine_is_not_running(lite: Installation) -> None:
+    """Six were sent to an engine of four slots: four run and two wait, and none counts twice."""
+    version = lite.filled.add("talker")
+    with lite.engine(version, delay_s=0.5):
+        async with lite.opened(lite.ada) as (client, services):
+            talking = [asyncio.create_task(_talk(client, words=400)) for _ in range(6)]
+            async with asyncio.timeout(60):
+                while len(services.running.on("cpu-0")) < 6:
+                    await asyncio.sleep(0.02)
+            lite.fleet.heartbeat("cpu-0", device_report(active_requests=4, queued_requests=2))
+            (listed,) = (await client.get("/api/v1/gpus")).json()["gpus"]
+            for task in talking:
+                task.cancel()
+            await asyncio.wait(talking)
+    assert (listed["active_requests"], listed["queued_requests"]) == (4, 2)
 
 
 async def test_one_device_shows_the_requests_that_the_caller_may_see(lite: Installation) -> None:

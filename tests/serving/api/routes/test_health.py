@@ -23,8 +23,12 @@ async def test_ready_needs_a_living_worker(installation: Installation) -> None:
     async with installation.client() as client:
         before = await client.get("/health/ready")
     installation.worker()
-    async with installation.client() as client:
+    async with installation.opened() as (client, services):
         after = await client.get("/health/ready")
+        installation.worker(status="maintenance", reason="a new fan")
+        services.snapshots.outdated()
+        resting = await client.get("/health/ready")
+    assert (resting.status_code, resting.json()["reasons"]) == (503, ["cpu-0 is in maintenance"])
     assert before.status_code == 503
     assert "no worker" in before.json()["reasons"][0]
     assert (after.status_code, after.json()["status"]) == (200, "ready")

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from modelyard.registry.catalog.model import Format, ModelFacts, ModelVersion, StoredFile
-from modelyard.registry.errors import UnknownModel
 from modelyard.serving.engines.config import EngineConfig
 from modelyard.serving.worker.residency.draft_model import with_draft
 from modelyard.serving.worker.residency.launch import memory_needed
@@ -50,10 +49,12 @@ def test_a_model_of_the_same_vocabulary_gets_the_draft(
     assert _drafted(catalog_files, large, "").draft_path == ""
 
 
-def test_a_draft_that_nobody_registered_is_an_error(
-    catalog_files: FilledCatalog, tmp_path: Path
+def test_a_draft_that_nobody_registered_is_said_and_done_without(
+    catalog_files: FilledCatalog, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A misspelt name is not silently a model without one."""
+    """A misspelt name costs speed and not the service, and the log names the setting."""
     large = _add(catalog_files, tmp_path, "a/large", Tiny())
-    with pytest.raises(UnknownModel):
-        _drafted(catalog_files, large, "a/smal")
+    assert _drafted(catalog_files, large, "a/smal").draft_path == ""
+    said = capfd.readouterr()
+    assert "draft_model_missing" in said.out + said.err
+    assert "MODELYARD_DRAFT_MODEL" in said.out + said.err

@@ -10,6 +10,7 @@ import aiohttp
 import psutil
 import pytest
 
+from modelyard.registry.catalog.model import ModelRef
 from modelyard.registry.errors import FileMissing, StorageFull, UnknownModel
 from modelyard.registry.fleet.fleet import EngineState
 from modelyard.registry.store import Store
@@ -28,6 +29,7 @@ from modelyard.serving.worker.residency.resident import (
     Resident,
     Unloaded,
 )
+from modelyard.serving.worker.residency.watchdog import WatchdogLimits
 from tests.serving.worker.filled_catalog import FilledCatalog
 from tests.serving.worker.residency_harness import MIB, ResidencyHarness, open_harness
 
@@ -43,12 +45,14 @@ def pid_of(resident: Resident) -> int:
 
 
 async def test_twenty_who_ask_at_once_cause_one_load(catalog_files: FilledCatalog) -> None:
-    """All wait for the same engine and get the same address."""
+    """All wait for the same engine, whose memory is limited, and get the same address."""
     version = catalog_files.add("a/one")
     async with open_harness(catalog_files) as harness:
         loaded = await asyncio.gather(*(harness.residency.ensure(version.id) for _ in range(20)))
         assert len({url_of(r) for r in loaded}) == 1
-        assert len(harness.engines()) == 1
+        (engine,) = harness.engines()
+        expected = loaded[0].need
+        assert expected < engine.rlimit(psutil.RLIMIT_DATA)[0] < 2 * expected + 2048 * MIB
 
 
 async def test_a_killed_engine_comes_back_and_the_others_stream_on(
@@ -290,6 +294,44 @@ async def test_an_engine_without_an_answer_counts_as_busy(
             await harness.residency.ensure(catalog_files.add("a/third").id)
         for resident in (first, second):
             os.kill(pid_of(resident), signal.SIGCONT)
+
+
+async def test_a_removed_version_is_unloaded_once_nobody_listens(
+    catalog_files: FilledCatalog,
+) -> None:
+    """Its engine ends with the answer that it has; a version that is still there stays loaded."""
+    gone = catalog_files.add("a/gone", delay_s=0.02)
+    stays = catalog_files.add("a/stays")
+    async with open_harness(catalog_files) as harness:
+        first, _ = await asyncio.gather(*map(harness.residency.ensure, (gone.id, stays.id)))
+        await harness.residency.unload_removed()
+        assert len(harness.residency.views()) == 2
+        arrived = list[float]()
+        stream = asyncio.create_task(harness.words(url_of(first), 40, arrived))
+        await harness.until(lambda: bool(arrived))
+        catalog_files.catalog.remove(ModelRef.parse("a/gone"))
+        await harness.residency.unload_removed()
+        await stream
+        assert len(arrived) == 40
+        assert [view.version_id for view in harness.residency.views()] == [stays.id]
+
+
+async def test_an_engine_that_stays_silent_is_ended_and_comes_back(
+    catalog_files: FilledCatalog,
+) -> None:
+    """Stopped for good: its row says that it gave no answer, and another takes its place."""
+    version = catalog_files.add("a/stopped")
+    limits = WatchdogLimits(silent_s=0.3)
+    async with open_harness(catalog_files, answer_s=0.1, watchdog=limits) as harness:
+        resident = await harness.residency.ensure(version.id)
+        before = pid_of(resident)
+        os.kill(before, signal.SIGSTOP)
+        async with asyncio.timeout(60):
+            while resident.process is not None:
+                await harness.residency.refresh(harness.device.facts())
+        (view,) = harness.residency.views()
+        assert "gave no answer for" in view.error
+        assert pid_of(await harness.residency.ensure(version.id)) != before
 
 
 async def test_the_engines_answer_only_with_the_internal_token(

@@ -128,6 +128,7 @@ def test_penalties_bias_and_logprobs_go_together_with_a_schema(engine: StartedEn
         ({"type": "integer", "minimum": 3, "maximum": 2}, "schema"),
         ({"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}, "schema"),
         ({"description": "x" * 70_000}, "schema"),
+        ({"anyOf": [{"type": "string", "maxLength": 99 - n} for n in range(99)]}, "schema.anyOf"),
     ],
 )
 def test_what_cannot_be_kept_to_is_refused_by_name(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +190,8 @@ def test_a_template_is_given_tools_and_calls_as_objects(tiny_f32: Path) -> None:
     )  # fmt: skip
     with engine_on(tiny_f32) as engine:
         template = ChatTemplate.of(TEMPLATE.replace("SIGN", "<tool_call>"), engine.vocabulary)
-    text = template.render(turns, read_tools(TOOLS))
+        with closing(template):
+            text = template.render(turns, read_tools(TOOLS))
     assert '"function": {"name": "now", "description": "the time"' in text
     assert 'weather{"city": "Rome"}<|im_end|>' in text
     assert "<|im_start|>tool\nsunny" in text
