@@ -1,15 +1,18 @@
 """Opens the configured database, migrated to the newest revision, and the store."""
 
 from modelyard.registry.changes import Changes
-from modelyard.registry.database import Database
+from modelyard.registry.database import Database, sqlite_file
 from modelyard.registry.migrate import migrate
-from modelyard.registry.process.private_files import close_to_others
+from modelyard.registry.process.private_files import close_database, close_to_others
 from modelyard.registry.settings import RegistrySettings
 from modelyard.registry.store import Store
 
 
 def open_database(settings: RegistrySettings) -> Database:
     close_to_others(settings.data_dir)
+    for url in (settings.database, settings.mlflow):
+        if file := sqlite_file(url):
+            close_database(file)
     db = Database.connect(settings.database)
     migrate(db)
     if settings.redis_url:
