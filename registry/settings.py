@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from modelyard.registry.errors import SettingsInvalid
+from modelyard.registry.logs.hidden import without_logins
 from modelyard.registry.logs.lines import Form, Level
 
 PREFIX = "MODELYARD_"
@@ -178,12 +179,16 @@ def load(section: type[S], **given: Any) -> S:
 
 
 def _explain(section: type[Section], error: dict[str, Any]) -> str:
-    name = str(error["loc"][0]) if error["loc"] else "settings"
+    """One line about a wrong setting, without secrets; settings may be wrong only together."""
+    told = without_logins(error["msg"])
+    if not error["loc"]:
+        return f"{told}."
+    name = str(error["loc"][0])
     field = section.model_fields.get(name) or _by_alias(section, name)
     secret = field is not None and field.annotation is SecretStr
-    value = "(hidden)" if secret else repr(error.get("input"))
+    value = "(hidden)" if secret else without_logins(repr(error.get("input")))
     variable = name if field is None else variable_of(field_name(section, field), field)
-    return f"{variable}={value}: {error['msg']}."
+    return f"{variable}={value}: {told}."
 
 
 def _by_alias(section: type[Section], name: str) -> FieldInfo | None:
@@ -252,7 +257,7 @@ def _origin(variables: Iterable[str], name: str, in_file: dict[str, Any]) -> str
 def _shown(value: object) -> str:
     if isinstance(value, SecretStr):
         return "(set)" if value.get_secret_value() else "(not set)"
-    return "" if value is None else str(value)
+    return "" if value is None else without_logins(str(value))
 
 
 def check_known() -> None:

@@ -68,7 +68,13 @@ class IngestRun:
 def open_job(request: IngestRequest, prefect_run_id: str) -> Generator[IngestRun]:
     """A run on the board; an exception ends it there and is raised again."""
     with open_yard() as context, ExitStack() as held:
-        run = context.board.start(FLOW, request.subject, prefect_run_id)
+        run = context.board.start(
+            FLOW,
+            request.subject,
+            prefect_run_id,
+            visibility=request.visibility,
+            owner_id=request.owner_id,
+        )
         trail = _trail(context, prefect_run_id)
         try:
             yield IngestRun(context, request, run, trail, held)
