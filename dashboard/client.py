@@ -8,6 +8,7 @@ import httpx2
 from pydantic import BaseModel, ValidationError
 
 from modelyard.registry.errors import ModelyardError, NotAuthenticated, NotPermitted
+from modelyard.registry.logs.hidden import without_logins
 from modelyard.serving.wire.admin.account import Me, Session
 from modelyard.serving.wire.admin.devices import DeviceHistoryReply, DeviceList, DeviceSummary
 from modelyard.serving.wire.admin.registered import (
@@ -97,7 +98,7 @@ class GatewayClient:
         slow = isinstance(error, httpx2.TimeoutException)
         how = "does not answer in time" if slow else "does not answer"
         return GatewayUnreachable(
-            f"The gateway at `{self.url}` {how}.",
+            f"The gateway at `{without_logins(self.url)}` {how}.",
             fix="Is it running? `modelyard up` or `modelyard gateway` starts one.",
         )
 

@@ -26,7 +26,14 @@ class DashboardSettings(Section):
     @field_validator("gateway_url")
     @classmethod
     def _http(cls, value: str) -> str:
-        parts = urlsplit(value)  # an invalid port raises ValueError here
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        if not _is_http(value):
             raise ValueError("must be an address such as http://127.0.0.1:8080")
         return value.rstrip("/")
+
+
+def _is_http(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its text may quote a part of a password
+        return False

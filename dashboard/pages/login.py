@@ -9,6 +9,7 @@ from modelyard.dashboard import session
 from modelyard.dashboard.client import GatewayClient
 from modelyard.dashboard.widgets import live
 from modelyard.registry.errors import ModelyardError, NotAuthenticated
+from modelyard.registry.logs.hidden import without_logins
 
 
 def show(gateway: GatewayClient) -> None:
@@ -16,7 +17,7 @@ def show(gateway: GatewayClient) -> None:
     _, middle, _ = st.columns([1, 1.2, 1])
     with middle:
         st.header("Log in", anchor=False)
-        st.caption(f"to the gateway at `{gateway.url}`")
+        st.caption(f"to the gateway at `{without_logins(gateway.url)}`")
         notice = session.take_notice()
         if notice:
             st.info(notice)
