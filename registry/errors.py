@@ -19,6 +19,7 @@ class ErrorKind(StrEnum):
     QUOTA_EXCEEDED = auto()
     OVERLOADED = auto()
     UNAVAILABLE = auto()
+    BAD_ANSWER = auto()
     INTERNAL = auto()
 
 

@@ -133,6 +133,13 @@ class EngineUnavailable(Unavailable):
     code = "engine_unavailable"
 
 
+class EngineAnswerInvalid(ServingError):
+    """The engine of a version answers with something that is no answer in HTTP."""
+
+    code = "engine_answer_invalid"
+    kind = ErrorKind.BAD_ANSWER
+
+
 class RequestEndsEngines(ServingError):
     """An engine ended with the request in its hands, and so did one that had nothing else."""
 

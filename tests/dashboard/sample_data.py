@@ -12,6 +12,7 @@ from modelyard.registry.database import Database
 from modelyard.registry.fleet.device_history import DeviceHistory, Sample
 from modelyard.registry.fleet.fleet import EngineState, EngineView, Fleet
 from modelyard.registry.fleet.report import DeviceReport
+from modelyard.registry.catalog.model import Visibility
 from modelyard.registry.identity.caller import Role
 from modelyard.registry.identity.identity import Identity
 from modelyard.registry.runs.recorder import RunState
@@ -118,7 +119,9 @@ def _version(catalog: Catalog, quantization: str) -> str:
 
 
 def _runs(board: RunBoard) -> None:
-    board.start("ingest", "owner/coming").step("download", 400 * 2**20, "bytes")
-    board.start("ingest", "owner/unmeasured").step("validate")
-    failed = board.start("ingest", "owner/missing")
+    board.start("ingest", "owner/coming", visibility=Visibility.PUBLIC).step(
+        "download", 400 * 2**20, "bytes"
+    )
+    board.start("ingest", "owner/unmeasured", visibility=Visibility.PUBLIC).step("validate")
+    failed = board.start("ingest", "owner/missing", visibility=Visibility.PUBLIC)
     failed.finish(RunState.FAILED, "There is no repository 'owner/missing'.")
