@@ -1,6 +1,8 @@
 """A gateway client: answers are typed, failures are errors that people can read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -9,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from modelyard.registry.errors import ModelyardError, NotAuthenticated, NotPermitted
 from modelyard.registry.logs.hidden import without_logins
+from modelyard.registry.web.forwarded import HEADER
 from modelyard.serving.wire.admin.account import Me, Session
 from modelyard.serving.wire.admin.devices import DeviceHistoryReply, DeviceList, DeviceSummary
 from modelyard.serving.wire.admin.registered import (
@@ -20,6 +23,7 @@ from modelyard.serving.wire.admin.registered import (
 
 T = TypeVar("T", bound=BaseModel)
 
+_NO_MORE: Mapping[str, str] = MappingProxyType({})
 TIMEOUT = httpx2.Timeout(5.0, connect=2.0)
 """Timeouts in seconds; after one the page shows a message and asks again."""
 
@@ -63,9 +67,11 @@ class GatewayClient:
     def using(self, credential: str) -> "GatewayClient":
         return replace(self, credential=credential)
 
-    def login(self, name: str, password: str) -> Session:
+    def login(self, name: str, password: str, browser: str = "") -> Session:
+        """Log in; `browser` is the signed address of the browser whose tries are counted."""
         body = {"name": name, "password": password}
-        return _decode(self._ask("POST", "/api/v1/login", json=body), Session)
+        told = {HEADER: browser} if browser else {}
+        return _decode(self._ask("POST", "/api/v1/login", told, json=body), Session)
 
     def me(self) -> Me:
         return _decode(self._ask("GET", "/api/v1/me"), Me)
@@ -84,10 +90,12 @@ class GatewayClient:
     def runs(self) -> list[LifecycleRun]:
         return _decode(self._ask("GET", "/api/v1/runs"), LifecycleRuns).runs
 
-    def _ask(self, method: str, path: str, **body: Any) -> httpx2.Response:
-        headers = {"Authorization": f"Bearer {self.credential}"} if self.credential else {}
+    def _ask(
+        self, method: str, path: str, more: Mapping[str, str] = _NO_MORE, **body: Any
+    ) -> httpx2.Response:
+        own = {"Authorization": f"Bearer {self.credential}"} if self.credential else {}
         try:
-            answer = self.http.request(method, path, headers=headers, **body)
+            answer = self.http.request(method, path, headers={**own, **more}, **body)
         except httpx2.RequestError as error:
             raise self._unreachable(error) from None
         if not answer.is_success:

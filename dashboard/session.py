@@ -6,7 +6,10 @@ from typing import cast
 import streamlit as st
 
 from modelyard.dashboard.client import GatewayClient
+from modelyard.dashboard.settings import DashboardSettings
 from modelyard.registry.errors import NotAuthenticated
+from modelyard.registry.settings import load
+from modelyard.registry.web.forwarded import signed
 from modelyard.serving.wire.admin.account import Me
 
 _LOGIN = "login"
@@ -35,7 +38,15 @@ def with_key(gateway: GatewayClient, key: str) -> DashboardSession:
 
 def with_password(gateway: GatewayClient, name: str, password: str) -> DashboardSession:
     """Log in by name and password, until the session token expires."""
-    return with_key(gateway, gateway.login(name, password).access_token)
+    session = gateway.login(name, password, _browser())
+    return with_key(gateway, session.access_token)
+
+
+def _browser() -> str:
+    """The browser's address for the gateway; empty on this machine, or where it is not believed."""
+    address = st.context.ip_address
+    token = load(DashboardSettings).dashboard_token.get_secret_value()
+    return signed(address, token) if address and token else ""
 
 
 def begin(login: DashboardSession) -> DashboardSession:

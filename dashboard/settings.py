@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from modelyard.registry.settings import Section
 
@@ -21,6 +21,12 @@ class DashboardSettings(Section):
     )
     refresh_s: float = Field(
         default=2.0, ge=0.5, le=3600, description="Seconds between two looks of an open page."
+    )
+
+    dashboard_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="With what the dashboard tells gateways the address of a browser that logs in, "
+        "at least 16 characters; empty: follows from the secret key.",
     )
 
     @field_validator("gateway_url")

@@ -111,6 +111,12 @@ class RegistrySettings(LogSettings):
         "characters; empty: follows from the secret key, `modelyard keys metrics` shows it.",
     )
 
+    dashboard_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="With what the dashboard tells gateways the address of a browser that logs in, "
+        "at least 16 characters; empty: follows from the secret key.",
+    )
+
     @field_validator("data_dir", "store_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
@@ -146,7 +152,7 @@ class RegistrySettings(LogSettings):
             raise ValueError("must have at least 32 characters")
         return value
 
-    @field_validator("metrics_token")
+    @field_validator("metrics_token", "dashboard_token")
     @classmethod
     def _not_guessed(cls, value: SecretStr) -> SecretStr:
         token = value.get_secret_value()

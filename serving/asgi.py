@@ -18,10 +18,10 @@ from modelyard.registry.fleet.fleet import Fleet
 from modelyard.registry.identity.identity import Identity, internal_token, secret_key
 from modelyard.registry.installation import open_database
 from modelyard.registry.runs.runs import RunBoard
-from modelyard.registry.secrets import metrics_token
+from modelyard.registry.secrets import dashboard_token, metrics_token
 from modelyard.registry.settings import RegistrySettings, load
 from modelyard.serving.access.authentication import Authenticator
-from modelyard.serving.access.login_throttle import Logins
+from modelyard.serving.access.logins import Logins
 from modelyard.serving.admission.gate import Gate
 from modelyard.serving.admission.open import open_gate
 from modelyard.serving.api.app import build_app
@@ -65,12 +65,13 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         secret = secret_key(registry)
         database = await asyncio.to_thread(open_database, registry)
-        token = internal_token(secret)
         try:
             redis_url = registry.redis_url.get_secret_value()
             authenticator = Authenticator(Identity(database, secret), metrics_token(registry))
             async with (
-                Upstream.open(token, silent_s=settings.answer_timeout_s) as upstream,
+                Upstream.open(
+                    internal_token(secret), silent_s=settings.answer_timeout_s
+                ) as upstream,
                 aclosing(SharedCache.at(redis_url)) as cache,
                 open_gate(settings, database, redis_url, authenticator.forget) as gate,
                 _ledger(settings, registry, database) as ledger,
@@ -82,6 +83,7 @@ def create_app(
                     settings,
                     database,
                     authenticator=authenticator,
+                    logins=Logins(authenticator.identity, dashboard_token(registry)),
                     gateway=gateway,
                     queries=queries,
                     metrics=metrics,
@@ -138,6 +140,7 @@ def _join(  # noqa: PLR0913  one of each room
     database: Database,
     *,
     authenticator: Authenticator,
+    logins: Logins,
     gateway: Gateway,
     queries: Queries,
     metrics: Metrics,
@@ -149,7 +152,7 @@ def _join(  # noqa: PLR0913  one of each room
     return Services(
         gateway=gateway,
         authenticator=authenticator,
-        logins=Logins(authenticator.identity),
+        logins=logins,
         quotas=Quotas(database),
         queries=queries,
         orders=DeviceOrders(database),

@@ -175,11 +175,14 @@ class WorkerRefused(Unavailable):
 
 
 class TooManyLogins(Unavailable):
-    """A name was tried too often from one address."""
+    """Too many logins have failed from one address, or wait; in `retry_s` seconds there is room."""
 
     code = "too_many_logins"
     kind = ErrorKind.RATE_LIMITED
-    retry_after = 60
+
+    def __init__(self, message: str, *, fix: str = "", retry_s: float = 60) -> None:
+        super().__init__(message, fix=fix)
+        self.retry_after = retry_s
 
 
 class PromotionFailed(ServingError):

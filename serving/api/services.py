@@ -15,7 +15,7 @@ from modelyard.registry.fleet.device_orders import DeviceOrders
 from modelyard.registry.identity.caller import Caller
 from modelyard.registry.runs.runs import RunBoard
 from modelyard.serving.access.authentication import Authenticator
-from modelyard.serving.access.login_throttle import Logins
+from modelyard.serving.access.logins import Logins
 from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries

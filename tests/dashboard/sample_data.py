@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelyard.registry.catalog.catalog import Catalog
-from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
+from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile, Visibility
 from modelyard.registry.catalog.preparations import Preparations
 from modelyard.registry.database import Database
 from modelyard.registry.fleet.device_history import DeviceHistory, Sample
 from modelyard.registry.fleet.fleet import EngineState, EngineView, Fleet
 from modelyard.registry.fleet.report import DeviceReport
-from modelyard.registry.catalog.model import Visibility
 from modelyard.registry.identity.caller import Role
 from modelyard.registry.identity.identity import Identity
 from modelyard.registry.runs.recorder import RunState

@@ -14,6 +14,7 @@ from modelyard.serving.api.inference.endpoint import PATHS
 from modelyard.serving.api.middleware.body_limit import MOST, NONE_NEEDED
 from modelyard.serving.transport.listening.connections import Connections
 from modelyard.serving.wire.openai.body import MAX_BODY_BYTES, SMALL_BODY_BYTES
+from tests.serving.api.raw_asgi import http_scope
 from tests.serving.api.test_tenant_matrix import routes
 from tests.serving.installation import Installation, running
 from tests.serving.transport.listening.server import Client, listening
@@ -121,18 +122,7 @@ async def status_of(asgi: ASGIApp, method: str, path: str, length: int, key: str
         statuses.append(message.get("status", 0))
 
     headers = {"authorization": f"Bearer {key}", "content-length": str(length)}
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": method,
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        "state": {},
-    }
-    await asgi(scope, receive, send)
+    await asgi(http_scope(method, path, headers), receive, send)
     return statuses[0]
 
 

@@ -50,7 +50,8 @@ FILES = {"access_log"}
 def named() -> list[tuple[type[Section], str]]:
     """Every setting that is a text or a secret."""
     found = [(section, name) for _, section in sections() for name in section.model_fields]
-    texts = [(s, n) for s, n in found if s.model_fields[n].annotation in (str, SecretStr)]
+    kinds: tuple[object, ...] = (str, SecretStr)
+    texts = [(s, n) for s, n in found if s.model_fields[n].annotation in kinds]
     return [(section, name) for section, name in texts if name not in FILES]
 
 
