@@ -122,6 +122,14 @@ class UnknownUser(ModelyardError):
     exit_code = 4
 
 
+class LastAdmin(ModelyardError):
+    """A change would leave an installation without an admin who may come in."""
+
+    code = "last_admin"
+    kind = ErrorKind.CONFLICT
+    exit_code = 5
+
+
 class InvalidPassword(ModelyardError):
     """A new password is too short or too long."""
 

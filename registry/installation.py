@@ -11,7 +11,8 @@ from modelyard.registry.store import Store
 def open_database(settings: RegistrySettings) -> Database:
     close_to_others(settings.data_dir)
     for url in (settings.database, settings.mlflow):
-        if file := sqlite_file(url):
+        file = sqlite_file(url)
+        if file is not None and not file.is_relative_to(settings.data_dir):
             close_database(file)
     db = Database.connect(settings.database)
     migrate(db)
