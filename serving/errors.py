@@ -153,6 +153,12 @@ class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
 
 
+class UsageUnwritable(Unavailable):
+    """What requests use can be written nowhere, and memory holds as much of it as it may."""
+
+    code = "usage_unwritable"
+
+
 class WorkerUnreachable(Unavailable):
     """A worker that counts as living did not answer."""
 

@@ -51,6 +51,8 @@ class Bookkeeper:
             ledger.wake.set()
             await asyncio.gather(writing, recovering, return_exceptions=True)
             await keeper._write()
+            if keeper._late:
+                _log.critical("usage_lost", rows=len(keeper._late))
             ledger.journal.close()
 
     async def _write_while_open(self) -> None:
@@ -67,20 +69,28 @@ class Bookkeeper:
         """Book all rows; False if the database does not answer and rows are kept for later."""
         new = self.ledger.take()
         late = self._late = self._late + new
+        self.ledger.late = len(late)
         if not late:
             return True
-        if not await asyncio.to_thread(self._booked, late, len(new)):
-            if len(late) >= self.ledger.at_most or not self._open:
-                self.ledger.spill(late)
-                self._late = []
-            return False
-        self.ledger.journal.settle(segment for _, segment in late)
+        if await asyncio.to_thread(self._booked, late, len(new)):
+            self.ledger.journal.settle(segment for _, segment in late)
+            self._forget()
+            return True
+        if (len(late) >= self.ledger.at_most or not self._open) and self.ledger.spill(late):
+            self._forget()
+        return False
+
+    def _forget(self) -> None:
+        """The late rows are written, in the database or on disk."""
         self._late = []
-        return True
+        self.ledger.late = 0
 
     def _booked(self, entries: list[Entry], new: int) -> bool:
         rows = [row for row, _ in entries]
-        self.log.write(rows[len(rows) - new :])
+        try:
+            self.log.write(rows[len(rows) - new :])
+        except OSError as error:
+            _log.error("access_log_not_written", lines=new, reason=str(error))
         try:
             self.book.add(rows)
         except DBAPIError as error:
@@ -96,7 +106,7 @@ class Bookkeeper:
     def _recover(self) -> None:
         try:
             found = self.ledger.journal.recover(self.book)
-        except DBAPIError:  # the database does not answer: the files stay
+        except (DBAPIError, OSError):  # the database or the disk fails: the files stay
             return
         if found:
             _log.warning("booked what ended without a word", requests=found)

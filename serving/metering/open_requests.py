@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from modelyard.registry.billing.usage import UsageRecord
+from modelyard.serving.errors import UsageUnwritable
 from modelyard.serving.metering.booking import Booking
-from modelyard.serving.metering.journal import Journal, Segment
+from modelyard.serving.metering.journal import Journal
+from modelyard.serving.metering.segment import Segment
 
 BATCH = 5_000
 """This many waiting rows wake the bookkeeper at once."""
@@ -21,16 +23,26 @@ Entry = tuple[UsageRecord, Segment]
 class OpenRequests:
     """The ledger: `reserve` before a request and `Booking.enter` after it book it exactly once.
 
-    `at_most` rows wait in memory; more go to disk.
+    `at_most` rows wait in memory; more go to disk. While that takes nothing either, twice as many
+    wait, `late` of them at the bookkeeper; then nothing new is let in.
     """
 
     journal: Journal
     at_most: int = AT_MOST
+    late: int = 0
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _new: list[Entry] = field(default_factory=list[Entry], init=False)
 
     def reserve(self, row: UsageRecord) -> Booking:
-        """Write the row to the journal; it is booked unchanged if this process dies."""
+        """Write the row to the journal; it is booked unchanged if this process dies.
+
+        Raises UsageUnwritable while too many rows wait in memory that can be written nowhere.
+        """
+        if len(self._new) + self.late >= 2 * self.at_most:
+            raise UsageUnwritable(
+                "What requests use can be written neither to the database nor to the disk.",
+                fix="The gateway's log says why; it goes on by itself once there is room.",
+            )
         return Booking(self, row, self.journal.reserve(row))
 
     def put(self, row: UsageRecord, segment: Segment) -> None:
@@ -39,8 +51,7 @@ class OpenRequests:
         waiting = len(self._new)
         if waiting == BATCH:
             self.wake.set()
-        elif waiting >= self.at_most:
-            self.spill(self._new)
+        elif waiting >= self.at_most and self.spill(self._new):
             self._new = []
 
     def take(self) -> list[Entry]:
@@ -48,7 +59,9 @@ class OpenRequests:
         new, self._new = self._new, []
         return new
 
-    def spill(self, entries: Sequence[Entry]) -> None:
-        """Move rows from memory to disk."""
-        self.journal.spill([row for row, _ in entries])
+    def spill(self, entries: Sequence[Entry]) -> bool:
+        """Move rows from memory to disk; False if that takes none."""
+        if not self.journal.may_write or not self.journal.spill([row for row, _ in entries]):
+            return False
         self.journal.settle([segment for _, segment in entries])
+        return True
