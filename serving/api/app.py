@@ -52,7 +52,10 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 class GatewayApplication(FastAPI):
-    """FastAPI for every route except requests to models, which bypass it."""
+    """FastAPI for every route except requests to models, which bypass it.
+
+    HEAD is answered as GET; the server leaves the body out.
+    """
 
     hot: ASGIApp
 
@@ -60,7 +63,9 @@ class GatewayApplication(FastAPI):
         if scope["type"] == "http" and scope["path"] in PATHS and scope["method"] == "POST":
             await self.hot(scope, receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            is_head = scope["type"] == "http" and scope["method"] == "HEAD"
+            asked = {**scope, "method": "GET"} if is_head else scope
+            await super().__call__(asked, receive, send)
 
 
 def build_app(
