@@ -159,6 +159,7 @@ def _join(  # noqa: PLR0913  one of each room
         history=DeviceHistory(database),
         runs=RunBoard(database),
         usage=usage,
+        unbooked=gateway.attempts.ledger.unbooked,
         failures=SingleFlightCache(lambda _: usage.failure_rates(FAILURES_S), seconds=1.0),
         running=gateway.attempts.running,
         snapshots=gateway.router.snapshots,

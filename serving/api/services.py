@@ -19,6 +19,7 @@ from modelyard.serving.access.logins import Logins
 from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
+from modelyard.serving.metering.unbooked import UnbookedRequests
 from modelyard.serving.observability.prometheus import Metrics
 from modelyard.serving.routing.fleet.promoter import Promoter
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
@@ -42,6 +43,7 @@ class Services:
     history: DeviceHistory
     runs: RunBoard
     usage: UsageBook
+    unbooked: UnbookedRequests
     failures: SingleFlightCache[None, dict[str, float]]
     running: RunningRequests
     snapshots: FleetSnapshotCache

@@ -35,6 +35,7 @@ class Booking:
         if not self.is_open:
             return
         self.is_open = False
+        record.is_booked = True
         row = replace(
             self.reserved,
             device_id=device_id,

@@ -1,16 +1,17 @@
 """Writes the ledger's rows in batches to the usage book and the access log."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import DBAPIError
 
-from modelyard.registry.billing.usage import UsageBook
+from modelyard.registry.billing.usage import UsageBook, UsageRecord
 from modelyard.registry.logs import logger
 from modelyard.serving.metering.access_log import AccessLog
 from modelyard.serving.metering.open_requests import Entry, OpenRequests
+from modelyard.serving.metering.unbooked import MOST
 
 EVERY_S = 0.5
 
@@ -41,6 +42,7 @@ class Bookkeeper:
     ) -> AsyncGenerator[OpenRequests]:
         """Write rows while the block runs, and the last of them when it ends."""
         keeper = cls(ledger, book, log, retry_s)
+        ledger.unbooked.most = MOST if log.target else 0
         writing = asyncio.create_task(keeper._write_while_open())
         recovering = asyncio.create_task(keeper._recover_for_ever())
         try:
@@ -70,6 +72,9 @@ class Bookkeeper:
         new = self.ledger.take()
         late = self._late = self._late + new
         self.ledger.late = len(late)
+        refused, left_out = self.ledger.unbooked.take()
+        if refused:
+            await asyncio.to_thread(self._note, refused, left_out)
         if not late:
             return True
         if await asyncio.to_thread(self._booked, late, len(new)):
@@ -87,16 +92,19 @@ class Bookkeeper:
 
     def _booked(self, entries: list[Entry], new: int) -> bool:
         rows = [row for row, _ in entries]
-        try:
-            self.log.write(rows[len(rows) - new :])
-        except OSError as error:
-            _log.error("access_log_not_written", lines=new, reason=str(error))
+        self._note(rows[len(rows) - new :])
         try:
             self.book.add(rows)
         except DBAPIError as error:
             _log.warning("usage waits for the database", rows=len(rows), error=str(error))
             return False
         return True
+
+    def _note(self, rows: Sequence[UsageRecord], left_out: int = 0) -> None:
+        try:
+            self.log.write(rows, left_out)
+        except OSError as error:
+            _log.error("access_log_not_written", lines=len(rows), reason=str(error))
 
     async def _recover_for_ever(self) -> None:
         while True:

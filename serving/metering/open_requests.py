@@ -9,6 +9,7 @@ from modelyard.serving.errors import UsageUnwritable
 from modelyard.serving.metering.booking import Booking
 from modelyard.serving.metering.journal import Journal
 from modelyard.serving.metering.segment import Segment
+from modelyard.serving.metering.unbooked import UnbookedRequests
 
 BATCH = 5_000
 """This many waiting rows wake the bookkeeper at once."""
@@ -30,6 +31,7 @@ class OpenRequests:
     journal: Journal
     at_most: int = AT_MOST
     late: int = 0
+    unbooked: UnbookedRequests = field(default_factory=UnbookedRequests)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _new: list[Entry] = field(default_factory=list[Entry], init=False)
 

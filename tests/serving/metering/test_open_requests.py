@@ -16,6 +16,7 @@ from modelyard.serving.metering.access_log import AccessLog
 from modelyard.serving.metering.bookkeeper import EVERY_S, Bookkeeper
 from modelyard.serving.metering.journal import Journal
 from modelyard.serving.metering.open_requests import AT_MOST, OpenRequests
+from modelyard.serving.metering.unbooked import MOST
 from modelyard.serving.observability.request_record import RequestRecord
 from modelyard.serving.wire.openai.usage import TokenCounts
 from tests.serving.metering.full_disk import full_disk
@@ -144,3 +145,24 @@ async def test_a_log_that_cannot_be_written_costs_no_row(book: UsageBook, tmp_pa
         await until(book, 1)
         answer(ledger)
         await until(book, 2)
+
+
+async def test_what_is_refused_is_a_line_and_no_row(book: UsageBook, tmp_path: Path) -> None:
+    """Between two writes a bounded number of lines is kept; the others are counted in one."""
+    log = tmp_path / "access.jsonl"
+    async with running(book, tmp_path, str(log)) as ledger:
+        for _ in range(MOST + 7):
+            ledger.unbooked.add(RequestRecord("1", "r", "/v1/completions", status=429))
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["status"], line["kind"]) for line in lines[:-1]] == [("429", "refused")] * MOST
+    assert lines[-1] == {"kind": "refused", "left_out": 7}
+    assert requests(book) == 0
+
+
+async def test_without_an_access_log_nothing_is_kept_of_refusals(
+    book: UsageBook, tmp_path: Path
+) -> None:
+    """Nobody would read it."""
+    async with running(book, tmp_path) as ledger:
+        ledger.unbooked.add(RequestRecord("1", "r", status=429))
+        assert ledger.unbooked.take() == ([], 0)
