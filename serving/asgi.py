@@ -63,22 +63,19 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        secret = secret_key(registry)
+        key = secret_key(registry)
         database = await asyncio.to_thread(open_database, registry)
         try:
             redis_url = registry.redis_url.get_secret_value()
-            authenticator = Authenticator(Identity(database, secret), metrics_token(registry))
+            authenticator = Authenticator(Identity(database, key), metrics_token(registry))
             async with (
-                Upstream.open(
-                    internal_token(secret), silent_s=settings.answer_timeout_s
-                ) as upstream,
+                Upstream.open(internal_token(key), silent_s=settings.answer_timeout_s) as upstream,
                 aclosing(SharedCache.at(redis_url)) as cache,
                 open_gate(settings, database, redis_url, authenticator.forget) as gate,
                 _ledger(settings, registry, database) as ledger,
             ):
                 queries = Queries(cache, Catalog(database), Fleet(database))
                 gateway = _gateway(settings, gate, queries, upstream=upstream, ledger=ledger)
-                router = gateway.router
                 app.state.services = _join(
                     settings,
                     database,
@@ -88,8 +85,8 @@ def create_app(
                     queries=queries,
                     metrics=metrics,
                 )
-                prewarming = _prewarmer(database, router, upstream).run()
-                async with background_task(prewarming), _sharing(router, gate, redis_url):
+                prewarming = _prewarmer(database, gateway.router, upstream).run()
+                async with background_task(prewarming), _sharing(gateway.router, gate, redis_url):
                     yield
         finally:
             database.close()

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.logs import logger
 from modelyard.registry.web.origins import Pages
-from modelyard.serving.api.inference.disconnect import DisconnectWatcher, Soon
+from modelyard.serving.api.disconnect import DisconnectWatcher, Soon
 from modelyard.serving.api.inference.exchange import Exchange
 from modelyard.serving.api.middleware.authentication import refuse_foreign
 from modelyard.serving.api.middleware.request_id import begun

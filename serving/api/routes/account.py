@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from modelyard.registry.identity.sessions import LIFE
 from modelyard.registry.web.forwarded import HEADER
-from modelyard.serving.api.inference.disconnect import DisconnectWatcher, Soon
+from modelyard.serving.api.disconnect import DisconnectWatcher, Soon
 from modelyard.serving.api.services import TheCaller, TheServices
 from modelyard.serving.gateway.request import CLIENT_GONE
 from modelyard.serving.wire.admin.account import LoginRequest, Me, Session
