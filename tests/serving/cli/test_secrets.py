@@ -50,9 +50,12 @@ FILES = {"access_log"}
 def named() -> list[tuple[type[Section], str]]:
     """Every setting that is a text or a secret."""
     found = [(section, name) for _, section in sections() for name in section.model_fields]
-    kinds: tuple[object, ...] = (str, SecretStr)
-    texts = [(s, n) for s, n in found if s.model_fields[n].annotation in kinds]
+    texts = [(s, n) for s, n in found if is_text(s.model_fields[n].annotation)]
     return [(section, name) for section, name in texts if name not in FILES]
+
+
+def is_text(kind: object) -> bool:
+    return kind is str or kind is SecretStr
 
 
 @pytest.mark.parametrize("url", URLS)
