@@ -81,7 +81,8 @@ class Bookkeeper:
             self.ledger.journal.settle(segment for _, segment in late)
             self._forget()
             return True
-        if (len(late) >= self.ledger.at_most or not self._open) and self.ledger.spill(late):
+        is_much = self.ledger.is_full or len(late) >= self.ledger.at_most
+        if (is_much or not self._open) and self.ledger.spill(late):
             self._forget()
         return False
 

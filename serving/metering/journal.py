@@ -38,12 +38,13 @@ _decode = msgspec.json.Decoder(UsageRecord).decode
 class Journal:
     """This process' running requests, in files of a folder that other processes may share.
 
-    A file holds `segment_bytes`; then the next one begins.
+    A file holds `segment_bytes`; then the next one begins. `is_full` while the disk takes nothing.
     """
 
     folder: Path
     segment_bytes: int = BYTES
     retry_s: float = RETRY_S
+    is_full: bool = field(default=False, init=False)
     _full_until: float = field(default=0.0, init=False)
     _nowhere: Segment = field(default_factory=Segment.nowhere, init=False)
     _segment: Segment | None = field(default=None, init=False)
@@ -118,11 +119,14 @@ class Journal:
             return None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            return Segment.create(self.folder, kind, size)
+            segment = Segment.create(self.folder, kind, size)
         except OSError as error:
+            self.is_full = True
             self._full_until = time.monotonic() + self.retry_s
             _log.error("usage_not_journaled", folder=str(self.folder), reason=str(error))
             return None
+        self.is_full = False
+        return segment
 
     def _done(self, segment: Segment) -> None:
         """Reuse or remove a segment without open requests; one is kept as a spare."""

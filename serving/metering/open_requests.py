@@ -24,8 +24,8 @@ Entry = tuple[UsageRecord, Segment]
 class OpenRequests:
     """The ledger: `reserve` before a request and `Booking.enter` after it book it exactly once.
 
-    `at_most` rows wait in memory; more go to disk. While that takes nothing either, twice as many
-    wait, `late` of them at the bookkeeper; then nothing new is let in.
+    `at_most` rows wait in memory, `late` of them at the bookkeeper; more go to disk. While that
+    takes nothing either, nothing new is let in beyond half as many.
     """
 
     journal: Journal
@@ -35,12 +35,19 @@ class OpenRequests:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _new: list[Entry] = field(default_factory=list[Entry], init=False)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so many rows wait that nothing new is let in."""
+        # The queue and the bookkeeper may have `at_most` each before they spill.
+        most = self.at_most // 2 if self.journal.is_full else 2 * self.at_most
+        return len(self._new) + self.late >= most
+
     def reserve(self, row: UsageRecord) -> Booking:
         """Write the row to the journal; it is booked unchanged if this process dies.
 
         Raises UsageUnwritable while too many rows wait in memory that can be written nowhere.
         """
-        if len(self._new) + self.late >= 2 * self.at_most:
+        if self.is_full:
             raise UsageUnwritable(
                 "What requests use can be written neither to the database nor to the disk.",
                 fix="The gateway's log says why; it goes on by itself once there is room.",
