@@ -1,6 +1,8 @@
 """A gateway client: answers are typed, failures are errors that people can read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -8,6 +10,8 @@ import httpx2
 from pydantic import BaseModel, ValidationError
 
 from modelyard.registry.errors import ModelyardError, NotAuthenticated, NotPermitted
+from modelyard.registry.logs.hidden import without_logins
+from modelyard.registry.web.forwarded import HEADER
 from modelyard.serving.wire.admin.account import Me, Session
 from modelyard.serving.wire.admin.devices import DeviceHistoryReply, DeviceList, DeviceSummary
 from modelyard.serving.wire.admin.people import (
@@ -29,6 +33,7 @@ from modelyard.serving.wire.admin.traffic import TrafficReply
 
 T = TypeVar("T", bound=BaseModel)
 
+_NO_MORE: Mapping[str, str] = MappingProxyType({})
 TIMEOUT = httpx2.Timeout(5.0, connect=2.0)
 """Timeouts in seconds; after one the page shows a message and asks again."""
 
@@ -72,9 +77,11 @@ class GatewayClient:
     def using(self, credential: str) -> "GatewayClient":
         return replace(self, credential=credential)
 
-    def login(self, name: str, password: str) -> Session:
+    def login(self, name: str, password: str, browser: str = "") -> Session:
+        """Log in; `browser` is the signed address of the browser whose tries are counted."""
         body = {"name": name, "password": password}
-        return _decode(self._ask("POST", "/api/v1/login", json=body), Session)
+        told = {HEADER: browser} if browser else {}
+        return _decode(self._ask("POST", "/api/v1/login", told, json=body), Session)
 
     def me(self) -> Me:
         return _decode(self._ask("GET", "/api/v1/me"), Me)
@@ -145,10 +152,12 @@ class GatewayClient:
         path = f"/api/v1/admin/users/{_part(user_id)}/quota"
         return _decode(self._ask("PUT", path, json=body), UserQuota)
 
-    def _ask(self, method: str, path: str, **body: Any) -> httpx2.Response:
-        headers = {"Authorization": f"Bearer {self.credential}"} if self.credential else {}
+    def _ask(
+        self, method: str, path: str, more: Mapping[str, str] = _NO_MORE, **body: Any
+    ) -> httpx2.Response:
+        own = {"Authorization": f"Bearer {self.credential}"} if self.credential else {}
         try:
-            answer = self.http.request(method, path, headers=headers, **body)
+            answer = self.http.request(method, path, headers={**own, **more}, **body)
         except httpx2.RequestError as error:
             raise self._unreachable(error) from None
         if not answer.is_success:
@@ -159,7 +168,7 @@ class GatewayClient:
         slow = isinstance(error, httpx2.TimeoutException)
         how = "does not answer in time" if slow else "does not answer"
         return GatewayUnreachable(
-            f"The gateway at `{self.url}` {how}.",
+            f"The gateway at `{without_logins(self.url)}` {how}.",
             fix="Is it running? `modelyard up` or `modelyard gateway` starts one.",
         )
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from modelyard.dashboard.settings import DashboardSettings
 from modelyard.registry.ports import choose_port
 from modelyard.registry.process.python import python_module
-from modelyard.registry.settings import config_file
+from modelyard.registry.secrets import known_dashboard_token
+from modelyard.registry.settings import RegistrySettings, config_file, load
 
 HOME = Path(__file__).parent
 """The server's working directory: Streamlit reads settings and secrets from there."""
@@ -26,4 +27,5 @@ def environment(settings: DashboardSettings) -> dict[str, str]:
         "MODELYARD_PREFECT_UI_URL": settings.prefect_ui_url,
         "MODELYARD_MLFLOW_UI_URL": settings.mlflow_ui_url,
         "MODELYARD_REFRESH_S": str(settings.refresh_s),
+        "MODELYARD_DASHBOARD_TOKEN": known_dashboard_token(load(RegistrySettings)),
     }

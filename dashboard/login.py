@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from html import escape
 from pathlib import Path
 from string import Template
@@ -15,6 +16,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from modelyard.dashboard.client import GatewayClient
 from modelyard.dashboard.sessions import COOKIE, LIFE_S, DashboardSession, Sessions
 from modelyard.registry.errors import ModelyardError, NotAuthenticated
+from modelyard.registry.logs.hidden import without_logins
+from modelyard.registry.web.forwarded import signed
 
 LOGIN = "/login"
 BODY_BYTES = 16_384
@@ -33,12 +36,14 @@ _NO_PASSWORD = "The name or the password is wrong."  # noqa: S105 - a message
 class LoginPage:
     """Shows the form and begins sessions.
 
+    The gateway counts wrong passwords by the browser's address, which is signed with `token`.
     The cookie is read by no script (HttpOnly) and is not sent along by forms of other sites
     (SameSite=Lax).
     """
 
     gateway: GatewayClient
     sessions: Sessions
+    token: str = field(default="", repr=False)
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     def admits(self, cookies: Mapping[str, str]) -> bool:
@@ -62,9 +67,11 @@ class LoginPage:
         return await self._log_in(request, {k: v[0] for k, v in _fields(text).items()})
 
     async def _log_in(self, request: Request, given: dict[str, str]) -> Response:
-        begin, refused = (
-            (self._by_key, _NO_KEY) if "key" in given else (self._by_password, _NO_PASSWORD)
-        )
+        address = request.client.host if request.client else ""
+        if "key" in given:
+            begin, refused = self._by_key, _NO_KEY
+        else:
+            begin, refused = partial(self._by_password, address), _NO_PASSWORD
         try:
             async with self._places:
                 name, life_s = await asyncio.to_thread(begin, given)
@@ -89,12 +96,13 @@ class LoginPage:
             raise NotAuthenticated("Keys have no such signs.")
         return self._begin(self.gateway.using(key), LIFE_S)
 
-    def _by_password(self, given: dict[str, str]) -> tuple[str, float]:
+    def _by_password(self, address: str, given: dict[str, str]) -> tuple[str, float]:
         name = given.get("name", "").strip()
         password = given.get("password", "")
         if not (name and password):
             raise NotAuthenticated("A name and a password are needed.")
-        session = self.gateway.login(name, password)
+        browser = signed(address, self.token) if address and self.token else ""
+        session = self.gateway.login(name, password, browser)
         return self._begin(self.gateway.using(session.access_token), session.expires_in)
 
     def _begin(self, gateway: GatewayClient, life_s: float) -> tuple[str, float]:
@@ -103,7 +111,7 @@ class LoginPage:
 
     def _form(self, page: str, notice: str = "", status: int = 200) -> Response:
         text = _PAGE.substitute(
-            gateway=escape(self.gateway.url),
+            gateway=escape(without_logins(self.gateway.url)),
             next=escape(page),
             notice=f'<p role="alert">{escape(notice[:500])}</p>' if notice else "",
         )

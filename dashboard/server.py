@@ -128,7 +128,9 @@ def main() -> None:
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args()
-    login = LoginPage(GatewayClient.at(load(DashboardSettings).gateway_url), SESSIONS)
+    settings = load(DashboardSettings)
+    token = settings.dashboard_token.get_secret_value()
+    login = LoginPage(GatewayClient.at(settings.gateway_url), SESSIONS, token)
     Dashboard(given.host, login).run(config=options(given.host, given.port))
 
 

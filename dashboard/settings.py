@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from modelyard.registry.settings import Section
 
@@ -29,13 +29,25 @@ class DashboardSettings(Section):
     mlflow_ui_url: str = Field(
         default="", description="Where people open MLflow's pages; empty: no version has a link."
     )
+    dashboard_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="With what the dashboard tells gateways the address of a browser that logs in, "
+        "at least 16 characters; empty: follows from the secret key.",
+    )
 
     @field_validator("gateway_url", "prefect_ui_url", "mlflow_ui_url")
     @classmethod
     def _http(cls, value: str, field: ValidationInfo) -> str:
         if not value and field.field_name != "gateway_url":
             return value
-        parts = urlsplit(value)  # an invalid port raises ValueError here
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        if not _is_http(value):
             raise ValueError("must be an address such as http://127.0.0.1:8080")
         return value.rstrip("/")
+
+
+def _is_http(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its text may quote a part of a password
+        return False

@@ -106,10 +106,17 @@ def _postgres(url: str) -> Engine:
     )
 
 
-def _sqlite(url: str) -> Engine:
+def sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite URL; None for other databases and for one in memory."""
+    if not url.startswith("sqlite:"):
+        return None
     file = make_url(url).database
-    if file and file != ":memory:":
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    return Path(file) if file and file != ":memory:" else None
+
+
+def _sqlite(url: str) -> Engine:
+    if file := sqlite_file(url):
+        file.parent.mkdir(parents=True, exist_ok=True)
     waits = {"timeout": 30, "check_same_thread": False}
     engine = create_engine(url, connect_args=waits, hide_parameters=True)
     event.listen(engine, "connect", _on_connect)

@@ -19,6 +19,7 @@ class ErrorKind(StrEnum):
     QUOTA_EXCEEDED = auto()
     OVERLOADED = auto()
     UNAVAILABLE = auto()
+    BAD_ANSWER = auto()
     INTERNAL = auto()
 
 
@@ -119,6 +120,14 @@ class UnknownUser(ModelyardError):
     code = "user_not_found"
     kind = ErrorKind.NOT_FOUND
     exit_code = 4
+
+
+class LastAdmin(ModelyardError):
+    """A change would leave an installation without an admin who may come in."""
+
+    code = "last_admin"
+    kind = ErrorKind.CONFLICT
+    exit_code = 5
 
 
 class InvalidPassword(ModelyardError):

@@ -15,13 +15,17 @@ def secret_key(settings: RegistrySettings) -> str:
     given = settings.secret_key.get_secret_value()
     if given:
         return given
-    file = settings.data_dir / "secret.key"
+    file = _key_file(settings)
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(file.with_suffix(".lock")):
             if not file.exists():
                 _create(file)
     return file.read_text().strip()
+
+
+def _key_file(settings: RegistrySettings) -> Path:
+    return settings.data_dir / "secret.key"
 
 
 def _create(file: Path) -> None:
@@ -44,6 +48,19 @@ def metrics_token(settings: RegistrySettings) -> str:
     """The token for Prometheus, which may only read metrics; a configured one takes precedence."""
     given = settings.metrics_token.get_secret_value()
     return given or _derived(secret_key(settings), b"modelyard-metrics")
+
+
+def dashboard_token(settings: RegistrySettings) -> str:
+    """The token with which the dashboard signs what it passes on to gateways."""
+    given = settings.dashboard_token.get_secret_value()
+    return given or _derived(secret_key(settings), b"modelyard-dashboard")
+
+
+def known_dashboard_token(settings: RegistrySettings) -> str:
+    """The same for a dashboard, which may be on another machine: empty if it is not known here."""
+    is_here = settings.secret_key.get_secret_value() or _key_file(settings).exists()
+    is_known = is_here or settings.dashboard_token.get_secret_value()
+    return dashboard_token(settings) if is_known else ""
 
 
 def prefect_login(secret: str) -> str:

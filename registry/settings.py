@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from modelyard.registry.errors import SettingsInvalid
+from modelyard.registry.logs.hidden import without_logins
 from modelyard.registry.logs.lines import Form, Level
 
 PREFIX = "MODELYARD_"
@@ -110,6 +111,12 @@ class RegistrySettings(LogSettings):
         "characters; empty: follows from the secret key, `modelyard keys metrics` shows it.",
     )
 
+    dashboard_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="With what the dashboard tells gateways the address of a browser that logs in, "
+        "at least 16 characters; empty: follows from the secret key.",
+    )
+
     @field_validator("data_dir", "store_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
@@ -145,7 +152,7 @@ class RegistrySettings(LogSettings):
             raise ValueError("must have at least 32 characters")
         return value
 
-    @field_validator("metrics_token")
+    @field_validator("metrics_token", "dashboard_token")
     @classmethod
     def _not_guessed(cls, value: SecretStr) -> SecretStr:
         token = value.get_secret_value()
@@ -178,12 +185,16 @@ def load(section: type[S], **given: Any) -> S:
 
 
 def _explain(section: type[Section], error: dict[str, Any]) -> str:
-    name = str(error["loc"][0]) if error["loc"] else "settings"
+    """One line about a wrong setting, without secrets; settings may be wrong only together."""
+    told = without_logins(error["msg"])
+    if not error["loc"]:
+        return f"{told}."
+    name = str(error["loc"][0])
     field = section.model_fields.get(name) or _by_alias(section, name)
     secret = field is not None and field.annotation is SecretStr
-    value = "(hidden)" if secret else repr(error.get("input"))
+    value = "(hidden)" if secret else without_logins(repr(error.get("input")))
     variable = name if field is None else variable_of(field_name(section, field), field)
-    return f"{variable}={value}: {error['msg']}."
+    return f"{variable}={value}: {told}."
 
 
 def _by_alias(section: type[Section], name: str) -> FieldInfo | None:
@@ -252,7 +263,7 @@ def _origin(variables: Iterable[str], name: str, in_file: dict[str, Any]) -> str
 def _shown(value: object) -> str:
     if isinstance(value, SecretStr):
         return "(set)" if value.get_secret_value() else "(not set)"
-    return "" if value is None else str(value)
+    return "" if value is None else without_logins(str(value))
 
 
 def check_known() -> None:

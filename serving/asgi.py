@@ -19,10 +19,10 @@ from modelyard.registry.fleet.fleet import Fleet
 from modelyard.registry.identity.identity import Identity, internal_token, secret_key
 from modelyard.registry.installation import open_database
 from modelyard.registry.runs.runs import RunBoard
-from modelyard.registry.secrets import metrics_token
+from modelyard.registry.secrets import dashboard_token, metrics_token
 from modelyard.registry.settings import RegistrySettings, load
 from modelyard.serving.access.authentication import Authenticator
-from modelyard.serving.access.login_throttle import Logins
+from modelyard.serving.access.logins import Logins
 from modelyard.serving.admission.gate import Gate
 from modelyard.serving.admission.open import open_gate
 from modelyard.serving.api.app import build_app
@@ -67,31 +67,30 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        secret = secret_key(registry)
+        key = secret_key(registry)
         database = await asyncio.to_thread(open_database, registry)
-        token = internal_token(secret)
         try:
             redis_url = registry.redis_url.get_secret_value()
-            authenticator = Authenticator(Identity(database, secret), metrics_token(registry))
+            authenticator = Authenticator(Identity(database, key), metrics_token(registry))
             async with (
-                Upstream.open(token, silent_s=settings.answer_timeout_s) as upstream,
+                Upstream.open(internal_token(key), silent_s=settings.answer_timeout_s) as upstream,
                 aclosing(SharedCache.at(redis_url)) as cache,
                 open_gate(settings, database, redis_url, authenticator.forget) as gate,
                 _ledger(settings, registry, database) as ledger,
             ):
                 queries = Queries(cache, Catalog(database), Fleet(database))
                 gateway = _gateway(settings, gate, queries, upstream=upstream, ledger=ledger)
-                router = gateway.router
                 app.state.services = _join(
                     settings,
                     database,
                     authenticator=authenticator,
+                    logins=Logins(authenticator.identity, dashboard_token(registry)),
                     gateway=gateway,
                     queries=queries,
                     metrics=metrics,
                 )
-                prewarming = _prewarmer(database, router, upstream).run()
-                async with background_task(prewarming), _sharing(router, gate, redis_url):
+                prewarming = _prewarmer(database, gateway.router, upstream).run()
+                async with background_task(prewarming), _sharing(gateway.router, gate, redis_url):
                     yield
         finally:
             database.close()
@@ -145,6 +144,7 @@ def _join(  # noqa: PLR0913  one of each room
     database: Database,
     *,
     authenticator: Authenticator,
+    logins: Logins,
     gateway: Gateway,
     queries: Queries,
     metrics: Metrics,
@@ -157,7 +157,7 @@ def _join(  # noqa: PLR0913  one of each room
     return Services(
         gateway=gateway,
         authenticator=authenticator,
-        logins=Logins(authenticator.identity),
+        logins=logins,
         quotas=Quotas(database),
         queries=queries,
         orders=DeviceOrders(database),
@@ -165,6 +165,7 @@ def _join(  # noqa: PLR0913  one of each room
         runs=RunBoard(database),
         usage=usage,
         traffic=SingleFlightCache(lambda asked: traffic.since(*asked), seconds=TRAFFIC_S),
+        unbooked=gateway.attempts.ledger.unbooked,
         failures=SingleFlightCache(lambda _: usage.failure_rates(FAILURES_S), seconds=1.0),
         running=gateway.attempts.running,
         snapshots=gateway.router.snapshots,

@@ -145,6 +145,13 @@ class EngineUnavailable(Unavailable):
     code = "engine_unavailable"
 
 
+class EngineAnswerInvalid(ServingError):
+    """The engine of a version answers with something that is no answer in HTTP."""
+
+    code = "engine_answer_invalid"
+    kind = ErrorKind.BAD_ANSWER
+
+
 class RequestEndsEngines(ServingError):
     """An engine ended with the request in its hands, and so did one that had nothing else."""
 
@@ -156,6 +163,12 @@ class DatabaseUnavailable(Unavailable):
     """The database does not answer."""
 
     code = "database_unavailable"
+
+
+class UsageUnwritable(Unavailable):
+    """What requests use can be written nowhere, and memory holds as much of it as it may."""
+
+    code = "usage_unwritable"
 
 
 class WorkerUnreachable(Unavailable):
@@ -180,11 +193,14 @@ class WorkerRefused(Unavailable):
 
 
 class TooManyLogins(Unavailable):
-    """A name was tried too often from one address."""
+    """Too many logins have failed from one address, or wait; in `retry_s` seconds there is room."""
 
     code = "too_many_logins"
     kind = ErrorKind.RATE_LIMITED
-    retry_after = 60
+
+    def __init__(self, message: str, *, fix: str = "", retry_s: float = 60) -> None:
+        super().__init__(message, fix=fix)
+        self.retry_after = retry_s
 
 
 class PromotionFailed(ServingError):

@@ -109,8 +109,8 @@ class GatewaySettings(FleetSettings):
     )
     access_log: str = Field(
         default="",
-        description="File of a JSON line for every request to a model; -: standard output; "
-        "empty: none.",
+        description="File of a JSON line for every request to a model, also a refused one; "
+        "-: standard output; empty: none.",
     )
     rpm: Requests = Field(
         default=0,

@@ -34,7 +34,13 @@ def run_ingest(request: IngestRequest) -> IngestResult:
         try:
             known = _known(context, request)
         except ModelyardError as error:
-            context.board.refuse(FLOW, request.subject, str(error))
+            context.board.refuse(
+                FLOW,
+                request.subject,
+                str(error),
+                visibility=request.visibility,
+                owner_id=request.owner_id,
+            )
             raise
         if known and not context.recarder.is_behind(known):
             result = IngestResult(known, new=False)

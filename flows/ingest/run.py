@@ -105,7 +105,13 @@ def open_job(request: IngestRequest, prefect_run_id: str) -> Generator[IngestRun
     with open_yard() as context, ExitStack() as held, raised_as_ours():
         record = record_of(context.registry.data_dir, prefect_run_id)
         held.enter_context(record.held())
-        run = context.board.start(FLOW, request.subject, prefect_run_id)
+        run = context.board.start(
+            FLOW,
+            request.subject,
+            prefect_run_id,
+            visibility=request.visibility,
+            owner_id=request.owner_id,
+        )
         try:
             yield IngestRun(context, request, run, record, held)
         except Exception as error:

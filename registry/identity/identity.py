@@ -3,6 +3,8 @@
 import hashlib
 import re
 import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,7 +13,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from modelyard.registry.database import Database, utc_now
-from modelyard.registry.errors import AlreadyExists, InvalidName, NotAuthenticated, UnknownUser
+from modelyard.registry.errors import (
+    AlreadyExists,
+    InvalidName,
+    LastAdmin,
+    NotAuthenticated,
+    UnknownUser,
+)
 from modelyard.registry.identity import sessions
 from modelyard.registry.identity.caller import Caller, Role
 from modelyard.registry.identity.tables import ApiKeyRow, UserRow
@@ -66,8 +74,11 @@ class Identity:
             row.sessions_valid_from = utc_now()
 
     def set_disabled(self, name: str, disabled: bool) -> None:  # noqa: FBT001 - its name says it
-        """Disable or enable a user; sessions end for good, API keys work again once enabled."""
-        with self.db.begin() as session:
+        """Disable or enable a user; sessions end for good, API keys work again once enabled.
+
+        Raises LastAdmin instead of disabling the only admin.
+        """
+        with self._keeping_an_admin() as session:
             row = _user(session, name)
             row.disabled_at = utc_now() if disabled else None
             row.sessions_valid_from = utc_now()
@@ -78,6 +89,23 @@ class Identity:
         if row is None:
             raise UnknownUser(f"There is no user '{user_id[:100]}'.", fix="GET /api/v1/admin/users")
         return UserView.of(row)
+
+    @contextmanager
+    def _keeping_an_admin(self) -> Generator[Session]:
+        """A transaction that may take rights from users: the last admin's are left, or LastAdmin.
+
+        Every change of a user's role or of whether the user may come in goes through here.
+        """
+        admins = select(UserRow.id).where(UserRow.role == Role.ADMIN, UserRow.disabled_at.is_(None))
+        with self.db.begin() as session:
+            before = session.scalars(admins.with_for_update()).all()  # two at once take turns
+            yield session
+            session.flush()
+            if before and session.scalar(admins.limit(1)) is None:
+                raise LastAdmin(
+                    "That is the last admin; nobody could manage this installation.",
+                    fix="Make another one first: modelyard users add NAME --role admin",
+                )
 
     def list_users(self) -> list[UserView]:
         with self.db.read() as session:

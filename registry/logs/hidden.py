@@ -4,12 +4,16 @@ import re
 
 HIDDEN = "[hidden]"
 
+# User and password in a URL, also a password with @ or / in it; `host:8080/model@1` has none.
+_LOGIN = r"(?<=://)(?:[^/\s@:]*:(?!\d*[/?#])\S*|[^/\s@]*)(?=@)"
+_IN_QUERY = r"(?<=[?&])\w*(?:pass(?:word|wd)?|secret|token|key)=[^\s'\"&#]*"
+
 _FORMS = (
     r"\bmy_[\w-]{8,}",  # our own keys
     r"\b(?:sk|pk|rk)-[\w-]{8,}",
     r"\bhf_\w{8,}",
     r"\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}",  # JSON Web Tokens: sessions
-    r"(?<=://)[^/\s@]*(?=@)",  # user and password in a URL
+    _LOGIN,
     r"\b(?:bearer|basic)\s+[^\s'\",;]+",
     (
         r"(?:authorization|cookie|pass(?:word|wd)?|secret(?:_key)?|(?:api|access)[_-]?(?:key|token)"
@@ -17,6 +21,7 @@ _FORMS = (
     ),
 )
 _SECRET = re.compile("|".join(_FORMS), re.IGNORECASE)
+_IN_URL = re.compile(f"{_LOGIN}|{_IN_QUERY}", re.IGNORECASE)
 _NAMES = re.compile(
     r"authorization|cookie|password|secret|api_?key|(?:^|_)(?:key|token)$", re.IGNORECASE
 )
@@ -24,6 +29,11 @@ _NAMES = re.compile(
 
 def without_secrets(text: str) -> str:
     return _SECRET.sub(HIDDEN, text)
+
+
+def without_logins(text: str) -> str:
+    """The text without logins and passwords inside URLs; all else in it stays."""
+    return _IN_URL.sub(HIDDEN, text)
 
 
 def is_secret(name: str) -> bool:

@@ -37,14 +37,26 @@ def keep_private() -> None:
 
 
 def close_to_others(folder: Path) -> None:
-    """Remove group and other permissions in a data folder, unless the folder itself has none."""
+    """Remove group and other permissions in a data folder, unless the folder itself has none.
+
+    Says in the log how many entries were open, or that they still are.
+    """
     try:
         if _is_open(folder):
-            for path in _inside(folder):
-                _close(path)
-            _close(folder)  # last: an interrupted run starts over
+            closed = sum(map(_close, _inside(folder)))
+            closed += _close(folder)  # last: an interrupted run starts over
+            _log.warning("data_folder_closed", folder=str(folder), entries=closed)
     except PermissionError as error:
         _log.warning("data_folder_open", folder=str(folder), reason=str(error))
+
+
+def close_database(file: Path) -> None:
+    """Remove group and other permissions from a SQLite database, wherever it is."""
+    try:
+        if sum(_close(path) for path in (file, *file.parent.glob(f"{file.name}-*"))):
+            _log.warning("database_closed", file=str(file))
+    except PermissionError as error:
+        _log.warning("database_open", file=str(file), reason=str(error))
 
 
 def append_to(file: Path) -> BinaryIO:
@@ -73,7 +85,10 @@ def _is_open(path: Path) -> bool:
     return False
 
 
-def _close(path: Path) -> None:
-    if _is_open(path):
-        with suppress(FileNotFoundError):  # as above
-            path.chmod(stat.S_IMODE(path.lstat().st_mode) & ~OTHERS)
+def _close(path: Path) -> bool:
+    """Remove group and other permissions; whether there were any."""
+    if not _is_open(path):
+        return False
+    with suppress(FileNotFoundError):  # as above
+        path.chmod(stat.S_IMODE(path.lstat().st_mode) & ~OTHERS)
+    return True

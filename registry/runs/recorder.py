@@ -11,6 +11,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 
 from modelyard.registry.database import Database, utc_now
+from modelyard.registry.logs.hidden import without_secrets
 from modelyard.registry.runs.tables import RunRow
 
 
@@ -52,10 +53,13 @@ class RunRecorder:
             self._write(done=done)
 
     def finish(self, state: RunState, message: str = "") -> None:
-        """End the run; a completed run shows its last step as done."""
+        """End the run; a completed run shows its last step as done.
+
+        The message is shown to others: secrets in an error's text are hidden.
+        """
         self._ended.set()
         done = {"done": RunRow.total} if state is RunState.COMPLETED else {}
-        self._write(state=state, message=message[:2000], **done)
+        self._write(state=state, message=without_secrets(message)[:2000], **done)
 
     def __enter__(self) -> Self:
         return self

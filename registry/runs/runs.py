@@ -4,9 +4,11 @@ import builtins
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, or_, select, true, update
 
+from modelyard.registry.catalog.model import Visibility
 from modelyard.registry.database import Database, utc_now
+from modelyard.registry.identity.caller import Caller
 from modelyard.registry.runs.recorder import BEAT_EVERY_S, RunRecorder, RunState
 from modelyard.registry.runs.tables import RunRow
 
@@ -40,15 +42,31 @@ class RunBoard:
     db: Database
     beat_s: float = BEAT_EVERY_S
 
-    def start(self, flow: str, subject: str, prefect_run_id: str | None = None) -> RunRecorder:
-        """Start a run on the board, or restart its entry if Prefect starts the same run again."""
+    def start(
+        self,
+        flow: str,
+        subject: str,
+        prefect_run_id: str | None = None,
+        *,
+        visibility: Visibility = Visibility.PRIVATE,
+        owner_id: str | None = None,
+    ) -> RunRecorder:
+        """Start a run on the board, or restart its entry if Prefect starts the same run again.
+
+        Who may see it is decided at the first start: its owner and admins, or everybody.
+        """
         now = utc_now()
         with self.db.begin() as session:
             row = session.scalar(
                 select(RunRow).where(
                     RunRow.prefect_run_id == prefect_run_id, RunRow.prefect_run_id.is_not(None)
                 )
-            ) or RunRow(prefect_run_id=prefect_run_id, started_at=now)
+            ) or RunRow(
+                prefect_run_id=prefect_run_id,
+                started_at=now,
+                visibility=visibility,
+                owner_id=owner_id,
+            )
             row.flow = flow
             row.subject = subject[:300]
             row.state = RunState.RUNNING
@@ -57,9 +75,17 @@ class RunBoard:
             session.add(row)
         return RunRecorder(self.db, row.id, self.beat_s)
 
-    def refuse(self, flow: str, subject: str, reason: str) -> None:
-        """Show an order that was refused before anything was done for it."""
-        with self.start(flow, subject) as run:
+    def refuse(
+        self,
+        flow: str,
+        subject: str,
+        reason: str,
+        *,
+        visibility: Visibility = Visibility.PRIVATE,
+        owner_id: str | None = None,
+    ) -> None:
+        """Show an order that was refused before anything was done for it, as `start` does."""
+        with self.start(flow, subject, visibility=visibility, owner_id=owner_id) as run:
             run.step("refused")
             run.finish(RunState.FAILED, reason)
 
@@ -86,9 +112,10 @@ class RunBoard:
             )  # fmt: skip
             return len(session.scalars(ended.returning(RunRow.id)).all())
 
-    def list(self, limit: int = 50) -> list[RunView]:
-        """The latest runs, newest first."""
-        latest = select(RunRow).order_by(RunRow.started_at.desc(), RunRow.id).limit(limit)
+    def list(self, limit: int = 50, caller: Caller | None = None) -> list[RunView]:
+        """The latest runs that the caller may see, newest first; all if None."""
+        newest_first = (RunRow.started_at.desc(), RunRow.id)
+        latest = select(RunRow).where(_visible(caller)).order_by(*newest_first).limit(limit)
         with self.db.read() as session:
             return [_view(row) for row in session.scalars(latest)]
 
@@ -100,6 +127,12 @@ class RunBoard:
 
 def _silent() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return RunRow.state == RunState.RUNNING, RunRow.updated_at < utc_now() - GIVEN_UP_AFTER
+
+
+def _visible(caller: Caller | None) -> ColumnElement[bool]:
+    if caller is None or caller.is_admin:
+        return true()
+    return or_(RunRow.visibility == Visibility.PUBLIC, RunRow.owner_id == caller.user_id)
 
 
 def _view(row: RunRow) -> RunView:

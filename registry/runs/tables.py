@@ -9,7 +9,7 @@ from modelyard.registry.database import Base, UtcDateTime, new_id, utc_now
 
 
 class RunRow(Base):
-    """A lifecycle run and its progress."""
+    """A lifecycle run and its progress; who may see it is as for the model that it is about."""
 
     __tablename__ = "runs"
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
@@ -22,5 +22,7 @@ class RunRow(Base):
     unit: Mapped[str] = mapped_column(String(20), default="")
     message: Mapped[str] = mapped_column(String(2000), default="")
     prefect_run_id: Mapped[str | None] = mapped_column(String(36))
+    visibility: Mapped[str] = mapped_column(String(20))
+    owner_id: Mapped[str | None] = mapped_column(String(36))
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

@@ -62,6 +62,7 @@ class GatewayApplication(FastAPI):
 
     What every other answer gets, `rest` adds outside of FastAPI: an answer to an unexpected
     exception is made by FastAPI's outermost layer, and would miss what its own middleware adds.
+    HEAD is answered as GET; the server leaves the body out.
     """
 
     hot: ASGIApp
@@ -71,7 +72,8 @@ class GatewayApplication(FastAPI):
         if scope["type"] == "http" and scope["path"] in PATHS and scope["method"] == "POST":
             await self.hot(scope, receive, send)
         else:
-            await self.rest(scope, receive, send)
+            is_head = scope["type"] == "http" and scope["method"] == "HEAD"
+            await self.rest({**scope, "method": "GET"} if is_head else scope, receive, send)
 
     async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
         await super().__call__(scope, receive, send)

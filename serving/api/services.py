@@ -16,10 +16,11 @@ from modelyard.registry.fleet.device_orders import DeviceOrders
 from modelyard.registry.identity.caller import Caller
 from modelyard.registry.runs.runs import RunBoard
 from modelyard.serving.access.authentication import Authenticator
-from modelyard.serving.access.login_throttle import Logins
+from modelyard.serving.access.logins import Logins
 from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
+from modelyard.serving.metering.unbooked import UnbookedRequests
 from modelyard.serving.observability.prometheus import Metrics
 from modelyard.serving.routing.fleet.promoter import Promoter
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
@@ -47,6 +48,7 @@ class Services:
     history: DeviceHistory
     runs: RunBoard
     usage: UsageBook
+    unbooked: UnbookedRequests
     failures: SingleFlightCache[None, dict[str, float]]
     traffic: SingleFlightCache[TrafficQuestion, list[TrafficStep]]
     running: RunningRequests

@@ -9,6 +9,7 @@ from rich.markup import escape
 from modelyard.registry.console import Commands, err
 from modelyard.registry.errors import ModelyardError, NotInstalled
 from modelyard.registry.logs import logger
+from modelyard.registry.logs.hidden import without_logins
 from modelyard.registry.process.start import begin
 from modelyard.registry.settings import check_known
 
@@ -59,9 +60,10 @@ def _missing(library: str) -> NotInstalled:
 
 
 def _end(error: ModelyardError) -> NoReturn:
-    err.print(f"[red]Error:[/red] {escape(error.message)}", highlight=False)
+    """Print the error without what is secret in the addresses of servers, and exit."""
+    err.print(f"[red]Error:[/red] {escape(without_logins(error.message))}", highlight=False)
     if error.fix:
-        err.print(f"[yellow]Fix:[/yellow] {escape(error.fix)}", highlight=False)
+        err.print(f"[yellow]Fix:[/yellow] {escape(without_logins(error.fix))}", highlight=False)
     sys.exit(error.exit_code)
 
 

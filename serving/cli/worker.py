@@ -12,6 +12,8 @@ EXAMPLES = """
   modelyard worker                                     the first GPU, else the CPU
 
   modelyard worker --device gpu-1 --preload owner/model@champion
+
+  modelyard worker --port 9100                         where Prometheus finds its /metrics
 """
 
 
@@ -24,7 +26,9 @@ def worker(
         str, typer.Option(help="cpu-0, gpu-0 or a GPU's UUID; empty: the first GPU, else the CPU.")
     ] = "",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = 0,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; usual, or 0: any free one.")
+    ] = None,
     preload: Annotated[
         list[str] | None, typer.Option(help="A model to load at the start; may be repeated.")
     ] = None,
@@ -34,6 +38,6 @@ def worker(
     from modelyard.serving.worker.settings import WorkerSettings
     from modelyard.serving.worker.supervisor import run
 
-    given = {"device": device, "worker_host": host}
-    settings = load(WorkerSettings, **{name: value for name, value in given.items() if value})
-    run(settings, load(RegistrySettings), port=port, preload=preload or ())
+    given = {"device": device or None, "worker_host": host or None, "worker_port": port}
+    told = {name: value for name, value in given.items() if value is not None}
+    run(load(WorkerSettings, **told), load(RegistrySettings), preload=preload or ())

@@ -10,7 +10,7 @@ import msgspec
 
 from modelyard.registry.catalog.model import ModelVersion
 from modelyard.serving.admission.gate import Gate
-from modelyard.serving.errors import EngineUnavailable
+from modelyard.serving.errors import EngineAnswerInvalid, EngineUnavailable, ServingError
 from modelyard.serving.gateway.attempt import Attempts
 from modelyard.serving.gateway.blame import Blame
 from modelyard.serving.gateway.model_versions import ResolvedModel, VisibleVersions
@@ -20,7 +20,7 @@ from modelyard.serving.routing.policy.request import RoutedRequest
 from modelyard.serving.routing.reservation import Reservation
 from modelyard.serving.routing.router import Router
 from modelyard.serving.routing.suspicion.suspects import Case, Stage
-from modelyard.serving.upstream.response import EngineGone
+from modelyard.serving.upstream.response import EngineGone, NoHttpAnswer
 from modelyard.serving.wire.openai.request_head import read_head
 
 TRIES = 3
@@ -71,6 +71,7 @@ class Gateway:
         client: ResponseSink,
     ) -> None:
         """Reserve and attempt until an engine answers, within TRIES and the retry budget."""
+        last: EngineGone | None = None
         self.router.arrived()
         for attempt in range(TRIES):
             if attempt and not self.router.may_retry():
@@ -79,18 +80,16 @@ class Gateway:
             try:
                 await self.attempts.run(request, model, held, client)
             except EngineGone as gone:
+                last = gone
                 death = self.blame.lost(request, held, began=False) if gone.in_hand else None
-                held.gone()
+                held.failed() if isinstance(gone, NoHttpAnswer) else held.gone()
             else:
                 return
             finally:
                 held.end()
             if request.case is not None and not await self.blame.judge(request.case, death):
                 break
-        raise EngineUnavailable(
-            f"The engine of {model.version.ref} ended before it answered, and so did those after.",
-            fix="Try again in a moment; `modelyard status` shows the engines.",
-        )
+        raise _unanswered(model.version, last)
 
     def _place(
         self, version: ModelVersion, work: RoutedRequest, case: Case | None
@@ -99,3 +98,16 @@ class Gateway:
         if case is not None and case.stage is Stage.WAITING:
             return self.router.alone(case)
         return self.router.reserve(version, work)
+
+
+def _unanswered(version: ModelVersion, last: EngineGone | None) -> ServingError:
+    """The error for a request that no engine answered; `last` is how the last try ended."""
+    if isinstance(last, NoHttpAnswer):
+        return EngineAnswerInvalid(
+            f"The engine of {version.ref} sent no valid answer: {last}.",
+            fix="Its log may say more; the administrator can unload it.",
+        )
+    return EngineUnavailable(
+        f"The engine of {version.ref} ended before it answered, and so did those after.",
+        fix="Try again in a moment; `modelyard status` shows the engines.",
+    )

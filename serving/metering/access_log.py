@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from modelyard.registry.billing.usage import UsageRecord
+from modelyard.serving.metering.unbooked import REFUSED
 
 STDOUT = "-"
 _encode = msgspec.json.Encoder().encode_lines
@@ -22,9 +23,11 @@ class AccessLog:
 
     target: str
 
-    def write(self, rows: Sequence[UsageRecord]) -> None:
-        """Write one line for each row in one call; blocking."""
+    def write(self, rows: Sequence[UsageRecord], left_out: int = 0) -> None:
+        """Write one line for each row in one call, and one for those left out; blocking."""
         lines = _encode(rows)
+        if left_out:
+            lines += _encode([{"kind": REFUSED, "left_out": left_out}])
         if self.target == STDOUT:
             sys.stdout.buffer.write(lines)
             sys.stdout.buffer.flush()

@@ -5,7 +5,8 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from modelyard.registry.billing.usage import UsageRecord
-from modelyard.serving.metering.journal import Journal, Segment
+from modelyard.serving.metering.journal import Journal
+from modelyard.serving.metering.segment import Segment
 from modelyard.serving.observability.request_record import RequestRecord
 from modelyard.serving.wire.openai.usage import TokenCounts
 
@@ -34,6 +35,7 @@ class Booking:
         if not self.is_open:
             return
         self.is_open = False
+        record.is_booked = True
         row = replace(
             self.reserved,
             device_id=device_id,

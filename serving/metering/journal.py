@@ -4,12 +4,14 @@ Every line is the row to book if the request's end is never recorded. A file exi
 of its requests is unbooked; while it is locked, its process lives. Lines are put into mapped
 memory, which costs no system call and survives a kill -9; it is not synced, so a power cut may
 lose the last seconds.
+
+Without room on the disk requests go on without a line in it: one that a kill ends is not booked
+then, and the log says so. The disk is tried again every second.
 """
 
 import fcntl
-import mmap
 import os
-import uuid
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +20,13 @@ import msgspec
 
 from modelyard.registry.billing.usage import UsageBook, UsageRecord
 from modelyard.registry.logs import logger
+from modelyard.serving.metering.segment import Segment
 
 BYTES = 4 * 1024 * 1024
 """Size of one file, for about ten thousand requests."""
+
+RETRY_S = 1.0
+"""Seconds until a disk that took nothing is tried again."""
 
 _log = logger("modelyard.gateway")
 _encode = msgspec.json.Encoder().encode
@@ -29,53 +35,18 @@ _decode = msgspec.json.Decoder(UsageRecord).decode
 
 
 @dataclass(slots=True)
-class Segment:
-    """One locked file of the journal; `open` counts its requests that are not booked yet."""
-
-    path: Path
-    descriptor: int
-    lines: mmap.mmap
-    end: int = 0
-    open: int = 0
-
-    @classmethod
-    def create(cls, folder: Path, kind: str, size: int) -> "Segment":
-        name = f"{kind}-{uuid.uuid4().hex}.jsonl"
-        draft = folder / f".{name}"
-        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        os.posix_fallocate(descriptor, 0, size)  # a full disk fails here, not as a SIGBUS later
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        draft.rename(folder / name)  # locked before it has its final name
-        return cls(folder / name, descriptor, mmap.mmap(descriptor, size))
-
-    def write(self, line: bytes) -> None:
-        self.end += self.lines.write(line)
-
-    def clear(self) -> None:
-        """Empty the file for reuse: its pages are in memory, which nearly halves a line's cost."""
-        self.lines[: self.end] = bytes(self.end)
-        self.lines.seek(0)
-        self.end = 0
-
-    def leave(self) -> None:
-        """Unlock the file, so that any process may book its rows."""
-        self.lines.close()
-        os.close(self.descriptor)
-
-    def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self.leave()
-
-
-@dataclass(slots=True)
 class Journal:
     """This process' running requests, in files of a folder that other processes may share.
 
-    A file holds `segment_bytes`; then the next one begins.
+    A file holds `segment_bytes`; then the next one begins. `is_full` while the disk takes nothing.
     """
 
     folder: Path
     segment_bytes: int = BYTES
+    retry_s: float = RETRY_S
+    is_full: bool = field(default=False, init=False)
+    _full_until: float = field(default=0.0, init=False)
+    _nowhere: Segment = field(default_factory=Segment.nowhere, init=False)
     _segment: Segment | None = field(default=None, init=False)
     _spare: Segment | None = field(default=None, init=False)
 
@@ -85,6 +56,8 @@ class Journal:
         segment = self._segment
         if segment is None or segment.end + len(line) > self.segment_bytes:
             segment = self._next(segment)
+            if segment is self._nowhere:
+                return segment
         segment.write(line)
         segment.open += 1
         return segment
@@ -92,16 +65,26 @@ class Journal:
     def settle(self, segments: Iterable[Segment]) -> None:
         """Close one request in each segment: it is booked or used nothing."""
         for segment in segments:
+            if segment is self._nowhere:
+                continue
             segment.open -= 1
             if not segment.open and segment is not self._segment:
                 self._done(segment)
 
-    def spill(self, rows: Sequence[UsageRecord]) -> None:
-        """Write rows that memory has no room for to a file that `recover` finds."""
+    @property
+    def may_write(self) -> bool:
+        """Whether the disk has not just refused something."""
+        return time.monotonic() >= self._full_until
+
+    def spill(self, rows: Sequence[UsageRecord]) -> bool:
+        """Write rows that memory has no room for to a file that `recover` finds; False: no room."""
         lines = _encode_lines(rows)
-        segment = Segment.create(self.folder, "rows", len(lines))
+        segment = self._create("rows", len(lines))
+        if segment is None:
+            return False
         segment.write(lines)
         segment.leave()
+        return True
 
     def close(self) -> None:
         """Close the files; one with open requests stays on disk, to be booked by `recover`."""
@@ -123,14 +106,27 @@ class Journal:
         return found
 
     def _next(self, full: Segment | None) -> Segment:
+        """The segment that follows a full one; `_nowhere` while the disk takes nothing."""
         if full is not None and not full.open:
             self._done(full)
         spare, self._spare = self._spare, None
-        if spare is None:
+        self._segment = spare or self._create("open", self.segment_bytes)
+        return self._segment or self._nowhere
+
+    def _create(self, kind: str, size: int) -> Segment | None:
+        """A new file, or None while the disk takes nothing."""
+        if not self.may_write:
+            return None
+        try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            spare = Segment.create(self.folder, "open", self.segment_bytes)
-        self._segment = spare
-        return spare
+            segment = Segment.create(self.folder, kind, size)
+        except OSError as error:
+            self.is_full = True
+            self._full_until = time.monotonic() + self.retry_s
+            _log.error("usage_not_journaled", folder=str(self.folder), reason=str(error))
+            return None
+        self.is_full = False
+        return segment
 
     def _done(self, segment: Segment) -> None:
         """Reuse or remove a segment without open requests; one is kept as a spare."""

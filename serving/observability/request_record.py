@@ -16,10 +16,21 @@ class RequestRecord:
 
     `id` is unique; `request_id` is the client's name for the request, or else `id`. `route` is the
     template of a known route and `model` a name from the catalog, or `other`: nothing a client
-    sends creates a new series. Times are seconds of `time.perf_counter`.
+    sends creates a new series. `user_id` is empty until the caller is known; `is_booked` once the
+    request has a usage row. Times are seconds of `time.perf_counter`.
     """
 
-    __slots__ = ("begun", "first_byte", "id", "model", "request_id", "route", "status")
+    __slots__ = (
+        "begun",
+        "first_byte",
+        "id",
+        "is_booked",
+        "model",
+        "request_id",
+        "route",
+        "status",
+        "user_id",
+    )
 
     def __init__(
         self, own_id: str, request_id: str, route: str = OTHER, status: int = UNKNOWN
@@ -29,6 +40,8 @@ class RequestRecord:
         self.route = route
         self.status = status
         self.model = OTHER
+        self.user_id = ""
+        self.is_booked = False
         self.begun = time.perf_counter()
         self.first_byte: float | None = None
 

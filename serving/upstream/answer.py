@@ -3,7 +3,7 @@
 import asyncio
 from typing import Protocol
 
-from modelyard.serving.upstream.response import EngineGone
+from modelyard.serving.upstream.response import EngineGone, NoHttpAnswer
 
 MOST_BUFFERED = 256 * 1024
 """Bytes buffered for the reader; above this, reading from the engine pauses."""
@@ -34,6 +34,7 @@ class HttpAnswer:
         "content_type",
         "error",
         "in_hand",
+        "is_http",
         "status",
     )
 
@@ -42,6 +43,7 @@ class HttpAnswer:
         self.content_type = b"application/json"
         self.error: str | None = None
         self.in_hand = False
+        self.is_http = True
         self._line = line
         self._chunks: list[bytes] = []
         self._buffered = 0
@@ -110,6 +112,11 @@ class HttpAnswer:
         self.in_hand = in_hand
         self.wake()
 
+    def is_none(self, why: str) -> None:
+        """Mark as failed: what the engine sent is no answer in HTTP."""
+        self.is_http = False
+        self.end(why)
+
     def wake(self) -> None:
         """Wake the reader."""
         waiter = self._waiter
@@ -124,4 +131,5 @@ class HttpAnswer:
 
     def _check(self) -> None:
         if self.error is not None:
-            raise EngineGone(self.error, in_hand=self.in_hand)
+            kind = EngineGone if self.is_http else NoHttpAnswer
+            raise kind(self.error, in_hand=self.in_hand)

@@ -1,6 +1,7 @@
 """One kept-alive connection to an engine, with one request in flight at a time."""
 
 import asyncio
+import select
 from collections.abc import Callable
 from typing import NoReturn, cast
 
@@ -10,6 +11,9 @@ from modelyard.serving.transport.deferred_write import write_soon
 from modelyard.serving.upstream.answer import HttpAnswer
 
 MOST_HEAD = 64 * 1024
+STATUSES = range(200, 600)
+"""Statuses of a final answer in HTTP."""
+
 _CONTENT_TYPE = b"content-type"
 
 
@@ -31,12 +35,21 @@ class EngineConnection(asyncio.Protocol):
         self._lost = lost
         self._head_bytes = 0
         self._loop = asyncio.get_running_loop()
+        self._arrivals = select.poll()
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport
 
     @property
     def is_usable(self) -> bool:
         return not self._transport.is_closing()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the kernel holds nothing of the engine's: no bytes unasked for, no end, no error.
+
+        The loop has not read them yet; they would be taken for the answer to the next request.
+        """
+        return not self._arrivals.poll(0)
 
     def send(self, head: bytes, body: bytes) -> HttpAnswer:
         answer = self.answer = HttpAnswer(self)
@@ -54,6 +67,13 @@ class EngineConnection(asyncio.Protocol):
         self._transport.abort()
         if answer is not None:
             answer.end(why)
+
+    def _not_http(self, why: str) -> None:
+        """Abort the connection: what came is no answer."""
+        answer, self.answer = self.answer, None
+        self._transport.abort()
+        if answer is not None:
+            answer.is_none(why)
 
     # The answer's side (modelyard.serving.upstream.answer.FlowControl):
 
@@ -76,6 +96,7 @@ class EngineConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # the event loop sets TCP_NODELAY
+        self._arrivals.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         answer = self.answer
@@ -88,10 +109,10 @@ class EngineConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self.fail(f"it does not speak HTTP: {error}")
+            self._not_http(f"it does not speak HTTP: {error.__context__ or error}")
             return
         if not answer.status and self._head_bytes > MOST_HEAD:
-            self.fail(f"its headers have more than {MOST_HEAD} bytes")
+            self._not_http(f"its headers have more than {MOST_HEAD} bytes")
         answer.wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -103,12 +124,19 @@ class EngineConnection(asyncio.Protocol):
 
     # The parser's side:
 
+    def on_message_begin(self) -> None:
+        if self.answer is None:
+            _unasked()
+
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(name) == len(_CONTENT_TYPE) and name.lower() == _CONTENT_TYPE:
             (self.answer or _unasked()).content_type = value
 
     def on_headers_complete(self) -> None:
-        (self.answer or _unasked()).status = self._parser.get_status_code()
+        status = self._parser.get_status_code()
+        if status not in STATUSES:
+            raise ConnectionError(f"its status is {status}")  # the parser reraises it as its own
+        (self.answer or _unasked()).status = status
 
     def on_body(self, body: bytes) -> None:
         (self.answer or _unasked()).came(body)

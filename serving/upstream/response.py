@@ -14,6 +14,10 @@ class EngineGone(Exception):
         self.in_hand = in_hand
 
 
+class NoHttpAnswer(EngineGone):
+    """An engine answered with something that is no answer in HTTP; `why` can be told to clients."""
+
+
 class Response(Protocol):
     """An answer whose head has arrived; `next` and `read` raise EngineGone."""
 

@@ -20,6 +20,7 @@ HTTP: Mapping[ErrorKind, tuple[int, str]] = {
     ErrorKind.QUOTA_EXCEEDED: (429, "insufficient_quota"),
     ErrorKind.OVERLOADED: (503, "overloaded_error"),
     ErrorKind.UNAVAILABLE: (503, "server_error"),
+    ErrorKind.BAD_ANSWER: (502, "server_error"),
     ErrorKind.INTERNAL: (500, "server_error"),
 }
 """HTTP status and OpenAI's error type by error kind."""

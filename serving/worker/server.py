@@ -7,6 +7,7 @@ from collections.abc import Generator
 import uvicorn
 from starlette.applications import Starlette
 
+from modelyard.registry import ports
 from modelyard.serving.transport.listening.connections import Connections
 from modelyard.serving.transport.listening.descriptors import raised, room_of
 from modelyard.serving.transport.listening.serve import bounded
@@ -28,8 +29,8 @@ class ControlServer(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> tuple[socket.socket, str]:
-    """A listening socket and its URL; port 0 picks a free port."""
-    listener = socket.create_server((host, port), backlog=128)
+    """A listening socket and its URL; port 0 picks a free port. Raises PortInUse."""
+    listener = ports.listen(port, "--port", host)
     # asyncio sets this only if a socket names its protocol; without it answers wait for an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener, f"http://{host}:{listener.getsockname()[1]}"

@@ -12,6 +12,12 @@ class WorkerSettings(FleetSettings, EngineSettings):
     worker_host: str = Field(
         default="127.0.0.1", description="Address the worker and its engines listen on."
     )
+    worker_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port of the worker and its /metrics; 0: any free one.",
+    )
     device: str = Field(
         default="",
         description="Device of this worker: cpu-0, gpu-0 or a GPU's UUID; empty: the first GPU, "

@@ -82,19 +82,17 @@ def run(
     settings: WorkerSettings,
     registry: RegistrySettings,
     *,
-    port: int = 0,
     preload: Sequence[str] = (),
 ) -> None:
     """Run one worker until SIGTERM or SIGINT; raises UnknownDevice."""
     device = open_device(settings.device, node=settings.node)
-    asyncio.run(_work(settings, Registry.open(registry), device, port, preload=preload))
+    asyncio.run(_work(settings, Registry.open(registry), device, preload=preload))
 
 
 async def _work(
     settings: WorkerSettings,
     registry: Registry,
     device: Device,
-    port: int,
     *,
     preload: Sequence[str],
 ) -> None:
@@ -102,7 +100,7 @@ async def _work(
     headers = {"authorization": f"Bearer {registry.token}"}
     async with aiohttp.ClientSession(headers=headers) as session:
         worker = await WorkerProcess.open(settings, registry, device, ActivityReader(session))
-        await worker.live(ending, port, preload)
+        await worker.live(ending, preload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +135,9 @@ class WorkerProcess:
         )
         return cls(settings, registry, telemetry, residency, llama_trial, changed)
 
-    async def live(self, ending: "asyncio.Task[bool]", port: int, preload: Sequence[str]) -> None:
+    async def live(self, ending: "asyncio.Task[bool]", preload: Sequence[str]) -> None:
         """Listen before registering with the fleet; deregister before stopping the engines."""
-        listener, url = listen(self.settings.worker_host, port)
+        listener, url = listen(self.settings.worker_host, self.settings.worker_port)
         control = Control(self.residency, self.registry.token, self.registry.metrics_token)
         server = ControlServer(control.app())
         serving = asyncio.create_task(server.serve_on(listener))

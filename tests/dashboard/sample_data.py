@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.catalog.catalog import Catalog
-from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
+from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile, Visibility
 from modelyard.registry.catalog.preparations import Preparations
 from modelyard.registry.database import Database
 from modelyard.registry.fleet.device_history import DeviceHistory, Sample
@@ -132,7 +132,9 @@ def _version(catalog: Catalog, quantization: str) -> str:
 
 
 def _runs(board: RunBoard) -> None:
-    board.start("ingest", "owner/coming", PREFECT_RUN).step("download", 400 * 2**20, "bytes")
-    board.start("ingest", "owner/unmeasured").step("validate")
-    failed = board.start("ingest", "owner/missing")
+    public = Visibility.PUBLIC
+    coming = board.start("ingest", "owner/coming", PREFECT_RUN, visibility=public)
+    coming.step("download", 400 * 2**20, "bytes")
+    board.start("ingest", "owner/unmeasured", visibility=public).step("validate")
+    failed = board.start("ingest", "owner/missing", visibility=public)
     failed.finish(RunState.FAILED, "There is no repository 'owner/missing'.")

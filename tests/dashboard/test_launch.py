@@ -47,8 +47,9 @@ def test_a_taken_port_is_named_with_the_way_out() -> None:
             command(DashboardSettings(dashboard_port=port))
 
 
-def test_the_page_gets_the_settings_of_the_command() -> None:
+def test_the_page_gets_the_settings_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the command was given wins over what the page would read by itself."""
+    monkeypatch.setenv("MODELYARD_DASHBOARD_TOKEN", "t" * 16)
     settings = DashboardSettings(
         gateway_url="http://gpu1:8080/", prefect_ui_url="http://gpu1:4200", refresh_s=5
     )
@@ -59,6 +60,7 @@ def test_the_page_gets_the_settings_of_the_command() -> None:
         "MODELYARD_PREFECT_UI_URL": "http://gpu1:4200",
         "MODELYARD_MLFLOW_UI_URL": "",
         "MODELYARD_REFRESH_S": "5.0",
+        "MODELYARD_DASHBOARD_TOKEN": "t" * 16,
     }
 
 

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.logs import logger
 from modelyard.registry.web.origins import Pages
-from modelyard.serving.api.inference.disconnect import DisconnectWatcher, Soon
+from modelyard.serving.api.disconnect import DisconnectWatcher, Soon
 from modelyard.serving.api.inference.exchange import Exchange
 from modelyard.serving.api.middleware.authentication import refuse_foreign
 from modelyard.serving.api.middleware.request_id import begun
@@ -55,6 +55,8 @@ class InferenceEndpoint:
             exchange.watcher.stop()
             self.counted.active -= 1
             self.counted.record(record)
+            if not record.is_booked:
+                services_at(self.state).unbooked.add(record)
 
     async def _refused(
         self, given: dict[bytes, bytes], record: RequestRecord, exchange: Exchange, *, explain: bool
@@ -86,6 +88,7 @@ class InferenceEndpoint:
         credential = given.get(b"authorization", b"").decode("latin-1")
         known = services.authenticator.known(credential)
         caller = known or await services.authenticator.caller(credential)
+        record.user_id = caller.user_id
         body = await exchange.body(given.get(b"content-length", b""))
         exchange.watcher.watch()
         priority = read_priority(given.get(b"x-modelyard-priority"))

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
-from modelyard.serving.api.inference.disconnect import DisconnectWatcher
+from modelyard.serving.api.disconnect import DisconnectWatcher
 from modelyard.serving.upstream.stream import Reply
 from modelyard.serving.wire.openai.body import check_size
 from modelyard.serving.wire.rate_headers import RateLimitStatus, raw_rate_headers

@@ -1,9 +1,10 @@
-"""Limits the bytes read of a body, whether or not it announces its length.
+"""Limits the bytes read of a body to what its route needs, whether or not it announces them.
 
 Requests to models have larger bodies, which their own path limits
 (modelyard.serving.api.inference.exchange).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
@@ -14,6 +15,12 @@ from modelyard.serving.api.problems import refusal
 from modelyard.serving.errors import RequestTooLarge
 from modelyard.serving.wire.openai.body import SMALL_BODY_BYTES, check_size
 
+NONE_NEEDED = 1024
+"""Bytes for methods whose routes read no body; some clients send `{}` all the same."""
+
+MOST: Mapping[str, int] = {"POST": SMALL_BODY_BYTES, "PUT": SMALL_BODY_BYTES}
+"""Most bytes of a body by method, for routes that are not to a model."""
+
 
 @dataclass(frozen=True, slots=True)
 class BodyLimit:
@@ -22,25 +29,29 @@ class BodyLimit:
     app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        announced = Headers(scope=scope).get("content-length", "") if "headers" in scope else ""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        most = MOST.get(scope["method"], NONE_NEEDED)
+        announced = Headers(scope=scope).get("content-length", "")
         try:
-            check_size(int(announced) if announced.isdecimal() else 0, SMALL_BODY_BYTES)
+            check_size(int(announced) if announced.isdecimal() else 0, most)
         except RequestTooLarge as error:
             await refusal(scope["path"], error)(scope, receive, send)
             return
-        await self.app(scope, _counted(receive), send)
+        await self.app(scope, _counted(receive, most), send)
 
 
-def _counted(receive: Receive) -> Receive:
+def _counted(receive: Receive, most: int) -> Receive:
     read = 0
 
     async def receive_counted() -> Message:
         nonlocal read
         message = await receive()
         read += len(message.get("body", b""))
-        if read > SMALL_BODY_BYTES:
+        if read > most:
             # FastAPI turns any other error in a body into a 400.
-            raise HTTPException(413, f"more than {SMALL_BODY_BYTES} bytes")
+            raise HTTPException(413, f"more than {most} bytes")
         return message
 
     return receive_counted

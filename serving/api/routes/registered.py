@@ -27,8 +27,10 @@ async def list_models(services: TheServices, caller: TheCaller) -> RegisteredMod
 
 @router.get("/runs")
 async def list_runs(
-    services: TheServices, limit: Annotated[int, Query(ge=1, le=500)] = 50
+    services: TheServices,
+    caller: TheCaller,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> LifecycleRuns:
-    """The latest lifecycle runs with their progress."""
-    runs = await asyncio.to_thread(services.runs.list, limit)
+    """The latest lifecycle runs that the caller may see, with their progress."""
+    runs = await asyncio.to_thread(services.runs.list, limit, caller)
     return LifecycleRuns(runs=[LifecycleRun.model_validate(asdict(run)) for run in runs])

@@ -1,6 +1,6 @@
 """The servers that this installation is set up to use: each is asked once."""
 
-from modelyard.registry.settings import RegistrySettings, show_all
+from modelyard.registry.settings import RegistrySettings, load, sections
 from modelyard.serving.cli.checks.finding import Finding, fail, ok, warn
 
 PATIENCE_S = 3.0
@@ -65,7 +65,7 @@ def redis(settings: RegistrySettings) -> Finding:
 
 
 def prefect() -> Finding:
-    url = _setting("PREFECT_API_URL")
+    url = _setting("prefect_url")
     if not url:
         return ok("Prefect", "none set: `modelyard up` brings one, else a temporary one is used")
     return _asked("Prefect", url, "/health", "PREFECT_API_URL")
@@ -74,7 +74,7 @@ def prefect() -> Finding:
 def hub() -> Finding:
     import httpx2
 
-    url = _setting("HF_ENDPOINT")
+    url = _setting("hub_endpoint")
     if not url:
         return ok("Hub", "not used: the flows are not installed")
     try:
@@ -98,5 +98,7 @@ def _asked(name: str, url: str, path: str, variable: str) -> Finding:
     return ok(name, f"{url} answers")
 
 
-def _setting(variable: str) -> str:
-    return next((shown.value for shown in show_all() if shown.variable == variable), "")
+def _setting(name: str) -> str:
+    """A setting of whichever installed package has it; empty where none does."""
+    found = (section for _, section in sections() if name in section.model_fields)
+    return next((str(getattr(load(section), name)) for section in found), "")

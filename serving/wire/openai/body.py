@@ -9,8 +9,8 @@ from modelyard.serving.errors import InvalidRequest, RequestTooLarge
 from modelyard.serving.wire.openai.unsupported import refuse_unsupported
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
-SMALL_BODY_BYTES = 16 * 1024
-"""Most bytes in the body of a request that is not to a model."""
+SMALL_BODY_BYTES = 8 * 1024
+"""Most bytes in the body of a request that is not to a model: the longest reason or password."""
 
 MOST_OF_A_NAME = 100
 """Most characters of a field's name that an error message repeats."""

@@ -12,6 +12,7 @@ from modelyard.registry.errors import (
     AlreadyExists,
     InvalidName,
     InvalidPassword,
+    LastAdmin,
     NotAuthenticated,
     UnknownUser,
 )
@@ -154,6 +155,44 @@ def test_a_disabled_user_is_out_at_once_and_may_come_back(identity: Identity) ->
     assert identity.authenticate_key(key).name == "ada"
     with pytest.raises(NotAuthenticated):
         identity.authenticate_token(token)
+
+
+def test_the_last_admin_stays(identity: Identity) -> None:
+    """One who is disabled is none; with another one the first may go."""
+    key = identity.first_admin()
+    assert key
+    identity.create_user("root", Role.ADMIN, PASSWORD)
+    identity.set_disabled("root", disabled=True)
+    with pytest.raises(LastAdmin, match="users add"):
+        identity.set_disabled("admin", disabled=True)
+    assert identity.authenticate_key(key).name == "admin"
+    identity.set_disabled("root", disabled=False)
+    identity.set_disabled("admin", disabled=True)
+    with pytest.raises(NotAuthenticated):
+        identity.authenticate_key(key)
+
+
+def test_two_admins_cannot_disable_each_other_at_the_same_time(identity: Identity) -> None:
+    """Of two changes the second one sees the first."""
+    identity.create_user("ada", Role.ADMIN)
+    identity.create_user("bob", Role.ADMIN)
+    refused: list[str] = []
+    both = threading.Barrier(2)
+
+    def disable(name: str) -> None:
+        both.wait(60)
+        try:
+            identity.set_disabled(name, disabled=True)
+        except LastAdmin:
+            refused.append(name)
+
+    threads = [threading.Thread(target=disable, args=(name,)) for name in ("ada", "bob")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 1
+    assert len([user for user in identity.list_users() if not user.disabled]) == 1
 
 
 def test_a_new_password_ends_open_sessions(identity: Identity) -> None:

@@ -3,7 +3,11 @@
 import os
 from pathlib import Path
 
+import pytest
+
+from modelyard.registry.installation import open_database
 from modelyard.registry.process.private_files import OTHERS, append_to, close_to_others
+from modelyard.registry.settings import RegistrySettings, load
 
 
 def open_to_others(folder: Path) -> list[Path]:
@@ -29,15 +33,33 @@ def old_folder(folder: Path) -> None:
         path.chmod(0o755)
 
 
-def test_what_an_earlier_version_left_open_is_closed(tmp_path: Path) -> None:
-    """Folders, files and all that is below; what is not ours is behind the folder's own mode."""
+def test_what_an_earlier_version_left_open_is_closed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Folders, files and what is below, and it is said; the rest is behind the folder's mode."""
     old_folder(tmp_path)
     close_to_others(tmp_path)
+    assert "data_folder_closed" in capsys.readouterr().err
     assert open_to_others(tmp_path) == [tmp_path / "theirs"]
     assert tmp_path.stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "logs" / "gateway.log").stat().st_mode & 0o777 == 0o600
     close_to_others(tmp_path)
     close_to_others(tmp_path / "not there yet")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_database_of_before_is_closed_wherever_it_is(tmp_path: Path) -> None:
+    """When it is opened, with its journals; the folder is somebody else's."""
+    (tmp_path / "data").mkdir(mode=0o700)
+    files = [tmp_path / name for name in ("own.db", "own.db-wal", "mlflow.db", "theirs.db")]
+    for file in files:
+        file.touch()
+        file.chmod(0o644)
+    tmp_path.chmod(0o755)
+    urls = {"database_url": f"sqlite:///{files[0]}", "mlflow_uri": f"sqlite:///{files[2]}"}
+    open_database(load(RegistrySettings, data_dir=tmp_path / "data", **urls)).close()
+    assert [f.name for f in files if f.exists() and f.stat().st_mode & OTHERS] == ["theirs.db"]
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
 
 
 def test_no_link_is_followed(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, update
 
+from modelyard.registry.catalog.model import Visibility
 from modelyard.registry.database import Database, utc_now
+from modelyard.registry.identity.caller import Caller, Role
 from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
 from modelyard.registry.runs.tables import RunRow
@@ -50,6 +52,31 @@ def test_a_run_that_raises_is_failed_with_the_reason(board: RunBoard) -> None:
         view = board.get(run.id)
         assert view
         assert (view.state, view.message) == (state, str(error))
+
+
+def test_a_run_is_seen_by_whoever_may_see_its_model(board: RunBoard) -> None:
+    """Its owner and admins, or everybody; where nobody said, only admins. A restart keeps that."""
+    board.start("ingest", "public", visibility=Visibility.PUBLIC).finish(RunState.COMPLETED)
+    board.start("ingest", "own", "p1", owner_id="ada").finish(RunState.FAILED)
+    board.start("ingest", "own", "p1").finish(RunState.COMPLETED)
+    board.start("ingest", "untold").finish(RunState.COMPLETED)
+    seen = {
+        name: {run.subject for run in board.list(caller=Caller(name, name, role))}
+        for name, role in (("ada", Role.USER), ("eve", Role.USER), ("admin", Role.ADMIN))
+    }
+    assert seen == {
+        "ada": {"public", "own"},
+        "eve": {"public"},
+        "admin": {"public", "own", "untold"},
+    }
+    assert [run.subject for run in board.list(1, Caller("eve", "eve", Role.USER))] == ["public"]
+
+
+def test_a_message_shows_no_secrets(board: RunBoard) -> None:
+    """An error's text may hold the address of a server with its login."""
+    with board.start("ingest", "m") as run:
+        run.finish(RunState.FAILED, "http://user:pass/word@host refuses hf_abcdefghijkl")
+    assert board.list()[0].message == "http://[hidden]@host refuses [hidden]"
 
 
 def test_a_finished_run_stays_as_it_was_finished(board: RunBoard) -> None:

@@ -55,6 +55,39 @@ async def test_without_redis_each_gate_lets_in_its_share(
             assert len(await let_in(gate, 5, "ada")) == 1
 
 
+@pytest.mark.parametrize("loss", ["killed", "hung", "emptied"])
+async def test_a_lost_redis_costs_at_most_the_others_shares(
+    shared: GateHarness, redis: RedisServer, loss: str
+) -> None:
+    """The stated bound: limit x (2 - 1/gateways) in one window, whichever gateway had it all.
+
+    The gateway that let in all of it lets in nothing more; each other one has its share, once.
+    """
+    async with shared.gates(3, user_rph=90) as gates:
+        await know_each_other(gates)
+        assert len(await let_in(gates[0], 100, "ada")) == 90
+        if loss == "emptied":
+            with Redis.from_url(redis.url) as client:
+                client.flushall()
+        elif loss == "killed":
+            redis.kill()
+        else:
+            os.kill(redis.pid, signal.SIGSTOP)
+            for gate in gates:
+                assert isinstance(gate, RedisGate)
+                assert gate.pipe is not None
+                gate.pipe.wait_at_most(0.05)
+        more = [len(await let_in(gate, 100, "ada")) for gate in gates]
+        assert more[0] == 0
+        assert all(count <= 30 for count in more)
+        if loss == "killed":
+            redis.start()
+        elif loss == "hung":
+            os.kill(redis.pid, signal.SIGCONT)
+        await until(lambda: all(map(is_up, gates)))
+        assert [len(await let_in(gate, 100, "ada")) for gate in gates] == [0, 0, 0]
+
+
 async def test_what_was_let_in_meanwhile_is_not_given_again(
     shared: GateHarness, redis: RedisServer
 ) -> None:

@@ -8,10 +8,15 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 
 import pytest
+from starlette.types import ASGIApp, Message
 
+from modelyard.serving.api.inference.endpoint import PATHS
+from modelyard.serving.api.middleware.body_limit import MOST, NONE_NEEDED
 from modelyard.serving.transport.listening.connections import Connections
-from modelyard.serving.wire.openai.body import SMALL_BODY_BYTES
-from tests.serving.installation import Installation
+from modelyard.serving.wire.openai.body import MAX_BODY_BYTES, SMALL_BODY_BYTES
+from tests.serving.api.raw_asgi import http_scope
+from tests.serving.api.test_tenant_matrix import routes
+from tests.serving.installation import Installation, running
 from tests.serving.transport.listening.server import Client, listening
 
 pytestmark = pytest.mark.anyio
@@ -95,6 +100,30 @@ async def test_a_route_takes_no_more_than_it_needs(path: str, lite: Installation
         await client.write(whole)
         assert (await client.answer()).status in {413, 404}  # which of them reads no body at all
         client.leave()
+
+
+async def test_every_route_refuses_a_byte_more_than_it_needs(lite: Installation) -> None:
+    """By what is announced, for each method and path there is, before anything of it is read."""
+    app = lite.app()
+    async with running(app) as asgi:
+        for method, path in routes(lite):
+            most = MAX_BODY_BYTES if path in PATHS else MOST.get(method, NONE_NEEDED)
+            assert await status_of(asgi, method, path, most + 1, lite.admin) == 413, path
+
+
+async def status_of(asgi: ASGIApp, method: str, path: str, length: int, key: str) -> int:
+    """The answer to a request that announces a body, which nobody may ask for."""
+    statuses = list[int]()
+
+    async def receive() -> Message:
+        raise AssertionError("the body was read")
+
+    async def send(message: Message) -> None:
+        statuses.append(message.get("status", 0))
+
+    headers = {"authorization": f"Bearer {key}", "content-length": str(length)}
+    await asgi(http_scope(method, path, headers), receive, send)
+    return statuses[0]
 
 
 async def test_a_login_fits(lite: Installation) -> None:

@@ -8,15 +8,16 @@ import typer
 from tests.serving.cli.shell import Shell
 
 
-def _all(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+def leaves(command: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    """Every command by its words, those of groups too."""
     below: dict[str, Any] = getattr(command, "commands", {})
-    deeper = [found for name, sub in below.items() for found in _all(sub, (*path, name))]
-    return deeper or [path]
+    deeper = [found for name, sub in below.items() for found in leaves(sub, (*path, name))]
+    return deeper or [(path, command)]
 
 
 def test_every_command_shows_examples(shell: Shell) -> None:
     """`--help` ends with commands to copy."""
-    paths = _all(typer.main.get_command(shell.commands.root))
+    paths = [path for path, _ in leaves(typer.main.get_command(shell.commands.root))]
     assert {("gateway",), ("models", "promote"), ("keys", "revoke"), ("doctor",)} <= set(paths)
     for path in paths:
         ended = shell.run(*path, "--help")

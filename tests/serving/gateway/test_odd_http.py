@@ -105,6 +105,10 @@ def test_each_oddity_is_answered_as_what_it_is(sqlite_url: str, tmp_path: Path) 
                 401,
             ),
             "two authorizations": ((this.head(), auth, auth, end), 400),
+            "two authorizations for another route": (
+                (b"GET /api/v1/me HTTP/1.1\r\nHost: x\r\n", auth, auth, end),
+                400,
+            ),
             "an offer of another protocol": ((this.chat(upgrade),), 200),
             "a version beyond 64 bits": ((this.chat(model="talker@99999999999999999999"),), 400),
             "a version beyond 32 bits": ((this.chat(model="talker@2147483648"),), 400),

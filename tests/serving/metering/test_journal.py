@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.database import Database
 from modelyard.serving.metering.journal import Journal
+from tests.serving.metering.full_disk import full_disk
 from tests.serving.metering.rows import lost
 
 DIES = """
@@ -28,6 +29,10 @@ os.kill(os.getpid(), signal.SIGKILL)
 @pytest.fixture
 def book(sqlite_url: str) -> UsageBook:
     return UsageBook(Database.connect(sqlite_url))
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def files(folder: Path) -> list[Path]:
@@ -111,3 +116,44 @@ def test_a_file_that_is_used_again_has_forgotten(book: UsageBook, tmp_path: Path
     assert {segment.path for segment in last} <= before
     journal.close()
     assert journal.recover(book) == 2
+
+
+def test_a_full_disk_keeps_nobody_waiting_and_leaves_nothing(
+    book: UsageBook, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No descriptor, no draft, a few lines of log; with room again the next request is a line."""
+    folder = tmp_path / "usage"
+    journal = Journal(folder, retry_s=0.0)
+    open_before = descriptors()
+    with full_disk():
+        segments = [journal.reserve(lost()) for _ in range(200)]
+        assert journal.spill([lost()]) is False
+        assert descriptors() < open_before + 10
+    journal.settle(segments[:100])
+    assert list(folder.iterdir()) == []
+    journal.reserve(lost())
+    journal.settle(segments[100:])
+    journal.close()
+    assert Journal(folder).recover(book) == 1
+    assert 0 < len(capsys.readouterr().err.splitlines()) < 10
+
+
+def test_a_full_disk_is_not_asked_for_every_request(tmp_path: Path) -> None:
+    """It is tried again after a while; what was let in meanwhile costs nothing."""
+    journal = Journal(tmp_path, retry_s=3600.0)
+    with full_disk():
+        journal.reserve(lost())
+    journal.reserve(lost())
+    assert files(tmp_path) == []
+
+
+def test_lines_go_on_where_an_old_file_is_free_again(book: UsageBook, tmp_path: Path) -> None:
+    """Its requests have ended: it needs no room."""
+    journal = Journal(tmp_path, segment_bytes=1000, retry_s=0.0)
+    first = [journal.reserve(lost()) for _ in range(2)]
+    with full_disk():
+        while journal.reserve(lost()) in first:
+            pass
+        journal.settle(first)
+        assert journal.reserve(lost()).path.exists()
+    journal.close()

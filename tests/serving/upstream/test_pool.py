@@ -10,7 +10,7 @@ import pytest
 from modelyard.serving.upstream.answer import HttpAnswer
 from modelyard.serving.upstream.connection import MOST_HEAD
 from modelyard.serving.upstream.pool import Pool
-from modelyard.serving.upstream.response import EngineGone
+from modelyard.serving.upstream.response import EngineGone, NoHttpAnswer
 
 pytestmark = pytest.mark.anyio
 
@@ -237,7 +237,9 @@ async def test_an_answer_beyond_all_bounds_is_given_up() -> None:
         b"SSH-2.0-OpenSSH_9.2\r\n",
         OK + b"x-long: " + b"y" * (MOST_HEAD + 1),
         OK + b"content-length: nonsense\r\n\r\n",
+        *(WHOLE.replace(b"200", status) for status in (b"000", b"100", b"199", b"600", b"999")),
         WHOLE + WHOLE,
+        WHOLE + b"H",
     ],
 )
 async def test_what_is_not_one_answer_ends_the_connection(nonsense: bytes) -> None:
@@ -251,12 +253,27 @@ async def test_what_is_not_one_answer_ends_the_connection(nonsense: bytes) -> No
         await reader.readexactly(1)
 
     async with both(speaks_nonsense) as (pool, server):
-        if nonsense == WHOLE + WHOLE:
+        if nonsense.startswith(WHOLE):
             assert await (await ask(pool, server)).read() == b"hello"
         else:
-            with pytest.raises(EngineGone):
+            with pytest.raises(NoHttpAnswer):
                 await ask(pool, server)
         await asyncio.wait_for(server.gone.wait(), WITHIN_S)
+
+
+async def test_an_answer_that_nobody_asked_for_is_nobody_s() -> None:
+    """The engine speaks again before the next request leaves: that one goes elsewhere."""
+    speakers = list[asyncio.StreamWriter]()
+
+    async def kept(_server: ScriptedServer, _reader: object, writer: asyncio.StreamWriter) -> None:
+        speakers.append(writer)
+        writer.write(WHOLE)
+
+    async with both(kept) as (pool, server):
+        assert await (await ask(pool, server)).read() == b"hello"
+        speakers[0].write(WHOLE.replace(b"hello", b"eve's"))  # it is in the kernel, unread
+        assert await (await ask(pool, server)).read() == b"hello"
+    assert server.connections == 2
 
 
 async def test_nobody_there_is_said_so() -> None:

@@ -12,6 +12,7 @@ import modelyard.serving
 from modelyard.registry.errors import ErrorKind, ModelyardError, NotAuthenticated, UnknownModel
 from modelyard.serving.errors import (
     ContextLengthExceeded,
+    EngineAnswerInvalid,
     EngineBusy,
     EngineFailed,
     InvalidRequest,
@@ -31,6 +32,7 @@ from modelyard.serving.wire.errors import HTTP, error_bytes, status_of
         (UnknownModel("x"), 404, "invalid_request_error"),
         (EngineBusy("x"), 503, "overloaded_error"),
         (EngineFailed("x"), 500, "server_error"),
+        (EngineAnswerInvalid("x"), 502, "server_error"),
         (WorkerRefused("does_not_fit", "x"), 503, "server_error"),
         (WorkerRefused("device_full", "x", overloaded=True), 503, "overloaded_error"),
         (RequestEndsEngines("x"), 422, "invalid_request_error"),

@@ -1,8 +1,10 @@
 """What middleware does for every other route, the hot path does by itself."""
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -107,3 +109,26 @@ async def test_other_methods_are_refused_as_everywhere(lite: Installation) -> No
         answer = await client.get(CHAT)
     assert answer.status_code == 405
     assert answer.json()["error"]["code"] == "method_not_allowed"
+
+
+async def test_every_request_is_a_line_of_the_access_log(
+    lite: Installation, tmp_path: Path
+) -> None:
+    """Answered or refused: who, when, which status; a name that is not there is not repeated."""
+    log = tmp_path / "access.jsonl"
+    version = lite.filled.add("talker")
+    with lite.engine(version):
+        async with lite.client(lite.ada, access_log=str(log), user_rpm=3) as client:
+            for given in (ASK, {"model": "nobody"}, {"model": 5}, ASK, ASK):
+                await client.post(CHAT, json=given)
+            await client.post(CHAT, json=ASK, headers={"Authorization": "Bearer wrong"})
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines.sort(key=lambda line: line["at"])
+    assert sorted(line["status"] for line in lines) == ["200", "200", "400", "401", "404", "429"]
+    ada = lite.identity.authenticate_key(lite.ada).user_id
+    for line in lines:
+        refused = line["status"] != "200"
+        assert line["kind"] == ("refused" if refused else "request")
+        assert line["user_id"] == ("" if line["status"] == "401" else ada)
+        assert line["model"] == ("other" if refused else "talker")
+        assert line["route"] == CHAT

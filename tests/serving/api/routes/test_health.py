@@ -1,11 +1,15 @@
 """Live, ready, and measured."""
 
+import asyncio
 from pathlib import Path
 
+import httpx2
 import pytest
 
+from modelyard.serving.transport.listening.connections import Connections
 from tests.servers.postgres import Postgres
 from tests.serving.installation import SCRAPING, Installation, open_installation
+from tests.serving.transport.listening.server import listening
 
 pytestmark = pytest.mark.anyio
 
@@ -16,6 +20,35 @@ async def test_live_says_that_the_process_answers(lite: Installation, path: str)
     async with lite.client() as client:
         answer = await client.get(path)
     assert (answer.status_code, answer.json()) == (200, {"status": "live"})
+
+
+async def test_head_is_get_without_its_body(lite: Installation) -> None:
+    """As load balancers and uptime checks ask; what is not there, or closed, is so for it too."""
+    async with listening(lite.app(), Connections()) as port:
+        base = f"http://127.0.0.1:{port}"
+        async with httpx2.AsyncClient(base_url=base, trust_env=False, timeout=60) as client:
+            await once_it_listens(client)
+            admin = {"Authorization": f"Bearer {lite.admin}"}
+            for path in ("/health", "/health/live", "/health/ready", "/api/v1/me", "/v1/models"):
+                got = await client.get(path, headers=admin)
+                head = await client.head(path, headers=admin)
+                assert (head.status_code, head.content) == (got.status_code, b"")
+                assert head.headers["Content-Length"] == str(len(got.content))
+            assert (await client.head("/api/v1/me")).status_code == 401
+            assert (await client.head("/nowhere", headers=admin)).status_code == 404
+            assert (await client.head("/v1/completions", headers=admin)).status_code == 405
+
+
+async def once_it_listens(client: httpx2.AsyncClient) -> None:
+    """It does once the application has started."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await client.get("/health/live")
+            except httpx2.TransportError:
+                await asyncio.sleep(0.05)
+            else:
+                return
 
 
 async def test_ready_needs_a_living_worker(installation: Installation) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from modelyard.registry.catalog.model import Visibility
 from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
 from tests.serving.installation import NOBODY, Installation
@@ -46,8 +47,8 @@ async def test_private_models_are_listed_for_their_owner_and_admins(lite: Instal
 async def test_runs_come_with_their_progress(installation: Installation) -> None:
     """The newest first, no more than asked for."""
     board = RunBoard(installation.database)
-    board.start("ingest", "owner/one").finish(RunState.COMPLETED)
-    run = board.start("ingest", "owner/two")
+    board.start("ingest", "owner/one", visibility=Visibility.PUBLIC).finish(RunState.COMPLETED)
+    run = board.start("ingest", "owner/two", visibility=Visibility.PUBLIC)
     run.step("download", 100, "bytes")
     run.advance(40)
     async with installation.client(installation.ada) as client:

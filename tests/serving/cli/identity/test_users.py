@@ -33,6 +33,7 @@ def test_a_password_is_asked_for_twice(shell: Shell, installation: Installation)
         (("users", "add", "bob", "--password-stdin"), 2, "password"),
         (("users", "set-password", "bob", "--password-stdin"), 2, "password"),
         (("users", "disable", "bob"), 4, "bob"),
+        (("users", "disable", "admin"), 5, "last admin"),
         (("keys", "create", "bob"), 4, "bob"),
         (("keys", "revoke", "my_nothing"), 4, "my_nothing"),
         (("users", "add", "bob", "--role", "king"), 2, "king"),

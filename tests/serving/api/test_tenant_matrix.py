@@ -1,0 +1,133 @@
+"""What is private to somebody is told to nobody else, on any route of the application."""
+
+import time
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from modelyard.registry.billing.usage import UsageBook, UsageRecord
+from modelyard.registry.catalog.model import ModelVersion
+from modelyard.registry.identity.caller import Caller, Role
+from modelyard.registry.runs.runs import RunBoard
+from modelyard.serving.api.inference.endpoint import PATHS
+from modelyard.serving.routing.running import RunningRequest
+from modelyard.serving.upstream.target import Target
+from tests.serving.installation import NOBODY, Installation
+
+pytestmark = pytest.mark.anyio
+
+PRIVATE = "admin/rumpelstiltskin"
+NOT_THERE = "admin/nobodyhasheard"
+EXPENSIVE = "one that is nobody's business"
+
+
+def filled(installation: Installation, owner: str) -> ModelVersion:
+    """A private model that is loaded, has been ingested, used and explained: all that there is."""
+    version = installation.private(PRIVATE, installation.admin)
+    installation.worker()
+    installation.ready(version, NOBODY)
+    board = RunBoard(installation.database)
+    with board.start("ingest", f"{PRIVATE}@main", owner_id=owner) as run:
+        run.step(EXPENSIVE)
+    UsageBook(installation.database).add(
+        [
+            UsageRecord(
+                id="1",
+                request_id=EXPENSIVE,
+                at=int(time.time() * 1000),
+                user_id=owner,
+                model=PRIVATE,
+                version_id=version.id,
+                device_id="cpu-0",
+                route="/v1/chat/completions",
+                status="200",
+                prompt_tokens=1,
+                cached_tokens=0,
+                output_tokens=1,
+                first_byte_ms=1.0,
+                total_ms=1.0,
+            )
+        ]
+    )
+    return version
+
+
+def running(version: ModelVersion, owner: str) -> RunningRequest:
+    caller = Caller(owner, "admin", Role.ADMIN)
+    target = Target(version.id, "cpu-0", NOBODY)
+    return RunningRequest(EXPENSIVE, caller, version.ref, target, since=time.time())
+
+
+def routes(installation: Installation) -> list[tuple[str, str]]:
+    return [
+        (method, str(context.path))
+        for context in iter_route_contexts(installation.app().routes)
+        for method in sorted(context.methods or {"GET"})
+    ]
+
+
+def asked(method: str, path: str, model: str, user: str) -> Iterator[httpx2.Request]:
+    """The route with its parts filled in, plain and with the model as a query or in the body."""
+    url = "http://gateway" + path
+    for part, value in {"{model:path}": model, "{gpu_id}": "cpu-0", "{user_id}": user}.items():
+        url = url.replace(part, value)
+    assert "{" not in url, f"{path} has a part that this test does not know"
+    yield httpx2.Request(method, url, params={"model": model})
+    if method in {"POST", "PUT"}:
+        body = {"model": model, "messages": [], "prompt": "a", "input": "a", "on": True}
+        yield httpx2.Request(method, url, json=body)
+
+
+async def test_no_route_tells_of_what_is_private_to_another(lite: Installation) -> None:
+    """A name that is private is answered as one that is not there; nothing else mentions it."""
+    owner = lite.identity.authenticate_key(lite.admin).user_id
+    version = filled(lite, owner)
+    count = 0
+    async with lite.opened(lite.ada, worker_alive_s=600) as (client, services):
+        services.running.begin(running(version, owner))
+        for method, path in routes(lite):
+            there = asked(method, path, PRIVATE, owner)
+            absent = asked(method, path, NOT_THERE, "nobody")
+            for one, other in zip(there, absent, strict=True):
+                answers = []
+                for request, name in ((one, PRIVATE), (other, NOT_THERE)):
+                    request.headers["Authorization"] = f"Bearer {lite.ada}"
+                    answer = await client.send(request)
+                    answers.append((answer.status_code, answer.text.replace(name, "it")))
+                    said = answer.text if name == NOT_THERE else answers[-1][1]
+                    assert PRIVATE not in said, (method, path)
+                    assert EXPENSIVE not in said, (method, path)
+                    assert version.id not in said, (method, path)
+                    count += 1
+                assert answers[0][0] == answers[1][0], (method, path)
+                if path in PATHS or "models" in path or "explain" in path:
+                    assert answers[0] == answers[1], (method, path)
+    assert count > 60
+
+
+async def test_its_owner_is_told_by_the_same_routes(lite: Installation) -> None:
+    """Else the test above would show nothing."""
+    owner = lite.identity.authenticate_key(lite.admin).user_id
+    version = filled(lite, owner)
+    telling = set[str]()
+    async with lite.opened(lite.admin) as (client, services):
+        services.running.begin(running(version, owner))
+        for method, path in routes(lite):
+            if method != "GET":
+                continue
+            for request in asked(method, path, PRIVATE, owner):
+                request.headers["Authorization"] = f"Bearer {lite.admin}"
+                answer = await client.send(request)
+                if any(word in answer.text for word in (PRIVATE, EXPENSIVE, version.id)):
+                    telling.add(path)
+    assert telling == {
+        "/api/v1/gpus/{gpu_id}",
+        "/api/v1/models",
+        "/api/v1/route/explain",
+        "/api/v1/runs",
+        "/api/v1/usage",
+        "/v1/models",
+        "/v1/models/{model:path}",
+    }
