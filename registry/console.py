@@ -10,14 +10,30 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from typer._click.core import Context
+from typer.core import TyperGroup
 
 out = Console()
 err = Console(stderr=True)
 
 
-def _group(text: str) -> typer.Typer:
+BELOW = "modelyard.below"
+"""Key in a context's `meta`: the arguments that follow the first command's name."""
+
+
+class RootGroup(TyperGroup):
+    """The root command; its callback can see which command of a group is asked for."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        below = super().parse_args(ctx, args)
+        ctx.meta[BELOW] = tuple(below)
+        return below
+
+
+def _group(text: str, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
     return typer.Typer(
         help=text,
+        cls=cls,
         no_args_is_help=True,
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,  # logged instead, without values
@@ -29,7 +45,9 @@ class Commands:
     """The root command and the groups that several packages add commands to."""
 
     root: typer.Typer = field(
-        default_factory=lambda: _group("From a Hugging Face model id to a served, watched version.")
+        default_factory=lambda: _group(
+            "From a Hugging Face model id to a served, watched version.", RootGroup
+        )
     )
     models: typer.Typer = field(
         default_factory=lambda: _group("Add, find, promote, remove models.")

@@ -21,13 +21,40 @@ from modelyard.registry.errors import SettingsInvalid
 from modelyard.registry.logs.lines import Form, Level
 
 PREFIX = "MODELYARD_"
+CONFIG = "MODELYARD_CONFIG"
 _SQLITE = "sqlite:///"
 S = TypeVar("S", bound="Section")
 
 
 def config_file() -> Path:
     """The settings file: `$MODELYARD_CONFIG`, or else `modelyard.toml` in the working directory."""
-    return Path(os.environ.get("MODELYARD_CONFIG", "modelyard.toml"))
+    return Path(os.environ.get(CONFIG) or "modelyard.toml")
+
+
+def read_file() -> dict[str, Any]:
+    """What the settings file says; raises SettingsInvalid if it cannot be read.
+
+    It need not exist, unless `$MODELYARD_CONFIG` names it.
+    """
+    file = config_file()
+    try:
+        return tomllib.loads(file.read_text())
+    except FileNotFoundError:
+        if os.environ.get(CONFIG):
+            raise SettingsInvalid(
+                f"There is no file {file}, which {CONFIG} names.",
+                fix=f"Correct {CONFIG}, or unset it.",
+            ) from None
+        return {}
+    except ValueError as error:  # TOMLDecodeError, or bytes that are no text
+        raise SettingsInvalid(
+            f"{file} is not valid TOML: {error}.",
+            fix="A line reads `name = value`; text stands in quotes.",
+        ) from None
+    except OSError as error:
+        raise SettingsInvalid(
+            f"{file} cannot be read: {error.strerror}.", fix=f"Correct {CONFIG}, or unset it."
+        ) from None
 
 
 class Section(BaseSettings):
@@ -168,13 +195,12 @@ class RegistrySettings(LogSettings):
 
 def load(section: type[S], **given: Any) -> S:
     """Read one section; raises SettingsInvalid naming the variable, value and allowed values."""
+    read_file()  # so that a file that cannot be read is told by name
     try:
         return section(**given)
     except ValidationError as error:
         lines = [_explain(section, dict(e)) for e in error.errors()]
         raise SettingsInvalid("\n".join(lines), fix="See `modelyard config`.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsInvalid(f"{config_file()} is not valid TOML: {error}.") from None
 
 
 def _explain(section: type[Section], error: dict[str, Any]) -> str:
@@ -229,8 +255,7 @@ def show_all() -> list[Shown]:
 
     A setting that several sections share with the same meaning is listed once.
     """
-    file = config_file()
-    in_file = tomllib.loads(file.read_text()) if file.is_file() else {}
+    in_file = read_file()
     rows: dict[tuple[str, str], Shown] = {}
     for title, section in sections():
         values = load(section)
@@ -253,18 +278,3 @@ def _shown(value: object) -> str:
     if isinstance(value, SecretStr):
         return "(set)" if value.get_secret_value() else "(not set)"
     return "" if value is None else str(value)
-
-
-def check_known() -> None:
-    """Raise SettingsInvalid for an unknown name in the file, suggesting the nearest known one."""
-    import difflib
-
-    file = config_file()
-    if not file.is_file():
-        return
-    known = {name for _, section in sections() for name in section.model_fields}
-    for name in tomllib.loads(file.read_text()):
-        if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), 1)
-            fix = f"Did you mean {near[0]}?" if near else "`modelyard config` lists them."
-            raise SettingsInvalid(f"{file}: there is no setting '{name}'.", fix=fix)

@@ -98,6 +98,7 @@ class NotFound(ServingError):
 
     code = "not_found"
     kind = ErrorKind.NOT_FOUND
+    exit_code = 4
 
 
 class MethodNotAllowed(ServingError):

@@ -1,7 +1,7 @@
 """Serving's commands, hung on the frame."""
 
 from modelyard.registry.console import Commands
-from modelyard.serving.cli import config, doctor, gateway, worker
+from modelyard.serving.cli import config, doctor, gateway, start, worker
 from modelyard.serving.cli.catalog import models, promotion
 from modelyard.serving.cli.chat import chat
 from modelyard.serving.cli.fleet import gpus, status
@@ -11,6 +11,7 @@ from modelyard.serving.cli.up import command
 
 def register(commands: Commands) -> None:
     for room in (
+        start,
         command,
         gateway,
         worker,

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from modelyard.registry.errors import SettingsInvalid
-from modelyard.registry.settings import Section, check_known, load, sections, show_all, variable_of
+from modelyard.registry.process.known_settings import check_file
+from modelyard.registry.settings import Section, load, sections, show_all, variable_of
 from modelyard.serving.settings import FleetSettings, GatewaySettings
 from modelyard.serving.worker.settings import WorkerSettings
 
@@ -75,7 +76,7 @@ def test_a_mistyped_setting_is_refused_with_the_one_that_was_meant(
     monkeypatch.delenv("MODELYARD_CONFIG", raising=False)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SettingsInvalid) as refused:
-        check_known()
+        check_file()
     assert refused.value.fix == f"Did you mean {right}?"
 
 

@@ -10,6 +10,7 @@ from modelyard.registry.identity.caller import Role
 from modelyard.registry.identity.identity import Identity, secret_key
 from modelyard.registry.installation import open_database
 from modelyard.registry.locks import exclusive
+from modelyard.registry.process.running_instances import announced, lock_of
 from modelyard.registry.running import running_file
 from modelyard.registry.settings import RegistrySettings
 
@@ -29,12 +30,13 @@ def alone_on(data: Path) -> Generator[None]:
     (data / "run").mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         try:
-            held.enter_context(exclusive(data / "run" / "up.lock", wait=False))
+            held.enter_context(exclusive(lock_of(data), wait=False))
         except BlockingIOError:
             raise AlreadyUp(
                 f"Another `modelyard up` runs on {data}.", fix="End it, or pass another --data."
             ) from None
         held.callback(running_file(data).unlink, missing_ok=True)
+        held.enter_context(announced(data))
         yield
 
 
