@@ -52,9 +52,9 @@ def gateway(
 
     given = {"host": host, "port": port}
     settings = load(GatewaySettings, **{k: v for k, v in given.items() if v is not None})
-    listener = listen(settings.port, "--port", settings.host)
-    _first_start()
-    _serve(settings, listener, ready_file)
+    with listen(settings.port, "--port", settings.host) as listener:
+        _first_start()
+        _serve(settings, listener, ready_file)
 
 
 def _first_start() -> None:

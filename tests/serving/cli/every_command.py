@@ -18,6 +18,7 @@ ARGUMENTS = {
     ("models", "remove"): ("owner/name", "--yes"),
     ("models", "search"): ("verse",),
     ("models", "show"): ("owner/name",),
+    ("gateway",): ("--port", "0"),
     ("up",): ("--port", "0"),
     ("users", "add"): ("ada", "--no-password"),
     ("users", "disable"): ("ada",),
