@@ -22,6 +22,8 @@ ADD_EXAMPLES = """
 
   modelyard models add owner/encoder --file onnx/model.onnx
 
+  modelyard models add https://huggingface.co/owner/model-GGUF/blob/main/model-q8_0.gguf
+
 The best quantization that fits the memory is taken where none is named; of a repository without
 GGUF its ONNX model is taken: embeddings, rerankers, classifiers. Run the same command
 again after an interruption: it continues where it was, and does nothing where all is done.
@@ -54,7 +56,7 @@ def register(commands: Commands) -> None:
 
 
 def add(
-    repo: Annotated[str, typer.Argument(help="Repository on the Hub: owner/name.")],
+    repo: Annotated[str, typer.Argument(help="Repository on the Hub: owner/name, or its page.")],
     revision: Annotated[str, typer.Option(help="Branch, tag or commit.")] = "main",
     file: Annotated[str | None, typer.Option(help="Which GGUF or ONNX file, as a glob.")] = None,
     quantize: Annotated[

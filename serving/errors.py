@@ -167,6 +167,8 @@ class WorkerRefused(Unavailable):
         if overloaded:
             self.kind = ErrorKind.OVERLOADED
 
+    exit_code = 10
+
 
 class TooManyLogins(Unavailable):
     """A name was tried too often from one address."""

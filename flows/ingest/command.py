@@ -6,7 +6,8 @@ from typing import Any, cast
 from rich.markup import escape
 
 from modelyard.flows.context import FlowContext, open_yard
-from modelyard.flows.errors import Interrupted
+from modelyard.flows.errors import HubOffline, Interrupted
+from modelyard.flows.ingest.offline import registered_offline
 from modelyard.flows.ingest.request import IngestRequest
 from modelyard.flows.ingest.watch import watching
 from modelyard.flows.prefect import address
@@ -28,7 +29,10 @@ class IngestResult:
 def run_ingest(request: IngestRequest) -> IngestResult:
     """Ingest with progress on standard error; needs no Prefect if everything is already here."""
     with open_yard() as context:
-        known = _known(context, request)
+        try:
+            known = _known(context, request)
+        except HubOffline as error:
+            return IngestResult(_known_offline(context, request, error), new=False)
         if known and not context.recarder.is_behind(known):
             result = IngestResult(known, new=False)
         else:
@@ -46,6 +50,18 @@ def _known(context: FlowContext, request: IngestRequest) -> list[ModelVersion] |
     choice = choose(snapshot, request.wish(context.device_memory()))
     known = context.known.versions(request.model, snapshot, choice, request.quantize)
     request.check_kept(known or ())
+    return known
+
+
+def _known_offline(
+    context: FlowContext, request: IngestRequest, error: HubOffline
+) -> list[ModelVersion]:
+    """What is registered of it; raises `error` where the Hub would have to be asked."""
+    known = registered_offline(context.catalog, request)
+    if known is None:
+        raise error
+    request.check_kept(known)
+    err.print("HF_HUB_OFFLINE is set: nobody asked the Hub whether there is a newer one.")
     return known
 
 

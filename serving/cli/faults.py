@@ -10,6 +10,7 @@ from modelyard.registry.errors import (
     StorageFull,
     how_to_install,
 )
+from modelyard.serving.errors import DatabaseUnavailable
 
 EXTRA_OF = {
     "gguf": "gguf",
@@ -24,13 +25,6 @@ EXTRA_OF = {
     "streamlit": "dashboard",
 }
 """Which of our extras brings a library; commands import theirs when they run."""
-
-
-class DatabaseUnavailable(ModelyardError):
-    """The database does not answer, or cannot be opened."""
-
-    code = "database_unavailable"
-    exit_code = 10
 
 
 class FileUnusable(ModelyardError):

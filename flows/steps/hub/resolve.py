@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.flows.errors import (
     AccessRestricted,
+    HubOffline,
     HubUnreachable,
     ModelRefused,
     UnknownRepository,
@@ -60,6 +61,7 @@ def _ask(hub: HubClient, repo: str, revision: str) -> "ModelInfo":
     from huggingface_hub import HfApi
     from huggingface_hub.errors import (
         GatedRepoError,
+        OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
@@ -67,6 +69,11 @@ def _ask(hub: HubClient, repo: str, revision: str) -> "ModelInfo":
     api = HfApi(endpoint=hub.endpoint.rstrip("/"), token=hub.token or False)
     try:
         return api.model_info(repo, revision=revision, files_metadata=True, timeout=hub.timeout_s)
+    except OfflineModeIsEnabled:
+        raise HubOffline(
+            f"HF_HUB_OFFLINE is set, so that {repo} cannot be looked up.",
+            fix="Unset HF_HUB_OFFLINE; what is registered here already is served without the Hub.",
+        ) from None
     except GatedRepoError:
         raise restricted(hub, repo) from None
     except RepositoryNotFoundError:
