@@ -142,9 +142,10 @@ class RequestEndsEngines(ServingError):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database does not answer."""
+    """The database does not answer, or cannot be opened."""
 
     code = "database_unavailable"
+    exit_code = 10
 
 
 class WorkerUnreachable(Unavailable):
@@ -166,8 +167,6 @@ class WorkerRefused(Unavailable):
         self.code = code
         if overloaded:
             self.kind = ErrorKind.OVERLOADED
-
-    exit_code = 10
 
 
 class TooManyLogins(Unavailable):
