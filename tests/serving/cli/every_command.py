@@ -8,7 +8,7 @@ import typer
 from modelyard.registry.console import Commands
 from modelyard.serving.cli.main import build
 
-ARGUMENTS = {
+ARGUMENTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("chat",): ("owner/name", "Hello"),
     ("keys", "create"): ("ada",),
     ("keys", "revoke"): ("my_x7Qp2aLd",),
