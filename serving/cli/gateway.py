@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from modelyard.registry.console import Commands, err, out
+from modelyard.registry.console import Commands, out
 from modelyard.registry.ports import listen
 
 if TYPE_CHECKING:
@@ -58,14 +58,13 @@ def gateway(
 
 
 def _first_start() -> None:
-    """Where nobody is known yet, make the admin and show its key."""
+    """Where nobody is known yet, make the admin and hand over its key."""
     from modelyard.serving.cli.context import installation
+    from modelyard.serving.cli.first_key import hand_over
 
     with installation() as registry:
-        key = registry.identity.first_admin()
-    if key:
-        err.print("First start: the admin's key, shown this once:")
-        err.print(key, highlight=False, soft_wrap=True)
+        if key := registry.identity.first_admin():
+            hand_over(key, registry.settings.data_dir)
 
 
 def _serve(settings: "GatewaySettings", listener: "socket.socket", ready_file: Path | None) -> None:

@@ -90,20 +90,23 @@ def run_until_ended(wish: UpOptions) -> None:
     settings = load(RegistrySettings)
     if wish.ready_file is not None:
         wish.ready_file.unlink(missing_ok=True)  # whoever waits for it must not read an old one
-    with alone_on(settings.data_dir), admin_key(settings) as key:
-        here = running_file(settings.data_dir)
-        asyncio.run(_run(Up(_services(settings, key, wish), [here]), wish))
+    with alone_on(settings.data_dir):
+        load(WorkerSettings)  # a wrong value is refused before anything starts
+        ports = wish.ports()  # and a taken port before a key is made
+        with admin_key(settings) as key:
+            here = running_file(settings.data_dir)
+            asyncio.run(_run(Up(_services(settings, key, ports, wish), [here]), wish))
 
 
-def _services(settings: RegistrySettings, admin: str, wish: UpOptions) -> LocalServices:
+def _services(
+    settings: RegistrySettings, admin: str, ports: Ports, wish: UpOptions
+) -> LocalServices:
     keys = Keys(
         admin=admin,
         prefect=prefect_login(secret_key(settings)),
         metrics=metrics_token(settings),
         hub=secrets.token_urlsafe(32),
     )
-    load(WorkerSettings)  # a wrong value is refused before anything starts
-    ports = wish.ports()
     shared = pinned(settings, load(GatewaySettings))
     if wish.demo:
         shared |= {"HF_ENDPOINT": ports.hub_url, "HF_TOKEN": keys.hub}
@@ -161,4 +164,6 @@ def _say_where(run: Up) -> None:
     out.print(f"\nAPI        {ports.gateway_url}/v1   (OpenAI-compatible)", highlight=False)
     out.print(f"Dashboard  {ports.dashboard_url}   (asks for `admin_key`)", highlight=False)
     out.print(f"Prefect    {prefect}   (asks for `prefect_login`)", highlight=False)
-    out.print(f"Keys       in {run.ready_files[0]}", highlight=False)
+    if run.demo_model:
+        out.print(f"Demo Hub   {ports.hub_url}   (asks for `hub_token`)", highlight=False)
+    out.print(f"Keys       in {run.ready_files[0]}, while it runs", highlight=False)
