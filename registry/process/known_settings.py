@@ -37,5 +37,7 @@ def unread_variables() -> list[str]:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), 1)
-    return f"Did you mean {near[0]}?" if near else "`modelyard config` lists them."
+    """Compared without what all have in common."""
+    by_rest = {one.removeprefix(PREFIX): one for one in sorted(known)}
+    near = difflib.get_close_matches(name.removeprefix(PREFIX), by_rest, 1)
+    return f"Did you mean {by_rest[near[0]]}?" if near else "`modelyard config` lists them."
