@@ -112,7 +112,12 @@ def add_adapter(
     )
 
 
-def flows() -> None:
+def flows(
+    wait_s: Annotated[
+        float,
+        typer.Option(min=0, max=3600, help="Seconds that PREFECT_API_URL may need to answer."),
+    ] = 60.0,
+) -> None:
     """Serve the flows to a Prefect server, so that its pages and schedules can start them."""
     from modelyard.flows.prefect import address
     from modelyard.flows.settings import FlowSettings
@@ -121,7 +126,7 @@ def flows() -> None:
     settings = load(FlowSettings)
     data_dir = load(RegistrySettings).data_dir
     login = settings.prefect_auth.get_secret_value()
-    server = address.find(settings.prefect_url, login, data_dir)
+    server = address.await_server(settings.prefect_url, login, data_dir, wait_s)
     if server is None:
         raise PrefectUnreachable(
             "No Prefect server answers.",

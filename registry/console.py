@@ -70,8 +70,12 @@ def print_json(value: Any) -> None:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Print a table for people, or the sentence `empty` if there are no rows."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")  # a truncated name cannot be copied
-    for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
+    cells = [[escape(str(cell)) for cell in row] for row in rows]
+    # The first column names the row: on a narrow terminal the others are broken before it is.
+    widest = max((len(row[0]) for row in cells), default=0)
+    for number, column in enumerate(columns):
+        is_whole = number == 0 and widest <= out.width // 2
+        table.add_column(column, overflow="fold", no_wrap=is_whole)  # cut off it cannot be copied
+    for row in cells:
+        table.add_row(*row)
     out.print(table if table.row_count else empty)

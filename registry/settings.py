@@ -3,12 +3,20 @@
 import os
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
+from urllib.parse import quote, urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -122,6 +130,10 @@ class RegistrySettings(LogSettings):
         description="Redis, such as redis://host:6379/0 (rediss:// for TLS): limits and load "
         "that gateways share, and cached reads; empty: each process by itself.",
     )
+    redis_password: SecretStr = Field(
+        default=SecretStr(""),
+        description="Password of Redis, with any characters; empty: the one in its URL, if any.",
+    )
     card_embedder: str = Field(
         default="auto",
         description="Embedding model that cards are also found by: model, model@alias or "
@@ -164,6 +176,19 @@ class RegistrySettings(LogSettings):
         if value and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
         return value
+
+    @model_validator(mode="after")
+    def _with_redis_password(self) -> Self:
+        """Whoever opens `redis_url` brings the password along, in the form that URLs need."""
+        password = self.redis_password.get_secret_value()
+        if password and self.redis_url:
+            parts = urlsplit(self.redis_url.get_secret_value())
+            login, _, host = parts.netloc.rpartition("@")
+            user = login.partition(":")[0]
+            netloc = f"{user}:{quote(password, safe='')}@{host}"
+            url = SecretStr(parts._replace(netloc=netloc).geturl())
+            object.__setattr__(self, "redis_url", url)
+        return self
 
     @field_validator("secret_key")
     @classmethod
@@ -253,10 +278,10 @@ def sections() -> Iterator[tuple[str, type[Section]]]:
 def show_all() -> list[Shown]:
     """Every setting with its value, origin and meaning.
 
-    A setting that several sections share with the same meaning is listed once.
+    A setting that several sections share is listed once, with the meaning of each.
     """
     in_file = read_file()
-    rows: dict[tuple[str, str], Shown] = {}
+    rows: dict[str, Shown] = {}
     for title, section in sections():
         values = load(section)
         for name, field in section.model_fields.items():
@@ -264,8 +289,16 @@ def show_all() -> list[Shown]:
             meaning = field.description or ""
             origin = _origin((variable, *_aliases(field)), name, in_file)
             shown = Shown(title, variable, _shown(getattr(values, name)), origin, meaning)
-            rows.setdefault((variable, meaning), shown)
+            rows[variable] = _both(rows[variable], shown) if variable in rows else shown
     return [*rows.values()]
+
+
+def _both(first: Shown, second: Shown) -> Shown:
+    """One row of two sections: their meanings, and the value of the first that has one."""
+    if first.meaning == second.meaning:
+        return first
+    meaning = f"{first.meaning} {second.meaning}"
+    return replace(first, value=first.value or second.value, meaning=meaning)
 
 
 def _origin(variables: Iterable[str], name: str, in_file: dict[str, Any]) -> str:

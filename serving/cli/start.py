@@ -38,6 +38,9 @@ ASK_THE_GATEWAY = {
     ("gpus", "list"),
     ("gpus", "maintenance"),
     ("gpus", "clear"),
+    ("runs", "list"),
+    ("runs", "show"),
+    ("usage",),
 }
 """These ask a gateway elsewhere through its API where one is set, and the registry here else."""
 

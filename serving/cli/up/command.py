@@ -34,6 +34,9 @@ def up(
     prefect_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Usual: 4200, or any free one.")
     ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address of gateway and dashboard; 0.0.0.0 in a container.")
+    ] = "127.0.0.1",
     ready_file: Annotated[
         Path | None, typer.Option(help="Written as JSON once everything answers.")
     ] = None,
@@ -50,7 +53,17 @@ def up(
     from modelyard.serving.cli.up.everything import UpOptions, run_until_ended
 
     told = ready_file.expanduser().absolute() if ready_file else None
-    run_until_ended(UpOptions(port, dashboard_port, prefect_port, told, demo=with_demo, once=once))
+    run_until_ended(
+        UpOptions(
+            port=port,
+            dashboard_port=dashboard_port,
+            prefect_port=prefect_port,
+            ready_file=told,
+            host=host,
+            demo=with_demo,
+            once=once,
+        )
+    )
 
 
 def _demo_folder() -> Path | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelyard.registry.console import out
-from modelyard.registry.ports import choose_port, prefer_port
+from modelyard.registry.ports import LOOPBACK, choose_port, prefer_port
 from modelyard.registry.running import RunningUp, running_file, write_running
 from modelyard.registry.secrets import metrics_token, prefect_login, secret_key
 from modelyard.registry.settings import RegistrySettings, load
@@ -33,21 +33,23 @@ class UpOptions:
     dashboard_port: int | None
     prefect_port: int | None
     ready_file: Path | None
+    host: str
     demo: bool
     once: bool
 
     def ports(self) -> Ports:
         return Ports(
-            choose_port(self.port, "--port"),
-            self._side_port(self.dashboard_port, 8501, "--dashboard-port"),
-            self._side_port(self.prefect_port, 4200, "--prefect-port"),
+            choose_port(self.port, "--port", self.host),
+            self._side_port(self.dashboard_port, 8501, "--dashboard-port", self.host),
+            self._side_port(self.prefect_port, 4200, "--prefect-port", LOOPBACK),
             choose_port(0, ""),
+            self.host,
         )
 
-    def _side_port(self, wanted: int | None, usual: int, option: str) -> int:
+    def _side_port(self, wanted: int | None, usual: int, option: str, host: str) -> int:
         if wanted is None and self.port:
-            return prefer_port(usual)
-        return choose_port(wanted or 0, option)
+            return prefer_port(usual, host)
+        return choose_port(wanted or 0, option, host)
 
 
 @dataclass(slots=True)

@@ -18,6 +18,8 @@ ARGUMENTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("models", "remove"): ("owner/name", "--yes"),
     ("models", "search"): ("verse",),
     ("models", "show"): ("owner/name",),
+    ("models", "unload"): ("owner/name",),
+    ("runs", "show"): ("3f2a",),
     ("gateway",): ("--port", "0"),
     ("up",): ("--port", "0"),
     ("users", "add"): ("ada", "--no-password"),
