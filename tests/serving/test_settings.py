@@ -1,5 +1,6 @@
 """The serving tier's settings refuse what cannot work, by name, before anything starts."""
 
+import socket
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -92,3 +93,11 @@ def test_rates_have_the_names_of_the_rollout_too(
     assert (shown.value, shown.origin) == ("7", "environment")
     monkeypatch.setenv(f"MODELYARD_{name.upper()}", "8")
     assert getattr(load(GatewaySettings), name) == 8
+
+
+def test_a_worker_in_a_container_takes_its_address_and_name_from_it() -> None:
+    """So that several of one service are not taken for one."""
+    settings = WorkerSettings(worker_host="auto", node="auto")
+    assert settings.worker_host == socket.gethostbyname(socket.gethostname())
+    assert settings.node == socket.gethostname()[:60]
+    assert (WorkerSettings().worker_host, WorkerSettings().node) == ("127.0.0.1", "")

@@ -26,6 +26,7 @@ ARGUMENTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("users", "disable"): ("ada",),
     ("users", "enable"): ("ada",),
     ("users", "quota"): ("ada",),
+    ("users", "remove"): ("ada", "--yes"),
     ("users", "set-password"): ("ada", "--password-stdin"),
     ("gpus", "clear"): ("gpu-0",),
     ("gpus", "maintenance"): ("gpu-0",),
