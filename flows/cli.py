@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from modelyard.flows import runs_cli
 from modelyard.flows.errors import PrefectUnreachable
 from modelyard.registry.catalog.model import Kind, ModelVersion
 from modelyard.registry.console import Commands, out, print_json
@@ -53,6 +54,7 @@ def register(commands: Commands) -> None:
     commands.models.command("add", epilog=ADD_EXAMPLES)(add)
     commands.models.command("add-adapter", epilog=ADAPTER_EXAMPLES)(add_adapter)
     commands.root.command("flows", epilog=FLOWS_EXAMPLES)(flows)
+    runs_cli.attach(commands)
 
 
 def add(

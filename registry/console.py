@@ -54,11 +54,13 @@ class Commands:
     )
     users: typer.Typer = field(default_factory=lambda: _group("People and service accounts."))
     keys: typer.Typer = field(default_factory=lambda: _group("API keys for programs."))
+    runs: typer.Typer = field(default_factory=lambda: _group("Lifecycle runs: ingests, upkeep."))
 
     def __post_init__(self) -> None:
         self.root.add_typer(self.models, name="models")
         self.root.add_typer(self.users, name="users")
         self.root.add_typer(self.keys, name="keys")
+        self.root.add_typer(self.runs, name="runs")
 
 
 def print_json(value: Any) -> None:

@@ -121,6 +121,14 @@ class UnknownUser(ModelyardError):
     exit_code = 4
 
 
+class UnknownRun(ModelyardError):
+    """No lifecycle run has an id that begins so, or more than one has."""
+
+    code = "run_not_found"
+    kind = ErrorKind.NOT_FOUND
+    exit_code = 4
+
+
 class InvalidPassword(ModelyardError):
     """A new password is too short or too long."""
 

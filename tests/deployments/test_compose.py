@@ -367,3 +367,14 @@ def test_every_service_is_looked_after_and_takes_settings(variables: dict[str, s
     ours = {name: one for name, one in whole.items() if one["image"].startswith("modelyard:")}
     settings = [{"path": "modelyard.env", "required": False}]
     assert {name for name, one in ours.items() if one.get("env_file") != settings} == set()
+
+
+def test_no_service_keeps_a_server_s_data_in_files_of_its_own(variables: dict[str, str]) -> None:
+    """A command in any container asks the servers, or is refused by them, but opens no second one."""
+    services = compose.read(variables)
+    for name in ("gateway", "worker", "flows"):
+        of_servers = {
+            variable: services[name].environment.get(f"MODELYARD_{variable}")
+            for variable in ("MLFLOW_URI", "QDRANT_URL", "DATABASE_URL", "REDIS_URL")
+        }
+        assert [variable for variable, address in of_servers.items() if not address] == [], name

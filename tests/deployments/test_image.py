@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 LOCAL = (
     ".env",
     ".env.production",
+    "modelyard.env",
     "modelyard.toml",
     "server.key",
     "cert.pem",

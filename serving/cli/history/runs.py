@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from modelyard.registry.console import Commands, print_json, print_table
-from modelyard.registry.errors import SettingsInvalid
+from modelyard.registry.errors import UnknownRun
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -22,10 +22,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 
 
 def attach(commands: Commands) -> None:
-    group = typer.Typer(help="Lifecycle runs: ingests and upkeep.", no_args_is_help=True)
-    commands.root.add_typer(group, name="runs")
-    group.command("list", epilog=EXAMPLES)(list_runs)
-    group.command("show", epilog=EXAMPLES)(show)
+    commands.runs.command("list", epilog=EXAMPLES)(list_runs)
+    commands.runs.command("show", epilog=EXAMPLES)(show)
 
 
 def list_runs(
@@ -49,20 +47,32 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one run with all that the board knows, such as why it failed."""
-    from modelyard.serving.errors import NotFound
-
-    found = [one for one in _latest(MOST) if one["id"].startswith(run)]
-    if not found or not run:
-        raise NotFound(f"There is no run '{run[:40]}'.", fix="`modelyard runs list` lists them.")
-    if len(found) > 1:
-        raise SettingsInvalid(
-            f"{len(found)} runs begin with '{run[:40]}'.", fix="Give more of the id."
-        )
+    found = _named(run)
     if as_json:
-        print_json(found[0])
+        print_json(found)
     else:
-        lines = [(name, "" if value is None else value) for name, value in found[0].items()]
-        print_table(("", found[0]["subject"]), lines, empty="")
+        lines = [(name, "" if value is None else value) for name, value in found.items()]
+        print_table(("", found["subject"]), lines, empty="")
+
+
+def _named(wanted: str) -> dict[str, Any]:
+    from modelyard.serving.cli.connection import elsewhere
+
+    if elsewhere():
+        found = [run for run in _latest(MOST) if wanted and run["id"].startswith(wanted)]
+        if len(found) == 1:
+            return found[0]
+        raise UnknownRun(
+            f"Of the latest {MOST} runs {len(found)} begin with '{wanted[:40]}'.",
+            fix="`modelyard runs list --json` has the whole ids.",
+        )
+    from modelyard.registry.runs.runs import RunBoard
+    from modelyard.serving.cli.context import installation
+    from modelyard.serving.wire.admin.registered import LifecycleRun
+
+    with installation() as registry:
+        run = RunBoard(registry.database).named(wanted)
+    return LifecycleRun.model_validate(asdict(run)).model_dump(mode="json")
 
 
 def _latest(limit: int) -> list[dict[str, Any]]:

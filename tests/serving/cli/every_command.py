@@ -19,6 +19,8 @@ ARGUMENTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("models", "search"): ("verse",),
     ("models", "show"): ("owner/name",),
     ("models", "unload"): ("owner/name",),
+    ("runs", "cancel"): ("3f2a",),
+    ("runs", "retry"): ("3f2a",),
     ("runs", "show"): ("3f2a",),
     ("gateway",): ("--port", "0"),
     ("up",): ("--port", "0"),
