@@ -4,7 +4,6 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 PYTHON ?= python3
-DATA ?= .modelyard
 JOBS ?= 2
 EXTRAS := gguf,onnx-cpu,flows,dashboard,dev
 BIN := .venv/bin
@@ -26,10 +25,10 @@ servers: ## Install the servers that the tests talk to (needs root and apt; else
 	PYTHON=$(PYTHON) deployments/test-servers.sh
 
 demo: setup ## From a model id to a streamed answer, on this machine, without internet (ONCE=1: then end)
-	$(BIN)/modelyard up --demo --data $(DATA) $(if $(ONCE),--once)
+	$(BIN)/modelyard up --demo $(if $(DATA),--data $(DATA)) $(if $(ONCE),--once)
 
 up: setup ## Everything on this machine: gateway, workers, Prefect, dashboard
-	$(BIN)/modelyard up --data $(DATA)
+	$(BIN)/modelyard up $(if $(DATA),--data $(DATA))
 
 env: .env ## Secrets for docker compose, in .env: made once, and kept
 
@@ -70,5 +69,5 @@ constraints: setup ## Resolve all pins anew into constraints.txt (keeps those th
 	  pyproject.toml --output-file constraints.txt
 
 clean: ## Remove the environment and what the demo kept
-	rm -rf .venv $(DATA)
+	rm -rf .venv "$(if $(DATA),$(DATA),$$HOME/.local/share/modelyard-demo)"
 

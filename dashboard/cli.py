@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from modelyard.registry.console import Commands
-from modelyard.registry.errors import NotInstalled
+from modelyard.registry.errors import NotInstalled, how_to_install
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -33,9 +33,7 @@ def dashboard(
 ) -> None:
     """Serve the dashboard: devices, models and lifecycle runs, behind a login."""
     if find_spec("streamlit") is None:
-        raise NotInstalled(
-            "The dashboard is not installed.", fix="pip install 'modelyard[dashboard]'"
-        )
+        raise NotInstalled("The dashboard is not installed.", fix=how_to_install("dashboard"))
     from modelyard.dashboard.launch import HOME, command, environment
     from modelyard.dashboard.settings import DashboardSettings
     from modelyard.registry.settings import load

@@ -6,6 +6,7 @@ from modelyard.flows.context import FlowContext, open_yard
 from modelyard.flows.errors import NoMatchingFile
 from modelyard.flows.steps.hub import download
 from modelyard.flows.steps.hub.hub import open_client
+from modelyard.flows.steps.hub.page_address import read_page
 from modelyard.flows.steps.hub.resolve import check_access, resolve
 from modelyard.flows.steps.validate.adapter import check_adapter
 from modelyard.registry.catalog.adapters import AdapterCatalog
@@ -15,8 +16,9 @@ from modelyard.registry.catalog.model import Adapter, ModelRef, StoredFile
 def bring_adapter(base: str, name: str, source: str, revision: str = "main") -> Adapter:
     """Fetch an adapter, check it against the base model, register and pin it; repeats are no-ops.
 
-    `source` is a path or OWNER/REPO/FILE. Raises what the flow steps raise, UnknownModel,
-    InvalidName, and AlreadyExists if the model has a different adapter of that name.
+    `source` is a path, OWNER/REPO/FILE or the address of the file's page. Raises what the flow
+    steps raise, UnknownModel, InvalidName, and AlreadyExists if the model has a different adapter
+    of that name.
     """
     ref = ModelRef.parse(f"{base}+{name}")
     with open_yard() as context:
@@ -37,7 +39,13 @@ def _fetch(context: FlowContext, source: str, revision: str) -> StoredFile:
     if local.is_file():
         stored = context.store.put(local)
         return StoredFile(str(local.absolute())[-500:], stored.sha256, stored.size)
-    repo, path = _parts(source)
+    page = read_page(source)
+    if page is not None and page.path:
+        repo = page.repo
+        path = page.path
+        revision = page.revision or revision
+    else:
+        repo, path = _parts(source)
     snapshot = resolve(context.settings.hub, repo, revision)
     file = next((f for f in snapshot.files if f.path == path), None)
     if file is None:

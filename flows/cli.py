@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from modelyard.flows import runs_cli
 from modelyard.flows.errors import PrefectUnreachable
 from modelyard.flows.upkeep import cli as upkeep
 from modelyard.registry.catalog.model import CANDIDATE, CHAMPION, Kind, ModelVersion
@@ -22,6 +23,8 @@ ADD_EXAMPLES = """
   modelyard models add owner/model-GGUF --revision v1.0 --name assistant --private
 
   modelyard models add owner/encoder --file onnx/model.onnx
+
+  modelyard models add https://huggingface.co/owner/model-GGUF/blob/main/model-q8_0.gguf
 
 The best quantization that fits the memory is taken where none is named; of a repository without
 GGUF its ONNX model is taken: embeddings, rerankers, classifiers. Run the same command
@@ -53,10 +56,11 @@ def register(commands: Commands) -> None:
     commands.models.command("add-adapter", epilog=ADAPTER_EXAMPLES)(add_adapter)
     commands.root.command("flows", epilog=FLOWS_EXAMPLES)(flows)
     upkeep.attach(commands)
+    runs_cli.attach(commands)
 
 
 def add(
-    repo: Annotated[str, typer.Argument(help="Repository on the Hub: owner/name.")],
+    repo: Annotated[str, typer.Argument(help="Repository on the Hub: owner/name, or its page.")],
     revision: Annotated[str, typer.Option(help="Branch, tag or commit.")] = "main",
     file: Annotated[str | None, typer.Option(help="Which GGUF or ONNX file, as a glob.")] = None,
     quantize: Annotated[
@@ -112,7 +116,12 @@ def add_adapter(
     )
 
 
-def flows() -> None:
+def flows(
+    wait_s: Annotated[
+        float,
+        typer.Option(min=0, max=3600, help="Seconds that PREFECT_API_URL may need to answer."),
+    ] = 60.0,
+) -> None:
     """Serve the flows to a Prefect server, so that its pages and schedules can start them."""
     from modelyard.flows.prefect import address
     from modelyard.flows.settings import FlowSettings
@@ -121,7 +130,7 @@ def flows() -> None:
     settings = load(FlowSettings)
     data_dir = load(RegistrySettings).data_dir
     login = settings.prefect_auth.get_secret_value()
-    server = address.find(settings.prefect_url, login, data_dir)
+    server = address.await_server(settings.prefect_url, login, data_dir, wait_s)
     if server is None:
         raise PrefectUnreachable(
             "No Prefect server answers.",

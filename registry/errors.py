@@ -130,6 +130,14 @@ class LastAdmin(ModelyardError):
     exit_code = 5
 
 
+class UnknownRun(ModelyardError):
+    """No lifecycle run has an id that begins so, or more than one has."""
+
+    code = "run_not_found"
+    kind = ErrorKind.NOT_FOUND
+    exit_code = 4
+
+
 class InvalidPassword(ModelyardError):
     """A new password is too short or too long."""
 
@@ -186,9 +194,26 @@ class PortInUse(ModelyardError):
     exit_code = 9
 
 
+class LocalOnly(ModelyardError):
+    """A command works on an installation's own files, and a gateway elsewhere is set."""
+
+    code = "local_only"
+    kind = ErrorKind.INTERNAL
+    exit_code = 2
+
+
 class NotInstalled(ModelyardError):
     """A command needs an extra that is not installed."""
 
     code = "not_installed"
     kind = ErrorKind.INTERNAL
     exit_code = 11
+
+
+def how_to_install(*extras: str) -> str:
+    """What brings missing extras; the package is in no index, only in checkouts and wheels."""
+    wanted = ",".join(extras)
+    return (
+        f"In the checkout, `make setup` brings everything; with a wheel of ours, "
+        f"pip install './modelyard-….whl[{wanted}]' adds this."
+    )

@@ -36,6 +36,11 @@ def migrate(db: Database) -> None:
                 _upgrade(db)
 
 
+def check_revision(db: Database) -> None:
+    """Raise DatabaseNewer if this version does not know the database's revision."""
+    _is_current(db)
+
+
 def _is_current(db: Database) -> bool:
     known = revisions()
     stored = stored_revision(db)

@@ -14,12 +14,12 @@ def choose_port(wanted: int, option: str, host: str = LOOPBACK) -> int:
         return int(probe.getsockname()[1])
 
 
-def prefer_port(usual: int) -> int:
+def prefer_port(usual: int, host: str = LOOPBACK) -> int:
     """The usual port if it is free, so that addresses stay the same; otherwise any free one."""
     try:
-        return choose_port(usual, "")
+        return choose_port(usual, "", host)
     except PortInUse:
-        return choose_port(0, "")
+        return choose_port(0, "", host)
 
 
 def listen(port: int, option: str, host: str) -> socket.socket:

@@ -3,12 +3,20 @@
 import os
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
+from urllib.parse import quote, urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -22,13 +30,40 @@ from modelyard.registry.logs.hidden import without_logins
 from modelyard.registry.logs.lines import Form, Level
 
 PREFIX = "MODELYARD_"
+CONFIG = "MODELYARD_CONFIG"
 _SQLITE = "sqlite:///"
 S = TypeVar("S", bound="Section")
 
 
 def config_file() -> Path:
     """The settings file: `$MODELYARD_CONFIG`, or else `modelyard.toml` in the working directory."""
-    return Path(os.environ.get("MODELYARD_CONFIG", "modelyard.toml"))
+    return Path(os.environ.get(CONFIG) or "modelyard.toml")
+
+
+def read_file() -> dict[str, Any]:
+    """What the settings file says; raises SettingsInvalid if it cannot be read.
+
+    It need not exist, unless `$MODELYARD_CONFIG` names it.
+    """
+    file = config_file()
+    try:
+        return tomllib.loads(file.read_text())
+    except FileNotFoundError:
+        if os.environ.get(CONFIG):
+            raise SettingsInvalid(
+                f"There is no file {file}, which {CONFIG} names.",
+                fix=f"Correct {CONFIG}, or unset it.",
+            ) from None
+        return {}
+    except ValueError as error:  # TOMLDecodeError, or bytes that are no text
+        raise SettingsInvalid(
+            f"{file} is not valid TOML: {error}.",
+            fix="A line reads `name = value`; text stands in quotes.",
+        ) from None
+    except OSError as error:
+        raise SettingsInvalid(
+            f"{file} cannot be read: {error.strerror}.", fix=f"Correct {CONFIG}, or unset it."
+        ) from None
 
 
 class Section(BaseSettings):
@@ -96,6 +131,10 @@ class RegistrySettings(LogSettings):
         description="Redis, such as redis://host:6379/0 (rediss:// for TLS): limits and load "
         "that gateways share, and cached reads; empty: each process by itself.",
     )
+    redis_password: SecretStr = Field(
+        default=SecretStr(""),
+        description="Password of Redis, with any characters; empty: the one in its URL, if any.",
+    )
     card_embedder: str = Field(
         default="auto",
         description="Embedding model that cards are also found by: model, model@alias or "
@@ -145,6 +184,19 @@ class RegistrySettings(LogSettings):
             raise ValueError("must start with redis://, rediss:// or unix://")
         return value
 
+    @model_validator(mode="after")
+    def _with_redis_password(self) -> Self:
+        """Whoever opens `redis_url` brings the password along, in the form that URLs need."""
+        password = self.redis_password.get_secret_value()
+        if password and self.redis_url:
+            parts = urlsplit(self.redis_url.get_secret_value())
+            login, _, host = parts.netloc.rpartition("@")
+            user = login.partition(":")[0]
+            netloc = f"{user}:{quote(password, safe='')}@{host}"
+            url = SecretStr(parts._replace(netloc=netloc).geturl())
+            object.__setattr__(self, "redis_url", url)
+        return self
+
     @field_validator("secret_key")
     @classmethod
     def _long_enough(cls, value: SecretStr) -> SecretStr:
@@ -175,13 +227,12 @@ class RegistrySettings(LogSettings):
 
 def load(section: type[S], **given: Any) -> S:
     """Read one section; raises SettingsInvalid naming the variable, value and allowed values."""
+    read_file()  # so that a file that cannot be read is told by name
     try:
         return section(**given)
     except ValidationError as error:
         lines = [_explain(section, dict(e)) for e in error.errors()]
         raise SettingsInvalid("\n".join(lines), fix="See `modelyard config`.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsInvalid(f"{config_file()} is not valid TOML: {error}.") from None
 
 
 def _explain(section: type[Section], error: dict[str, Any]) -> str:
@@ -238,11 +289,10 @@ def sections() -> Iterator[tuple[str, type[Section]]]:
 def show_all() -> list[Shown]:
     """Every setting with its value, origin and meaning.
 
-    A setting that several sections share with the same meaning is listed once.
+    A setting that several sections share is listed once, with the meaning of each.
     """
-    file = config_file()
-    in_file = tomllib.loads(file.read_text()) if file.is_file() else {}
-    rows: dict[tuple[str, str], Shown] = {}
+    in_file = read_file()
+    rows: dict[str, Shown] = {}
     for title, section in sections():
         values = load(section)
         for name, field in section.model_fields.items():
@@ -250,8 +300,16 @@ def show_all() -> list[Shown]:
             meaning = field.description or ""
             origin = _origin((variable, *_aliases(field)), name, in_file)
             shown = Shown(title, variable, _shown(getattr(values, name)), origin, meaning)
-            rows.setdefault((variable, meaning), shown)
+            rows[variable] = _both(rows[variable], shown) if variable in rows else shown
     return [*rows.values()]
+
+
+def _both(first: Shown, second: Shown) -> Shown:
+    """One row of two sections: their meanings, and the value of the first that has one."""
+    if first.meaning == second.meaning:
+        return first
+    meaning = f"{first.meaning} {second.meaning}"
+    return replace(first, value=first.value or second.value, meaning=meaning)
 
 
 def _origin(variables: Iterable[str], name: str, in_file: dict[str, Any]) -> str:
@@ -264,18 +322,3 @@ def _shown(value: object) -> str:
     if isinstance(value, SecretStr):
         return "(set)" if value.get_secret_value() else "(not set)"
     return "" if value is None else without_logins(str(value))
-
-
-def check_known() -> None:
-    """Raise SettingsInvalid for an unknown name in the file, suggesting the nearest known one."""
-    import difflib
-
-    file = config_file()
-    if not file.is_file():
-        return
-    known = {name for _, section in sections() for name in section.model_fields}
-    for name in tomllib.loads(file.read_text()):
-        if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), 1)
-            fix = f"Did you mean {near[0]}?" if near else "`modelyard config` lists them."
-            raise SettingsInvalid(f"{file}: there is no setting '{name}'.", fix=fix)

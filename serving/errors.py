@@ -110,6 +110,7 @@ class NotFound(ServingError):
 
     code = "not_found"
     kind = ErrorKind.NOT_FOUND
+    exit_code = 4
 
 
 class MethodNotAllowed(ServingError):
@@ -160,9 +161,10 @@ class RequestEndsEngines(ServingError):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database does not answer."""
+    """The database does not answer, or cannot be opened."""
 
     code = "database_unavailable"
+    exit_code = 10
 
 
 class UsageUnwritable(Unavailable):

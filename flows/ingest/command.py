@@ -7,7 +7,8 @@ from typing import Any, cast
 from rich.markup import escape
 
 from modelyard.flows.context import FlowContext, open_yard
-from modelyard.flows.errors import Interrupted, RunCancelled
+from modelyard.flows.errors import HubOffline, Interrupted, RunCancelled
+from modelyard.flows.ingest.offline import registered_offline
 from modelyard.flows.ingest.request import IngestRequest
 from modelyard.flows.ingest.run import FLOW
 from modelyard.flows.ingest.watch import watching
@@ -33,6 +34,8 @@ def run_ingest(request: IngestRequest) -> IngestResult:
     with open_yard() as context:
         try:
             known = _known(context, request)
+        except HubOffline as error:
+            return IngestResult(_known_offline(context, request, error), new=False)
         except ModelyardError as error:
             context.board.refuse(
                 FLOW,
@@ -66,6 +69,18 @@ def _known(context: FlowContext, request: IngestRequest) -> list[ModelVersion] |
 
 def _waiting(seconds: float) -> AbstractContextManager[object]:
     return err.status(f"The Hub asks to wait {seconds:.0f} s: its limit of requests is reached.")
+
+
+def _known_offline(
+    context: FlowContext, request: IngestRequest, error: HubOffline
+) -> list[ModelVersion]:
+    """What is registered of it; raises `error` where the Hub would have to be asked."""
+    known = registered_offline(context.catalog, request)
+    if known is None:
+        raise error
+    request.check_kept(known)
+    err.print("HF_HUB_OFFLINE is set: nobody asked the Hub whether there is a newer one.")
+    return known
 
 
 def _run_flow(context: FlowContext, request: IngestRequest) -> list[str]:

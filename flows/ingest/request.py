@@ -2,22 +2,28 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from glob import escape
 
 from modelyard.flows.steps.build.quantize import makeable
 from modelyard.flows.steps.choose.candidate import SelectionRequest
+from modelyard.flows.steps.hub.page_address import HubPage, read_page
 from modelyard.registry.catalog.model import ModelRef, ModelVersion, Visibility
 from modelyard.registry.errors import AlreadyExists, InvalidName, SettingsInvalid
+
+MAIN = "main"
+"""The branch that a repository's name alone means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestRequest:
     """A repository at a revision, the files to take from it and the name to register it under.
 
+    `repo` may be the address of a page of the Hub, which may also say the revision and the file.
     Raises InvalidName, UnknownQuantization or SettingsInvalid for impossible values.
     """
 
     repo: str
-    revision: str = "main"
+    revision: str = MAIN
     file: str | None = None
     quantize: tuple[str, ...] = ()
     name: str | None = None
@@ -28,6 +34,8 @@ class IngestRequest:
     owner_id: str | None = None
 
     def __post_init__(self) -> None:
+        if page := read_page(self.repo):
+            self._take_from(page)
         if ModelRef.parse(self.model).adapter:
             raise InvalidName(f"'{self.model}' names an adapter: use `models add-adapter`.")
         if self.private and self.owner_id is None:
@@ -37,6 +45,15 @@ class IngestRequest:
             )
         types = tuple(dict.fromkeys(makeable(t) for t in self.quantize))
         object.__setattr__(self, "quantize", types)
+
+    def _take_from(self, page: HubPage) -> None:
+        """What the page says, except where the request says it otherwise."""
+        object.__setattr__(self, "repo", page.repo)
+        if page.revision and self.revision == MAIN:
+            object.__setattr__(self, "revision", page.revision)
+        if page.path and self.file is None:
+            exactly = escape(page.path)
+            object.__setattr__(self, "file", f"{exactly}/*" if page.is_folder else exactly)
 
     @property
     def model(self) -> str:

@@ -1,6 +1,7 @@
 """Chooses the Prefect server for flow runs, and silences Prefect and MLflow."""
 
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,6 +55,18 @@ def find(configured: str, login: str, data_dir: Path) -> Prefect | None:
             "`modelyard up`, or a temporary one.",
         )
     return running if running and answers(running) else None
+
+
+def await_server(configured: str, login: str, data_dir: Path, wait_s: float) -> Prefect | None:
+    """As `find`, but a configured server may take `wait_s` seconds until it answers."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return find(configured, login, data_dir)
+        except PrefectUnreachable:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(0.5)
 
 
 def _of_up(data_dir: Path) -> Prefect | None:

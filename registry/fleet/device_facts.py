@@ -56,7 +56,8 @@ class DeviceFacts:
     """One measurement of a device; None means that the device does not report the value.
 
     Memory in bytes, utilization 0..1, temperature in Celsius, power in Watts; `uptime` in seconds
-    since the worker took the device. `reason` says why the device accepts no work.
+    since the worker took the device. `reason` says why the device accepts no work. `alias` is what
+    its machine calls it, such as gpu-0; empty if that is its id.
     """
 
     gpu_id: str
@@ -64,6 +65,7 @@ class DeviceFacts:
     status: DeviceStatus
     uptime: float | None
     reason: str = ""
+    alias: str = ""
     compute_capability: str | None = None
     memory_total: int | None = None
     memory_used: int | None = None

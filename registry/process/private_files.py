@@ -13,6 +13,7 @@ from typing import BinaryIO
 from modelyard.registry.logs import logger
 
 OURS = (
+    "admin.key",
     "cards",
     "logs",
     "mlflow.db*",

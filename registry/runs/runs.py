@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, or_, select, true, update
 
 from modelyard.registry.catalog.model import Visibility
 from modelyard.registry.database import Database, utc_now
+from modelyard.registry.errors import UnknownRun
 from modelyard.registry.identity.caller import Caller
 from modelyard.registry.runs.recorder import BEAT_EVERY_S, RunRecorder, RunState
 from modelyard.registry.runs.tables import RunRow
@@ -118,6 +119,18 @@ class RunBoard:
         latest = select(RunRow).where(_visible(caller)).order_by(*newest_first).limit(limit)
         with self.db.read() as session:
             return [_view(row) for row in session.scalars(latest)]
+
+    def named(self, wanted: str) -> RunView:
+        """The run whose id begins so; raises UnknownRun where none or several do."""
+        query = select(RunRow).where(RunRow.id.startswith(wanted, autoescape=True)).limit(2)
+        with self.db.read() as session:
+            found = [_view(row) for row in session.scalars(query)]
+        if wanted and len(found) == 1:
+            return found[0]
+        problem = "Several runs begin with" if wanted and found else "There is no run"
+        raise UnknownRun(
+            f"{problem} '{wanted[:40]}'.", fix="`modelyard runs list --json` has the whole ids."
+        )
 
     def get(self, run_id: str) -> RunView | None:
         with self.db.read() as session:

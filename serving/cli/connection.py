@@ -40,6 +40,13 @@ class GatewayConnection:
     url: str
     key: str = field(repr=False)
 
+    def ask(self, method: str, path: str, body: object = None, *, wait_s: float = 600.0) -> Any:
+        """One request's JSON; raises what `check` does, and GatewayAway."""
+        with self.client() as client:
+            response = client.request(method, path, json=body, timeout=wait_s)
+        check(response)
+        return response.json()
+
     @contextmanager
     def client(self) -> Generator["httpx2.Client"]:
         """HTTP to the gateway; raises GatewayAway where nothing answers."""
@@ -58,6 +65,17 @@ class GatewayConnection:
                     f"The gateway at {self.url} does not answer ({error or type(error).__name__}).",
                     fix="Is it running? `modelyard up` or `modelyard gateway` starts one.",
                 ) from None
+
+
+def elsewhere() -> GatewayConnection | None:
+    """The gateway of MODELYARD_GATEWAY_URL, unless settings name an installation here as well."""
+    is_set = bool(load(ClientSettings).gateway_url)
+    return find() if is_set and not has_installation() else None
+
+
+def has_installation() -> bool:
+    """Whether settings name an installation on this machine: its folder or its database."""
+    return bool({"data_dir", "database_url"} & load(RegistrySettings).model_fields_set)
 
 
 def find() -> GatewayConnection:

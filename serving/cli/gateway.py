@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from modelyard.registry.console import Commands, err, out
+from modelyard.registry.console import Commands, out
 from modelyard.registry.ports import listen
 
 if TYPE_CHECKING:
@@ -52,20 +52,19 @@ def gateway(
 
     given = {"host": host, "port": port}
     settings = load(GatewaySettings, **{k: v for k, v in given.items() if v is not None})
-    listener = listen(settings.port, "--port", settings.host)
-    _first_start()
-    _serve(settings, listener, ready_file)
+    with listen(settings.port, "--port", settings.host) as listener:
+        _first_start()
+        _serve(settings, listener, ready_file)
 
 
 def _first_start() -> None:
-    """Where nobody is known yet, make the admin and show its key."""
+    """Where nobody is known yet, make the admin and hand over its key."""
     from modelyard.serving.cli.context import installation
+    from modelyard.serving.cli.first_key import hand_over
 
     with installation() as registry:
-        key = registry.identity.first_admin()
-    if key:
-        err.print("First start: the admin's key, shown this once:")
-        err.print(key, highlight=False, soft_wrap=True)
+        if key := registry.identity.first_admin():
+            hand_over(key, registry.settings.data_dir)
 
 
 def _serve(settings: "GatewaySettings", listener: "socket.socket", ready_file: Path | None) -> None:

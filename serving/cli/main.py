@@ -7,27 +7,11 @@ from typing import NoReturn
 from rich.markup import escape
 
 from modelyard.registry.console import Commands, err
-from modelyard.registry.errors import ModelyardError, NotInstalled
-from modelyard.registry.logs import logger
 from modelyard.registry.logs.hidden import without_logins
+from modelyard.registry.logs.lines import LINES
+from modelyard.registry.process.known_settings import check_file, unread_variables
 from modelyard.registry.process.start import begin
-from modelyard.registry.settings import check_known
-
-EXTRA_OF = {
-    "gguf": "gguf",
-    "huggingface_hub": "flows",
-    "llama_cpp": "gguf",
-    "mlflow": "flows",
-    "numpy": "gguf",
-    "onnxruntime": "onnx-cpu",
-    "prefect": "flows",
-    "qdrant_client": "flows",
-    "qdrant_edge": "flows",
-    "streamlit": "dashboard",
-}
-"""Which of our extras brings a library; commands import theirs when they run."""
-
-_log = logger("modelyard")
+from modelyard.serving.cli.faults import for_people, show_traceback
 
 
 def build() -> Commands:
@@ -38,33 +22,25 @@ def build() -> Commands:
 
 
 def run() -> None:
-    """Run one command; an expected error is a message, the way out and its own exit code."""
+    """Run one command; whatever goes wrong is a message, the way out and an exit code."""
     try:
         begin()
-        check_known()
+        check_file()
+        for sentence in unread_variables():
+            err.print(f"[yellow]Warning:[/yellow] {escape(sentence)}", highlight=False)
         build().root()
-    except ModelyardError as error:
+    except Exception as error:  # noqa: BLE001  for_people knows what to say of each
         _end(error)
-    except Exception as error:  # noqa: BLE001  whatever it is: it is told without anybody's values
-        if isinstance(error, ModuleNotFoundError) and error.name in EXTRA_OF:
-            _end(_missing(error.name))
-        _log.critical("the command broke", exc_info=error)
-        sys.exit(1)
 
 
-def _missing(library: str) -> NotInstalled:
-    return NotInstalled(
-        f"This command needs {library}, which is not installed here.",
-        fix=f"pip install 'modelyard[{EXTRA_OF[library]}]'",
-    )
-
-
-def _end(error: ModelyardError) -> NoReturn:
-    """Print the error without what is secret in the addresses of servers, and exit."""
-    err.print(f"[red]Error:[/red] {escape(without_logins(error.message))}", highlight=False)
-    if error.fix:
-        err.print(f"[yellow]Fix:[/yellow] {escape(without_logins(error.fix))}", highlight=False)
-    sys.exit(error.exit_code)
+def _end(error: Exception) -> NoReturn:
+    if LINES.level == "debug":
+        show_traceback(error)
+    told = for_people(error)
+    err.print(f"[red]Error:[/red] {escape(without_logins(told.message))}", highlight=False)
+    if told.fix:
+        err.print(f"[yellow]Fix:[/yellow] {escape(without_logins(told.fix))}", highlight=False)
+    sys.exit(told.exit_code)
 
 
 if __name__ == "__main__":

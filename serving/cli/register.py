@@ -1,27 +1,33 @@
 """Serving's commands, hung on the frame."""
 
 from modelyard.registry.console import Commands
-from modelyard.serving.cli import config, doctor, gateway, worker
-from modelyard.serving.cli.catalog import models, promotion
+from modelyard.serving.cli import config, doctor, gateway, start, worker
+from modelyard.serving.cli.catalog import models, promotion, unloading
 from modelyard.serving.cli.chat import chat
 from modelyard.serving.cli.fleet import gpus, status
+from modelyard.serving.cli.history import logs, runs, usage
 from modelyard.serving.cli.identity import keys, quota, users
 from modelyard.serving.cli.up import command
 
 
 def register(commands: Commands) -> None:
     for room in (
+        start,
         command,
         gateway,
         worker,
         gpus,
         models,
         promotion,
+        unloading,
         users,
         quota,
         keys,
         chat,
         status,
+        runs,
+        usage,
+        logs,
         doctor,
         config,
     ):

@@ -15,6 +15,7 @@ from modelyard.registry.fleet.report import DeviceReport
 from modelyard.registry.logs import logger
 from modelyard.serving.errors import ServingError
 from modelyard.serving.worker.activity import ActivityReader
+from modelyard.serving.worker.devices.device import Device
 from modelyard.serving.worker.devices.sampling import TelemetrySampler
 from modelyard.serving.worker.devices.telemetry import Telemetry
 from modelyard.serving.worker.residency.residency import Residency
@@ -55,7 +56,7 @@ class Reporter:
         if holder is not None and await reader.answers(holder.url):
             raise DeviceTaken(
                 f"{self.device_id} has a worker already: process {holder.pid} at {holder.url}.",
-                fix="End that one first, or give this one another --device.",
+                fix=_how_to_share(self.telemetry.device),
             )
         await self._safely(self._take_orders)
         device = _report(await self.telemetry.sample(), self.residency)
@@ -127,6 +128,16 @@ class Reporter:
             if self._written.get(view.version_id) != view:
                 self.fleet.put_engine(view)
                 self._written[view.version_id] = view
+
+
+def _how_to_share(device: Device) -> str:
+    """Processors of several machines have the same id until each machine has a name."""
+    if device.is_gpu:
+        return "End that one first, or give this one another --device."
+    return (
+        "End that one first; on another machine that shares the database set MODELYARD_NODE to a "
+        "name of its own, which its processor's id then begins with."
+    )
 
 
 def _report(facts: DeviceFacts, residency: Residency) -> DeviceReport:

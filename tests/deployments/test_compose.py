@@ -12,6 +12,7 @@ import httpx2
 import openai
 import psycopg
 import pytest
+import yaml
 from redis import Redis
 from redis.exceptions import AuthenticationError
 from websockets.exceptions import WebSocketException
@@ -21,6 +22,9 @@ from tests.servers.containers import compose
 from tests.servers.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+ODD = "@/#:%?&+"
+"""What people's own passwords have in them, and addresses give a meaning to."""
+
 MODEL = "modelyard/tiny-shakespeare-GGUF"
 NOWHERE = "00000000-0000-0000-0000-000000000000"
 FOREIGN = {"Origin": "http://elsewhere.example"}
@@ -29,7 +33,9 @@ FOREIGN = {"Origin": "http://elsewhere.example"}
 @pytest.fixture(scope="module")
 def variables() -> dict[str, str]:
     """What stands in .env."""
-    return {name: secrets.token_hex(32) for name in compose.required()}
+    made = {name: secrets.token_hex(32) for name in compose.required()}
+    chosen = {name: f"{value}{ODD}" for name, value in made.items() if name.endswith("_PASSWORD")}
+    return made | chosen
 
 
 @pytest.fixture(scope="module")
@@ -300,8 +306,8 @@ def test_postgres_asks_for_its_password(stack: Stack, variables: dict[str, str])
     login = f"host={there.parent} user=modelyard dbname=modelyard"
     for password in ("", "wrong"):
         with pytest.raises(psycopg.OperationalError, match="password"):
-            psycopg.connect(f"{login} password={password}")
-    psycopg.connect(f"{login} password={variables['POSTGRES_PASSWORD']}").close()
+            psycopg.connect(login, password=password)
+    psycopg.connect(login, password=variables["POSTGRES_PASSWORD"]).close()
 
 
 def test_no_service_has_a_secret_that_it_does_not_need(variables: dict[str, str]) -> None:
@@ -351,3 +357,24 @@ def test_no_secret_is_on_a_command_line(variables: dict[str, str]) -> None:
     for service in compose.read(variables).values():
         words = " ".join(_words(service))
         assert not [name for name, value in variables.items() if value in words], service.name
+
+
+def test_every_service_is_looked_after_and_takes_settings(variables: dict[str, str]) -> None:
+    """Each has a health check, and each of ours the settings of `modelyard.env`."""
+    services = compose.read(variables).values()
+    assert [service.name for service in services if not service.healthcheck] == []
+    whole = yaml.safe_load(compose.FILE.read_text())["services"]
+    ours = {name: one for name, one in whole.items() if one["image"].startswith("modelyard:")}
+    settings = [{"path": "modelyard.env", "required": False}]
+    assert {name for name, one in ours.items() if one.get("env_file") != settings} == set()
+
+
+def test_no_service_keeps_a_server_s_data_in_files_of_its_own(variables: dict[str, str]) -> None:
+    """A command in any container asks the servers or is refused by them; it opens no second one."""
+    services = compose.read(variables)
+    for name in ("gateway", "worker", "flows"):
+        of_servers = {
+            variable: services[name].environment.get(f"MODELYARD_{variable}")
+            for variable in ("MLFLOW_URI", "QDRANT_URL", "DATABASE_URL", "REDIS_URL")
+        }
+        assert [variable for variable, address in of_servers.items() if not address] == [], name

@@ -6,11 +6,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 LOCAL = (
     ".env",
     ".env.production",
+    "modelyard.env",
     "modelyard.toml",
     "server.key",
     "cert.pem",
@@ -92,3 +94,23 @@ def test_a_source_distribution_is_the_rooms_and_nothing_else() -> None:
     """It is what the wheel is built of."""
     targets = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     assert targets["targets"]["sdist"]["only-include"] == ["src/modelyard"]
+
+
+def test_the_image_runs_on_another_base_than_it_is_built_on() -> None:
+    """What is shipped has no compiler, and a Python where the environment's link leads."""
+    text = (ROOT / "deployments" / "Dockerfile").read_text()
+    build, run = re.split(r"^FROM .*$", text, flags=re.MULTILINE)[1:]
+    assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["${BUILD_IMAGE}", "${RUN_IMAGE}"]
+    for stage in (build, run):
+        assert re.search(r"command -v python3 \|\| apt-get install .*python3", stage)
+    assert "build-essential" not in run
+    assert run.index("modelyard --version") > run.index("COPY --from=build"), "a dead link ends it"
+    gpu = yaml.safe_load((ROOT / "docker-compose.gpu.yml").read_text())["services"]
+    arguments = gpu["gateway"]["build"]["args"]
+    assert "-devel-" in arguments["BUILD_IMAGE"]
+    assert "-runtime-" in arguments["RUN_IMAGE"]
+    systems = {arguments[name].rpartition("-")[2] for name in ("BUILD_IMAGE", "RUN_IMAGE")}
+    assert len(systems) == 1
+    assert set(arguments) <= set(re.findall(r"^ARG (\w+)", text, re.MULTILINE))
+    (device,) = gpu["worker"]["deploy"]["resources"]["reservations"]["devices"]
+    assert device["capabilities"] == ["gpu"]

@@ -75,12 +75,16 @@ def test_a_file_becomes_an_adapter(
 
 
 def test_the_hub_has_adapters_too(
-    run: Run, catalog: Catalog, publish: Callable[..., None], tmp_path: Path
+    run: Run,
+    catalog: Catalog,
+    publish: Callable[..., None],
+    tmp_path: Path,
 ) -> None:
-    """OWNER/REPO/FILE; its commit is kept with it."""
+    """OWNER/REPO/FILE or the file's page; its commit is kept with it."""
     lora = TinyLora(BASE).write(tmp_path / "x.gguf").read_bytes()
     publish("ada/pirate-LoRA", {"f32/pirate.gguf": lora})
     run("o/m", "pirate", "ada/pirate-LoRA/f32/pirate.gguf")
+    run("o/m", "pirate", "https://huggingface.co/ada/pirate-LoRA/blob/main/f32/pirate.gguf")
     assert _file(catalog, "o/m+pirate").path.endswith("/f32/pirate.gguf")
     with pytest.raises(NoMatchingFile):
         run("o/m", "parrot", "ada/pirate-LoRA/f16/pirate.gguf")

@@ -26,3 +26,11 @@ def test_a_server_s_address_is_left_alone() -> None:
     mlflow = "http://mlflow:5000"
     settings = load(RegistrySettings, database_url=postgres, mlflow_uri=mlflow)
     assert (settings.database, settings.mlflow) == (postgres, mlflow)
+
+
+@pytest.mark.parametrize("url", ["redis://redis:6379/0", "redis://:old@redis:6379/0"])
+def test_a_password_of_redis_may_have_any_characters(url: str) -> None:
+    """Those that mean something in an address are written so that they do not."""
+    settings = load(RegistrySettings, redis_url=url, redis_password="a@b/c#d:e")
+    assert settings.redis_url.get_secret_value() == "redis://:a%40b%2Fc%23d%3Ae@redis:6379/0"
+    assert load(RegistrySettings, redis_url=url).redis_url.get_secret_value() == url

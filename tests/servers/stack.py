@@ -16,6 +16,9 @@ UP_WITHIN_S = 400.0
 PLACES = ("/var/lib", "/run")
 """Folders of this machine over which the stack's own are mounted, inside."""
 
+_NAMED = 'echo "$0" >/proc/sys/kernel/hostname && exec "$@"'
+"""Every container has a name of its own, which leads to its address."""
+
 HUB = "hub"
 """The name at which the demo's Hub answers in the network, on port 80."""
 
@@ -65,7 +68,8 @@ class Stack:
         home.mkdir(parents=True, exist_ok=True)
         clean = {"HOME": str(home), "LANG": "C.UTF-8", **environment}
         folder = ROOT if "-m" in argv else home
-        return self.network.inside(argv, env=clean, cwd=folder, **streams)
+        named = ["unshare", "--uts", "sh", "-c", _NAMED, name, *argv]
+        return self.network.inside(named, env=clean, cwd=folder, **streams)
 
     def _all_up(self) -> bool:
         return self.processes.keys() >= self.services.keys() and all(

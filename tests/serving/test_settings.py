@@ -1,12 +1,14 @@
 """The serving tier's settings refuse what cannot work, by name, before anything starts."""
 
+import socket
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
 
 from modelyard.registry.errors import SettingsInvalid
-from modelyard.registry.settings import Section, check_known, load, sections, show_all, variable_of
+from modelyard.registry.process.known_settings import check_file
+from modelyard.registry.settings import Section, load, sections, show_all, variable_of
 from modelyard.serving.settings import FleetSettings, GatewaySettings
 from modelyard.serving.worker.settings import WorkerSettings
 
@@ -54,7 +56,7 @@ def test_config_lists_the_settings_of_every_process_once() -> None:
     listed = Counter(one.variable for one in show_all())
     for name in ("PORT", "WORKER_ALIVE_S", "NODE", "KV_TYPE", "API_KEY", "FLOW_THREADS"):
         assert listed[f"MODELYARD_{name}"] == 1, name
-    assert {variable for variable, times in listed.items() if times > 1} <= OWN_SENSE
+    assert {variable for variable, times in listed.items() if times > 1} == set()
 
 
 def test_no_variable_has_two_defaults() -> None:
@@ -75,7 +77,7 @@ def test_a_mistyped_setting_is_refused_with_the_one_that_was_meant(
     monkeypatch.delenv("MODELYARD_CONFIG", raising=False)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SettingsInvalid) as refused:
-        check_known()
+        check_file()
     assert refused.value.fix == f"Did you mean {right}?"
 
 
@@ -91,3 +93,11 @@ def test_rates_have_the_names_of_the_rollout_too(
     assert (shown.value, shown.origin) == ("7", "environment")
     monkeypatch.setenv(f"MODELYARD_{name.upper()}", "8")
     assert getattr(load(GatewaySettings), name) == 8
+
+
+def test_a_worker_in_a_container_takes_its_address_and_name_from_it() -> None:
+    """So that several of one service are not taken for one."""
+    settings = WorkerSettings(worker_host="auto", node="auto")
+    assert settings.worker_host == socket.gethostbyname(socket.gethostname())
+    assert settings.node == socket.gethostname()[:60]
+    assert (WorkerSettings().worker_host, WorkerSettings().node) == ("127.0.0.1", "")

@@ -1,13 +1,10 @@
 """GET /api/v1/usage: the caller's own usage; for admins, every user's."""
 
 import asyncio
-from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from modelyard.registry.billing.usage import DAY_MS, UsageTotal
 from modelyard.registry.errors import NotPermitted
 from modelyard.serving.api.services import TheCaller, TheServices
 from modelyard.serving.wire.admin.usage_report import UsageDay, UsageReport
@@ -27,9 +24,4 @@ async def show_usage(
         raise NotPermitted("What others used is for admins to see.", fix="Leave `user` away.")
     shown = user or (None if caller.is_admin else caller.name)
     totals = await asyncio.to_thread(services.usage.totals, days, shown)
-    return UsageReport(usage=[_day(total) for total in totals])
-
-
-def _day(total: UsageTotal) -> UsageDay:
-    day = datetime.fromtimestamp(total.day * DAY_MS / 1000, UTC).date()
-    return UsageDay.model_validate({**asdict(total), "day": day})
+    return UsageReport(usage=[UsageDay.of(total) for total in totals])

@@ -1,16 +1,12 @@
 """`modelyard models`: what is registered; `add` is the flows' own command."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from modelyard.registry.console import Commands, out, print_json, print_table
 from modelyard.registry.errors import StillInUse
-
-if TYPE_CHECKING:
-    from modelyard.registry.catalog.model import ModelVersion
-    from modelyard.serving.cli.context import InstallationContext
 
 LIST_EXAMPLES = """
 [bold]Examples[/bold]
@@ -56,30 +52,27 @@ def attach(commands: Commands) -> None:
 
 def list_models(as_json: AsJson = False) -> None:
     """List every model with its versions."""
-    from modelyard.registry.store.capacity import size_text
-    from modelyard.serving.cli.context import installation
-    from modelyard.serving.wire.admin.registered import RegisteredModel
+    from modelyard.registry.sizes import size_text
+    from modelyard.serving.cli.catalog.registered_models import registered_models
 
-    with installation() as registry:
-        versions = registry.catalog.list()
-        engines = registry.fleet.engines()
+    models = registered_models()
     if as_json:
-        models = RegisteredModel.all_of(versions, engines)
         print_json([model.model_dump(mode="json") for model in models])
         return
     print_table(
         ("Version", "Aliases", "Kind", "Quantization", "Size", "Licence", "Since"),
         [
             (
-                v.ref,
+                f"{model.name}@{v.number}",
                 ", ".join(v.aliases),
-                v.facts.kind.value,
-                v.facts.quantization or v.facts.format.value,
+                v.kind,
+                v.quantization or v.format,
                 size_text(v.size),
-                v.facts.licence or "unknown",
+                v.licence or "unknown",
                 f"{v.created_at:%Y-%m-%d}",
             )
-            for v in versions
+            for model in models
+            for v in model.versions
         ],
         empty="There are no models yet: `modelyard models add REPO` brings one from the Hub.",
     )
@@ -87,20 +80,15 @@ def list_models(as_json: AsJson = False) -> None:
 
 def show(model: Ref, as_json: AsJson = False) -> None:
     """Show one version: where it came from, what it is, what was measured."""
-    from modelyard.serving.cli.context import installation
-    from modelyard.serving.wire.admin.registered import RegisteredVersion
+    from modelyard.serving.cli.catalog.registered_models import registered_version
 
-    with installation() as registry:
-        version = _find(registry, model)
-        engines = registry.fleet.engines()
-    document: dict[str, Any] = {
-        "model": version.model,
-        **RegisteredVersion.of(version, engines).model_dump(mode="json"),
-    }
+    name, version = registered_version(model)
+    document: dict[str, Any] = {"model": name, **version.model_dump(mode="json")}
     if as_json:
         print_json(document)
     else:
-        print_table(("", version.ref), [_line(k, v) for k, v in document.items()], empty="")
+        title = f"{name}@{version.number}"
+        print_table(("", title), [_line(k, v) for k, v in document.items()], empty="")
 
 
 def _line(name: str, value: Any) -> tuple[str, str]:
@@ -166,9 +154,3 @@ def remove(
             raise typer.Exit(1)
         going.carry_out()
     out.print(f"Forgot {going.names}.", highlight=False)
-
-
-def _find(registry: "InstallationContext", model: str) -> "ModelVersion":
-    from modelyard.registry.catalog.model import ModelRef
-
-    return registry.catalog.find(ModelRef.parse(model))

@@ -4,7 +4,7 @@ Ctrl-C leaves the alias where it is; the gateway need not run.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -12,6 +12,7 @@ from rich.markup import escape
 from modelyard.registry.console import Commands, err, out
 
 if TYPE_CHECKING:
+    from modelyard.serving.cli.connection import GatewayConnection
     from modelyard.serving.cli.context import InstallationContext
     from modelyard.serving.routing.fleet.promoter import PromotionRequest, PromotionResult
     from modelyard.serving.settings import FleetSettings
@@ -28,6 +29,9 @@ EXAMPLES = """
   modelyard models promote owner/model@1 --no-wait       at once, loaded or not
 """
 
+LONGEST_WAIT_S = 7200
+"""Seconds that anybody may let a promotion wait."""
+
 Ref = Annotated[str, typer.Argument(help="model, model@alias or model@version.")]
 
 
@@ -43,11 +47,29 @@ def promote(
     ] = True,
     wait_s: Annotated[
         float | None,
-        typer.Option(min=1, max=7200, help="That bound in seconds; else as it is set."),
+        typer.Option(min=1, max=LONGEST_WAIT_S, help="That bound in seconds; else as it is set."),
     ] = None,
     force: Annotated[bool, typer.Option(help="Even where it cannot be loaded.")] = False,
 ) -> None:
     """Point an alias at a version once that answers: `model` alone means its candidate."""
+    from modelyard.serving.cli.connection import elsewhere
+
+    if gateway := elsewhere():
+        wanted = {"model": model, "alias": alias, "wait": wait, "wait_s": wait_s, "force": force}
+        _ask(gateway, wanted)
+    else:
+        _promote_here(model, alias, wait=wait, wait_s=wait_s, force=force)
+
+
+def _ask(gateway: "GatewayConnection", wanted: dict[str, Any]) -> None:
+    """Have a gateway elsewhere do it; it answers when the alias has moved."""
+    address = "/api/v1/admin/promotions"
+    reply = gateway.ask("POST", address, wanted, wait_s=LONGEST_WAIT_S + 60)
+    out.print(f"[bold]{reply['model']}@{reply['number']}[/bold] is {reply['alias']} now.")
+    _say(reply["message"])
+
+
+def _promote_here(model: str, alias: str, *, wait: bool, wait_s: float | None, force: bool) -> None:
     from modelyard.registry.catalog.model import ModelRef
     from modelyard.registry.settings import load
     from modelyard.serving.cli.context import installation

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelyard.registry.errors import how_to_install
 from modelyard.serving.cli.checks.finding import Finding, fail, ok, warn
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _ONNX = "ONNX engine"
 def gguf_engine(folder: Path) -> Finding:
     """Tries it on this processor now; `folder` remembers the result for the workers."""
     if find_spec("llama_cpp") is None:
-        fix = "pip install 'modelyard[gguf]' where models are to be served."
+        fix = f"Where models are to be served: {how_to_install('gguf')}"
         return warn(_GGUF, "llama_cpp is not installed", fix)
     from modelyard.serving.engines.llama_cpp.trial.result import try_anew
     from modelyard.serving.engines.llama_cpp.trial.trial import TrialImpossible
@@ -55,7 +56,7 @@ def onnx_engine() -> Finding:
     from modelyard.serving.worker.devices.nvidia import find_gpus
 
     if find_spec("onnxruntime") is None:
-        fix = "pip install 'modelyard[onnx-cpu]' (or onnx-gpu) for embeddings and rerankers."
+        fix = f"For embeddings and rerankers (with a GPU onnx-gpu): {how_to_install('onnx-cpu')}"
         return warn(_ONNX, "onnxruntime is not installed", fix)
     both = _both_builds()
     if both:

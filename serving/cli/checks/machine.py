@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from modelyard.registry.running import running_file
 from modelyard.registry.settings import RegistrySettings
@@ -50,6 +51,8 @@ def free_memory() -> Finding:
 def disk(settings: RegistrySettings) -> Finding:
     folder = _nearest(settings.store)
     free = shutil.disk_usage(folder).free
+    if settings.store.exists() and (problem := _problem_of_writing(settings.store)):
+        return fail("Disk", f"{settings.store}: {problem}", "Give this user the store's folder.")
     found = f"{size_text(free)} free at {folder}"
     fix = "Free some, or point MODELYARD_STORE_DIR at a larger volume."
     if free < LEAST_DISK:
@@ -61,13 +64,28 @@ def data_folder(settings: RegistrySettings) -> Finding:
     folder = settings.data_dir
     if not folder.exists():
         return _parent_of_data(folder)
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        return fail("Data folder", f"{folder} may not be written", "Give this user the folder.")
     readable = [f for f in (folder / "secret.key", running_file(folder)) if _is_shared(f)]
     if readable:
         files = " ".join(str(f) for f in readable)
         return fail("Data folder", f"others can read {files}", f"chmod 600 {files}")
+    return _written(folder)
+
+
+def _written(folder: Path) -> Finding:
+    if problem := _problem_of_writing(folder):
+        return fail("Data folder", f"{folder}: {problem}", "Give this user the folder.")
     return ok("Data folder", f"{folder} can be written")
+
+
+def _problem_of_writing(folder: Path) -> str:
+    """Write a file there and remove it; why that failed, or nothing."""
+    try:
+        with NamedTemporaryFile(dir=folder, prefix=".doctor-") as file:
+            file.write(b"x" * 4096)
+            file.flush()
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
 
 
 def _parent_of_data(folder: Path) -> Finding:

@@ -1,74 +1,67 @@
-"""The servers that this installation is set up to use: each is asked once."""
+"""The servers that this installation is set up to use: each is written to once, and tidied up."""
 
-from modelyard.registry.settings import RegistrySettings, load, sections
+import secrets
+
+from pydantic import SecretStr
+
+from modelyard.registry.errors import MlflowUnavailable
+from modelyard.registry.logs.hidden import without_logins
+from modelyard.registry.running import read_running
+from modelyard.registry.settings import RegistrySettings, load, sections, variable_of
+from modelyard.registry.web.authorization import basic, bearer
 from modelyard.serving.cli.checks.finding import Finding, fail, ok, warn
-
-PATIENCE_S = 3.0
-
-
-def database(settings: RegistrySettings) -> Finding:
-    from sqlalchemy import text
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from modelyard.registry.database import Database
-
-    shown = make_url(settings.database).render_as_string(hide_password=True)
-    if not settings.database_url and not (settings.data_dir / "modelyard.db").exists():
-        return ok("Database", f"{shown} will be made")
-    connected = Database.connect(settings.database)
-    try:
-        with connected.read() as session:
-            session.execute(text("SELECT 1"))
-    except SQLAlchemyError as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
-        return fail(
-            "Database", f"{shown}: {reason}", "Start it, or correct MODELYARD_DATABASE_URL."
-        )
-    finally:
-        connected.close()
-    return ok("Database", f"{shown} answers")
+from modelyard.serving.cli.checks.server import PATIENCE_S, Server, Write
 
 
 def mlflow(settings: RegistrySettings) -> Finding:
+    from importlib.util import find_spec
+
     if not settings.mlflow.startswith("http"):
         return ok("MLflow", "embedded, no server")
-    return _asked("MLflow", settings.mlflow, "/health", "MODELYARD_MLFLOW_URI")
+    if find_spec("mlflow") is None:
+        return warn(
+            "MLflow", "not tried: the flows are not installed here", "Try it where they are."
+        )
+    from modelyard.registry.mlflow.client import mlflow_client
+
+    name = f"modelyard-doctor-{secrets.token_hex(4)}"
+    try:
+        with mlflow_client(settings.mlflow) as client:
+            client.create_registered_model(name)
+            client.delete_registered_model(name)
+    except MlflowUnavailable as error:
+        return fail("MLflow", error.message, error.fix)
+    return ok("MLflow", f"{without_logins(settings.mlflow)} can be written")
 
 
 def qdrant(settings: RegistrySettings) -> Finding:
     if not settings.qdrant_url:
         return ok("Qdrant", "embedded, no server")
-    return _asked("Qdrant", settings.qdrant_url, "/readyz", "MODELYARD_QDRANT_URL")
+    key = settings.qdrant_api_key.get_secret_value()
+    server = Server(
+        "Qdrant", settings.qdrant_url, "MODELYARD_QDRANT_URL", "MODELYARD_QDRANT_API_KEY"
+    )
+    path = f"/collections/modelyard-doctor-{secrets.token_hex(4)}"
+    write = Write("PUT", path, {"vectors": {"size": 1, "distance": "Dot"}}, undone_at=path)
+    return server.written(write, {"api-key": key} if key else {})
 
 
-def redis(settings: RegistrySettings) -> Finding:
-    from redis import Redis
-    from redis.backoff import NoBackoff
-    from redis.exceptions import RedisError
-    from redis.retry import Retry
-
-    url = settings.redis_url.get_secret_value()
-    if not url:
-        return ok("Redis", "none set: each gateway keeps limits and caches of its own")
-    where = url.rpartition("@")[2]  # never the password
-    patience = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
-    try:
-        with Redis.from_url(url, retry=Retry(NoBackoff(), 0), **patience) as client:
-            policy = client.info("memory").get("maxmemory_policy")
-    except RedisError as error:
-        return fail("Redis", f"{where}: {error}", "Start it, or correct MODELYARD_REDIS_URL.")
-    if policy != "noeviction":
-        fix = "Run it with `maxmemory-policy noeviction`: a limit that is evicted is forgotten."
-        return warn("Redis", f"{where} answers, but evicts by {policy}", fix)
-    return ok("Redis", f"{where} answers")
-
-
-def prefect() -> Finding:
-    url = _setting("prefect_url")
+def prefect(settings: RegistrySettings) -> Finding:
+    """The configured one, else that of `up`; the login of `up` goes to its own server alone."""
+    running = read_running(settings.data_dir)
+    of_up = f"{running.prefect_url}/api" if running and running.prefect_url else ""
+    url = _setting("PREFECT_API_URL") or of_up
     if not url:
         return ok("Prefect", "none set: `modelyard up` brings one, else a temporary one is used")
-    return _asked("Prefect", url, "/health", "PREFECT_API_URL")
+    login = _setting("PREFECT_API_AUTH_STRING")
+    if not login and running and url == of_up:
+        login = running.prefect_login
+    headers = {"Authorization": basic(login).decode()} if login else {}
+    name = f"modelyard_doctor_{secrets.token_hex(4)}"
+    server = Server("Prefect", url, "PREFECT_API_URL", "PREFECT_API_AUTH_STRING")
+    body = {"name": name, "value": 1}
+    write = Write("POST", "/variables/", body, undone_at=f"/variables/name/{name}")
+    return server.written(write, headers)
 
 
 def hub() -> Finding:
@@ -77,28 +70,24 @@ def hub() -> Finding:
     url = _setting("hub_endpoint")
     if not url:
         return ok("Hub", "not used: the flows are not installed")
+    token = _setting("HF_TOKEN")
+    headers = {"Authorization": bearer(token).decode()} if token else {}
+    path = "/api/whoami-v2" if token else ""
     try:
-        httpx2.head(url, timeout=PATIENCE_S)
+        answer = httpx2.get(f"{url}{path}", headers=headers, timeout=PATIENCE_S)
     except httpx2.HTTPError as error:
         fix = "Models that are here already work; for new ones check the network and HF_ENDPOINT."
         return warn("Hub", f"{url}: {error or type(error).__name__}", fix)
-    return ok("Hub", f"{url} answers")
+    if answer.status_code == 401:
+        return warn("Hub", f"{url} refuses our token", "Set HF_TOKEN to a valid one, or unset it.")
+    return ok("Hub", f"{url} answers{' and knows our token' if token else ''}")
 
 
-def _asked(name: str, url: str, path: str, variable: str) -> Finding:
-    import httpx2
-
-    fix = f"Start it, or correct {variable}."
-    try:
-        answer = httpx2.get(url.rstrip("/") + path, timeout=PATIENCE_S, trust_env=False)
-    except httpx2.HTTPError as error:
-        return fail(name, f"{url}: {error or type(error).__name__}", fix)
-    if answer.is_server_error:
-        return fail(name, f"{url} answers {answer.status_code}", fix)
-    return ok(name, f"{url} answers")
-
-
-def _setting(name: str) -> str:
-    """A setting of whichever installed package has it; empty where none does."""
-    found = (section for _, section in sections() if name in section.model_fields)
-    return next((str(getattr(load(section), name)) for section in found), "")
+def _setting(variable: str) -> str:
+    """The value of a setting of any package, secrets too; empty where it is not installed."""
+    for _, section in sections():
+        for name, field in section.model_fields.items():
+            if variable_of(name, field) == variable:
+                value = getattr(load(section), name)
+                return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    return ""

@@ -40,6 +40,14 @@ DISABLE_EXAMPLES = """
   modelyard users enable ada
 """
 
+REMOVE_EXAMPLES = """
+[bold]Examples[/bold]
+
+  modelyard users remove ada                            asks first
+
+  modelyard users remove robot --yes
+"""
+
 Name = Annotated[str, typer.Argument(help="The user's name.")]
 FromStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
@@ -53,6 +61,7 @@ def attach(commands: Commands) -> None:
     commands.users.command("set-password", epilog=SET_EXAMPLES)(set_password)
     commands.users.command("disable", epilog=DISABLE_EXAMPLES)(disable)
     commands.users.command("enable", epilog=DISABLE_EXAMPLES)(enable)
+    commands.users.command("remove", epilog=REMOVE_EXAMPLES)(remove)
 
 
 def add(
@@ -119,6 +128,21 @@ def disable(name: Name) -> None:
 def enable(name: Name) -> None:
     """Let a disabled user in again."""
     _set_disabled(name, disabled=False)
+
+
+def remove(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove a user with keys and quota for good; what was used stays in the books."""
+    from modelyard.serving.cli.context import installation
+    from modelyard.serving.cli.identity.user_removal import remove_user
+
+    if not yes and not typer.confirm(f"Remove {name} and every key of {name}?"):
+        raise typer.Exit(1)
+    with installation() as registry:
+        remove_user(registry.database, name)
+    out.print(f"Removed {name}.", highlight=False)
 
 
 def _set_disabled(name: str, *, disabled: bool) -> None:

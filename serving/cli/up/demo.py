@@ -13,6 +13,9 @@ from modelyard.serving.cli.up.supervise import STOP_S
 from modelyard.serving.engines.child.ending import ending
 
 REPO = "modelyard/tiny-shakespeare-GGUF"
+FOLDER = Path("~/.local/share/modelyard-demo")
+"""Where the demo keeps its data unless a folder is named: beside the usual folder, never in it."""
+
 QUESTION = "What news from the king?"
 
 
@@ -25,12 +28,12 @@ class DemoFailed(ModelyardError):
 
 async def ingest_and_ask(services: LocalServices, folder: Path) -> str:
     """Take the bundled model from its Hub to a streamed answer; returns the name to ask for."""
-    gateway = {"MODELYARD_GATEWAY_URL": services.ports.gateway_url}
-    env = {**os.environ, **services.shared, **services.prefect_client, **gateway}
+    env = {**os.environ, **services.shared, **services.prefect_client}
     await _step(env, folder, "models", "add", REPO, "--quantize", "Q8_0")
     out.print(f"\n[bold]{QUESTION}[/bold]")
     asked = ("chat", REPO, QUESTION, "--temperature", "0.8", "--max-tokens", "160")
-    await _step(env, folder, *asked)
+    gateway = {"MODELYARD_GATEWAY_URL": services.ports.gateway_url}
+    await _step(env | gateway, folder, *asked)
     return REPO
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelyard.registry.console import out
-from modelyard.registry.ports import choose_port, prefer_port
+from modelyard.registry.ports import LOOPBACK, choose_port, prefer_port
 from modelyard.registry.running import RunningUp, running_file, write_running
 from modelyard.registry.secrets import metrics_token, prefect_login, secret_key
 from modelyard.registry.settings import RegistrySettings, load
@@ -33,21 +33,23 @@ class UpOptions:
     dashboard_port: int | None
     prefect_port: int | None
     ready_file: Path | None
+    host: str
     demo: bool
     once: bool
 
     def ports(self) -> Ports:
         return Ports(
-            choose_port(self.port, "--port"),
-            self._side_port(self.dashboard_port, 8501, "--dashboard-port"),
-            self._side_port(self.prefect_port, 4200, "--prefect-port"),
+            choose_port(self.port, "--port", self.host),
+            self._side_port(self.dashboard_port, 8501, "--dashboard-port", self.host),
+            self._side_port(self.prefect_port, 4200, "--prefect-port", LOOPBACK),
             choose_port(0, ""),
+            self.host,
         )
 
-    def _side_port(self, wanted: int | None, usual: int, option: str) -> int:
+    def _side_port(self, wanted: int | None, usual: int, option: str, host: str) -> int:
         if wanted is None and self.port:
-            return prefer_port(usual)
-        return choose_port(wanted or 0, option)
+            return prefer_port(usual, host)
+        return choose_port(wanted or 0, option, host)
 
 
 @dataclass(slots=True)
@@ -90,20 +92,23 @@ def run_until_ended(wish: UpOptions) -> None:
     settings = load(RegistrySettings)
     if wish.ready_file is not None:
         wish.ready_file.unlink(missing_ok=True)  # whoever waits for it must not read an old one
-    with alone_on(settings.data_dir), admin_key(settings) as key:
-        here = running_file(settings.data_dir)
-        asyncio.run(_run(Up(_services(settings, key, wish), [here]), wish))
+    with alone_on(settings.data_dir):
+        load(WorkerSettings)  # a wrong value is refused before anything starts
+        ports = wish.ports()  # and a taken port before a key is made
+        with admin_key(settings) as key:
+            here = running_file(settings.data_dir)
+            asyncio.run(_run(Up(_services(settings, key, ports, wish), [here]), wish))
 
 
-def _services(settings: RegistrySettings, admin: str, wish: UpOptions) -> LocalServices:
+def _services(
+    settings: RegistrySettings, admin: str, ports: Ports, wish: UpOptions
+) -> LocalServices:
     keys = Keys(
         admin=admin,
         prefect=prefect_login(secret_key(settings)),
         metrics=metrics_token(settings),
         hub=secrets.token_urlsafe(32),
     )
-    load(WorkerSettings)  # a wrong value is refused before anything starts
-    ports = wish.ports()
     shared = pinned(settings, load(GatewaySettings))
     if wish.demo:
         shared |= {"HF_ENDPOINT": ports.hub_url, "HF_TOKEN": keys.hub}
@@ -161,4 +166,6 @@ def _say_where(run: Up) -> None:
     out.print(f"\nAPI        {ports.gateway_url}/v1   (OpenAI-compatible)", highlight=False)
     out.print(f"Dashboard  {ports.dashboard_url}   (asks for `admin_key`)", highlight=False)
     out.print(f"Prefect    {prefect}   (asks for `prefect_login`)", highlight=False)
-    out.print(f"Keys       in {run.ready_files[0]}", highlight=False)
+    if run.demo_model:
+        out.print(f"Demo Hub   {ports.hub_url}   (asks for `hub_token`)", highlight=False)
+    out.print(f"Keys       in {run.ready_files[0]}, while it runs", highlight=False)

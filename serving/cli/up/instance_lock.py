@@ -4,14 +4,15 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from modelyard.registry.console import out
 from modelyard.registry.errors import ModelyardError, NotPermitted
 from modelyard.registry.identity.caller import Role
 from modelyard.registry.identity.identity import Identity, secret_key
 from modelyard.registry.installation import open_database
 from modelyard.registry.locks import exclusive
+from modelyard.registry.process.running_instances import announced, lock_of
 from modelyard.registry.running import running_file
 from modelyard.registry.settings import RegistrySettings
+from modelyard.serving.cli.first_key import hand_over, say_how_to_get_another
 
 SESSION_KEY = "modelyard up"
 """Name of the admin's key that lives as long as one run of `up`."""
@@ -29,28 +30,31 @@ def alone_on(data: Path) -> Generator[None]:
     (data / "run").mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         try:
-            held.enter_context(exclusive(data / "run" / "up.lock", wait=False))
+            held.enter_context(exclusive(lock_of(data), wait=False))
         except BlockingIOError:
             raise AlreadyUp(
                 f"Another `modelyard up` runs on {data}.", fix="End it, or pass another --data."
             ) from None
         held.callback(running_file(data).unlink, missing_ok=True)
+        held.enter_context(announced(data))
         yield
 
 
 @contextmanager
 def admin_key(settings: RegistrySettings) -> Generator[str]:
-    """The lasting key at the first start, shown once; later one that ends with this run."""
+    """The lasting key at the first start, handed over; later one that ends with this run."""
     database = open_database(settings)
     identity = Identity(database, secret_key(settings))
     try:
         first = identity.first_admin()
         if first:
-            out.print(f"Admin key, shown this once: [bold]{first}[/bold]", highlight=False)
+            hand_over(first, settings.data_dir)
             yield first
         else:
             _end_session_keys(identity)
-            yield identity.create_key(_an_admin(identity), SESSION_KEY)
+            admin = _an_admin(identity)
+            say_how_to_get_another(admin)
+            yield identity.create_key(admin, SESSION_KEY)
             _end_session_keys(identity)
     finally:
         database.close()

@@ -6,8 +6,9 @@ from modelyard.serving.settings import GatewaySettings
 
 def pinned(registry: RegistrySettings, serving: GatewaySettings) -> dict[str, str]:
     """Our own settings' file and the files that settings name, by their whole paths."""
+    file = config_file()
     named = {
-        "MODELYARD_CONFIG": config_file().absolute(),
+        "MODELYARD_CONFIG": file.absolute() if file.is_file() else None,
         "MODELYARD_DATA_DIR": registry.data_dir,
         "MODELYARD_STORE_DIR": registry.store_dir,
         "MODELYARD_DATABASE_URL": registry.database_url,

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from modelyard.registry.ports import LOOPBACK
 from modelyard.registry.process.python import python_module
 from modelyard.registry.web.authorization import basic, bearer
 from modelyard.serving.cli.up.supervise import Service
+
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared, not listened on
 
 PREFECT_QUIET = {
     "DO_NOT_TRACK": "1",
@@ -18,20 +21,28 @@ PREFECT_QUIET = {
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The TCP ports of one `up`, all on loopback."""
+    """The TCP ports of one `up`; gateway and dashboard listen on `host`, the others on loopback.
+
+    The addresses are those for this machine, where an empty host and 0.0.0.0 mean loopback.
+    """
 
     gateway: int
     dashboard: int
     prefect: int
     hub: int
+    host: str = LOOPBACK
+
+    @property
+    def _here(self) -> str:
+        return LOOPBACK if self.host in EVERY_ADDRESS else self.host
 
     @property
     def gateway_url(self) -> str:
-        return f"http://127.0.0.1:{self.gateway}"
+        return f"http://{self._here}:{self.gateway}"
 
     @property
     def dashboard_url(self) -> str:
-        return f"http://127.0.0.1:{self.dashboard}"
+        return f"http://{self._here}:{self.dashboard}"
 
     @property
     def prefect_url(self) -> str:
@@ -100,7 +111,7 @@ class LocalServices:
         return Service("prefect", argv, url, env, authorization=self._prefect_header)
 
     def _gateway(self) -> Service:
-        argv = modelyard("gateway", "--host", "127.0.0.1", "--port", str(self.ports.gateway))
+        argv = modelyard("gateway", "--host", self.ports.host, "--port", str(self.ports.gateway))
         return Service("gateway", argv, f"{self.ports.gateway_url}/health/live", self.shared)
 
     def _worker(self, device: str) -> Service:
@@ -110,7 +121,9 @@ class LocalServices:
         )
 
     def _dashboard(self) -> Service:
-        argv = modelyard("dashboard", "--port", str(self.ports.dashboard))
+        argv = modelyard(
+            "dashboard", "--host", self.ports.host, "--port", str(self.ports.dashboard)
+        )
         env = {
             **self.shared,
             "MODELYARD_GATEWAY_URL": self.ports.gateway_url,

@@ -6,9 +6,13 @@ from pydantic import BaseModel, Field
 
 
 class DeviceBase(BaseModel):
-    """Memory in bytes, ratios 0..1, Celsius, Watts, seconds; `reason` says why status is error."""
+    """Memory in bytes, ratios 0..1, Celsius, Watts, seconds; `reason` says why status is error.
+
+    `alias` is what its machine calls it, such as gpu-0; empty where that is its id.
+    """
 
     gpu_id: str
+    alias: str = ""
     name: str
     status: str
     reason: str

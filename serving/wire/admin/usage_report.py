@@ -1,8 +1,12 @@
 """GET /api/v1/usage: usage totals."""
 
-from datetime import date
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import Self
 
 from pydantic import BaseModel
+
+from modelyard.registry.billing.usage import DAY_MS, UsageTotal
 
 
 class UsageDay(BaseModel):
@@ -16,6 +20,11 @@ class UsageDay(BaseModel):
     prompt_tokens: int
     cached_tokens: int
     output_tokens: int
+
+    @classmethod
+    def of(cls, total: UsageTotal) -> Self:
+        day = datetime.fromtimestamp(total.day * DAY_MS / 1000, UTC).date()
+        return cls.model_validate({**asdict(total), "day": day})
 
 
 class UsageReport(BaseModel):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import threading
 from collections.abc import Generator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from modelyard.flows.errors import PrefectUnreachable
-from modelyard.flows.prefect.address import Prefect, find, prepare
+from modelyard.flows.prefect.address import Prefect, await_server, find, prepare
 from modelyard.registry.web.authorization import basic
 
 NOBODY = "http://127.0.0.1:9/api"
@@ -73,6 +74,27 @@ def test_a_configured_one_that_is_away_is_an_error(url: str, tmp_path: Path) -> 
     with pytest.raises(PrefectUnreachable, match=f"PREFECT_API_URL={NOBODY}") as caught:
         find(NOBODY, "", tmp_path)
     assert "unset PREFECT_API_URL" in caught.value.fix
+
+
+def test_the_flows_wait_for_a_server_that_starts_with_them(tmp_path: Path) -> None:
+    """As long as they are told to, and no longer."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    address = f"http://127.0.0.1:{port}/api"
+    with pytest.raises(PrefectUnreachable):
+        await_server(address, "", tmp_path, 0)
+    servers: list[ThreadingHTTPServer] = []
+
+    def start() -> None:
+        servers.append(ThreadingHTTPServer(("127.0.0.1", port), Healthy))
+        servers[0].serve_forever()
+
+    late = threading.Timer(0.7, start)
+    late.start()
+    assert await_server(address, LOGIN, tmp_path, 60) == Prefect(address, LOGIN)
+    servers[0].shutdown()
+    late.join()
+    servers[0].server_close()
 
 
 @pytest.mark.parametrize("content", ["{}", "half a doc"])

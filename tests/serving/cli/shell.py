@@ -1,6 +1,7 @@
 """The `modelyard` command inside this process, as a shell sees it."""
 
 import json
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,6 +23,14 @@ def keep_alive(installation: Installation) -> None:
     later = utc_now() + timedelta(hours=1)
     with installation.database.begin() as session:
         session.execute(update(WorkerRow).values(heartbeat_at=later))
+
+
+def _restored(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that commands set for the length of their process is as it was after the test."""
+    value = os.environ.get(name)
+    monkeypatch.setenv(name, value or "")
+    if value is None:
+        monkeypatch.delenv(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +57,17 @@ class Shell:
         monkeypatch.setenv("MODELYARD_SECRET_KEY", SECRET)
         for name in ("MODELYARD_GATEWAY_URL", "MODELYARD_API_KEY", "MODELYARD_CONFIG"):
             monkeypatch.delenv(name, raising=False)
-        monkeypatch.setattr(out, "_width", 200)
-        monkeypatch.setattr(err, "_width", 200)
         commands = Commands()
         register(commands)
+        return cls.wide(commands, monkeypatch)
+
+    @classmethod
+    def wide(cls, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> "Shell":
+        """On a terminal where no line is broken, with the environment as it is."""
+        monkeypatch.setattr(out, "_width", 200)
+        monkeypatch.setattr(err, "_width", 200)
+        for name in ("MODELYARD_DATA_DIR", "MODELYARD_LOG_LEVEL"):
+            _restored(name, monkeypatch)
         return cls(commands)
 
     def run(self, *arguments: str, typed: str = "") -> CommandResult:

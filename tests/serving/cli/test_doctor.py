@@ -1,15 +1,22 @@
 """`modelyard doctor` and `modelyard config`."""
 
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from sqlalchemy import inspect
 
+from modelyard.registry.settings import RegistrySettings
+from modelyard.serving.cli.checks.stores import database
+from modelyard.serving.cli.doctor import NAMES
 from tests.serving.cli.shell import Shell
 from tests.serving.installation import Installation
 
 
-def _found(shell: Shell) -> dict[str, dict[str, str]]:
-    return {finding["check"]: finding for finding in shell.run("doctor", "--json").json()}
+def _found(shell: Shell, *checks: str) -> dict[str, dict[str, str]]:
+    findings = shell.run("doctor", *checks, "--json").json()
+    return {finding["check"]: finding for finding in findings}
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +33,80 @@ def test_an_embedded_installation_is_well(shell: Shell, installation: Installati
     assert {name for name, f in found.items() if f["level"] == "fail"} == set()
     assert found["Database"]["level"] == "ok"
     assert found["Hub"]["level"] == "warn"
-    assert shell.run("doctor").code == 0
+    assert "wrote one" in found["One token"]["found"]
+    assert tuple(found) == NAMES
+    people = shell.run("doctor", "database", "Hub")
+    assert people.code == 0
+    assert "can be written" in people.said
+    assert "Python" not in people.said
+    assert shell.run("doctor", "Databse").code == 2
+
+
+def test_a_database_that_takes_no_writes_fails(shell: Shell, installation: Installation) -> None:
+    """It answers questions all the same."""
+    installation.database.close()
+    file = installation.settings.data_dir / "modelyard.db"
+    read_only = f"sqlite:///file:{file}?mode=ro&uri=true"
+    ended = database(RegistrySettings(database_url=read_only))
+    assert ended.level == "fail"
+    assert "readonly" in ended.found
+    assert "modelyard_doctor" not in inspect(installation.database.engine).get_table_names()
+
+
+class Guarded(BaseHTTPRequestHandler):
+    """Any server: it is healthy, and lets nobody write."""
+
+    status = 401
+
+    def do_GET(self) -> None:
+        self._answer(200)
+
+    def do_PUT(self) -> None:
+        self._answer(self.status)
+
+    def do_POST(self) -> None:
+        self._answer(self.status)
+
+    def do_DELETE(self) -> None:
+        self._answer(self.status)
+
+    def _answer(self, status: int) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(status)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.mark.parametrize(
+    ("variable", "path", "check", "to_set"),
+    [
+        ("MODELYARD_QDRANT_URL", "", "Qdrant", "MODELYARD_QDRANT_API_KEY"),
+        ("PREFECT_API_URL", "/api", "Prefect", "PREFECT_API_AUTH_STRING"),
+    ],
+)
+def test_a_server_that_lets_us_not_write_fails(
+    shell: Shell,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    path: str,
+    check: str,
+    to_set: str,
+) -> None:
+    """Its health is no proof; the finding names the setting of the login."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Guarded) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{server.server_port}{path}")
+        finding = _found(shell, check)[check]
+        server.shutdown()
+        thread.join()
+    assert finding["level"] == "fail"
+    assert "let us in" in finding["found"]
+    assert to_set in finding["fix"]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +125,7 @@ def test_a_server_that_is_away_fails_with_what_to_do(
 ) -> None:
     """Exit code 1; the line names the setting to correct and no password."""
     monkeypatch.setenv(variable, value)
-    ended = shell.run("doctor", "--json")
+    ended = shell.run("doctor", check, "--json")
     finding = {f["check"]: f for f in ended.json()}[check]
     assert ended.code == 1
     assert finding["level"] == "fail"
@@ -57,7 +137,7 @@ def test_a_taken_port_fails(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> No
     """Unless it is a gateway's."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setenv("MODELYARD_PORT", str(taken.getsockname()[1]))
-        assert _found(shell)["Port"]["level"] == "fail"
+        assert _found(shell, "Port")["Port"]["level"] == "fail"
 
 
 def test_a_readable_secret_fails(shell: Shell, installation: Installation) -> None:
@@ -65,7 +145,7 @@ def test_a_readable_secret_fails(shell: Shell, installation: Installation) -> No
     file = installation.settings.data_dir / "secret.key"
     file.write_text("x" * 40)
     file.chmod(0o644)
-    finding = _found(shell)["Data folder"]
+    finding = _found(shell, "Data folder")["Data folder"]
     assert finding["level"] == "fail"
     assert finding["fix"] == f"chmod 600 {file}"
 

@@ -1,6 +1,7 @@
 """`modelyard gateway`: how it starts, what it weighs, what it says when it cannot."""
 
 import os
+import pty
 import socket
 import subprocess
 import sys
@@ -57,19 +58,51 @@ def test_no_heavy_library_is_loaded(tmp_path: Path) -> None:
     assert not set(HEAVY) & set(ended.stdout.split())
 
 
-def test_the_first_start_shows_the_admin_s_key_once(tmp_path: Path) -> None:
-    """On standard error; a second start shows none, and the key opens."""
+def test_the_first_start_keeps_the_admin_s_key_out_of_the_log(tmp_path: Path) -> None:
+    """It lies in a file of this user alone, which a second start does not write again."""
     env = environment(tmp_path)
+    file = tmp_path / "admin.key"
     with gateway_process(env, tmp_path) as gateway:
+        key = file.read_text().strip()
+        assert file.stat().st_mode & 0o777 == 0o600
+        file.unlink()
         gateway.process.terminate()
-        first = gateway.process.communicate(timeout=60)[1]
+        said = gateway.process.communicate(timeout=60)[1]
+        assert str(file) in said
+        assert "my_" not in said
     with gateway_process(env, tmp_path) as gateway:
-        key = first.strip().splitlines()[-1]
         with gateway.http(key) as http:
             assert http.get("/api/v1/me").json()["name"] == "admin"
         gateway.process.terminate()
-        assert "my_" not in gateway.process.communicate(timeout=60)[1]
+        gateway.process.wait(60)
         assert gateway.process.returncode == 0
+    assert not file.exists()
+
+
+def test_the_first_start_shows_the_key_to_the_person_at_the_terminal(tmp_path: Path) -> None:
+    """And writes no file."""
+    ours, theirs = pty.openpty()
+    env = environment(tmp_path)
+    with subprocess.Popen(
+        [*MODELYARD, "gateway", "--port", "0"], env=env, stdout=theirs, stderr=theirs
+    ) as process:
+        said = b""
+        while b"Gateway on" not in said:
+            said += os.read(ours, 4096)
+        process.terminate()
+    os.close(ours)
+    os.close(theirs)
+    assert b"my_" in said
+    assert not (tmp_path / "admin.key").exists()
+
+
+def test_a_taken_port_costs_nobody_the_first_key(tmp_path: Path) -> None:
+    """It is made after the port is held."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for command in ("gateway", "up"):
+            assert _run(tmp_path, command, "--port", port).returncode == 9
+    assert not (tmp_path / "admin.key").exists()
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ def test_a_missing_extra_is_named(name: str, argv: list[str], extra: str, tmp_pa
         check=False,
     )
     assert ended.returncode == 11, ended.stderr
-    assert f"modelyard[{extra}]" in ended.stderr
+    assert f"[{extra}]" in ended.stderr
+    assert "make setup" in ended.stderr
 
 
 def test_a_setting_nobody_knows_is_refused_with_the_nearest(tmp_path: Path) -> None:

@@ -186,6 +186,7 @@ async def test_a_second_worker_for_one_device_is_refused(installation: WorkerMac
         second = installation.start()
         assert await asyncio.to_thread(second.wait, 60) != 0
         assert "has a worker already" in installation.log()
+        assert "MODELYARD_NODE" in installation.log()
         row = installation.row()
         assert row is not None
         assert row.pid == first.pid

@@ -2,6 +2,7 @@
 
 import pytest
 
+from modelyard.registry.catalog.model import ModelRef
 from modelyard.registry.errors import NotAuthenticated
 from tests.serving.cli.shell import Shell
 from tests.serving.installation import METRICS_TOKEN, Installation
@@ -83,3 +84,21 @@ def test_a_plain_key_is_alone_on_its_line(shell: Shell, installation: Installati
 def test_the_token_for_the_measures_is_shown(shell: Shell) -> None:
     """Alone on its line, for a file that Prometheus reads."""
     assert shell.run("keys", "metrics").said == f"{METRICS_TOKEN}\n"
+
+
+def test_a_removed_user_is_gone_with_every_key(shell: Shell, installation: Installation) -> None:
+    """Unless that leaves nobody in charge, or models without their owner."""
+    assert shell.run("users", "remove", "ada", typed="n\n").code == 1
+    installation.private("ada/secret", installation.ada)
+    owner = shell.run("users", "remove", "ada", "--yes")
+    assert owner.code == 5
+    assert "ada/secret" in owner.said
+    last = shell.run("users", "remove", "admin", "--yes")
+    assert last.code == 6
+    assert "last admin" in last.said
+    assert shell.run("users", "remove", "nobody", "--yes").code == 4
+    installation.filled.catalog.remove(ModelRef("ada/secret"))
+    assert shell.run("users", "remove", "ada", typed="y\n").code == 0
+    assert [user["name"] for user in shell.run("users", "list", "--json").json()] == ["admin"]
+    with pytest.raises(NotAuthenticated):
+        installation.identity.authenticate_key(installation.ada)

@@ -100,6 +100,7 @@ def test_a_card_that_answers_has_every_fact(probe: Probe, healthy: str) -> None:
         "name": "NVIDIA H100 80GB HBM3",
         "status": "available",
         "reason": "",
+        "alias": "gpu-0",
         "compute_capability": "9.0",
         "memory_total": 85899345920,
         "memory_used": 12884901888,

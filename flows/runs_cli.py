@@ -1,0 +1,89 @@
+"""`modelyard runs cancel` and `runs retry`: what Prefect is asked about lifecycle runs."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from modelyard.registry.console import Commands, out
+from modelyard.registry.runs.recorder import RunState
+
+if TYPE_CHECKING:
+    from modelyard.flows.prefect.run_orders import RunOrders
+    from modelyard.registry.runs.runs import RunView
+
+CANCEL_EXAMPLES = """
+[bold]Examples[/bold]
+
+  modelyard runs cancel 3f2a                           by the beginning of its id
+
+One that a command runs ends with Ctrl-C where it runs.
+"""
+RETRY_EXAMPLES = """
+[bold]Examples[/bold]
+
+  modelyard runs retry 3f2a                            the same again: it continues where it was
+
+The process that serves the flows runs it: that of `modelyard up`, or `modelyard flows`.
+"""
+
+Run = Annotated[str, typer.Argument(help="Its id, or as much of it as is clear.")]
+
+
+def attach(commands: Commands) -> None:
+    commands.runs.command("cancel", epilog=CANCEL_EXAMPLES)(cancel)
+    commands.runs.command("retry", epilog=RETRY_EXAMPLES)(retry)
+
+
+def cancel(run: Run) -> None:
+    """End a run that Prefect has running; what it downloaded is cleared away."""
+    from modelyard.flows.errors import RunEnded
+
+    wanted = _run(run)
+    if wanted.state is not RunState.RUNNING:
+        raise RunEnded(f"The run {wanted.id} has ended: {wanted.state}.")
+    _runs().cancel(_prefect_id(wanted))
+    out.print(f"{wanted.subject} is being cancelled.", highlight=False)
+
+
+def retry(run: Run) -> None:
+    """Run again what failed, was cancelled or was interrupted."""
+    from modelyard.flows.errors import RunEnded
+
+    wanted = _run(run)
+    if wanted.state in {RunState.RUNNING, RunState.COMPLETED}:
+        raise RunEnded(f"The run {wanted.id} is {wanted.state}: there is nothing to repeat.")
+    _runs().repeat(_prefect_id(wanted))
+    out.print(f"{wanted.subject} begins again; see `modelyard runs list`.", highlight=False)
+
+
+def _run(wanted: str) -> "RunView":
+    from modelyard.flows.context import open_yard
+
+    with open_yard() as context:
+        return context.board.named(wanted)
+
+
+def _prefect_id(run: "RunView") -> str:
+    from modelyard.flows.errors import RunEnded
+
+    if run.prefect_run_id is None:
+        raise RunEnded(f"Prefect does not know the run {run.id}.", fix="End it where it runs.")
+    return run.prefect_run_id
+
+
+def _runs() -> "RunOrders":
+    from modelyard.flows.errors import PrefectUnreachable
+    from modelyard.flows.prefect import address
+    from modelyard.flows.prefect.run_orders import RunOrders
+    from modelyard.flows.settings import FlowSettings
+    from modelyard.registry.settings import RegistrySettings, load
+
+    settings = load(FlowSettings)
+    login = settings.prefect_auth.get_secret_value()
+    server = address.find(settings.prefect_url, login, load(RegistrySettings).data_dir)
+    if server is None:
+        raise PrefectUnreachable(
+            "No Prefect server answers.",
+            fix="Set PREFECT_API_URL to the one that the run is at, or start `modelyard up`.",
+        )
+    return RunOrders(server)

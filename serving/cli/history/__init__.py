@@ -1,0 +1,1 @@
+"""Commands about what was: usage, lifecycle runs, and the services' logs."""

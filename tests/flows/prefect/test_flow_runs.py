@@ -1,0 +1,96 @@
+"""Lifecycle runs are cancelled and repeated at the Prefect server that has them."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from typer.testing import CliRunner
+
+from modelyard.flows.cli import register
+from modelyard.flows.errors import PrefectRefused, RunEnded
+from modelyard.flows.prefect.address import Prefect
+from modelyard.registry.console import Commands
+from modelyard.registry.database import Database
+from modelyard.registry.errors import UnknownRun
+from modelyard.registry.runs.recorder import RunState
+from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.web.authorization import basic
+
+pytestmark = pytest.mark.slow
+PARAMETERS = {"repo": "ada/m", "quantize": ["Q8_0"]}
+
+
+@pytest.fixture
+def server(prefect: Prefect) -> Generator[httpx2.Client]:
+    headers = {"Authorization": basic(prefect.login).decode()}
+    with httpx2.Client(base_url=prefect.url, headers=headers, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def flow_run(server: httpx2.Client) -> str:
+    """A running one of a deployment that nobody serves."""
+    flow = _made(server, "/flows/", {"name": "ingest"})
+    deployment = _made(server, "/deployments/", {"name": "ingest", "flow_id": flow["id"]})
+    path = f"/deployments/{deployment['id']}/create_flow_run"
+    state = {"type": "RUNNING", "name": "Running"}
+    run = _made(server, path, {"parameters": PARAMETERS})
+    _made(server, f"/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
+    return str(run["id"])
+
+
+def _made(server: httpx2.Client, path: str, body: dict[str, Any]) -> Any:
+    return server.post(path, json=body).raise_for_status().json()
+
+
+@pytest.fixture
+def commands(
+    prefect: Prefect, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Commands:
+    monkeypatch.setenv("MODELYARD_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("MODELYARD_DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("PREFECT_API_URL", prefect.url)
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", prefect.login)
+    commands = Commands()
+    register(commands)
+    return commands
+
+
+def _run(commands: Commands, *words: str) -> str:
+    ended = CliRunner().invoke(commands.root, ["runs", *words])
+    if ended.exception is not None:
+        raise ended.exception
+    return ended.output
+
+
+def test_a_running_one_is_cancelled_and_repeated_as_it_was(
+    commands: Commands, server: httpx2.Client, flow_run: str, database: Database
+) -> None:
+    """By the id of the board; Prefect tells whoever runs it, and keeps the parameters."""
+    board = RunBoard(database)
+    with board.start("ingest", "ada/m@main", flow_run) as run:
+        assert "being cancelled" in _run(commands, "cancel", run.id[:8])
+        state = server.get(f"/flow_runs/{flow_run}").json()["state"]["type"]
+        assert state in {"CANCELLING", "CANCELLED"}
+        with pytest.raises(RunEnded, match="nothing to repeat"):
+            _run(commands, "retry", run.id)
+        run.finish(RunState.CANCELLED)
+    with pytest.raises(RunEnded, match="has ended"):
+        _run(commands, "cancel", run.id)
+    assert "begins again" in _run(commands, "retry", run.id)
+    again = _made(server, "/flow_runs/filter", {"sort": "EXPECTED_START_TIME_DESC", "limit": 5})
+    assert [r["parameters"] for r in again if r["id"] != flow_run][:1] == [PARAMETERS]
+
+
+def test_what_prefect_does_not_know_is_told(commands: Commands, database: Database) -> None:
+    """A run of another server, one without Prefect, and none at all."""
+    board = RunBoard(database)
+    foreign = "0a0a0a0a-0000-4000-8000-000000000000"
+    with board.start("ingest", "ada/m", foreign) as run, pytest.raises(PrefectRefused):
+        _run(commands, "cancel", run.id)
+    with board.start("ingest", "ada/m") as run, pytest.raises(RunEnded, match="where it runs"):
+        _run(commands, "cancel", run.id)
+    with pytest.raises(UnknownRun):
+        _run(commands, "cancel", "no-such")

@@ -1,0 +1,119 @@
+"""Where a gateway elsewhere is set, no command works on an installation here in silence."""
+
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.serving.cli.every_command import ARGUMENTS, commands, line, paths
+from tests.serving.cli.shell import Shell
+from tests.serving.installation import NOBODY, Installation, device_report, open_installation
+from tests.serving.processes import GatewayProcess, environment, gateway_process
+
+HERE = {("up",), ("gateway",), ("dashboard",), ("doctor",)}
+"""These start something here, or look at this machine, whatever gateway there is elsewhere."""
+
+
+@pytest.fixture(scope="module")
+def installation(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Installation]:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    file = shutil.copy(sqlite_template, folder / "modelyard.db")
+    with open_installation(f"sqlite:///{file}", folder) as installation:
+        installation.filled.add("owner/name")
+        installation.worker("GPU-5a", alias="gpu-0", name="NVIDIA L4")
+        yield installation
+
+
+@pytest.fixture(scope="module")
+def gateway(installation: Installation) -> Generator[GatewayProcess]:
+    folder = installation.settings.data_dir
+    with gateway_process(environment(folder), folder) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's home without anything of ours."""
+    for name in ("MODELYARD_DATA_DIR", "MODELYARD_DATABASE_URL", "MODELYARD_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home))
+    monkeypatch.chdir(home)
+    return home
+
+
+@pytest.fixture
+def remote(
+    home: Path, gateway: GatewayProcess, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> Shell:
+    """The command of somebody who has a gateway's address and a key, and nothing here."""
+    installation.fleet.heartbeat("GPU-5a", device_report(gpu_id="GPU-5a", alias="gpu-0"))
+    monkeypatch.setenv("MODELYARD_GATEWAY_URL", gateway.url)
+    monkeypatch.setenv("MODELYARD_API_KEY", installation.admin)
+    return Shell.wide(commands(), monkeypatch)
+
+
+@pytest.mark.parametrize("path", [p for p in paths() if p not in HERE], ids=" ".join)
+def test_every_command_asks_a_gateway_elsewhere_or_says_that_it_is_local(
+    path: tuple[str, ...], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody answers at that gateway (10), or the command refuses (2); no file is made here."""
+    monkeypatch.setenv("MODELYARD_GATEWAY_URL", NOBODY)
+    monkeypatch.setenv("MODELYARD_API_KEY", "my_key")
+    ended = Shell.wide(commands(), monkeypatch).run(*line(path))
+    if path != ("config",):
+        assert (ended.code, "MODELYARD_GATEWAY_URL" in ended.said) == (2, True) or (
+            ended.code,
+            NOBODY in ended.said,
+        ) == (10, True), ended
+    assert [*home.iterdir()] == []
+
+
+def test_every_command_that_needs_arguments_has_them_here() -> None:
+    """Else the rules for all commands would only try their parsers."""
+    assert set(ARGUMENTS) <= set(paths())
+
+
+def test_models_and_devices_of_a_gateway_elsewhere_are_shown(remote: Shell, home: Path) -> None:
+    """As tables and as the JSON that the same commands print on its machine."""
+    assert "owner/name@1" in remote.run("models", "list").said
+    (model,) = remote.run("models", "list", "--json").json()
+    assert model["name"] == "owner/name"
+    shown = remote.run("models", "show", "owner/name@champion", "--json").json()
+    assert shown["sha256"] == model["versions"][0]["sha256"]
+    assert remote.run("models", "show", "owner/nobody").code == 4
+    assert "GPU-5a" in remote.run("gpus", "list").said
+    assert [*home.iterdir()] == []
+
+
+def test_an_admin_orders_through_the_gateway(remote: Shell, installation: Installation) -> None:
+    """Promotions, maintenance and cleared faults reach the registry there."""
+    second = installation.filled.add("owner/name")
+    promoted = remote.run("models", "promote", second.ref, "--no-wait")
+    assert promoted.code == 0, promoted.said
+    assert second.ref in promoted.said
+    assert remote.run("gpus", "maintenance", "gpu-0", "--reason", "new fan").code == 0
+    assert remote.run("gpus", "clear", "GPU-5a").code == 0
+    assert remote.run("gpus", "clear", "gpu-7").code == 4
+
+
+def test_who_is_no_admin_is_refused_by_the_gateway(
+    remote: Shell, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key decides, not who may write files somewhere."""
+    monkeypatch.setenv("MODELYARD_API_KEY", installation.ada)
+    assert remote.run("gpus", "maintenance", "gpu-0").code == 6
+
+
+def test_an_installation_that_is_named_wins(
+    remote: Shell, installation: Installation, tmp_path: Path
+) -> None:
+    """`--data` means the files there, also where a gateway elsewhere is set."""
+    ended = remote.run("--data", str(tmp_path / "here"), "users", "list")
+    assert ended.code == 0
+    assert "no users yet" in ended.said
