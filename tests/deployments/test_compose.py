@@ -370,7 +370,7 @@ def test_every_service_is_looked_after_and_takes_settings(variables: dict[str, s
 
 
 def test_no_service_keeps_a_server_s_data_in_files_of_its_own(variables: dict[str, str]) -> None:
-    """A command in any container asks the servers or is refused by them; it opens no second one."""
+    """A command in any container asks the servers, or is refused: it opens no second one."""
     services = compose.read(variables)
     for name in ("gateway", "worker", "flows"):
         of_servers = {

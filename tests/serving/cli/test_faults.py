@@ -1,11 +1,16 @@
 """Whatever is broken around a command, it ends with words for people: never with a traceback."""
 
 import io
-from collections.abc import Sequence
+import logging
+import os
+import sys
+import threading
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
 
+from modelyard.registry.logs.lines import LINES
 from modelyard.serving.cli import main
 from tests.serving.cli.every_command import line, paths
 from tests.serving.installation import SECRET, Installation
@@ -17,7 +22,7 @@ SERVE = {("up",), ("gateway",), ("worker",), ("flows",), ("dashboard",)}
 OF_ITS_OWN = {("dashboard",), ("doctor",)}
 """The dashboard has no installation; `doctor` says what is broken as a finding, in its own test."""
 
-ASK_NO_DATABASE = {("config",), ("keys", "metrics")}
+ASK_NO_DATABASE = {("config",), ("keys", "metrics"), ("logs",)}
 
 DATABASES = {
     "no database server": {"DATABASE_URL": f"postgresql+psycopg://me:pw-secret@{NOBODY}/db"},
@@ -25,6 +30,25 @@ DATABASES = {
     "no folder": {"DATA_DIR": "broken/modelyard.db/below-a-file"},
 }
 SETTINGS = ("broken/settings.toml", "broken/modelyard.db", "broken/missing.toml", "broken")
+
+
+@pytest.fixture(autouse=True)
+def _process(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """`main.run` sets up its process, which here is that of all other tests: it is put back."""
+    for name in ("NO_PROXY", "no_proxy", "PYTHONSAFEPATH"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    for hooks in (sys, threading):
+        monkeypatch.setattr(hooks, "excepthook", hooks.excepthook)
+    monkeypatch.setattr(LINES, "level", LINES.level)
+    monkeypatch.setattr(LINES, "form", LINES.form)
+    root = logging.getLogger()
+    before = (root.level, [*root.handlers])
+    mask = os.umask(0o077)
+    yield
+    os.umask(mask)
+    logging.captureWarnings(capture=False)
+    root.setLevel(before[0])
+    root.handlers[:] = before[1]
 
 
 @pytest.fixture(autouse=True)
