@@ -18,9 +18,9 @@ from modelyard.registry.catalog.builds import BuildRecords
 from modelyard.registry.catalog.model import Format, StoredFile
 from modelyard.registry.store import Store
 from modelyard.serving.engines.child.child import open_child, settings_for
+from modelyard.serving.engines.child.memory_limit import memory_limit
 from modelyard.serving.engines.config import EngineConfig
 from modelyard.serving.engines.folder import hold_model
-from modelyard.serving.engines.memory_limit import memory_limit
 from modelyard.serving.errors import EngineFailed
 
 LONGEST = 512

@@ -1,1 +1,1 @@
-"""An engine process as its parent sees it: environment, pipes and exit status."""
+"""An engine process as its parent sees it: environment, pipes, limits and exit status."""

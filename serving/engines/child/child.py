@@ -18,9 +18,9 @@ from modelyard.registry.catalog.model import Format
 from modelyard.registry.process.python import python_module
 from modelyard.serving.engines.child.ending import ending
 from modelyard.serving.engines.child.environment import child_environment
+from modelyard.serving.engines.child.memory_limit import limit_memory
 from modelyard.serving.engines.child.pipes import last_words, patience, pipes
 from modelyard.serving.engines.config import EngineConfig
-from modelyard.serving.engines.memory_limit import limit_memory
 from modelyard.serving.errors import EngineFailed, ModelUnloadable
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ import uvicorn
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.logs import set_up
 from modelyard.registry.process.private_files import keep_private
+from modelyard.serving.engines.child.memory_limit import limit_memory
 from modelyard.serving.engines.config import EngineConfig, read_config
-from modelyard.serving.engines.memory_limit import limit_memory
 from modelyard.serving.engines.process.application import EngineApplication
 from modelyard.serving.engines.process.formats import LoadResult, load_engine
 from modelyard.serving.engines.process.lifetime import end_with_stdin

@@ -14,7 +14,7 @@ ANSWER_S = 1.0
 _MOST = 4096
 
 
-class Reply(StrEnum):
+class WorkerReply(StrEnum):
     """What a question to a worker's address came to."""
 
     LIVES = "lives"
@@ -28,7 +28,7 @@ class WorkerQuestion:
 
     token: str = field(repr=False)
 
-    def ask(self, url: str) -> Reply:
+    def ask(self, url: str) -> WorkerReply:
         nonce = secrets.token_hex(16)
         parts = urlsplit(url)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_S)
@@ -39,10 +39,10 @@ class WorkerQuestion:
                 answer = connection.getresponse()
                 body = answer.read(_MOST)
             except (OSError, http.client.HTTPException):
-                return Reply.SILENT
+                return WorkerReply.SILENT
         if answer.status == 401:
-            return Reply.STRANGER
-        return Reply.LIVES if self._has_proof(body, nonce) else Reply.SILENT
+            return WorkerReply.STRANGER
+        return WorkerReply.LIVES if self._has_proof(body, nonce) else WorkerReply.SILENT
 
     def _has_proof(self, body: bytes, nonce: str) -> bool:
         try:

@@ -14,7 +14,7 @@ from datetime import datetime
 from modelyard.registry.database import utc_now
 from modelyard.registry.fleet.fleet import WorkerView
 from modelyard.registry.logs import logger
-from modelyard.serving.routing.fleet.asking import Reply
+from modelyard.serving.routing.fleet.asking import WorkerReply
 
 SKEW_S = 5.0
 """Difference of two machines' clocks in seconds from which it is said."""
@@ -47,7 +47,7 @@ class SignsOfLife:
     """
 
     alive_s: float
-    ask: Callable[[str], Reply] | None = None
+    ask: Callable[[str], WorkerReply] | None = None
     now: Callable[[], datetime] = utc_now
     _signs: dict[str, _Sign] = field(default_factory=dict[str, _Sign])
     _looked_at: float = 0.0
@@ -123,14 +123,14 @@ class SignsOfLife:
         now = time.monotonic()
         for sign, reply in zip(signs, replies, strict=True):
             sign.asked_at = now
-            if reply is Reply.LIVES:
+            if reply is WorkerReply.LIVES:
                 sign.seen_at = now
-            if reply is Reply.STRANGER and not sign.is_stranger:
+            if reply is WorkerReply.STRANGER and not sign.is_stranger:
                 _log.error(
                     "worker_has_another_secret",
                     device=sign.worker.device_id,
                     url=sign.worker.url,
                     fix="Give it this gateway's MODELYARD_SECRET_KEY, or the same data folder.",
                 )
-            if reply is not Reply.SILENT:
-                sign.is_stranger = reply is Reply.STRANGER
+            if reply is not WorkerReply.SILENT:
+                sign.is_stranger = reply is WorkerReply.STRANGER

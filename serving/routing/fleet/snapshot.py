@@ -6,7 +6,7 @@ from functools import partial
 
 from modelyard.registry.fleet.fleet import EngineState, EngineView, Fleet, WorkerView
 from modelyard.serving.cache import LAST_S, SingleFlightCache
-from modelyard.serving.routing.fleet.asking import Reply
+from modelyard.serving.routing.fleet.asking import WorkerReply
 from modelyard.serving.routing.fleet.signs_of_life import SignsOfLife
 from modelyard.serving.upstream.target import Target
 
@@ -64,7 +64,7 @@ class FleetSnapshotCache:
         fleet: Fleet,
         alive_s: float,
         *,
-        ask: Callable[[str], Reply] | None = None,
+        ask: Callable[[str], WorkerReply] | None = None,
         remember_s: float = REMEMBER_S,
     ) -> None:
         self._fleet = fleet

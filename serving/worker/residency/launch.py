@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelyard.registry.catalog.model import Format, ModelVersion
+from modelyard.serving.engines.child.memory_limit import memory_limit
 from modelyard.serving.engines.config import EngineConfig, KvType
 from modelyard.serving.engines.footprint import Footprint
-from modelyard.serving.engines.memory_limit import memory_limit
 from modelyard.serving.worker.residency.fit import Pinned
 
 MOST_CONTEXT = 8192

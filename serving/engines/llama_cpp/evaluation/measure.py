@@ -20,6 +20,7 @@ from modelyard.registry.errors import ModelyardError
 from modelyard.registry.process.python import python_module
 from modelyard.serving.engines.child.ending import ending
 from modelyard.serving.engines.child.environment import child_environment
+from modelyard.serving.engines.child.memory_limit import MORE, limit_memory, memory_limit
 from modelyard.serving.engines.child.pipes import last_words, patience, pipes
 from modelyard.serving.engines.llama_cpp.evaluation.findings import (
     Comparison,
@@ -29,7 +30,6 @@ from modelyard.serving.engines.llama_cpp.evaluation.findings import (
     untold,
 )
 from modelyard.serving.engines.llama_cpp.tokenizer.tokenizer import PER_CHARACTER
-from modelyard.serving.engines.memory_limit import MORE, limit_memory, memory_limit
 from modelyard.serving.engines.report import StartupReport
 from modelyard.serving.errors import ModelUnloadable
 from modelyard.serving.parent_death import die_with_parent
