@@ -6,19 +6,22 @@ from modelyard.flows.steps.evaluate.quality_gate import QualityBounds
 from modelyard.flows.steps.hub.hub import HubClient
 from modelyard.registry.settings import Section
 
+HUB = "https://huggingface.co"
+
 
 class FlowSettings(Section):
     """Where models come from, and when one is good enough."""
 
     hub_endpoint: str = Field(
-        default="https://huggingface.co",
+        default=HUB,
         validation_alias=AliasChoices("HF_ENDPOINT", "hub_endpoint"),
         description="Address of the Hugging Face Hub, or of a mirror of it.",
     )
     hub_token: SecretStr = Field(
         default=SecretStr(""),
         validation_alias=AliasChoices("HF_TOKEN", "hub_token"),
-        description="Token for gated and private repositories; only ever sent to the Hub itself.",
+        description="Token for gated and private repositories, only ever sent to the Hub itself; "
+        "empty: the one of `hf auth login`.",
     )
     hub_attempts: int = Field(
         default=6, ge=1, le=100, description="Tries in a row without a new byte before giving up."
@@ -100,13 +103,22 @@ class FlowSettings(Section):
     def hub(self) -> HubClient:
         return HubClient(
             self.hub_endpoint,
-            self.hub_token.get_secret_value(),
+            self.hub_token.get_secret_value() or self._stored_token(),
             self.hub_attempts,
             self.hub_timeout_s,
             self.hub_backoff_s,
             self.hub_longest_wait_s,
             offline=self.hub_offline,
         )
+
+    def _stored_token(self) -> str:
+        """That of `hf auth login`, for the Hub itself alone: a mirror is somebody else's."""
+        if self.hub_endpoint != HUB:
+            return ""
+        from huggingface_hub import constants, get_token
+
+        is_wanted = not constants.HF_HUB_DISABLE_IMPLICIT_TOKEN
+        return (get_token() or "") if is_wanted else ""
 
     @property
     def bounds(self) -> QualityBounds:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import httpx2
 
+from modelyard.flows.errors import HubOffline
 from modelyard.flows.steps.hub.answers import LARGEST_ANSWER, invalid
 from modelyard.flows.steps.hub.hub import HubClient, open_client
 from modelyard.flows.steps.hub.patience import Patience
-from modelyard.flows.steps.hub.refusals import HubTrouble, refusal, unreachable
+from modelyard.flows.steps.hub.refusals import HubTrouble, refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,12 @@ class HubQuestion:
     follows: bool = True
 
     def answer(self, method: str, url: str, **params: str) -> bytes:
-        """The answer's body; raises what `refusal` says, HubUnreachable or HubAnswerInvalid."""
+        """The answer's body; raises what `refusal` says, HubOffline, HubUnreachable etc."""
         if self.hub.offline:
-            raise unreachable(
-                self.hub,
-                "it is not asked, because HF_HUB_OFFLINE is set",
-                fix="Unset HF_HUB_OFFLINE (or set it to 0) to add models.",
+            raise HubOffline(
+                f"HF_HUB_OFFLINE is set, so that {self.repo} cannot be looked up.",
+                fix="Unset HF_HUB_OFFLINE; what is registered here already is served without the "
+                "Hub.",
             )
         patience = Patience(self.hub)
         with open_client(self.hub) as http:
