@@ -31,6 +31,13 @@ class HubUnreachable(ModelyardError):
     exit_code = 10
 
 
+class HubOffline(ModelyardError):
+    """Settings forbid to ask the Hub, and what was asked for is not registered here."""
+
+    code = "hub_offline"
+    exit_code = 10
+
+
 class HubAnswerInvalid(ModelyardError):
     """The Hub's description of a repository breaks the form that it must have."""
 

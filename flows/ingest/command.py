@@ -52,7 +52,7 @@ def run_ingest(request: IngestRequest) -> IngestResult:
                 context.catalog.find(ModelRef.parse(name)) for name in _run_flow(context, request)
             ]
             result = IngestResult(found, new=not known)
-        if problem := context.aliases.tell(request.model):
+        if problem := context.aliases.tell(result.versions[0].model):
             err.print(f"[yellow]Note:[/yellow] {escape(problem)}", highlight=False)
         return result
 
@@ -60,6 +60,7 @@ def run_ingest(request: IngestRequest) -> IngestResult:
 def _known(context: FlowContext, request: IngestRequest) -> list[ModelVersion] | None:
     hub = replace(context.settings.hub, waiting=_waiting)
     snapshot = resolve(hub, request.repo, request.revision)
+    request = request.called(snapshot.repo)
     choice = choose(snapshot, request.wish(context.device_memory()))
     check_access(hub, snapshot, choice.model.parts[0])
     known = context.known.versions(request.model, snapshot, choice, request.quantize)

@@ -1,6 +1,7 @@
 """Ingests one model from the Hub: fetch, check, build, measure, register."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow, task
@@ -126,6 +127,8 @@ def ingest(  # noqa: PLR0913, PLR0917 - Prefect's form shows a field for each
     run_id = this_run.get_id() or ""
     with open_job(request, run_id) as run, stopped_when_cancelled(run_id):
         snapshot = look_up(run)
+        request = request.called(snapshot.repo)
+        run = replace(run, request=request)  # noqa: PLW2901 - the same run, by its right name
         choice = choose(snapshot, request.wish(run.context.device_memory()))
         check_access(run.hub_for("resolve"), snapshot, choice.model.parts[0])
         with run.alone(choice):

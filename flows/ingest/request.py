@@ -1,7 +1,7 @@
 """An ingest request, as the command line and Prefect's form both create it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import escape
 
 from modelyard.flows.steps.build.quantize import makeable
@@ -58,6 +58,10 @@ class IngestRequest:
     @property
     def model(self) -> str:
         return self.name or self.repo
+
+    def called(self, repo: str) -> "IngestRequest":
+        """The same request under the name that the Hub has for the repository."""
+        return replace(self, name=self.name or repo)
 
     @property
     def subject(self) -> str:

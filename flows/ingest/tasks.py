@@ -9,14 +9,15 @@ from modelyard.flows.ingest.run import IngestRun
 from modelyard.flows.steps.build import quantize
 from modelyard.flows.steps.build.built import BuiltModel
 from modelyard.flows.steps.build.join import Joiner
-from modelyard.flows.steps.choose.candidate import FileSelection
+from modelyard.flows.steps.choose.candidate import FileSelection, ModelCandidate
+from modelyard.flows.steps.choose.onnx_files import named_by_graph
 from modelyard.flows.steps.evaluate.encoder import EncoderEvaluator
 from modelyard.flows.steps.evaluate.generator import Evaluator, read_text
 from modelyard.flows.steps.hub import download
 from modelyard.flows.steps.hub.hub import HubSnapshot, RemoteFile, open_client
 from modelyard.flows.steps.publish.embed import embed
 from modelyard.flows.steps.publish.register import Registrar, Registration
-from modelyard.flows.steps.validate.onnx import validate_onnx
+from modelyard.flows.steps.validate.onnx import validate_onnx, weight_files_of
 from modelyard.flows.steps.validate.shards import check_shards
 from modelyard.flows.steps.validate.validate import validate
 from modelyard.registry.cards.index import open_index
@@ -41,26 +42,44 @@ class Fetched:
 
 def fetch(run: IngestRun, snapshot: HubSnapshot, choice: FileSelection) -> Fetched:
     """Fetch every chosen file into the store, resuming interrupted downloads."""
+    companions = choice.companion_files
+    model = choice.model
+    if model.format is Format.ONNX:
+        model = _asked_graph(run, snapshot, choice)
+    files = _fetch_all(run, snapshot, (*companions, *model.parts))
+    return Fetched(
+        model.path,
+        model.format,
+        files[len(companions) :],
+        files[: len(companions)],
+        model.is_cut,
+    )
+
+
+def _asked_graph(run: IngestRun, snapshot: HubSnapshot, choice: FileSelection) -> ModelCandidate:
+    """The model with the weight files that its graph names, which is fetched and read first."""
+    graph = choice.model.parts[0]
+    files = _fetch_all(run, snapshot, (graph, *choice.companion_files))
+    run.run.step("read the graph")
+    with hold_model(run.context.store, Format.ONNX, files) as path:
+        names = weight_files_of(path, graph.path, snapshot.pipeline_tag)
+    return named_by_graph(choice.model, names, snapshot)
+
+
+def _fetch_all(
+    run: IngestRun, snapshot: HubSnapshot, wanted: Sequence[RemoteFile]
+) -> tuple[StoredFile, ...]:
     context = run.context
-    wanted = (*choice.companion_files, *choice.model.parts)
     run.note_parts(wanted)
     whole = sum(file.size for file in wanted)
     hub = run.hub_for("download", whole, "bytes")
     run.run.step("download", whole, "bytes")
     with open_client(hub) as client:
         downloader = download.Downloader(hub, context.store, context.results, client, snapshot)
-        files = _fetch_all(run, downloader, wanted)
-    companion_files = len(choice.companion_files)
-    return Fetched(
-        choice.model.path,
-        choice.model.format,
-        files[companion_files:],
-        files[:companion_files],
-        choice.model.is_cut,
-    )
+        return _fetch_each(run, downloader, wanted)
 
 
-def _fetch_all(
+def _fetch_each(
     run: IngestRun, downloader: download.Downloader, wanted: Sequence[RemoteFile]
 ) -> tuple[StoredFile, ...]:
     files: list[StoredFile] = []

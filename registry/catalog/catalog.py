@@ -18,6 +18,7 @@ from modelyard.registry.catalog.model import (
     StoredFile,
     Visibility,
 )
+from modelyard.registry.catalog.names import retire
 from modelyard.registry.catalog.registration import (
     append,
     check_alias,
@@ -211,6 +212,7 @@ def _drop(session: Session, model: ModelRow, row: VersionRow) -> None:
     """Delete a version, and its model if it was the last one."""
     model.versions.remove(row)
     if not model.versions:
+        retire(session, model)
         session.delete(model)
 
 

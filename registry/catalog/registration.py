@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from modelyard.registry.catalog.model import CANDIDATE, CHAMPION, ModelRef, Visibility
+from modelyard.registry.catalog.names import claim
 from modelyard.registry.catalog.tables import AliasRow, ModelRow, PreparationRow, VersionRow
 from modelyard.registry.database import utc_now
 from modelyard.registry.errors import AlreadyExists, InvalidName, UnknownModel
@@ -42,13 +43,21 @@ def own_model(
 ) -> ModelRow:
     """The locked model of that name, created now or earlier by the same owner.
 
-    Raises AlreadyExists if it belongs to another owner. A name without any finished version has no
-    owner yet: the caller takes it over, and unfinished versions of the previous owner are deleted.
+    Raises AlreadyExists if it belongs to another owner, or nearly the same name is taken. A name
+    without any finished version has no owner yet: the caller takes it over, and unfinished versions
+    of the previous owner are deleted.
     """
     if lock(session, name) is None:
         try:
             with session.begin_nested():
-                session.add(ModelRow(name=name, visibility=visibility, owner_id=owner_id))
+                session.add(
+                    ModelRow(
+                        name=name,
+                        visibility=visibility,
+                        owner_id=owner_id,
+                        last_number=claim(session, name),
+                    )
+                )
         except IntegrityError:  # another process created it first
             session.expire_all()
     model = found(lock(session, name), name)

@@ -27,6 +27,18 @@ class ModelRow(Base):
     )
 
 
+class ModelNameRow(Base):
+    """A name that a model has or had; `folded` is the same for names that are one.
+
+    `last_number` is that of the model that was removed, whose numbers are never given again.
+    """
+
+    __tablename__ = "model_names"
+    folded: Mapped[str] = mapped_column(String(400), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    last_number: Mapped[int] = mapped_column(default=0)
+
+
 class AdapterRow(Base):
     """A LoRA adapter for every version of a model; `source` says where it came from."""
 

@@ -178,3 +178,25 @@ def test_a_half_registered_champion_of_before_is_none(db: Database) -> None:
     half = {version.model: version for version in catalog.pending()}
     assert catalog.finish(half["o/half"].id, "3").aliases == ("champion",)
     assert catalog.finish(half["o/m"].id, "4").aliases == ("candidate",)
+
+
+def test_names_of_before_keep_their_models_and_their_numbers(db: Database) -> None:
+    """Two that would be one today both stay; a removed one's numbers are not given again."""
+    catalog = Catalog(db)
+    file = StoredFile("model.mock", "f" * 64, 5)
+    for revision in ("1", "2"):
+        facts = ModelFacts(Format.MOCK, "mock")
+        catalog.register("o/m", "o/m", revision * 40, facts, [file], {})
+    with db.engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(SCRIPTS))
+        command.downgrade(config, "0008")
+    _run(
+        db,
+        "INSERT INTO models SELECT 'x', 'O/M', visibility, owner_id, last_number, created_at "
+        "FROM models",
+    )
+    migrate(db)
+    catalog.remove(ModelRef.parse("o/m"))
+    again = catalog.register("o/m", "o/m", "3" * 40, ModelFacts(Format.MOCK, "mock"), [file], {})
+    assert again.number == 3

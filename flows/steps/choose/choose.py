@@ -19,6 +19,9 @@ READING = frozenset({"feature-extraction", "sentence-similarity", "text-classifi
                      "token-classification", "text-ranking"})  # fmt: skip
 """The Hub's task names for models that read text."""
 
+_CONVERTERS = ("ggml-org", "unsloth", "bartowski")
+"""Accounts that publish most models as GGUF under their own names."""
+
 _PAPERS = re.compile(
     r"readme\.md|licen[sc]e(\.\w+)?|notice(\.\w+)?|config\.json|generation_config\.json"
     r"|tokenizer(_config)?\.json|special_tokens_map\.json",
@@ -56,7 +59,8 @@ def _without_model(snapshot: HubSnapshot) -> ModelRefused:
         )
     if any(name.endswith(".safetensors") for name in names):
         return ModelRefused(
-            f"{snapshot.repo} has safetensors only, which this version does not convert.",
+            f"{snapshot.repo} has its weights as safetensors only, which are not converted yet: "
+            "that will come.",
             fix=_instead_of_safetensors(snapshot),
         )
     if any(name.endswith(PICKLES) for name in names):
@@ -70,9 +74,14 @@ def _without_model(snapshot: HubSnapshot) -> ModelRefused:
 
 
 def _instead_of_safetensors(snapshot: HubSnapshot) -> str:
+    name = snapshot.repo.rpartition("/")[2]
     if snapshot.pipeline_tag in READING:
         return (
-            "Take a repository of the same model with onnx/model.onnx in it (many are called the "
-            "same under onnx-community or Xenova), or its GGUF repository."
+            "Take a repository of the same model with onnx/model.onnx in it, which is likely "
+            f"onnx-community/{name}-ONNX or Xenova/{name}, or its GGUF."
         )
-    return "Take its GGUF repository: many are called the same with -GGUF at the end."
+    likely = [f"{snapshot.repo}-GGUF", *(f"{owner}/{name}-GGUF" for owner in _CONVERTERS)]
+    return (
+        f"Take its GGUF, which is likely at {', '.join(likely[:-1])} or {likely[-1]}: "
+        f"`modelyard models add {likely[0]}`. Else llama.cpp's convert_hf_to_gguf.py makes one."
+    )

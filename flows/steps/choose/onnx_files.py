@@ -36,8 +36,8 @@ _BESIDE = (
 def candidates(files: Iterable[RemoteFile]) -> list[ModelCandidate]:
     """Every ONNX graph with its weight files; model.onnx first, then those nearer the root.
 
-    Weight files are recognised by their names, which begin with the graph's: model.onnx_data,
-    model.onnx.data. Validation checks against the graph whether these are all it needs.
+    Weight files are guessed by their names, which mostly begin with the graph's: model.onnx_data,
+    model.onnx.data. Which they are is asked of the graph once it is here: `named_by_graph`.
     """
     known = sorted(files, key=lambda file: file.path)
     graphs = [file for file in known if file.name.lower().endswith(".onnx")]
@@ -70,6 +70,26 @@ def pick(found: Sequence[ModelCandidate], wish: SelectionRequest) -> ModelCandid
     if len(best) > 1:
         raise ambiguous(found, wish.memory_bytes)
     return fits[0]
+
+
+def named_by_graph(
+    model: ModelCandidate, names: Iterable[str], snapshot: HubSnapshot
+) -> ModelCandidate:
+    """The model with the weight files that its graph names; raises ModelRefused if one is absent.
+
+    Those that were guessed by their names and that the graph does not name are left out.
+    """
+    graph = model.parts[0]
+    files = {file.path: file for file in snapshot.files}
+    paths = [str(PurePosixPath(graph.path).with_name(name)) for name in names]
+    if missing := [path for path in paths if path not in files]:
+        raise ModelRefused(
+            f"{graph.path} keeps weights in {missing[0]}, which {snapshot.repo} does not have"
+            + (f", nor {len(missing) - 1} others." if missing[1:] else "."),
+            fix="Its upload is not complete: take another revision or repository, or ask its "
+            "owner for the rest.",
+        )
+    return ModelCandidate((graph, *(files[path] for path in paths)))
 
 
 def beside(model: ModelCandidate, snapshot: HubSnapshot) -> list[RemoteFile]:

@@ -21,7 +21,7 @@ class HubQuestion:
     follows: bool = True
 
     def answer(self, method: str, url: str, **params: str) -> bytes:
-        """The answer's body; raises what `refusal` says, HubUnreachable or HubAnswerInvalid."""
+        """The answer's body; raises what `refusal` says, HubOffline, HubUnreachable etc."""
         if self.hub.offline:
             raise HubOffline(
                 f"HF_HUB_OFFLINE is set, so that {self.repo} cannot be looked up.",

@@ -9,7 +9,7 @@ from modelyard.flows.steps.hub.download import stored_sha
 from modelyard.flows.steps.hub.hub import HubSnapshot
 from modelyard.registry.catalog.builds import BuildRecords
 from modelyard.registry.catalog.catalog import Catalog, identity_of
-from modelyard.registry.catalog.model import ModelVersion
+from modelyard.registry.catalog.model import Format, ModelVersion
 from modelyard.registry.store import Store
 
 
@@ -39,7 +39,7 @@ class AlreadyRegistered:
         parts = [sha256 for sha256 in hashes if sha256]
         if len(parts) < len(hashes):
             return None
-        if len(parts) == 1:
+        if len(parts) == 1 or choice.model.format is Format.ONNX:
             return parts[0]
         how = JOINED if choice.model.is_cut else recipe(MERGED)
         merged = self.results.built(key_of_hashes(parts), how)

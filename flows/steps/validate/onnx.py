@@ -14,6 +14,16 @@ _TELLING = frozenset(
 """Tasks that the card states better than the files; "text-classification" also tags rankers."""
 
 
+def weight_files_of(path: Path, name: str, pipeline_tag: str | None = None) -> list[str]:
+    """The names of the files beside the graph at `path` that hold its weights.
+
+    Beside it are its small files only. Raises InvalidModelFile or ModelRefused for a graph that
+    would be refused with its weights as well.
+    """
+    options = json.dumps(_options(pipeline_tag))
+    return read_in_child("modelyard.flows.steps.validate.onnx_ahead", path, name, options)["files"]
+
+
 def validate_onnx(
     path: Path, name: str, licence: str | None = None, pipeline_tag: str | None = None
 ) -> ModelFacts:
@@ -21,7 +31,7 @@ def validate_onnx(
 
     Raises InvalidModelFile or ModelRefused.
     """
-    options = {"pipeline_tag": pipeline_tag} if pipeline_tag in _TELLING else {}
+    options = _options(pipeline_tag)
     found = read_in_child(
         "modelyard.flows.steps.validate.onnx_facts", path, name, json.dumps(options)
     )
@@ -34,6 +44,10 @@ def validate_onnx(
         licence=licence,
         details=_details(found) | {"engine_options": options},
     )
+
+
+def _options(pipeline_tag: str | None) -> dict[str, str]:
+    return {"pipeline_tag": pipeline_tag} if pipeline_tag in _TELLING else {}
 
 
 def _details(found: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ The folder of the file contains all files that came with it, as the engine will 
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def facts(path: Path, options: dict[str, Any]) -> dict[str, Any]:
     sizes = {file.name: file.stat().st_size for file in path.parent.iterdir() if file.is_file()}
     check_operators(model)
     check_elsewhere(model, sizes)
-    found = _counted(model) | _ends(model, described.task)
+    found = _counted(model) | ends(model, described.task)
     check_sizes(model, min(described.positions or 512, _LONGEST))
     del model
     _check_whole(path)
@@ -89,7 +90,7 @@ def _counted(model: Any) -> dict[str, Any]:
     }
 
 
-def _ends(model: Any, task: str) -> dict[str, Any]:
+def ends(model: Any, task: str) -> dict[str, Any]:
     """The inputs and outputs, which must be those of a model that reads."""
     held = {tensor.name for tensor in model.graph.initializer}
     inputs = [i.name for i in model.graph.input if i.name not in held]
@@ -102,12 +103,10 @@ def _ends(model: Any, task: str) -> dict[str, Any]:
     return {"inputs": inputs, "outputs": outputs}
 
 
-def main() -> None:
-    path = Path(sys.argv[1])
-    # The graph is read twice and also parsed; external weights are not read.
-    limit_this_process(more_memory=6 * path.stat().st_size)
+def printed(read: Callable[[], dict[str, Any]]) -> None:
+    """Print what a reader finds as JSON, or why the file is malformed or refused."""
     try:
-        answer = facts(path, json.loads(sys.argv[2]))
+        answer = read()
     except MalformedGraph as error:
         answer = {"malformed": str(error).rstrip(".")}
     except ModelyardError as error:
@@ -115,6 +114,13 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - protobuf's errors have no common ancestor
         answer = {"malformed": f"it cannot be read: {type(error).__name__}: {str(error)[:200]}"}
     json.dump(answer, sys.stdout)
+
+
+def main() -> None:
+    path = Path(sys.argv[1])
+    # The graph is read twice and also parsed; external weights are not read.
+    limit_this_process(more_memory=6 * path.stat().st_size)
+    printed(lambda: facts(path, json.loads(sys.argv[2])))
 
 
 if __name__ == "__main__":

@@ -61,23 +61,37 @@ def tensors(model: Any) -> Iterator[Any]:
 
 def check_elsewhere(model: Any, sizes: dict[str, int]) -> None:
     """Check that external weights lie within a file that came with the graph; `sizes` in bytes."""
+    for place in _places(model):
+        _check_place(place, sizes)
+
+
+def weight_files(model: Any) -> set[str]:
+    """The names of the files in the graph's folder that hold weights; raises MalformedGraph."""
+    return {_name_of(place) for place in _places(model)}
+
+
+def _places(model: Any) -> Iterator[dict[str, str]]:
+    """Where each external tensor lies, as the graph says."""
     for tensor in tensors(model):
         if tensor.data_location == 1:  # TensorProto.EXTERNAL
-            _check_place({entry.key: entry.value for entry in tensor.external_data}, sizes)
+            yield {entry.key: entry.value for entry in tensor.external_data}
 
 
-def _check_place(place: dict[str, str], sizes: dict[str, int]) -> None:
+def _name_of(place: dict[str, str]) -> str:
     path = PurePosixPath(place.get("location", ""))
     if path.is_absolute() or len(path.parts) != 1 or ".." in path.parts or "\\" in str(path):
         raise MalformedGraph(f"it keeps weights in {str(path)[:200]!r}, outside its folder")
-    if str(path) not in sizes:
-        raise MalformedGraph(
-            f"it keeps weights in {str(path)[:200]!r}, which is not among its files"
-        )
+    return str(path)
+
+
+def _check_place(place: dict[str, str], sizes: dict[str, int]) -> None:
+    name = _name_of(place)
+    if name not in sizes:
+        raise MalformedGraph(f"it keeps weights in {name[:200]!r}, which is not among its files")
     offset = _whole(place.get("offset", "0"))
     length = _whole(place.get("length", "0"))
-    if offset + length > sizes[str(path)]:
-        raise MalformedGraph(f"its weights lie beyond the end of {str(path)!r}")
+    if offset + length > sizes[name]:
+        raise MalformedGraph(f"its weights lie beyond the end of {name!r}")
 
 
 def _whole(text: str) -> int:

@@ -40,7 +40,7 @@ class Network:
                 f"The model's inputs are {', '.join(inputs) or 'none'}: not an encoder's.",
                 fix=f"An encoder has {IDS}, {MASK} and {KINDS}, the last two if it needs them.",
             )
-        return cls(session, inputs, _output([o.name for o in session.get_outputs()]), padding)
+        return cls(session, inputs, output_of([o.name for o in session.get_outputs()]), padding)
 
     @property
     def pools(self) -> bool:
@@ -62,9 +62,16 @@ class Network:
         return self.session.run([self.output], feed)[0], mask
 
 
-def _output(names: list[str]) -> str:
-    """The pooled vectors if the model has them, else its states or logits, else its only output."""
+def output_of(names: list[str]) -> str:
+    """The pooled vectors if the model has them, else its states or logits, else its only output.
+
+    Raises ModelUnloadable where several outputs have names that say nothing.
+    """
     wanted = next((name for name in (*_POOLED, *_STATES, "logits") if name in names), None)
     if wanted is None and len(names) != 1:
-        raise ModelUnloadable(f"The model's outputs are {', '.join(names)}: none is known here.")
+        raise ModelUnloadable(
+            f"The model's outputs are {', '.join(names)[:300]}: which is the vector is not said.",
+            fix="Its author can export it anew with `optimum-cli export onnx`, which calls them "
+            "last_hidden_state, sentence_embedding or logits; others of the same model may be so.",
+        )
     return wanted or names[0]

@@ -43,3 +43,9 @@ def test_the_subject_is_a_short_line() -> None:
     )
     assert request.subject == "ada/m@main *q8* Q4_0"
     assert request.visibility is Visibility.PRIVATE
+
+
+def test_a_model_is_called_as_the_hub_calls_its_repository() -> None:
+    """The Hub takes a name in any case and knows one; a name of one's own stays."""
+    assert IngestRequest(repo="ada/m").called("Ada/M").model == "Ada/M"
+    assert IngestRequest(repo="ada/m", name="mine").called("Ada/M").model == "mine"

@@ -179,6 +179,27 @@ def test_a_name_belongs_to_its_owner(catalog: Catalog) -> None:
     assert _add(catalog, 2).owner_id == ADA.user_id
 
 
+def test_numbers_of_a_removed_model_are_not_given_again(catalog: Catalog) -> None:
+    """Whoever pinned x@1 never gets another model for it, whatever the case of the new name."""
+    for build in (1, 2):
+        _add(catalog, build)
+    catalog.remove(ModelRef.parse("o/m"))
+    assert _add(catalog, 1).number == 3
+    catalog.remove(ModelRef.parse("o/m"))
+    assert _add(catalog, 1, "O/M").number == 4
+
+
+@pytest.mark.parametrize("near", ["O/M", "o/M", "o--m"])
+def test_a_name_that_mlflow_or_people_confuse_with_another_is_taken(
+    catalog: Catalog, near: str
+) -> None:
+    """Upper and lower case are one, and so are / and --; the one that is there is untouched."""
+    _add(catalog)
+    with pytest.raises(AlreadyExists, match="taken"):
+        _add(catalog, name=near)
+    assert [version.model for version in catalog.list()] == ["o/m"]
+
+
 def test_removed_numbers_are_not_given_again(catalog: Catalog) -> None:
     """A version goes with its aliases and files; the name stays for the next."""
     _add(catalog, 1)
@@ -202,7 +223,7 @@ def test_a_bare_name_removes_the_whole_model(catalog: Catalog) -> None:
     ):
         with pytest.raises(UnknownModel):
             missing()
-    assert _add(catalog, 1, owner_id=BOB.user_id).number == 1
+    assert _add(catalog, 1, owner_id=BOB.user_id).owner_id == BOB.user_id
 
 
 def test_the_fingerprint_follows_every_change(catalog: Catalog) -> None:

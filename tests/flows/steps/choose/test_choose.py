@@ -231,3 +231,12 @@ def test_an_encoder_in_safetensors_is_sent_to_onnx() -> None:
     with pytest.raises(ModelRefused) as caught:
         choose(bare, SelectionRequest())
     assert "onnx/model.onnx" in caught.value.fix
+    assert "onnx-community/m-ONNX" in caught.value.fix
+
+
+def test_a_model_in_safetensors_is_told_where_its_gguf_likely_is() -> None:
+    """By the names under which most are published, and that conversion will come."""
+    with pytest.raises(ModelRefused, match="not converted yet: that will come") as caught:
+        chosen({"model-00001-of-00002.safetensors": 1, "model-00002-of-00002.safetensors": 1})
+    for likely in ("`modelyard models add ada/m-GGUF`", "unsloth/m-GGUF", "bartowski/m-GGUF"):
+        assert likely in caught.value.fix

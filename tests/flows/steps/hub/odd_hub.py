@@ -33,7 +33,7 @@ def odd_hub(answer: Callable[[AskedFor], Answer]) -> Generator[OddHub]:
     """Answer each request; bytes get their Content-Length, what writes by itself says its own."""
     asked: list[AskedFor] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class OddHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             one = AskedFor(self.command, self.path, {k.lower(): v for k, v in self.headers.items()})
             asked.append(one)
@@ -59,7 +59,7 @@ def odd_hub(answer: Callable[[AskedFor], Answer]) -> Generator[OddHub]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), OddHandler)
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02))
     thread.start()
     try:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from modelyard.flows.errors import AccessRestricted, HubUnreachable
+from modelyard.flows.errors import AccessRestricted, HubOffline, HubUnreachable
 from modelyard.flows.steps.hub.download import Downloader
 from modelyard.flows.steps.hub.hub import HubClient, HubSnapshot, RemoteFile, open_client
 from modelyard.flows.steps.hub.resolve import check_access, resolve
@@ -184,7 +184,7 @@ def test_an_offline_hub_is_not_asked() -> None:
     """HF_HUB_OFFLINE means it."""
     with (
         odd_hub(lambda _: (200, {}, DESCRIBED)) as hub,
-        pytest.raises(HubUnreachable, match="HF_HUB_OFFLINE"),
+        pytest.raises(HubOffline, match="HF_HUB_OFFLINE"),
     ):
         resolve(HubClient(hub.url, offline=True), "ada/m", "main")
     assert hub.asked == []
