@@ -1,6 +1,9 @@
 """Names become commits, and every way to fail says what to do."""
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -127,3 +130,18 @@ def test_a_refusal_that_will_not_pass_is_not_asked_again() -> None:
     with always(400) as (url, asked), pytest.raises(HubUnreachable, match="400"):
         resolve(HubClient(url, attempts=3, backoff_s=0.01), "ada/m", "main")
     assert len(asked) == 1
+
+
+def test_a_hub_that_must_not_be_asked_is_told_by_its_variable(hub: HubClient) -> None:
+    """HF_HUB_OFFLINE is read when the Hub's library is imported: so in a process of its own."""
+    code = (
+        "import sys; from modelyard.flows.steps.hub.hub import HubClient\n"
+        "from modelyard.flows.steps.hub.resolve import resolve\n"
+        "from modelyard.flows.errors import HubUnreachable\n"
+        "try: resolve(HubClient(sys.argv[1]), 'ada/m', 'main')\n"
+        "except HubUnreachable as error: print(error.fix)"
+    )
+    env = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    argv = [sys.executable, "-c", code, hub.endpoint]
+    ended = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert "Unset HF_HUB_OFFLINE" in ended.stdout, ended.stderr
