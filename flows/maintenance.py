@@ -8,8 +8,8 @@ from prefect import flow, get_run_logger
 from prefect.runtime import flow_run as this_run
 
 from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.ingest.settling import settle
 from modelyard.flows.runs.record import record_of
-from modelyard.flows.settling import settle
 from modelyard.flows.upkeep.leftovers import FILES, PARTS, Leftovers
 from modelyard.registry.database import utc_now
 from modelyard.registry.errors import ModelyardError

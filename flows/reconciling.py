@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from modelyard.flows.context import FlowContext, open_yard
-from modelyard.flows.settling import settle
+from modelyard.flows.ingest.settling import settle
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.logs import logger
 from modelyard.registry.mlflow.drift import AliasDrift, Move

@@ -60,7 +60,7 @@ def _run_flow(context: FlowContext, request: IngestRequest) -> list[str]:
     from prefect.exceptions import Abort, TerminationSignal
 
     from modelyard.flows.ingest.flow import ingest
-    from modelyard.flows.settling import settle
+    from modelyard.flows.ingest.settling import settle
 
     settle(context)
     try:

@@ -109,7 +109,7 @@ def _settle(context: "FlowContext") -> list[str]:
         return []
     address.prepare(server)
     address.confirm(server)
-    from modelyard.flows.settling import settle
+    from modelyard.flows.ingest.settling import settle
 
     return settle(context)
 

@@ -44,7 +44,7 @@ def _ingest(request: dict[str, Any], strike: dict[str, Any]) -> dict[str, Any]:
 
 
 def _settle() -> list[str]:
-    from modelyard.flows.settling import settle
+    from modelyard.flows.ingest.settling import settle
 
     with open_yard() as context:
         return settle(context)
