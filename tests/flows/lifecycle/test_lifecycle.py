@@ -24,7 +24,7 @@ DEAD = {("CRASHED", "interrupted"), ("COMPLETED", "completed"), ("CRASHED", "com
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class StruckIngest:
     """How a struck ingest ended: its error's code, or the signal that killed it."""
 
     where: str
@@ -33,7 +33,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Forks:
+class LifecycleForks:
     """The process that forks for each ingest and each look."""
 
     process: "subprocess.Popen[str]"
@@ -54,14 +54,14 @@ class Forks:
 
 
 @contextmanager
-def running_forks(harness: FlowHarness) -> Generator[Forks]:
+def running_forks(harness: FlowHarness) -> Generator[LifecycleForks]:
     own = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     argv = ["unshare", *own, "--mount", sys.executable, "-W", "ignore", "-m"]
     with subprocess.Popen(
         [*argv, "tests.flows.lifecycle.forks"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=harness.env(),
     ) as process:  # fmt: skip
-        forks = Forks(process)
+        forks = LifecycleForks(process)
         assert process.stdout is not None
         assert json.loads(process.stdout.readline()) == "ready"
         yield forks
@@ -70,7 +70,7 @@ def running_forks(harness: FlowHarness) -> Generator[Forks]:
 @pytest.fixture(scope="module")
 def forks(
     served: HubProcess, prefect: Prefect, tiny: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Generator[Forks]:
+) -> Generator[LifecycleForks]:
     """One installation for these tests; each has a model and a type of its own."""
     folder = served.root / REPO
     folder.mkdir(parents=True)
@@ -91,8 +91,8 @@ def check_agree(seen: dict[str, Any], where: str) -> None:
 
 
 def struck(
-    forks: Forks, fault: str, model: str, to: Callable[[int], str], since: str = ""
-) -> Iterator[Ended]:
+    forks: LifecycleForks, fault: str, model: str, to: Callable[[int], str], since: str = ""
+) -> Iterator[StruckIngest]:
     """An ingest for each point that an ingest really has, struck there; ends after the last.
 
     With `since` only the first point, and those from the one of that name on.
@@ -103,11 +103,11 @@ def struck(
         points = ended.get("points", [])
         if ended["code"] == "" and len(points) <= at:
             return
-        yield Ended(f"{fault} at {points[at:] or at}", ended["code"], ended)
+        yield StruckIngest(f"{fault} at {points[at:] or at}", ended["code"], ended)
         at = max(at + 1, points.index(since) if since in points else 0)
 
 
-def test_cancelled_at_any_point_nothing_stays_or_all(forks: Forks) -> None:
+def test_cancelled_at_any_point_nothing_stays_or_all(forks: LifecycleForks) -> None:
     """Everywhere: no file, no part, no record; what was registered before stays, and is named."""
     model = "ada/cancelled"
     before = forks.look()
@@ -128,7 +128,7 @@ def test_cancelled_at_any_point_nothing_stays_or_all(forks: Forks) -> None:
     assert kept[-1]
 
 
-def test_killed_at_any_point_the_next_run_ends_it(forks: Forks) -> None:
+def test_killed_at_any_point_the_next_run_ends_it(forks: LifecycleForks) -> None:
     """What is seen is whole each time, nobody is left running, and the next goes on from there."""
     model = "ada/killed"
     for ended in struck(forks, "kill", model, lambda _: "Q5_K_M"):
@@ -141,7 +141,7 @@ def test_killed_at_any_point_the_next_run_ends_it(forks: Forks) -> None:
     check_in_the_end(forks, model)
 
 
-def test_on_a_full_disk_it_ends_with_a_reason(forks: Forks) -> None:
+def test_on_a_full_disk_it_ends_with_a_reason(forks: LifecycleForks) -> None:
     """No bus error, no traceback, nothing half; with room again the same goes on."""
     model = "ada/full"
     codes = set[str]()
@@ -156,14 +156,14 @@ def test_on_a_full_disk_it_ends_with_a_reason(forks: Forks) -> None:
     check_in_the_end(forks, model)
 
 
-def check_in_the_end(forks: Forks, model: str) -> None:
+def check_in_the_end(forks: LifecycleForks, model: str) -> None:
     seen = forks.look()
     check_agree(seen, "in the end")
     assert [ref for ref in seen["versions"].values() if ref.startswith(model)] == [f"{model}@1"]
     assert seen["pending"] == []
 
 
-def test_removed_while_it_runs_no_orphan_stays(forks: Forks) -> None:
+def test_removed_while_it_runs_no_orphan_stays(forks: LifecycleForks) -> None:
     """The model goes while another build of it is on its way: that is whole, or nowhere."""
     model = "ada/removed"
     types = ("Q8_0", "Q5_K_M")
