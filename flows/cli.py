@@ -47,6 +47,7 @@ FLOWS_EXAMPLES = """
   PREFECT_API_URL=http://127.0.0.1:4200/api modelyard flows
 
 Runs are then started from Prefect's pages, or by: prefect deployment run ingest/ingest -p repo=…
+It also follows aliases that are moved in MLflow, tells MLflow of promotions, and ends dead runs.
 A server that asks for a login gets PREFECT_API_AUTH_STRING.
 """
 

@@ -13,6 +13,7 @@ from modelyard.flows.steps.publish.already_registered import AlreadyRegistered
 from modelyard.flows.steps.publish.recard import Recarder
 from modelyard.registry.cards.card import CardIndex
 from modelyard.registry.cards.index import open_index
+from modelyard.registry.catalog.adapters import AdapterCatalog
 from modelyard.registry.catalog.builds import BuildRecords
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.database import Database
@@ -37,6 +38,10 @@ class FlowContext:
     @property
     def catalog(self) -> Catalog:
         return Catalog(self.db)
+
+    @property
+    def adapters(self) -> AdapterCatalog:
+        return AdapterCatalog(self.db)
 
     @property
     def results(self) -> BuildRecords:

@@ -45,13 +45,6 @@ class HubAnswerInvalid(ModelyardError):
     exit_code = 10
 
 
-class HubOffline(ModelyardError):
-    """Settings forbid to ask the Hub, and what was asked for is not registered here."""
-
-    code = "hub_offline"
-    exit_code = 10
-
-
 class RunEnded(ModelyardError):
     """A run is not in a state in which it could be cancelled or repeated."""
 

@@ -1,8 +1,8 @@
 """Daily maintenance: removes leftovers, embeds old cards again, thins device history."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prefect import flow, get_run_logger
 from prefect.runtime import flow_run as this_run
@@ -16,27 +16,22 @@ from modelyard.registry.errors import ModelyardError
 from modelyard.registry.fleet.device_history import DeviceHistory
 from modelyard.registry.settings import RegistrySettings, load
 
-if TYPE_CHECKING:
-    from logging import Logger
-
-    from prefect.logging.loggers import LoggingAdapter
-
 FLOW = "upkeep"
 DAY_S = 24 * 3600.0
 
 
-def _clear(context: FlowContext, log: "Logger | LoggingAdapter") -> None:
+def _clear(context: FlowContext, told: Callable[[str], None]) -> None:
     """Remove leftovers, except what a later run may use or another installation may own."""
     leftovers = Leftovers(context, settle)
     try:
         found = leftovers.find()
     except ModelyardError as error:
-        log.warning("What belongs to nothing is looked for next time: %s", error)
+        told(f"What belongs to nothing is looked for next time: {error}")
         return
     going = [each for each in found if not each.shared and each.kind not in {FILES, PARTS}]
     leftovers.clear(going)
     for each in going:
-        log.info("Removed: %s %s, %s", each.kind, each.name, each.why)
+        told(f"Removed: {each.kind} {each.name}, {each.why}")
 
 
 @flow(name=FLOW, persist_result=False)
@@ -48,7 +43,7 @@ def upkeep() -> None:
         with record.held():
             for what in (*settle(context), *context.given_up.clear(utc_now())):
                 log.info("%s", what)
-            _clear(context, log)
+            _clear(context, lambda sentence: log.info("%s", sentence))
             before = context.store.usage()
             context.store.sweep()
             after = context.store.usage()

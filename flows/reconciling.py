@@ -11,7 +11,7 @@ from modelyard.flows.context import FlowContext, open_yard
 from modelyard.flows.ingest.settling import settle
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.logs import logger
-from modelyard.registry.mlflow.drift import AliasDrift, Move
+from modelyard.registry.mlflow.drift import AliasDrift, DriftKind
 from modelyard.registry.process.python import python_module
 from modelyard.serving.parent_death import die_with_parent
 
@@ -63,11 +63,13 @@ class Reconciler:
         """Tell and follow; raises MlflowUnavailable."""
         drifts = self.context.aliases.drift()
         for drift in drifts:
-            if drift.move is Move.TELL:
+            if drift.kind is DriftKind.TELL:
                 self.context.aliases.send(drift)
-            elif drift.move is Move.FOLLOW:
+            elif drift.kind is DriftKind.FOLLOW:
                 self._follow(drift)
-        self._show(drift for drift in drifts if drift.move in {Move.CONFLICT, Move.UNKNOWN})
+        self._show(
+            drift for drift in drifts if drift.kind in {DriftKind.CONFLICT, DriftKind.UNKNOWN}
+        )
 
     def _follow(self, drift: AliasDrift) -> None:
         wanted = drift.model, drift.alias, drift.theirs

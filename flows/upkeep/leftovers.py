@@ -9,7 +9,6 @@ from modelyard.flows.context import FlowContext
 from modelyard.flows.ingest.run import LOCK
 from modelyard.flows.runs.record import records
 from modelyard.flows.steps.publish.abandoned import PATIENCE
-from modelyard.registry.catalog.adapters import AdapterCatalog
 from modelyard.registry.database import utc_now
 from modelyard.registry.locks import is_free, remove_free
 
@@ -77,7 +76,7 @@ class Leftovers:
         """The owners that the catalog knows, those of unfinished registrations included."""
         catalog = self.context.catalog
         versions = [*catalog.list(), *catalog.pending()]
-        adapters = AdapterCatalog(self.context.db).ids()
+        adapters = self.context.adapters.ids()
         return {f"version:{v.id}" for v in versions} | {f"adapter:{id_}" for id_ in adapters}
 
     def _runs(self) -> Iterator[Leftover]:

@@ -12,7 +12,7 @@ Told = Callable[[ModelVersion], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Difference:
     """Where a version differs from the catalog, and what puts it right."""
 
     version: str
@@ -28,7 +28,7 @@ class Verifier:
     context: FlowContext
     hashes: bool = True
 
-    def check(self, told: Told) -> list[Finding]:
+    def check(self, told: Told) -> list[Difference]:
         """What differs; `told` gets each version before it is checked.
 
         Raises MlflowUnavailable, IndexUnavailable or StorageFull.
@@ -37,27 +37,27 @@ class Verifier:
         recorded = {held.version_id: held for held in self.context.mlflow.recorded()}
         cards = self.context.index.ids()
         pins = self.context.store.pin_owners()
-        found: list[Finding] = []
+        found: list[Difference] = []
         for version in versions:
             told(version)
             found += self._files(version, pins.get(f"version:{version.id}", set()))
             found += _recorded(version, recorded.get(version.id))
             if version.id not in cards:
                 fix = "`modelyard models add` of the same again, or the next daily upkeep."
-                found.append(Finding(version.ref, "index", "It has no card.", fix))
+                found.append(Difference(version.ref, "index", "It has no card.", fix))
         return [*found, *self._aliases()]
 
-    def _aliases(self) -> Iterator[Finding]:
+    def _aliases(self) -> Iterator[Difference]:
         for drift in self.context.aliases.drift():
-            yield Finding(f"{drift.model}@{drift.alias}", "MLflow", str(drift), drift.fix)
+            yield Difference(f"{drift.model}@{drift.alias}", "MLflow", str(drift), drift.fix)
 
-    def _files(self, version: ModelVersion, pinned: set[str]) -> Iterator[Finding]:
+    def _files(self, version: ModelVersion, pinned: set[str]) -> Iterator[Difference]:
         again = f"`modelyard models remove {version.ref}`, then add it again."
         for file in version.files:
             if problem := self._problem(file):
-                yield Finding(version.ref, "store", f"{file.path} {problem}.", again)
+                yield Difference(version.ref, "store", f"{file.path} {problem}.", again)
             elif file.sha256 not in pinned:
-                yield Finding(version.ref, "store", f"{file.path} is not pinned.", again)
+                yield Difference(version.ref, "store", f"{file.path} is not pinned.", again)
 
     def _problem(self, file: StoredFile) -> str:
         store = self.context.store
@@ -72,12 +72,14 @@ class Verifier:
         return ""
 
 
-def _recorded(version: ModelVersion, held: RecordedVersion | None) -> Iterator[Finding]:
+def _recorded(version: ModelVersion, held: RecordedVersion | None) -> Iterator[Difference]:
     if version.mlflow_version is None:
         return
     if held is None:
         fix = f"`modelyard models remove {version.ref}`, then add it again."
-        yield Finding(version.ref, "MLflow", "MLflow does not have it.", fix)
+        yield Difference(version.ref, "MLflow", "MLflow does not have it.", fix)
     elif held.number != version.mlflow_version:
         problem = f"It is version {held.number} there, the catalog says {version.mlflow_version}."
-        yield Finding(version.ref, "MLflow", problem, "The next `models add` of it corrects this.")
+        yield Difference(
+            version.ref, "MLflow", problem, "The next `models add` of it corrects this."
+        )

@@ -15,7 +15,7 @@ from modelyard.registry.catalog.tables import AliasRow
 from modelyard.registry.database import Database
 from modelyard.registry.errors import MlflowUnavailable
 from modelyard.registry.mlflow.alias_reading import AliasHere, aliases_here, numbers_here
-from modelyard.registry.mlflow.drift import AliasDrift, Move, judged
+from modelyard.registry.mlflow.drift import AliasDrift, DriftKind, judged
 from modelyard.registry.mlflow.mirror import MlflowRegistry, mlflow_name
 
 
@@ -36,7 +36,7 @@ class MlflowAliases:
         if not changed:
             return ""
         try:
-            drifts = [d for d in self.drift(model) if d.move is not Move.FOLLOW]
+            drifts = [d for d in self.drift(model) if d.kind is not DriftKind.FOLLOW]
             return next((str(d) for d in drifts if not self._sent(d)), "")
         except MlflowUnavailable as error:
             return (
@@ -57,9 +57,9 @@ class MlflowAliases:
         self._note(drift.here)
 
     def _sent(self, drift: AliasDrift) -> bool:
-        if drift.move is Move.TELL:
+        if drift.kind is DriftKind.TELL:
             self.send(drift)
-        return drift.move is Move.TELL
+        return drift.kind is DriftKind.TELL
 
     def _note(self, told: AliasHere) -> None:
         """Record the version sent; an alias moved meanwhile still differs and is sent again."""
@@ -83,5 +83,5 @@ def _only_there(
             leaves = alias == CANDIDATE and number == ours.get((model, CHAMPION))
             if (model, alias) not in ours and not leaves:  # the champion's stops being candidate
                 new = AliasHere("", model, alias, "", "", None)
-                move = Move.FOLLOW if number in known else Move.UNKNOWN
+                move = DriftKind.FOLLOW if number in known else DriftKind.UNKNOWN
                 yield AliasDrift(move, new, number, known.get(number))

@@ -6,7 +6,7 @@ from enum import StrEnum, auto
 from modelyard.registry.mlflow.alias_reading import AliasHere
 
 
-class Move(StrEnum):
+class DriftKind(StrEnum):
     """What becomes of a difference."""
 
     TELL = auto()
@@ -23,7 +23,7 @@ class Move(StrEnum):
 class AliasDrift:
     """One alias that differs: MLflow's number there, and the catalog's number of that version."""
 
-    move: Move
+    kind: DriftKind
     here: AliasHere
     theirs: str | None
     number: int | None
@@ -47,20 +47,20 @@ class AliasDrift:
 
     @property
     def fix(self) -> str:
-        if self.move is Move.CONFLICT:
+        if self.kind is DriftKind.CONFLICT:
             follow = f"`modelyard models promote {self.ref} --alias {self.alias}` follows MLflow"
             return f"{follow}; setting the alias there to version {self.ours} keeps the catalog's."
-        if self.move is Move.UNKNOWN:
+        if self.kind is DriftKind.UNKNOWN:
             return "Set the alias in MLflow to a version that Modelyard registered, or delete it."
         return "`modelyard flows`, which is part of `modelyard up`, brings them together."
 
     def __str__(self) -> str:
         what = f"{self.model}@{self.alias}"
-        if self.move is Move.TELL:
+        if self.kind is DriftKind.TELL:
             return f"MLflow has yet to hear of {what}."
-        if self.move is Move.FOLLOW:
+        if self.kind is DriftKind.FOLLOW:
             return f"MLflow's {what} was moved to {self.ref}, and the catalog has yet to follow."
-        if self.move is Move.UNKNOWN:
+        if self.kind is DriftKind.UNKNOWN:
             return f"MLflow's {what} means its version {self.theirs}, which the catalog lacks."
         return f"{what} was moved here and in MLflow, there to {self.ref}. Neither is overwritten."
 
@@ -72,14 +72,14 @@ def judged(
     theirs = there.get(here.alias)
     move = _move(here, theirs)
     number = numbers.get(here.model, {}).get(theirs or "")
-    if move in (Move.FOLLOW, Move.CONFLICT) and number is None:
-        move = Move.UNKNOWN
+    if move in (DriftKind.FOLLOW, DriftKind.CONFLICT) and number is None:
+        move = DriftKind.UNKNOWN
     return AliasDrift(move, here, theirs, number) if move else None
 
 
-def _move(here: AliasHere, theirs: str | None) -> Move | None:
+def _move(here: AliasHere, theirs: str | None) -> DriftKind | None:
     if theirs == here.number:
-        return None if here.told == here.number else Move.TELL
+        return None if here.told == here.number else DriftKind.TELL
     if theirs is None or theirs == here.told:  # what was deleted there is set again
-        return Move.TELL
-    return Move.FOLLOW if here.told == here.number else Move.CONFLICT
+        return DriftKind.TELL
+    return DriftKind.FOLLOW if here.told == here.number else DriftKind.CONFLICT

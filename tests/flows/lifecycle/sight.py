@@ -37,7 +37,9 @@ def _in_mlflow(context: FlowContext) -> list[str]:
 
 
 def _last_run(context: FlowContext) -> dict[str, str]:
-    run = context.board.list(limit=1)[0]
+    run = next(iter(context.board.list(limit=1)), None)
+    if run is None:
+        return {}
     with get_client(sync_client=True) as client:
         prefect = PrefectRuns(client).state(run.prefect_run_id or "")
     return {"board": run.state.value, "message": run.message, "prefect": prefect}

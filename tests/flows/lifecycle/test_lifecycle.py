@@ -3,24 +3,28 @@
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.flows.harness import REPO, FlowHarness
+from modelyard.flows.prefect.address import Prefect
+from tests.deployments.hub_process import RunningHub as HubProcess
+from tests.flows.harness import CARD, FILE, REPO, FlowHarness
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
-NOTHING = ("parts", "scratch", "records", "pending")
+NOTHING = ("parts", "scratch", "records", "pending", "unpinned")
 DEAD = {("CRASHED", "interrupted"), ("COMPLETED", "completed"), ("CRASHED", "completed")}
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class StruckIngest:
     """How a struck ingest ended: its error's code, or the signal that killed it."""
 
     where: str
@@ -29,7 +33,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Forks:
+class LifecycleForks:
     """The process that forks for each ingest and each look."""
 
     process: "subprocess.Popen[str]"
@@ -41,32 +45,41 @@ class Forks:
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
-    def ingest(self, to: str, fault: str = "", at: int = -1, name: str = REPO) -> dict[str, Any]:
-        request = {"repo": REPO, "quantize": [to], "name": name}
-        return self.ask("ingest", request, {"fault": fault, "at": at, "model": name})
+    def ingest(self, model: str, to: str, fault: str = "", at: int = -1) -> dict[str, Any]:
+        request = {"repo": REPO, "quantize": [to], "name": model}
+        return self.ask("ingest", request, {"fault": fault, "at": at, "model": model})
 
     def look(self) -> dict[str, Any]:
         return self.ask("look")
 
 
 @contextmanager
-def running_forks(harness: FlowHarness) -> Generator[Forks]:
+def running_forks(harness: FlowHarness) -> Generator[LifecycleForks]:
     own = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     argv = ["unshare", *own, "--mount", sys.executable, "-W", "ignore", "-m"]
     with subprocess.Popen(
         [*argv, "tests.flows.lifecycle.forks"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=harness.env(),
     ) as process:  # fmt: skip
-        forks = Forks(process)
+        forks = LifecycleForks(process)
         assert process.stdout is not None
         assert json.loads(process.stdout.readline()) == "ready"
         yield forks
 
 
-@pytest.fixture
-def forks(harness: FlowHarness) -> Generator[Forks]:
-    with running_forks(harness) as forks:
+@pytest.fixture(scope="module")
+def forks(
+    served: HubProcess, prefect: Prefect, tiny: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[LifecycleForks]:
+    """One installation for these tests; each has a model and a type of its own."""
+    folder = served.root / REPO
+    folder.mkdir(parents=True)
+    for name, content in ((FILE, tiny.read_bytes()), ("README.md", CARD), (".hub.json", b"{}")):
+        (folder / name).write_bytes(content)
+    data = tmp_path_factory.mktemp("lifecycle") / "data"
+    with running_forks(FlowHarness(data, served.url, prefect)) as forks:
         yield forks
+    shutil.rmtree(folder)
 
 
 def check_agree(seen: dict[str, Any], where: str) -> None:
@@ -78,71 +91,90 @@ def check_agree(seen: dict[str, Any], where: str) -> None:
 
 
 def struck(
-    forks: Forks, fault: str, to: Callable[[int], str] = lambda _: "Q8_0"
-) -> Iterator[Ended]:
-    """An ingest for each point that an ingest really has, struck there; ends after the last."""
-    for at in itertools.count():
-        ended = forks.ingest(to(at), fault, at)
-        if len(ended.get("points", range(at + 1))) <= at:
-            assert ended["code"] == "", ended
+    forks: LifecycleForks, fault: str, model: str, to: Callable[[int], str], since: str = ""
+) -> Iterator[StruckIngest]:
+    """An ingest for each point that an ingest really has, struck there; ends after the last.
+
+    With `since` only the first point, and those from the one of that name on.
+    """
+    at = 0
+    while True:
+        ended = forks.ingest(model, to(at), fault, at)
+        points = ended.get("points", [])
+        if ended["code"] == "" and len(points) <= at:
             return
-        yield Ended(f"{fault} at {ended.get('points', [])[at:] or at}", ended["code"], ended)
+        yield StruckIngest(f"{fault} at {points[at:] or at}", ended["code"], ended)
+        at = max(at + 1, points.index(since) if since in points else 0)
 
 
-def test_cancelled_at_any_point_nothing_stays_or_all(forks: Forks) -> None:
+def test_cancelled_at_any_point_nothing_stays_or_all(forks: LifecycleForks) -> None:
     """Everywhere: no file, no part, no record; what was registered before stays, and is named."""
-    codes = set[str]()
-    for ended in struck(forks, "cancel"):
+    model = "ada/cancelled"
+    before = forks.look()
+    kept: list[bool] = []
+    for ended in struck(forks, "cancel", model, lambda _: "Q8_0"):
         seen = forks.look()
         check_agree(seen, ended.where)
         assert (ended.code, seen["prefect"]) == ("cancelled", "CANCELLED"), (ended, seen)
-        assert [seen[what] for what in NOTHING] == [[]] * len(NOTHING), (ended, seen)
-        if seen["versions"]:
-            assert f"{REPO}@1 was registered" in ended.answer["message"], ended
-            codes.add("kept")
+        assert [seen[what] for what in NOTHING] == [before[what] for what in NOTHING], (ended, seen)
+        kept.append(f"{model}@1" in seen["versions"].values())
+        if kept[-1]:
+            assert f"{model}@1 was registered" in ended.answer["message"], ended
             break
-        assert (seen["board"], seen["unpinned"]) == ("cancelled", []), (ended, seen)
-        assert "nothing of it was kept" in seen["message"]
-        codes.add("gone")
-    assert codes == {"kept", "gone"}
+        assert (seen["board"], seen["message"][-23:]) == ("cancelled", "nothing of it was kept."), (
+            seen
+        )
+    assert len(kept) > len(("resolve", "download", "validate", "quantize", "evaluate", "register"))
+    assert kept[-1]
 
 
-def test_killed_at_any_point_the_next_run_ends_it(forks: Forks) -> None:
+def test_killed_at_any_point_the_next_run_ends_it(forks: LifecycleForks) -> None:
     """What is seen is whole each time, nobody is left running, and the next goes on from there."""
-    for ended in struck(forks, "kill"):
+    model = "ada/killed"
+    for ended in struck(forks, "kill", model, lambda _: "Q5_K_M"):
         assert ended.code == "signal 9", ended
-        check_agree(forks.look(), ended.where)
         forks.ask("settle")
         seen = forks.look()
+        check_agree(seen, ended.where)
         assert (seen["prefect"], seen["board"]) in DEAD, (ended, seen)
         assert seen["records"] == [], ended
+    check_in_the_end(forks, model)
+
+
+def test_on_a_full_disk_it_ends_with_a_reason(forks: LifecycleForks) -> None:
+    """No bus error, no traceback, nothing half; with room again the same goes on."""
+    model = "ada/full"
+    codes = set[str]()
+    for ended in struck(forks, "full disk", model, lambda _: "Q4_K_M"):
+        forks.ask("let_go")
+        seen = forks.look()
+        codes.add(ended.code)
+        check_agree(seen, ended.where)
+        assert seen["prefect"] in {"FAILED", "COMPLETED"}, (ended, seen)
+    assert codes <= {"", "storage_full", "mlflow_unavailable"}
+    assert "storage_full" in codes
+    check_in_the_end(forks, model)
+
+
+def check_in_the_end(forks: LifecycleForks, model: str) -> None:
     seen = forks.look()
     check_agree(seen, "in the end")
-    assert [*seen["versions"].values()] == [f"{REPO}@1"]
+    assert [ref for ref in seen["versions"].values() if ref.startswith(model)] == [f"{model}@1"]
     assert seen["pending"] == []
 
 
-def test_on_a_full_disk_it_ends_with_a_reason(forks: Forks) -> None:
-    """No bus error, no traceback, nothing half; with room again the same goes on."""
-    for ended in struck(forks, "full disk"):
-        forks.ask("let_go")
-        seen = forks.look()
-        assert ended.code in {"", "storage_full", "mlflow_unavailable"}, ended
-        check_agree(seen, ended.where)
-        assert seen["prefect"] in {"FAILED", "COMPLETED"}, (ended, seen)
-    seen = forks.look()
-    check_agree(seen, "in the end")
-    assert [*seen["versions"].values()] == [f"{REPO}@1"]
-
-
-def test_removed_while_it_runs_no_orphan_stays(forks: Forks) -> None:
+def test_removed_while_it_runs_no_orphan_stays(forks: LifecycleForks) -> None:
     """The model goes while another build of it is on its way: that is whole, or nowhere."""
-    types = ("Q8_0", "Q6_K")
-    forks.ingest(types[1])
-    for at, ended in enumerate(struck(forks, "remove", lambda at: types[at % 2])):
+    model = "ada/removed"
+    types = ("Q8_0", "Q5_K_M")
+    codes = set[str]()
+    forks.ingest(model, types[1])
+    turn = itertools.count()
+    for ended in struck(forks, "remove", model, lambda _: types[next(turn) % 2], since="register"):
         seen = forks.look()
+        codes.add(ended.code)
         check_agree(seen, ended.where)
-        assert ended.code in {"", "model_not_found"}, ended
         assert seen["pending"] == []
-        if not seen["versions"]:  # what the next one is removed under
-            forks.ingest(types[at % 2])
+        if not any(ref.startswith(model) for ref in seen["versions"].values()):
+            forks.ingest(model, types[next(turn) % 2])  # what the next one is removed under
+    assert codes == {"", "model_not_found"}

@@ -11,7 +11,7 @@ from modelyard.registry.catalog.model import Format, ModelFacts, ModelVersion, S
 from modelyard.registry.catalog.promotions import Promotions
 from modelyard.registry.database import Database
 from modelyard.registry.mlflow.aliases import MlflowAliases
-from modelyard.registry.mlflow.drift import Move
+from modelyard.registry.mlflow.drift import DriftKind
 from modelyard.registry.mlflow.mirror import MlflowRegistry, mlflow_name
 from tests.servers.mlflow import MlflowServer, running_mlflow
 
@@ -57,8 +57,8 @@ class Both:
         self.client.set_registered_model_alias(mlflow_name(MODEL), alias, number)
 
     @property
-    def moves(self) -> list[tuple[str, Move, str]]:
-        return [(d.alias, d.move, d.ref) for d in self.aliases.drift()]
+    def moves(self) -> list[tuple[str, DriftKind, str]]:
+        return [(d.alias, d.kind, d.ref) for d in self.aliases.drift()]
 
     @property
     def champion_there(self) -> str:
@@ -84,7 +84,7 @@ def test_what_moved_in_mlflow_is_to_be_followed(both: Both) -> None:
     second = both.versions[1]
     both.move_there("champion", second)
     both.move_there("stable", second)
-    follow = [(alias, Move.FOLLOW, f"{MODEL}@2") for alias in ("champion", "stable")]
+    follow = [(alias, DriftKind.FOLLOW, f"{MODEL}@2") for alias in ("champion", "stable")]
     assert both.moves == follow
     for alias in ("champion", "stable"):
         both.catalog.set_alias(MODEL, alias, second.number)
@@ -100,7 +100,7 @@ def test_what_both_moved_is_a_conflict_and_neither_is_lost(both: Both) -> None:
     both.catalog.set_alias(MODEL, "champion", third.number)
     assert "was moved here and in MLflow, there to o/m@2" in both.aliases.tell(MODEL)
     assert both.champion_there == second.mlflow_version
-    assert ("champion", Move.CONFLICT, f"{MODEL}@2") in both.moves
+    assert ("champion", DriftKind.CONFLICT, f"{MODEL}@2") in both.moves
     both.catalog.set_alias(MODEL, "champion", second.number)
     assert both.aliases.tell(MODEL) == ""
     assert "champion" not in {alias for alias, _, _ in both.moves}
@@ -111,7 +111,7 @@ def test_an_alias_on_a_version_of_somebody_else_is_shown(both: Both) -> None:
     there = both.client.create_model_version(mlflow_name(MODEL), "s3://elsewhere/model")
     both.client.set_registered_model_alias(mlflow_name(MODEL), "champion", str(there.version))
     ((alias, move, _),) = both.moves
-    assert (alias, move) == ("champion", Move.UNKNOWN)
+    assert (alias, move) == ("champion", DriftKind.UNKNOWN)
     assert both.aliases.tell() == ""
     assert both.champion_there == str(there.version)
 
@@ -120,7 +120,7 @@ def test_an_alias_deleted_in_mlflow_is_set_again(both: Both) -> None:
     """A model always has a champion, and the candidate that became it stays none."""
     both.client.delete_registered_model_alias(mlflow_name(MODEL), "champion")
     (drift,) = both.aliases.drift()
-    assert drift.move is Move.TELL
+    assert drift.kind is DriftKind.TELL
     both.aliases.send(drift)
     assert both.champion_there == both.versions[0].mlflow_version
     both.move_there("champion", both.versions[2])  # which is the candidate

@@ -300,3 +300,25 @@ def test_two_may_make_the_tables_at_once(postgres: Postgres) -> None:
     assert [child.returncode for child in children] == [0, 0], ends
     names = {e.name for e in MlflowClient(uri, registry_uri=uri).search_experiments()}
     assert {"one", "two"} <= names
+
+
+_FIRST_USE = """
+import sys
+from modelyard.registry.mlflow.mirror import MlflowRegistry
+assert MlflowRegistry(sys.argv[1]).aliases() == {}
+from mlflow.tracking import MlflowClient
+places = {e.artifact_location for e in MlflowClient(sys.argv[1]).search_experiments()}
+assert all("/home/of/mlflow/" in place for place in places), places
+"""
+
+
+def test_the_first_use_says_nothing_and_notes_no_working_directory(tmp_path: Path) -> None:
+    """MLflow would log its set-up, and keep artifacts where the first command was typed."""
+    here = tmp_path / "here"
+    here.mkdir()
+    uri = f"sqlite:///{tmp_path}/home/of/mlflow/mlflow.db"
+    (tmp_path / "home" / "of" / "mlflow").mkdir(parents=True)
+    argv = [sys.executable, "-W", "ignore", "-P", "-c", _FIRST_USE, uri]
+    ended = subprocess.run(argv, cwd=here, capture_output=True, text=True, timeout=200, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert list(here.iterdir()) == []
