@@ -67,16 +67,14 @@ class LoginPage:
         return await self._log_in(request, {k: v[0] for k, v in _fields(text).items()})
 
     async def _log_in(self, request: Request, given: dict[str, str]) -> Response:
+        is_key = "key" in given
         address = request.client.host if request.client else ""
-        if "key" in given:
-            begin, refused = self._by_key, _NO_KEY
-        else:
-            begin, refused = partial(self._by_password, address), _NO_PASSWORD
+        begin = self._by_key if is_key else partial(self._by_password, address)
         try:
             async with self._places:
                 name, life_s = await asyncio.to_thread(begin, given)
         except NotAuthenticated:
-            return self._form(_own(given), refused, 401)
+            return self._form(_own(given), _NO_KEY if is_key else _NO_PASSWORD, 401)
         except ModelyardError as error:
             return self._form(_own(given), f"{error.message} {error.fix}".strip(), 502)
         answer = RedirectResponse(_own(given), 303)

@@ -2,8 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
@@ -249,14 +248,14 @@ def _explain(section: type[Section], error: dict[str, Any]) -> str:
 
 
 def _by_alias(section: type[Section], name: str) -> FieldInfo | None:
-    return next((f for f in section.model_fields.values() if name in _aliases(f)), None)
+    return next((f for f in section.model_fields.values() if name in aliases_of(f)), None)
 
 
 def field_name(section: type[Section], field: FieldInfo) -> str:
     return next(name for name, f in section.model_fields.items() if f is field)
 
 
-def _aliases(field: FieldInfo) -> tuple[str, ...]:
+def aliases_of(field: FieldInfo) -> tuple[str, ...]:
     alias = field.validation_alias
     if isinstance(alias, AliasChoices):
         return tuple(str(c) for c in alias.choices)
@@ -265,60 +264,11 @@ def _aliases(field: FieldInfo) -> tuple[str, ...]:
 
 def variable_of(name: str, field: FieldInfo) -> str:
     """A field's environment variable: its upper-case alias (HF_TOKEN) or the prefixed name."""
-    upper = [a for a in _aliases(field) if a.isupper()]
+    upper = [a for a in aliases_of(field) if a.isupper()]
     return upper[0] if upper else PREFIX + name.upper()
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One setting as `modelyard config` shows it; `value` never holds a secret."""
-
-    section: str
-    variable: str
-    value: str
-    origin: str
-    meaning: str
 
 
 def sections() -> Iterator[tuple[str, type[Section]]]:
     """Every installed package's settings section, found by its entry point."""
     for entry in sorted(entry_points(group="modelyard.settings"), key=lambda e: e.name):
         yield entry.name, entry.load()
-
-
-def show_all() -> list[Shown]:
-    """Every setting with its value, origin and meaning.
-
-    A setting that several sections share is listed once, with the meaning of each.
-    """
-    in_file = read_file()
-    rows: dict[str, Shown] = {}
-    for title, section in sections():
-        values = load(section)
-        for name, field in section.model_fields.items():
-            variable = variable_of(name, field)
-            meaning = field.description or ""
-            origin = _origin((variable, *_aliases(field)), name, in_file)
-            shown = Shown(title, variable, _shown(getattr(values, name)), origin, meaning)
-            rows[variable] = _both(rows[variable], shown) if variable in rows else shown
-    return [*rows.values()]
-
-
-def _both(first: Shown, second: Shown) -> Shown:
-    """One row of two sections: their meanings, and the value of the first that has one."""
-    if first.meaning == second.meaning:
-        return first
-    meaning = f"{first.meaning} {second.meaning}"
-    return replace(first, value=first.value or second.value, meaning=meaning)
-
-
-def _origin(variables: Iterable[str], name: str, in_file: dict[str, Any]) -> str:
-    if any(variable in os.environ for variable in variables):
-        return "environment"
-    return str(config_file()) if name in in_file else "default"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, SecretStr):
-        return "(set)" if value.get_secret_value() else "(not set)"
-    return "" if value is None else without_logins(str(value))

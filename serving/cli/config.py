@@ -26,7 +26,8 @@ def config(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show all settings; secrets only say whether they are set."""
-    from modelyard.registry.settings import config_file, show_all
+    from modelyard.registry.process.shown_settings import show_all
+    from modelyard.registry.settings import config_file
 
     settings = show_all()
     if as_json:

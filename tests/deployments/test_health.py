@@ -19,7 +19,7 @@ def serve() -> Generator[Serve]:
     """A Prefect that says this status of the deployment to whoever has its login."""
     status = ""
 
-    class Prefect(BaseHTTPRequestHandler):
+    class DeploymentStatus(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             known = self.headers["Authorization"] == basic(LOGIN).decode()
             body = json.dumps({"status": status}).encode()
@@ -31,7 +31,7 @@ def serve() -> Generator[Serve]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Prefect) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), DeploymentStatus) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
 

@@ -8,7 +8,8 @@ import pytest
 
 from modelyard.registry.errors import SettingsInvalid
 from modelyard.registry.process.known_settings import check_file
-from modelyard.registry.settings import Section, load, sections, show_all, variable_of
+from modelyard.registry.process.shown_settings import show_all
+from modelyard.registry.settings import Section, load, sections, variable_of
 from modelyard.serving.settings import FleetSettings, GatewaySettings
 from modelyard.serving.worker.settings import WorkerSettings
 

@@ -9,7 +9,8 @@ from pydantic import SecretStr
 from modelyard.registry.errors import ModelyardError, SettingsInvalid
 from modelyard.registry.logs.hidden import without_logins
 from modelyard.registry.logs.lines import Lines
-from modelyard.registry.settings import Section, load, sections, show_all, variable_of
+from modelyard.registry.process.shown_settings import show_all
+from modelyard.registry.settings import Section, load, sections, variable_of
 from modelyard.serving.cli.checks.finding import warn
 from tests.serving.cli.shell import Shell
 from tests.serving.cli.test_help import leaves

@@ -12,7 +12,7 @@ from tests.serving.installation import TOKEN, Installation
 
 
 @dataclass
-class Worker:
+class UnloadingWorker:
     """What a worker was told, by the installation's own token."""
 
     url: str
@@ -20,10 +20,10 @@ class Worker:
 
 
 @pytest.fixture
-def worker() -> Generator[Worker]:
+def worker() -> Generator[UnloadingWorker]:
     told: list[str] = []
 
-    class Door(BaseHTTPRequestHandler):
+    class UnloadHandler(BaseHTTPRequestHandler):
         def do_DELETE(self) -> None:
             known = self.headers["Authorization"] == f"Bearer {TOKEN}"
             told.append(self.path if known else "nobody")
@@ -35,16 +35,16 @@ def worker() -> Generator[Worker]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Door) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), UnloadHandler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield Worker(f"http://127.0.0.1:{server.server_port}", told)
+        yield UnloadingWorker(f"http://127.0.0.1:{server.server_port}", told)
         server.shutdown()
         thread.join()
 
 
 def test_the_workers_that_have_it_let_it_go(
-    shell: Shell, installation: Installation, worker: Worker
+    shell: Shell, installation: Installation, worker: UnloadingWorker
 ) -> None:
     """On one device or on all; where it is nowhere nobody is asked."""
     version = installation.filled.add("owner/name")
