@@ -7,6 +7,7 @@ import pytest
 
 from modelyard.dashboard.client import GatewayClient, GatewayFault, GatewayUnreachable
 from modelyard.registry.errors import NotAuthenticated, NotPermitted
+from modelyard.registry.web.forwarded import HEADER, signed, verified
 from tests.dashboard.odd_gateway import Answers, odd_gateway
 from tests.dashboard.sample_data import DEVICE
 
@@ -30,6 +31,15 @@ def test_the_credential_travels_in_a_header(odd: Answers, gateway: GatewayClient
     odd.body = b'{"user_id": "1", "name": "ada", "role": "user"}'
     assert gateway.me().name == "ada"
     assert odd.seen["Authorization"] == "Bearer my_key"
+
+
+def test_a_login_tells_whose_browser_it_is(odd: Answers, gateway: GatewayClient) -> None:
+    """In the header that the gateway verifies; without an address there is none."""
+    odd.body = b'{"access_token": "t", "expires_in": 1}'
+    gateway.login("ada", "pass", signed("192.0.2.1", "t" * 16))
+    assert verified(odd.seen[HEADER], "t" * 16) == "192.0.2.1"
+    gateway.login("ada", "pass")
+    assert odd.seen.get(HEADER) is None
 
 
 def test_a_credential_is_never_part_of_a_text(gateway: GatewayClient) -> None:
