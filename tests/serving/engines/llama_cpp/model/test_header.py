@@ -7,9 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelyard.serving.engines.config import EngineConfig
 from modelyard.serving.engines.gguf.cursor import ArrayFacts
+from modelyard.serving.engines.llama_cpp.load import load
 from modelyard.serving.engines.llama_cpp.model.header import read_header
 from modelyard.serving.errors import ModelUnloadable
+from tests.models.tiny_bert import TinyBert
+from tests.serving.engines.processes import config
 
 
 def test_it_reads_what_the_file_says(tiny_f32: Path) -> None:
@@ -28,7 +32,7 @@ def test_it_reads_what_the_file_says(tiny_f32: Path) -> None:
     [
         (b"", "the file ends"),
         (b"GGML" + bytes(100), "begins with"),
-        (b"GGUF" + struct.pack("<I", 99), "version 99 is not known"),
+        (b"GGUF" + struct.pack("<I", 99), "version 99 is not one that is read here"),
         (b"GGUF" + struct.pack("<IQQ", 3, 2**60, 1), "claims"),
         (b"GGUF" + struct.pack("<IQQ", 3, 1, 2**60), "claims"),
         (b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 2**60), "a text of"),
@@ -65,3 +69,11 @@ def test_any_flipped_bytes_are_read_or_refused(
         read_header(file)
     except ModelUnloadable:
         return
+
+
+def test_an_encoder_that_does_not_say_how_it_pools_is_not_loaded(tmp_path: Path) -> None:
+    """Versions of before are no chat models either, whatever they were registered as."""
+    path = TinyBert(pooling=0).write(tmp_path / "bert.gguf")
+    given = EngineConfig(**config(format="gguf", path=str(path)))
+    with pytest.raises(ModelUnloadable, match="does not say how its vectors are pooled"):
+        load(given)
