@@ -125,11 +125,11 @@ def _run(db: Database, statement: str) -> None:
 def test_kinds_of_models_are_renamed(db: Database) -> None:
     """Versions registered as `write` and `mark` are read as what these are called now."""
     catalog = Catalog(db)
-    _downgrade(db, "0008")
     for revision, kind in (("1", "write"), ("2", "mark"), ("3", "embed")):
         facts = ModelFacts(Format.MOCK, "mock", details={"kind": kind, "embedding_length": 4})
         file = StoredFile("model.mock", "f" * 64, 5)
         catalog.register("o/m", "o/m", revision * 40, facts, [file], {})
+    _downgrade(db, "0008")
     migrate(db)
     versions = sorted(catalog.list(), key=lambda version: version.number)
     assert [version.facts.kind for version in versions] == [
@@ -187,10 +187,7 @@ def test_names_of_before_keep_their_models_and_their_numbers(db: Database) -> No
     for revision in ("1", "2"):
         facts = ModelFacts(Format.MOCK, "mock")
         catalog.register("o/m", "o/m", revision * 40, facts, [file], {})
-    with db.engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(SCRIPTS))
-        command.downgrade(config, "0008")
+    _downgrade(db, "0008")
     _run(
         db,
         "INSERT INTO models SELECT 'x', 'O/M', visibility, owner_id, last_number, created_at "
