@@ -20,6 +20,7 @@ SUMMARY = {
     "name": "Test processor",
     "status": "available",
     "reason": "",
+    "alias": "",
     "compute_capability": None,
     "memory_total": 8_000_000_000,
     "memory_used": 3_000_000_000,
