@@ -94,7 +94,7 @@ def add(
     if as_json:
         print_json({"versions": [_document(v) for v in result.versions], "new": result.new})
     else:
-        _tell(result.versions, new=result.new)
+        tell(result.versions, new=result.new)
 
 
 def add_adapter(
@@ -150,7 +150,7 @@ def _document(version: ModelVersion) -> dict[str, Any]:
     return asdict(version) | {"ref": version.ref, "size": version.size, "facts": facts}
 
 
-def _tell(versions: list[ModelVersion], *, new: bool) -> None:
+def tell(versions: list[ModelVersion], *, new: bool) -> None:
     for version in versions:
         verb = "Registered" if new else "Already here:"
         alias = f" ({', '.join(version.aliases)})" if version.aliases else ""

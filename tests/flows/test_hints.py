@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from modelyard.flows.cli import _tell
+from modelyard.flows.cli import tell
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
 
@@ -18,11 +18,11 @@ def test_after_a_candidate_the_candidate_is_proposed(
         catalog.register("o/m", "o/m", "c" * 40, facts, [StoredFile("m", f"{n:064x}", 1)], {})
         for n in (1, 2)
     )
-    _tell([first], new=True)
+    tell([first], new=True)
     assert "modelyard chat o/m\n" in capsys.readouterr().out
-    _tell([second], new=True)
+    tell([second], new=True)
     said = capsys.readouterr().out
     assert "modelyard chat o/m@2\n" in said
     assert "modelyard models promote o/m@2\n" in said
-    _tell([replace(second, aliases=())], new=False)
+    tell([replace(second, aliases=())], new=False)
     assert "promote" not in capsys.readouterr().out

@@ -302,7 +302,7 @@ def test_two_may_make_the_tables_at_once(postgres: Postgres) -> None:
     assert {"one", "two"} <= names
 
 
-_FIRST_USE = """
+_QUIET_USE = """
 import sys
 from modelyard.registry.mlflow.mirror import MlflowRegistry
 assert MlflowRegistry(sys.argv[1]).aliases() == {}
@@ -318,7 +318,7 @@ def test_the_first_use_says_nothing_and_notes_no_working_directory(tmp_path: Pat
     here.mkdir()
     uri = f"sqlite:///{tmp_path}/home/of/mlflow/mlflow.db"
     (tmp_path / "home" / "of" / "mlflow").mkdir(parents=True)
-    argv = [sys.executable, "-W", "ignore", "-P", "-c", _FIRST_USE, uri]
+    argv = [sys.executable, "-W", "ignore", "-P", "-c", _QUIET_USE, uri]
     ended = subprocess.run(argv, cwd=here, capture_output=True, text=True, timeout=200, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     assert list(here.iterdir()) == []
