@@ -1,8 +1,7 @@
-"""Stops a run that is cancelled, or whose supervisor was killed.
+"""Stops a run that no Prefect runner supervises, such as a command's own, once it is cancelled.
 
-A runner or a worker ends the process of a run that is cancelled on Prefect's pages; where it was
-killed itself nobody could, so its runs end with it. The process of a command has nobody beside it,
-so a thread of its own asks.
+A runner or a worker ends the process of a run that is cancelled on Prefect's pages. The process of
+a command has nobody beside it, so a thread of its own asks.
 """
 
 import os
@@ -16,13 +15,9 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import Abort
 
 from modelyard.flows.prefect.flow_runs import PrefectRuns
-from modelyard.flows.prefect.parent_watch import end_with
 
 EVERY_S = 2.0
 """Seconds between looks at the run's state."""
-
-GRACE_S = 60.0
-"""Seconds that a run has to say good-bye once its supervisor is gone."""
 
 CANCELLED = frozenset({"CANCELLING", "CANCELLED"})
 _SUPERVISED = "PREFECT__FLOW_RUN_ID"
@@ -31,15 +26,9 @@ _SUPERVISED = "PREFECT__FLOW_RUN_ID"
 
 @contextmanager
 def stopped_when_cancelled(run_id: str, every_s: float = EVERY_S) -> Generator[None]:
-    """Raise Abort in the block, in the main thread, as soon as the run is cancelled.
-
-    A run that a runner or a worker supervises is ended with that instead.
-    """
-    if _SUPERVISED in os.environ:
-        end_with(os.getppid(), GRACE_S)
-        yield
-        return
-    if not run_id or threading.current_thread() is not threading.main_thread():
+    """Raise Abort in the block, in the main thread, as soon as the run is cancelled."""
+    alone = _SUPERVISED not in os.environ
+    if not (alone and run_id and threading.current_thread() is threading.main_thread()):
         yield
         return
     ended = threading.Event()

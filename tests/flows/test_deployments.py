@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import psutil
 import pytest
 import yaml
 
@@ -108,23 +107,6 @@ def test_a_cancelled_run_leaves_nothing_behind(
     assert list((harness.store.root / "scratch").iterdir()) == []
     assert harness.versions() == []
     assert not list((harness.data / "run" / "flows").glob("*"))
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_killed_flows_process_leaves_no_run_running(
-    harness: FlowHarness, hub_process: HubProcess
-) -> None:
-    """Its runs end with it, as crashed; what they downloaded is kept for the next."""
-    hub_process.fault(bytes_per_second=20_000, path="tiny-f16.gguf")
-    with served(harness) as api:
-        run = start_run(api, repo=REPO)
-        _await(lambda: any(r.step == "download" and r.done for r in harness.runs()))
-        mine = psutil.Process().children()
-        next(process for process in mine if process.cmdline()[-1:] == ["flows"]).kill()
-        _await(lambda: state(api, run) == "CRASHED")
-        _await(lambda: harness.runs()[0].state is RunState.INTERRUPTED)
-    assert len(harness.parts) == 1
 
 
 @pytest.mark.slow
