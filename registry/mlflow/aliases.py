@@ -18,6 +18,9 @@ from modelyard.registry.mlflow.alias_reading import AliasHere, aliases_here, num
 from modelyard.registry.mlflow.drift import AliasDrift, DriftKind, judged
 from modelyard.registry.mlflow.mirror import MlflowRegistry, mlflow_name
 
+LOOKS = 4
+"""A conflict is looked at so often: another process may just have told MLflow, and not noted it."""
+
 
 @dataclass(frozen=True, slots=True)
 class MlflowAliases:
@@ -36,8 +39,13 @@ class MlflowAliases:
         if not changed:
             return ""
         try:
-            drifts = [d for d in self.drift(model) if d.kind is not DriftKind.FOLLOW]
-            return next((str(d) for d in drifts if not self._sent(d)), "")
+            problem = ""
+            for _ in range(LOOKS):
+                drifts = [d for d in self.drift(model) if d.kind is not DriftKind.FOLLOW]
+                problem = next((str(d) for d in drifts if not self._sent(d)), "")
+                if not problem:
+                    break
+            return problem  # noqa: TRY300 - only the looks can fail
         except MlflowUnavailable as error:
             return (
                 f"MLflow has yet to hear of {model or changed[0].model}@{changed[0].alias}. {error}"

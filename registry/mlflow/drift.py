@@ -80,6 +80,6 @@ def judged(
 def _move(here: AliasHere, theirs: str | None) -> DriftKind | None:
     if theirs == here.number:
         return None if here.told == here.number else DriftKind.TELL
-    if theirs is None or theirs == here.told:  # what was deleted there is set again
+    if theirs is None or here.told in (None, theirs):  # what was deleted there is set again
         return DriftKind.TELL
     return DriftKind.FOLLOW if here.told == here.number else DriftKind.CONFLICT
