@@ -21,8 +21,9 @@ def command(settings: DashboardSettings) -> list[str]:
 
 def environment(settings: DashboardSettings) -> dict[str, str]:
     """The environment that gives the pages the settings of this process."""
+    file = config_file()
     return {
-        "MODELYARD_CONFIG": str(config_file().absolute()),
+        **({"MODELYARD_CONFIG": str(file.absolute())} if file.is_file() else {}),
         "MODELYARD_GATEWAY_URL": settings.gateway_url,
         "MODELYARD_PREFECT_UI_URL": settings.prefect_ui_url,
         "MODELYARD_MLFLOW_UI_URL": settings.mlflow_ui_url,

@@ -78,7 +78,7 @@ class Identity:
 
         Raises LastAdmin instead of disabling the only admin.
         """
-        with self._keeping_an_admin() as session:
+        with self.keeping_an_admin() as session:
             row = _user(session, name)
             row.disabled_at = utc_now() if disabled else None
             row.sessions_valid_from = utc_now()
@@ -91,7 +91,7 @@ class Identity:
         return UserView.of(row)
 
     @contextmanager
-    def _keeping_an_admin(self) -> Generator[Session]:
+    def keeping_an_admin(self) -> Generator[Session]:
         """A transaction that may take rights from users: the last admin's are left, or LastAdmin.
 
         Every change of a user's role or of whether the user may come in goes through here.

@@ -5,6 +5,7 @@ since then: what the catalog moved is sent, what MLflow moved is to be followed,
 is a conflict, in which neither is overwritten.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,10 @@ from modelyard.registry.mlflow.alias_reading import AliasHere, aliases_here, num
 from modelyard.registry.mlflow.drift import AliasDrift, DriftKind, judged
 from modelyard.registry.mlflow.mirror import MlflowRegistry, mlflow_name
 
+LOOKS = 6
+AGAIN_S = 0.1
+"""Before a look that follows a conflict: so many seconds more each time, 1.5 s in all."""
+
 
 @dataclass(frozen=True, slots=True)
 class MlflowAliases:
@@ -30,18 +35,24 @@ class MlflowAliases:
         """Send the changed aliases of one model, or of all, to MLflow.
 
         Returns the last failure or conflict as text, or an empty string if all were sent. MLflow is
-        not asked where nothing has changed here.
+        not asked where nothing has changed here. It is looked again after each sending, because
+        another process may have moved the same alias meanwhile, or may have sent it and not noted
+        that yet, which looks like a conflict: whoever looks last leaves both sides the same.
         """
-        changed = [a for a in aliases_here(self.db, model) if a.number != a.told]
-        if not changed:
-            return ""
-        try:
-            drifts = [d for d in self.drift(model) if d.kind is not DriftKind.FOLLOW]
-            return next((str(d) for d in drifts if not self._sent(d)), "")
-        except MlflowUnavailable as error:
-            return (
-                f"MLflow has yet to hear of {model or changed[0].model}@{changed[0].alias}. {error}"
-            )
+        problem = ""
+        for look in range(LOOKS):
+            changed = [a for a in aliases_here(self.db, model) if a.number != a.told]
+            if not changed:
+                return ""
+            if problem:
+                time.sleep(AGAIN_S * look)
+            try:
+                drifts = [d for d in self.drift(model) if d.kind is not DriftKind.FOLLOW]
+                problem = next((str(d) for d in drifts if not self._sent(d)), "")
+            except MlflowUnavailable as error:
+                which = f"{model or changed[0].model}@{changed[0].alias}"
+                return f"MLflow has yet to hear of {which}. {error}"
+        return problem
 
     def drift(self, model: str | None = None) -> list[AliasDrift]:
         """Where catalog and MLflow differ, of one model or of all; raises MlflowUnavailable."""

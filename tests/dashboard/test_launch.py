@@ -55,13 +55,22 @@ def test_the_page_gets_the_settings_of_the_command(monkeypatch: pytest.MonkeyPat
     )
     told = environment(settings)
     assert told == {
-        "MODELYARD_CONFIG": str(Path("modelyard.toml").absolute()),
         "MODELYARD_GATEWAY_URL": "http://gpu1:8080",
         "MODELYARD_PREFECT_UI_URL": "http://gpu1:4200",
         "MODELYARD_MLFLOW_UI_URL": "",
         "MODELYARD_REFRESH_S": "5.0",
         "MODELYARD_DASHBOARD_TOKEN": "t" * 16,
     }
+
+
+def test_the_page_reads_the_file_of_the_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Wherever the server's own folder is; where there is no file none is named."""
+    monkeypatch.chdir(tmp_path)
+    assert "MODELYARD_CONFIG" not in environment(DashboardSettings())
+    (tmp_path / "modelyard.toml").write_text("refresh_s = 3\n")
+    assert environment(DashboardSettings())["MODELYARD_CONFIG"] == str(tmp_path / "modelyard.toml")
 
 
 @pytest.mark.parametrize("address", ["gpu1:8080", "http://", "http://gpu1:port", "http://[::1"])

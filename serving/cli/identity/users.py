@@ -141,7 +141,7 @@ def remove(
     if not yes and not typer.confirm(f"Remove {name} and every key of {name}?"):
         raise typer.Exit(1)
     with installation() as registry:
-        remove_user(registry.database, name)
+        remove_user(registry.identity, name)
     out.print(f"Removed {name}.", highlight=False)
 
 
