@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Update, update
+from sqlalchemy import Update, exists, update
 
 from modelyard.registry.catalog.model import CANDIDATE, CHAMPION
-from modelyard.registry.catalog.tables import AliasRow
+from modelyard.registry.catalog.tables import AliasRow, VersionRow
 from modelyard.registry.database import Database
 from modelyard.registry.errors import MlflowUnavailable
 from modelyard.registry.mlflow.alias_reading import AliasHere, aliases_here, numbers_here
@@ -73,13 +73,21 @@ class MlflowAliases:
         return drift.kind is DriftKind.TELL
 
     def _note(self, told: AliasHere) -> None:
-        """Record the version sent; an alias moved meanwhile still differs and is sent again."""
+        """Record the version sent; an alias moved meanwhile still differs and is sent again.
+
+        Where its version got another number in MLflow meanwhile, the one that was sent is wrong:
+        then it is recorded that MLflow has yet to hear.
+        """
         mine = (AliasRow.model_id == told.model_id, AliasRow.alias == told.alias)
+        sent = exists().where(
+            VersionRow.id == told.version_id, VersionRow.mlflow_version == told.number
+        )
         with self.db.begin() as session:
-            session.execute(_recorded(told.version_id).where(*mine))
+            session.execute(_recorded(told.version_id).where(*mine, sent))
+            session.execute(_recorded(None).where(*mine, ~sent))
 
 
-def _recorded(version_id: str) -> Update:
+def _recorded(version_id: str | None) -> Update:
     """Set `recorded_id` and keep `updated_at`, which says when the alias was moved."""
     return update(AliasRow).values(recorded_id=version_id, updated_at=AliasRow.updated_at)
 

@@ -80,6 +80,7 @@ def judged(
 def _move(here: AliasHere, theirs: str | None) -> DriftKind | None:
     if theirs == here.number:
         return None if here.told == here.number else DriftKind.TELL
-    if theirs is None or theirs == here.told:  # what was deleted there is set again
+    # What was deleted there is set again; whom MLflow was never told of has not been moved there.
+    if theirs is None or here.told in (None, theirs):
         return DriftKind.TELL
     return DriftKind.FOLLOW if here.told == here.number else DriftKind.CONFLICT

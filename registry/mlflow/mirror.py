@@ -173,6 +173,18 @@ def _experiment(client: "MlflowClient") -> str:
 def _log(
     client: "MlflowClient", run: "Run", params: Mapping[str, object], metrics: Mapping[str, float]
 ) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        _log_missing(client, run, params, metrics)
+    except MlflowException:  # another process may have logged the same at the same time
+        _log_missing(client, client.get_run(run.info.run_id), params, metrics)
+    client.set_terminated(run.info.run_id)
+
+
+def _log_missing(
+    client: "MlflowClient", run: "Run", params: Mapping[str, object], metrics: Mapping[str, float]
+) -> None:
     from mlflow.entities import Metric, Param
 
     now = int(time.time() * 1000)
@@ -181,7 +193,6 @@ def _log(
     new = {key: str(value) for key, value in params.items() if key not in run.data.params}
     fitting = [Param(key, value[:_LONGEST_PARAM]) for key, value in new.items()]
     client.log_batch(run.info.run_id, measured, fitting)
-    client.set_terminated(run.info.run_id)
 
 
 def _create(client: "MlflowClient", name: str, run: "Run", tags: Mapping[str, str]) -> str:

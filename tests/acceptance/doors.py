@@ -40,9 +40,15 @@ NOWHERE = (
 OPEN: dict[str, dict[tuple[str, str], str]] = {
     "gateway": {
         ("POST", "/api/v1/login"): "the login itself",
-        ("GET", "/health"): "says that the process answers",
-        ("GET", "/health/live"): "the same",
-        ("GET", "/health/ready"): "says whether there is a worker",
+        **{
+            (method, path): why
+            for method in ("GET", "HEAD")
+            for path, why in (
+                ("/health", "says that the process answers"),
+                ("/health/live", "the same"),
+                ("/health/ready", "says whether there is a worker"),
+            )
+        },
     },
     "prefect": {("GET", "/api/health"): "`true`; Prefect's page asks it before it shows the login"},
     "dashboard": {

@@ -13,7 +13,7 @@ def test_after_a_candidate_the_candidate_is_proposed(
     catalog: Catalog, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The champion is called by the model's name, a candidate by its number; and promoted next."""
-    facts = ModelFacts(Format.GGUF, "llama", "Q8_0")
+    facts = ModelFacts(Format.GGUF, "llama", "Q8_0", chat_template="{{ messages }}")
     first, second = (
         catalog.register("o/m", "o/m", "c" * 40, facts, [StoredFile("m", f"{n:064x}", 1)], {})
         for n in (1, 2)
