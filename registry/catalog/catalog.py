@@ -209,7 +209,12 @@ class Catalog:
 
 
 def _drop(session: Session, model: ModelRow, row: VersionRow) -> None:
-    """Delete a version, and its model if it was the last one."""
+    """Delete a version, and its model if it was the last one.
+
+    The number of one that was never finished, which nobody has seen, is given again.
+    """
+    if row.finished_at is None and row.number == model.last_number:
+        model.last_number -= 1
     model.versions.remove(row)
     if not model.versions:
         retire(session, model)
