@@ -67,7 +67,7 @@ def prefect(settings: RegistrySettings) -> Finding:
 def hub() -> Finding:
     import httpx2
 
-    url = _setting("hub_endpoint")
+    url = _setting("HF_ENDPOINT")
     if not url:
         return ok("Hub", "not used: the flows are not installed")
     token = _setting("HF_TOKEN")

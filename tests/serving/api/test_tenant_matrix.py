@@ -68,10 +68,15 @@ def routes(installation: Installation) -> list[tuple[str, str]]:
     ]
 
 
-def asked(method: str, path: str, model: str, user: str) -> Iterator[httpx2.Request]:
+def asked(method: str, path: str, model: str, user: str, key: str) -> Iterator[httpx2.Request]:
     """The route with its parts filled in, plain and with the model as a query or in the body."""
     url = "http://gateway" + path
-    for part, value in {"{model:path}": model, "{gpu_id}": "cpu-0", "{user_id}": user}.items():
+    for part, value in {
+        "{model:path}": model,
+        "{gpu_id}": "cpu-0",
+        "{user_id}": user,
+        "{key_id}": key,
+    }.items():
         url = url.replace(part, value)
     assert "{" not in url, f"{path} has a part that this test does not know"
     yield httpx2.Request(method, url, params={"model": model})
@@ -84,12 +89,13 @@ async def test_no_route_tells_of_what_is_private_to_another(lite: Installation) 
     """A name that is private is answered as one that is not there; nothing else mentions it."""
     owner = lite.identity.authenticate_key(lite.admin).user_id
     version = filled(lite, owner)
+    [key] = [each.id for each in lite.identity.list_keys("admin")]
     count = 0
     async with lite.opened(lite.ada, worker_alive_s=600) as (client, services):
         services.running.begin(running(version, owner))
         for method, path in routes(lite):
-            there = asked(method, path, PRIVATE, owner)
-            absent = asked(method, path, NOT_THERE, "nobody")
+            there = asked(method, path, PRIVATE, owner, key)
+            absent = asked(method, path, NOT_THERE, "nobody", "0" * 36)
             for one, other in zip(there, absent, strict=True):
                 answers = []
                 for request, name in ((one, PRIVATE), (other, NOT_THERE)):
@@ -117,7 +123,7 @@ async def test_its_owner_is_told_by_the_same_routes(lite: Installation) -> None:
         for method, path in routes(lite):
             if method != "GET":
                 continue
-            for request in asked(method, path, PRIVATE, owner):
+            for request in asked(method, path, PRIVATE, owner, "0" * 36):
                 request.headers["Authorization"] = f"Bearer {lite.admin}"
                 answer = await client.send(request)
                 if any(word in answer.text for word in (PRIVATE, EXPENSIVE, version.id)):
