@@ -95,7 +95,7 @@ def _preamble(cursor: Cursor) -> tuple[int, int, int]:
 
 def _unsupported_version(version: int) -> UnsupportedGguf:
     turned = int.from_bytes(version.to_bytes(4, "little"), "big")
-    if turned <= _NEWEST_VERSION:
+    if 0 < turned <= _NEWEST_VERSION:
         return UnsupportedGguf(
             "it is big-endian, for machines such as s390x",
             "Take the little-endian file; gguf-py's gguf-convert-endian makes one of it.",

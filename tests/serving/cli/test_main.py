@@ -23,7 +23,7 @@ run()
 @pytest.mark.parametrize(
     ("name", "argv", "extra"),
     [
-        ("huggingface_hub", ["models", "add", "owner/name"], "flows"),
+        ("mlflow", ["models", "verify"], "flows"),
         ("qdrant_edge", ["models", "search", "verse"], "flows"),
     ],
 )

@@ -18,6 +18,7 @@ import psutil
 import pytest
 from sqlalchemy import update
 
+from modelyard.registry.catalog.model import Visibility
 from modelyard.registry.database import utc_now
 from modelyard.registry.mlflow.mirror import MlflowRegistry
 from modelyard.registry.runs.runs import RunBoard
@@ -172,10 +173,10 @@ def test_the_running_up_is_found_by_its_file(
 
 def _check_only_todays_runs(env: dict[str, str], installation: Installation) -> None:
     board = RunBoard(installation.database)
-    board.refuse("ingest", "owner/old", "no")
+    board.refuse("ingest", "owner/old", "no", visibility=Visibility.PUBLIC)
     with installation.database.begin() as session:
         session.execute(update(RunRow).values(updated_at=utc_now() - timedelta(days=2)))
-    board.refuse("ingest", "owner/new", "no")
+    board.refuse("ingest", "owner/new", "no", visibility=Visibility.PUBLIC)
     seen = json.loads(_run(env, "status", "--json").stdout)
     assert [run["subject"] for run in seen["runs"]] == ["owner/new"]
 
