@@ -20,6 +20,7 @@ from modelyard.registry.logs.hidden import without_logins
 from modelyard.registry.web.forwarded import signed
 
 LOGIN = "/login"
+LOGOUT = "/logout"
 BODY_BYTES = 16_384
 BODY_S = 10.0
 AT_ONCE = 8
@@ -65,6 +66,16 @@ class LoginPage:
         if text is None:
             return PlainTextResponse("The form is too large.\n", 413)
         return await self._log_in(request, {k: v[0] for k, v in _fields(text).items()})
+
+    def log_out(self, request: Request) -> Response:
+        """End the session that the cookie names; leads to the form, which shows the notice."""
+        self.sessions.end(request.cookies.get(COOKIE, ""))
+        notice = request.query_params.get("notice", "")
+        answer = RedirectResponse(
+            LOGIN + ("?" + urlencode({"notice": notice[:500]}) if notice else ""), 303
+        )
+        answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
+        return answer
 
     async def _log_in(self, request: Request, given: dict[str, str]) -> Response:
         is_key = "key" in given

@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from modelyard.dashboard.client import GatewayClient
-from modelyard.dashboard.login import LOGIN, LoginPage, to_login
+from modelyard.dashboard.login import LOGIN, LOGOUT, LoginPage, to_login
 from modelyard.dashboard.sessions import SESSIONS
 from modelyard.dashboard.settings import DashboardSettings
 from modelyard.registry.settings import load
@@ -87,7 +87,9 @@ class Dashboard(st.App):
         if scope["type"] == "lifespan" or _asks_for_health(scope):
             await super().__call__(scope, receive, send)
         elif self._is_known(scope):
-            if scope["path"].startswith(SHUT):
+            if scope["type"] == "http" and scope["path"] == LOGOUT:
+                await self._login.log_out(Request(scope))(scope, receive, send)
+            elif scope["path"].startswith(SHUT):
                 await refuse(scope, send, 404, b"There is nothing here.\n")
             else:
                 await super().__call__(scope, receive, send)

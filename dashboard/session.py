@@ -14,14 +14,21 @@ def current() -> DashboardSession | None:
 
 
 def end(notice: str = "") -> None:
-    """End the session, and send the browser to the login page, which shows the notice."""
-    SESSIONS.end(_cookie())
-    leave(notice)
+    """Have the browser end the session, which leads to the login page with the notice.
+
+    The server ends it when the browser goes there: before that its page may still load the scripts
+    that it takes to go.
+    """
+    _go("/logout", notice)
 
 
 def leave(notice: str = "") -> None:
-    """Send the browser to the login page."""
-    address = "/login?" + urlencode({"notice": notice} if notice else {})
+    """Send a browser without a session to the login page."""
+    _go("/login", notice)
+
+
+def _go(page: str, notice: str) -> None:
+    address = f"{page}?" + urlencode({"notice": notice} if notice else {})
     # JSON quotes the address for the script, and no `<` of it can end the script.
     quoted = json.dumps(address).replace("<", "\\u003c")
     st.html(f"<script>location.assign({quoted})</script>", unsafe_allow_javascript=True)
