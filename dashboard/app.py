@@ -36,7 +36,7 @@ def main() -> None:
     fade_when_lost()
     user = session.current()
     if user is None:
-        session.leave("Your session has ended. Please log in again.")
+        session.leave(session.ENDED)
         return
     settings = load(DashboardSettings)
     pages = {

@@ -71,9 +71,7 @@ class LoginPage:
         """End the session that the cookie names; leads to the form, which shows the notice."""
         self.sessions.end(request.cookies.get(COOKIE, ""))
         notice = request.query_params.get("notice", "")
-        answer = RedirectResponse(
-            LOGIN + ("?" + urlencode({"notice": notice[:500]}) if notice else ""), 303
-        )
+        answer = RedirectResponse(address_of(LOGIN, notice=notice[:500]), 303)
         answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
         return answer
 
@@ -132,8 +130,13 @@ class LoginPage:
 def to_login(path: str, query: str) -> Response:
     """Send a browser to the login, which leads back to the page it wanted."""
     page = path + (f"?{query}" if query else "")
-    wanted = {} if page == "/" else {"next": page}
-    return RedirectResponse(LOGIN + ("?" + urlencode(wanted) if wanted else ""), 303)
+    return RedirectResponse(address_of(LOGIN, next="" if page == "/" else page), 303)
+
+
+def address_of(page: str, **query: str) -> str:
+    """A page's address with those parts of a query that are not empty."""
+    given = urlencode({name: value for name, value in query.items() if value})
+    return f"{page}?{given}" if given else page
 
 
 def _own(given: Mapping[str, str]) -> str:

@@ -1,11 +1,13 @@
 """The logged-in user of the page that is being drawn."""
 
 import json
-from urllib.parse import urlencode
 
 import streamlit as st
 
+from modelyard.dashboard.login import LOGIN, LOGOUT, address_of
 from modelyard.dashboard.sessions import COOKIE, SESSIONS, DashboardSession
+
+ENDED = "Your session has ended. Please log in again."
 
 
 def current() -> DashboardSession | None:
@@ -19,16 +21,16 @@ def end(notice: str = "") -> None:
     The server ends it when the browser goes there: before that its page may still load the scripts
     that it takes to go.
     """
-    _go("/logout", notice)
+    _go(LOGOUT, notice)
 
 
 def leave(notice: str = "") -> None:
     """Send a browser without a session to the login page."""
-    _go("/login", notice)
+    _go(LOGIN, notice)
 
 
 def _go(page: str, notice: str) -> None:
-    address = f"{page}?" + urlencode({"notice": notice} if notice else {})
+    address = address_of(page, notice=notice)
     # JSON quotes the address for the script, and no `<` of it can end the script.
     quoted = json.dumps(address).replace("<", "\\u003c")
     st.html(f"<script>location.assign({quoted})</script>", unsafe_allow_javascript=True)

@@ -4,18 +4,15 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from modelyard.dashboard import session
 from modelyard.dashboard.widgets.live import complain
 from modelyard.dashboard.widgets.units import prose
-from modelyard.registry.errors import ModelyardError, NotAuthenticated
+from modelyard.registry.errors import ModelyardError
 
 
 def attempt(act: Callable[[], object], done: str) -> bool:
     """Act, then show `done`, or why it was refused; returns whether it was done."""
     try:
         act()
-    except NotAuthenticated:
-        session.end("Your session has ended. Please log in again.")
     except ModelyardError as error:
         complain(error)
     else:

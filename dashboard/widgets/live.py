@@ -16,8 +16,6 @@ def live(gateway: GatewayClient, refresh_s: float, draw: Callable[[GatewayClient
     def once() -> None:
         try:
             draw(gateway)
-        except NotAuthenticated:
-            session.end("Your session has ended. Please log in again.")
         except ModelyardError as error:
             complain(error, again_s=refresh_s)
 
@@ -25,7 +23,12 @@ def live(gateway: GatewayClient, refresh_s: float, draw: Callable[[GatewayClient
 
 
 def complain(error: ModelyardError, again_s: float | None = None) -> None:
-    """Show an error: what happened, what to do, and whether it is retried."""
+    """Show an error: what happened, what to do, and whether it is retried.
+
+    Where the gateway no longer knows the user, the session ends.
+    """
+    if isinstance(error, NotAuthenticated):
+        session.end(session.ENDED)
     again = f"Trying again every {again_s:g} s." if again_s else ""
     text = " ".join(part for part in (error.message, error.fix, again) if part)
     show = st.warning if isinstance(error, GatewayUnreachable) else st.error

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Case, case, func, select
 
 from modelyard.registry.billing.tables import UsageRow
+from modelyard.registry.billing.usage import FAILED
 from modelyard.registry.database import Database
 
 FIRST_TOKEN_MS = (
@@ -77,7 +78,7 @@ class TrafficBook:
                 step,
                 place,
                 func.count(),
-                func.sum(case((UsageRow.status >= "500", 1), else_=0)),
+                func.sum(FAILED),
                 func.sum(UsageRow.prompt_tokens),
                 func.sum(UsageRow.output_tokens),
             )

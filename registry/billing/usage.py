@@ -88,7 +88,7 @@ class UsageBook:
                 name,
                 UsageRow.model,
                 func.count(),
-                func.sum(_FAILED),
+                func.sum(FAILED),
                 func.sum(UsageRow.prompt_tokens),
                 func.sum(UsageRow.cached_tokens),
                 func.sum(UsageRow.output_tokens),
@@ -106,7 +106,7 @@ class UsageBook:
     def failure_rates(self, within_s: float) -> dict[str, float]:
         """Share of failed requests (0..1) by device, of those begun in the last `within_s` s."""
         query = (
-            select(UsageRow.device_id, func.sum(_FAILED), func.count())
+            select(UsageRow.device_id, func.sum(FAILED), func.count())
             .where(UsageRow.at >= _since(within_s * 1000))
             .group_by(UsageRow.device_id)
         )
@@ -114,7 +114,7 @@ class UsageBook:
             return {device: int(failed) / count for device, failed, count in session.execute(query)}
 
 
-_FAILED = case((UsageRow.status >= "500", 1), else_=0)  # compared as text: 5xx and `lost`
+FAILED = case((UsageRow.status >= "500", 1), else_=0)  # compared as text: 5xx and `lost`
 _NAMES = UsageRecord.__struct_fields__
 _INTO = f"INSERT INTO usage ({', '.join(_NAMES)})"
 _ONCE = "ON CONFLICT DO NOTHING"

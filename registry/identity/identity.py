@@ -69,7 +69,7 @@ class Identity:
         """Set a user's password and end the user's sessions."""
         hashed = _hash(password)
         with self.db.begin() as session:
-            row = _user(session, name)
+            row = user_named(session, name)
             row.password_hash = hashed
             row.sessions_valid_from = utc_now()
 
@@ -79,7 +79,7 @@ class Identity:
         Raises LastAdmin instead of disabling the only admin.
         """
         with self.keeping_an_admin() as session:
-            row = _user(session, name)
+            row = user_named(session, name)
             row.disabled_at = utc_now() if disabled else None
             row.sessions_valid_from = utc_now()
 
@@ -115,7 +115,7 @@ class Identity:
     def create_key(self, user: str, name: str, expires: datetime | None = None) -> str:
         """Create a key and return its text; only a hash is stored, so it cannot be shown again."""
         with self.db.begin() as session:
-            return _new_key(session, _user(session, user), name, expires)
+            return _new_key(session, user_named(session, user), name, expires)
 
     def list_keys(self, user: str | None = None) -> list[KeyView]:
         query = select(ApiKeyRow, UserRow.name).join(UserRow, ApiKeyRow.user_id == UserRow.id)
@@ -183,7 +183,7 @@ def _caller(row: UserRow | None) -> Caller:
     return Caller(row.id, row.name, Role(row.role))
 
 
-def _user(session: Session, name: str) -> UserRow:
+def user_named(session: Session, name: str) -> UserRow:
     row = _named(session, name)
     if row is None:
         raise UnknownUser(f"There is no user '{name[:100]}'.", fix="See `modelyard users list`.")

@@ -3,19 +3,14 @@
 from sqlalchemy import select
 
 from modelyard.registry.catalog.tables import ModelRow
-from modelyard.registry.errors import StillInUse, UnknownUser
-from modelyard.registry.identity.identity import Identity
-from modelyard.registry.identity.tables import UserRow
+from modelyard.registry.errors import StillInUse
+from modelyard.registry.identity.identity import Identity, user_named
 
 
 def remove_user(identity: Identity, name: str) -> None:
     """Raises UnknownUser, LastAdmin, or StillInUse for owners of models."""
     with identity.keeping_an_admin() as session:
-        row = session.scalar(select(UserRow).where(UserRow.name == name))
-        if row is None:
-            raise UnknownUser(
-                f"There is no user '{name[:100]}'.", fix="See `modelyard users list`."
-            )
+        row = user_named(session, name)
         owned = select(ModelRow.name).where(ModelRow.owner_id == row.id).order_by(ModelRow.name)
         if models := [*session.scalars(owned)]:
             raise StillInUse(

@@ -1,5 +1,6 @@
 """/api/v1/admin/users and /api/v1/keys: users and their API keys."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -30,15 +31,7 @@ class UserEntry(BaseModel):
 
     @classmethod
     def of(cls, user: UserView, quota: UserQuota) -> Self:
-        return cls(
-            id=user.id,
-            name=user.name,
-            role=user.role,
-            disabled=user.disabled,
-            has_password=user.has_password,
-            created_at=user.created_at,
-            quota=quota,
-        )
+        return cls.model_validate({**asdict(user), "quota": quota})
 
 
 class UserList(BaseModel):
@@ -79,15 +72,7 @@ class KeyEntry(BaseModel):
 
     @classmethod
     def of(cls, key: KeyView) -> Self:
-        return cls(
-            id=key.id,
-            user=key.user,
-            name=key.name,
-            prefix=key.prefix,
-            created_at=key.created_at,
-            expires_at=key.expires_at,
-            revoked_at=key.revoked_at,
-        )
+        return cls.model_validate(asdict(key))
 
 
 class KeyList(BaseModel):
