@@ -1,13 +1,11 @@
 """One kept-alive connection to an engine, with one request in flight at a time."""
 
 import asyncio
-import select
 from collections.abc import Callable
 from typing import NoReturn, cast
 
 import httptools
 
-from modelyard.serving.transport.deferred_write import write_soon
 from modelyard.serving.upstream.answer import HttpAnswer
 
 MOST_HEAD = 64 * 1024
@@ -34,8 +32,8 @@ class EngineConnection(asyncio.Protocol):
         self._idle = idle
         self._lost = lost
         self._head_bytes = 0
+        self._is_asked = False
         self._loop = asyncio.get_running_loop()
-        self._arrivals = select.poll()
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport
 
@@ -43,19 +41,16 @@ class EngineConnection(asyncio.Protocol):
     def is_usable(self) -> bool:
         return not self._transport.is_closing()
 
-    @property
-    def is_silent(self) -> bool:
-        """Whether the kernel holds nothing of the engine's: no bytes unasked for, no end, no error.
-
-        The loop has not read them yet; they would be taken for the answer to the next request.
-        """
-        return not self._arrivals.poll(0)
-
     def send(self, head: bytes, body: bytes) -> HttpAnswer:
+        """Send a request at the end of the loop's turn, once the loop has read what came before.
+
+        What an engine said unasked would be taken for the answer; read before the request is
+        written, it ends the connection as stale. This costs no system call, as looking would.
+        """
         answer = self.answer = HttpAnswer(self)
         self.heard_at = self._loop.time()
         self._head_bytes = 0
-        write_soon(self._loop, self._transport, (head, body))
+        self._loop.call_soon(self._ask, (head, body))
         return answer
 
     def close(self) -> None:
@@ -67,6 +62,11 @@ class EngineConnection(asyncio.Protocol):
         self._transport.abort()
         if answer is not None:
             answer.end(why)
+
+    def _ask(self, request: tuple[bytes, bytes]) -> None:
+        if self.is_usable:
+            self._is_asked = True
+            self._transport.writelines(request)
 
     def _not_http(self, why: str) -> None:
         """Abort the connection: what came is no answer."""
@@ -96,11 +96,11 @@ class EngineConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # the event loop sets TCP_NODELAY
-        self._arrivals.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         answer = self.answer
-        if answer is None:
+        if answer is None or not self._is_asked:
+            self.was_stale = True
             self.fail("it spoke without being asked")
             return
         self.heard_at = self._loop.time()
@@ -143,6 +143,7 @@ class EngineConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         answer, self.answer = self.answer or _unasked(), None
+        self._is_asked = False
         if self.is_paused:
             self.resume()
         answer.end()

@@ -77,17 +77,12 @@ class Pool:
         return answer
 
     def _take(self, origin: str) -> EngineConnection | None:
-        """The most recently used open connection, so that surplus ones expire; or None.
-
-        One on which the engine has spoken unasked is closed.
-        """
+        """The most recently used open connection, so that surplus ones expire; or None."""
         idle = self._idle.get(origin, ())
         while idle:
             connection = idle.pop()
             if connection.is_usable:
-                if connection.is_silent:
-                    return connection
-                connection.fail("it spoke without being asked")
+                return connection
         return None
 
     async def _connect(self, origin: str) -> EngineConnection:

@@ -25,6 +25,12 @@ Behaviour = Callable[
 ]
 
 
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The loop that serves: what it does between a call to send and its write is part of this."""
+    return "asyncio", {"use_uvloop": True}
+
+
 @dataclass(slots=True)
 class ScriptedServer:
     """Reads a request, then behaves; counts connections and requests."""
