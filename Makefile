@@ -40,7 +40,7 @@ wheel: setup ## A wheel with the hot path compiled, in dist/: what to install fo
 	deployments/wheel.sh dist
 
 test: setup servers ## All tests, on real servers, two side by side (JOBS=1: one after the other)
-	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --no-loadscope-reorder $(ARGS)
 
 check: setup ## The whole gate: format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check $(SOURCES)
