@@ -17,7 +17,7 @@ from modelyard.registry.database import Database
 from modelyard.registry.store import Store
 from tests.acceptance.conftest import RunningInstance, end_up
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow(seconds=250), pytest.mark.timeout(1200)]
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What news from the king?"}]
 
 

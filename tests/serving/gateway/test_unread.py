@@ -22,7 +22,7 @@ from tests.serving.installation import METRICS_TOKEN, TOKEN, Installation, open_
 from tests.serving.processes import PATIENT, GatewayProcess, environment, gateway_process
 from tests.serving.readers import StreamClient
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=90)
 
 MANY = 40
 SLOTS = 16
