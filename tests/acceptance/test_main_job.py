@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Generator
 
 import httpx2
 import openai
@@ -22,14 +23,13 @@ ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What news 
 
 
 @pytest.fixture
-def client(up: RunningInstance) -> openai.OpenAI:
+def client(up: RunningInstance) -> Generator[openai.OpenAI]:
     facts = up.facts
-    return openai.OpenAI(
-        base_url=facts["gateway_url"] + "/v1",
-        api_key=facts["admin_key"],
-        max_retries=0,
-        timeout=240,
-    )
+    url = facts["gateway_url"] + "/v1"
+    with openai.OpenAI(
+        base_url=url, api_key=facts["admin_key"], max_retries=0, timeout=240
+    ) as client:
+        yield client
 
 
 def test_the_ready_file_tells_all_that_a_program_needs(up: RunningInstance) -> None:
@@ -199,7 +199,7 @@ def test_everything_asks_who_is_there(up: RunningInstance) -> None:
 
 
 def test_the_end_is_quick_and_leaves_nothing(up: RunningInstance) -> None:
-    """SIGTERM ends every child, and every child of a child. Runs last."""
+    """SIGTERM ends every child, and every child of a child. Runs last: the file is the last, too."""
     family = psutil.Process(up.process.pid).children(recursive=True)
     assert len(family) >= 6
     took = end_up(up)
