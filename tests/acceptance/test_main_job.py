@@ -199,7 +199,7 @@ def test_everything_asks_who_is_there(up: RunningInstance) -> None:
 
 
 def test_the_end_is_quick_and_leaves_nothing(up: RunningInstance) -> None:
-    """SIGTERM ends every child, and every child of a child. Runs last: the file is the last, too."""
+    """SIGTERM ends every child, and every child of a child. Runs last, as its file does."""
     family = psutil.Process(up.process.pid).children(recursive=True)
     assert len(family) >= 6
     took = end_up(up)
