@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-TOGETHER = "tests/acceptance/"
-"""The files of this folder share one `up`, so they run in one worker, as one unit."""
+TOGETHER = ("tests/acceptance/", "tests/architecture/")
+"""The files of such a folder share one `up`, or the parsed modules: one worker has them all."""
 
 SLOW_S = 20
 """What a `slow` test without a number counts as."""
@@ -16,8 +16,9 @@ class LongestFirst(LoadFileScheduling):
     """Units of work in the order of collection; `longest_first` has put the long ones in front."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(TOGETHER):
-            return TOGETHER
+        for folder in TOGETHER:
+            if nodeid.startswith(folder):
+                return folder
         return super()._split_scope(nodeid)
 
 

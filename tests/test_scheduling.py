@@ -64,7 +64,7 @@ def test_files_come_whole_and_the_longest_first(tmp_path: Path) -> None:
 
 
 def test_what_shares_an_installation_is_one_unit() -> None:
-    """The files of tests/acceptance go to one worker together; all others by themselves."""
+    """The files of tests/acceptance go to one worker together; others by themselves."""
     scheduler = object.__new__(LongestFirst)
     names = ("acceptance/test_doors.py", "acceptance/test_folder.py", "a/test_b.py", "a/test_c.py")
     units = [scheduler._split_scope(f"tests/{name}::test_it[1]") for name in names]
