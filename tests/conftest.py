@@ -1,4 +1,4 @@
-"""What every test may ask for: databases of both kinds, fresh and already migrated."""
+"""The order of all tests, and what each may ask for: migrated databases of both kinds."""
 
 import shutil
 import signal
@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
 
 from modelyard.registry.database import Database
 from modelyard.registry.migrate import migrate
+from tests.scheduling import LongestFirst, longest_first
 from tests.servers.postgres import Postgres, running_postgres
 
 _TEMPLATE = "modelyard_template"
@@ -35,6 +37,14 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--soak"):
         config.option.timeout = 7200
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest_first(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LongestFirst:
+    return LongestFirst(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""One `modelyard up --demo` for each file of acceptance tests: every process real, on free ports.
+"""One `modelyard up --demo` for all acceptance tests: every process real, on free ports.
 
 It stands in a hostile folder, so that all that works works there too.
 """
@@ -84,7 +84,7 @@ def end_up(running: RunningInstance) -> float:
     return time.monotonic() - started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningInstance]:
     running = start_up(tmp_path_factory.mktemp("up") / "data", "--demo")
     yield running

@@ -16,7 +16,7 @@ from tests.acceptance.conftest import RunningInstance
 from tests.acceptance.doors import METHODS, OPEN, OpenPort, doors, name_of
 from tests.servers.listening import answer_to, listeners
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow(seconds=250), pytest.mark.timeout(1200)]
 
 SERVERS = ("gateway", "prefect", "dashboard", "hub", "worker-cpu-0", "worker-cpu-0's engine")
 FOREIGN = "http://evil.example"

@@ -10,7 +10,7 @@ import pytest
 from modelyard.registry.ports import choose_port
 from tests.acceptance.conftest import RunningInstance, modelyard
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow(seconds=250), pytest.mark.timeout(600)]
 START_S = 240
 
 

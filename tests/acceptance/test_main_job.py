@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Generator
 
 import httpx2
 import openai
@@ -17,19 +18,18 @@ from modelyard.registry.database import Database
 from modelyard.registry.store import Store
 from tests.acceptance.conftest import RunningInstance, end_up
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow(seconds=250), pytest.mark.timeout(1200)]
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What news from the king?"}]
 
 
 @pytest.fixture
-def client(up: RunningInstance) -> openai.OpenAI:
+def client(up: RunningInstance) -> Generator[openai.OpenAI]:
     facts = up.facts
-    return openai.OpenAI(
-        base_url=facts["gateway_url"] + "/v1",
-        api_key=facts["admin_key"],
-        max_retries=0,
-        timeout=240,
-    )
+    url = facts["gateway_url"] + "/v1"
+    with openai.OpenAI(
+        base_url=url, api_key=facts["admin_key"], max_retries=0, timeout=240
+    ) as client:
+        yield client
 
 
 def test_the_ready_file_tells_all_that_a_program_needs(up: RunningInstance) -> None:
@@ -199,7 +199,7 @@ def test_everything_asks_who_is_there(up: RunningInstance) -> None:
 
 
 def test_the_end_is_quick_and_leaves_nothing(up: RunningInstance) -> None:
-    """SIGTERM ends every child, and every child of a child. Runs last."""
+    """SIGTERM ends every child, and every child of a child. Runs last, as its file does."""
     family = psutil.Process(up.process.pid).children(recursive=True)
     assert len(family) >= 6
     took = end_up(up)

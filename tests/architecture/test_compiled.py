@@ -4,7 +4,7 @@ import ast
 import tomllib
 from collections.abc import Iterator
 
-from tests.architecture.tree import ROOT
+from tests.architecture.tree import ROOT, parsed
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 COMPILED = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]["modules"]
@@ -26,13 +26,13 @@ def class_keywords(tree: ast.Module) -> Iterator[int]:
 
 def test_nothing_is_awaited_while_an_exception_is_on_its_way() -> None:
     """Compiled, it comes out again in the next request that is cancelled or not."""
-    trees = {file: ast.parse((ROOT / file).read_text()) for file in COMPILED}
+    trees = {file: parsed(ROOT / file) for file in COMPILED}
     wrong = {file: lines for file, tree in trees.items() if (lines := [*awaits_in_handlers(tree)])}
     assert wrong == {}
 
 
 def test_classes_take_no_keywords() -> None:
     """Compiled, `frozen=True` and its like are lost without a word."""
-    trees = {file: ast.parse((ROOT / file).read_text()) for file in COMPILED}
+    trees = {file: parsed(ROOT / file) for file in COMPILED}
     wrong = {file: lines for file, tree in trees.items() if (lines := [*class_keywords(tree)])}
     assert wrong == {}

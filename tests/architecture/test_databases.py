@@ -2,7 +2,7 @@
 
 import ast
 
-from tests.architecture.tree import name, sources
+from tests.architecture.tree import name, parsed, sources
 
 HOLDERS = {"self", "context"}
 """An object's own, and the flows' context, which is there to hold it."""
@@ -16,7 +16,7 @@ def taken(tree: ast.Module) -> list[int]:
 
 def test_no_room_takes_the_database_of_another() -> None:
     """What a caller needs of it is a room, or a method, with a name."""
-    trees = {name(file): ast.parse(file.read_text()) for file in sources()}
+    trees = {name(file): parsed(file) for file in sources()}
     assert {file: found for file, tree in trees.items() if (found := taken(tree))} == {}
 
 

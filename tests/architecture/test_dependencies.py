@@ -6,7 +6,7 @@ import sys
 import tomllib
 from importlib.metadata import packages_distributions
 
-from tests.architecture.tree import ROOMS, ROOT, sources
+from tests.architecture.tree import ROOMS, ROOT, parsed, sources
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 UNSEEN = {
@@ -30,7 +30,7 @@ def imported() -> set[str]:
     """Names of the distributions whose modules the product imports anywhere."""
     modules = set[str]()
     for file in sources():
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(parsed(file)):
             if isinstance(node, ast.Import):
                 modules |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:

@@ -3,13 +3,13 @@
 import ast
 from pathlib import Path
 
-from tests.architecture.tree import name, sources
+from tests.architecture.tree import name, parsed, sources
 
 
 def imported(file: Path) -> set[str]:
     """The modules that a file imports, wherever in it."""
     found = set[str]()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -36,7 +36,7 @@ def test_servers_are_set_up_in_one_place() -> None:
         name(file)
         for file in sources()
         if imported(file) & {"uvicorn", "uvicorn.Config"}
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(parsed(file))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"uvicorn.Config", "Config"}
     }
     assert made == {

@@ -2,7 +2,7 @@
 
 import ast
 
-from tests.architecture.tree import ROOT, modules, name
+from tests.architecture.tree import ROOT, modules, name, parsed
 
 
 def patches(tree: ast.Module) -> list[int]:
@@ -36,7 +36,7 @@ def _is_ours(name: object) -> bool:
 def test_no_test_exchanges_a_constant() -> None:
     """A constant that two tests exchange at once, or that was read before, is not what it seems."""
     files = [file for file in modules() if ROOT / "tests" in file.parents]
-    trees = {name(file): ast.parse(file.read_text()) for file in files}
+    trees = {name(file): parsed(file) for file in files}
     assert {file: found for file, tree in trees.items() if (found := patches(tree))} == {}
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.architecture.tree import modules, name
+from tests.architecture.tree import modules, name, parsed
 
 IMPORTED = re.compile(
     r"^\s*from ((?:modelyard|benchmarks|tests)[\w.]*) import ([\w, ]+)$", re.MULTILINE
@@ -15,7 +15,7 @@ IMPORTED = re.compile(
 
 def imports_in_texts(file: Path) -> Iterator[tuple[str, str]]:
     """Module and name of each import that stands in a string of a file."""
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             for module, names in IMPORTED.findall(node.value):
                 for imported in names.split(","):

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.tree import name, sources
+from tests.architecture.tree import name, parsed, sources
 
 SAFE = {"-P", "-I"}
 
@@ -20,7 +20,7 @@ def unsafe_starts(tree: ast.Module) -> Iterator[int]:
 
 def test_every_python_is_started_without_the_working_folder() -> None:
     """`python -m` would import it first: whose folder it is would decide what runs."""
-    trees = {name(file): ast.parse(file.read_text()) for file in sources()}
+    trees = {name(file): parsed(file) for file in sources()}
     assert {file: lines for file, tree in trees.items() if (lines := [*unsafe_starts(tree)])} == {}
     uses = [file for file, tree in trees.items() if "sys.executable" in ast.unparse(tree)]
     assert "registry/process/python.py" in uses

@@ -3,7 +3,7 @@
 import ast
 
 from modelyard.registry.fleet.report import DeviceReport
-from tests.architecture.tree import name, sources
+from tests.architecture.tree import name, parsed, sources
 
 OWN = {"registry/fleet/report.py", "registry/fleet/device_facts.py"}
 
@@ -32,7 +32,7 @@ def _reads(node: ast.expr) -> bool:
 
 def test_no_report_is_read_by_string_keys() -> None:
     """A field that is renamed or gone is found by the type checker."""
-    trees = {name(file): ast.parse(file.read_text()) for file in sources()}
+    trees = {name(file): parsed(file) for file in sources()}
     assert {file: found for file, tree in trees.items() if (found := by_key(tree))} == {}
 
 

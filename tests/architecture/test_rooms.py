@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from tests.architecture.tree import ROOMS, ROOT, modules, name, sources
+from tests.architecture.tree import ROOMS, ROOT, modules, name, parsed, sources
 
 MOST_MODULES = 15
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
@@ -76,20 +76,20 @@ def test_no_class_name_stands_twice() -> None:
     """Whoever reads or searches a name finds one thing."""
     places = defaultdict[str, list[str]](list)
     for file in modules():
-        for one in classes(ast.parse(file.read_text())):
+        for one in classes(parsed(file)):
             places[one].append(name(file))
     assert {one: files for one, files in places.items() if len(files) > 1} == {}
 
 
 def test_no_class_has_a_word_that_the_field_does_not_know() -> None:
     """What these were called until November 2026 could be understood with a glossary only."""
-    found = {one for file in modules() for one in classes(ast.parse(file.read_text()))}
+    found = {one for file in modules() for one in classes(parsed(file))}
     assert found & PRIVATE_WORDS == set()
 
 
 def test_everything_is_imported_as_modelyard() -> None:
     """By its bare name, a folder of the repository would be loaded a second time."""
-    trees = {name(file): ast.parse(file.read_text()) for file in modules()}
+    trees = {name(file): parsed(file) for file in modules()}
     wrong = {file: bare for file, tree in trees.items() if (bare := imported(tree) & {*ROOMS})}
     assert wrong == {}
 

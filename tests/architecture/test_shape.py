@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.architecture.tree import modules, name, sources
+from tests.architecture.tree import modules, name, parsed, sources
 
 FILE_LINES = 300
 FUNCTION_LINES = 40
@@ -15,14 +15,14 @@ NEXT_SENTENCE = re.compile(r"[.!?]\s+[A-Z]")
 
 def functions(file: Path) -> Iterator[tuple[str, int]]:
     """Name and lines of every function, from its `def` to its end."""
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
 
 
 def unrelated_at(file: Path) -> Iterator[int]:
     """Lines on which several values are assigned at once that do not exchange places."""
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         match node:
             case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
                 read = {ast.unparse(part) for value in values for part in ast.walk(value)}
@@ -63,7 +63,7 @@ def test_values_that_do_not_exchange_places_are_assigned_one_by_one() -> None:
 
 def test_every_module_opens_with_one_sentence() -> None:
     """The first line of a module says its job, in one sentence."""
-    openings = {name(file): ast.get_docstring(ast.parse(file.read_text())) for file in sources()}
+    openings = {name(file): ast.get_docstring(parsed(file)) for file in sources()}
     wrong = {file: text for file, text in openings.items() if not is_one_sentence(text or "")}
     assert wrong == {}
 

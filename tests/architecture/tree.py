@@ -1,6 +1,8 @@
 """The files that the rules of this folder are about."""
 
+import ast
 import subprocess
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +32,12 @@ def repository() -> list[Path]:
 def modules() -> list[Path]:
     """Every module of the repository: the product, its tests and its benchmarks."""
     return [file for file in repository() if file.suffix == ".py" and not file.is_symlink()]
+
+
+@cache
+def parsed(file: Path) -> ast.Module:
+    """Each file is read once for all rules, so none of them may change what it is given."""
+    return ast.parse(file.read_text())
 
 
 def name(file: Path) -> str:

@@ -21,7 +21,7 @@ from websockets.sync.client import unix_connect
 from tests.servers.containers import compose
 from tests.servers.stack import Stack, running_stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow(seconds=160), pytest.mark.timeout(1200)]
 ODD = "@/#:%?&+"
 """What people's own passwords have in them, and addresses give a meaning to."""
 

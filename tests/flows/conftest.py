@@ -13,9 +13,13 @@ from modelyard.flows.prefect.address import Prefect
 from modelyard.flows.steps.hub import download
 from modelyard.flows.steps.hub.hub import HubClient, HubSnapshot, open_client
 from modelyard.flows.steps.hub.resolve import resolve
+from modelyard.registry.cards.index import open_index
 from modelyard.registry.catalog.builds import BuildRecords
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.database import Database
+from modelyard.registry.installation import open_database
+from modelyard.registry.mlflow.mirror import MlflowRegistry
+from modelyard.registry.settings import RegistrySettings
 from modelyard.registry.store import Store
 from tests.deployments.hub_process import RunningHub as HubProcess
 from tests.deployments.hub_process import running_hub
@@ -133,9 +137,21 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[Prefect]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def used_data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder to copy, whose databases are empty: MLflow takes seconds to make its tables."""
+    folder = tmp_path_factory.mktemp("used")
+    registry = RegistrySettings(data_dir=folder)
+    open_database(registry).close()
+    MlflowRegistry(registry.mlflow).aliases()
+    open_index(registry).ids()
+    return folder
+
+
 @pytest.fixture
 def harness(
     tmp_path: Path,
+    used_data_folder: Path,
     prefect: Prefect,
     hub_process: HubProcess,
     publish: Callable[..., None],
@@ -143,4 +159,5 @@ def harness(
 ) -> FlowHarness:
     files = {FILE: tiny.read_bytes(), "README.md": CARD, "config.json": b"{}"}
     publish(REPO, files, card_data={"license": "mit"}, tags=["gguf"])
-    return FlowHarness(tmp_path / "data", hub_process.url, prefect)
+    data = shutil.copytree(used_data_folder, tmp_path / "data")
+    return FlowHarness(data, hub_process.url, prefect)

@@ -13,6 +13,9 @@ from tests.servers.containers.images import start_of
 from tests.servers.containers.network import ContainerNetwork, private_network
 
 UP_WITHIN_S = 400.0
+LOOK_EVERY_S = 1.0
+"""Seconds between health checks: each is a process, and takes its time from what is starting."""
+
 PLACES = ("/var/lib", "/run")
 """Folders of this machine over which the stack's own are mounted, inside."""
 
@@ -42,7 +45,7 @@ class Stack:
                 assert process.poll() is None, f"{name} ended:\n{self.log(name)}"
             waiting = set(self.services) - self.healthy
             assert time.monotonic() < deadline, [(n, self.log(n)[-2000:]) for n in waiting]
-            time.sleep(0.2)
+            time.sleep(LOOK_EVERY_S)
 
     def run(self, name: str, *argv: str) -> subprocess.CompletedProcess[str]:
         """As `docker compose exec`: a command where a service runs, to its end."""

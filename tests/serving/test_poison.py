@@ -23,7 +23,7 @@ from tests.serving.processes import (
     worker_process,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.anyio]
+pytestmark = [pytest.mark.slow(seconds=110), pytest.mark.anyio]
 
 OURS = {"MODELYARD_WORKER_HEARTBEAT_S": "0.5", "MODELYARD_PARALLEL": "16"}
 WORDS = 4

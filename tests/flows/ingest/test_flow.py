@@ -14,7 +14,7 @@ from tests.deployments.hub_process import RunningHub as HubProcess
 from tests.flows.harness import CARD, FILE, REPO, FlowHarness
 from tests.flows.hostile import ARCHITECTURE, gguf, tensor
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow(seconds=120), pytest.mark.timeout(1200)]
 
 
 def check_whole(harness: FlowHarness, version: ModelVersion) -> None:

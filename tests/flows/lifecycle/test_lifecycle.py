@@ -18,7 +18,7 @@ from modelyard.flows.prefect.address import Prefect
 from tests.deployments.hub_process import RunningHub as HubProcess
 from tests.flows.harness import CARD, FILE, REPO, FlowHarness
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow(seconds=300), pytest.mark.timeout(1200)]
 NOTHING = ("parts", "scratch", "records", "pending", "unpinned")
 DEAD = {("CRASHED", "interrupted"), ("COMPLETED", "completed"), ("CRASHED", "completed")}
 

@@ -11,7 +11,7 @@ from tests.flows.registration.processes import Forks, KillableRegistration, runn
 from tests.flows.registration.registration import Seen, register
 from tests.servers.mlflow import MlflowProxy, MlflowServer, proxy_before, running_mlflow
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow(seconds=130), pytest.mark.timeout(600)]
 POINTS = 10
 """How many of the steps of a registration it is killed at, evenly spread."""
 

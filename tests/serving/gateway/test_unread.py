@@ -22,7 +22,7 @@ from tests.serving.installation import METRICS_TOKEN, TOKEN, Installation, open_
 from tests.serving.processes import PATIENT, GatewayProcess, environment, gateway_process
 from tests.serving.readers import StreamClient
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=90)
 
 MANY = 40
 SLOTS = 16
@@ -181,10 +181,10 @@ def test_a_place_is_free_once_a_whole_answer_is_written(sqlite_url: str, tmp_pat
 
 def test_a_slow_reader_is_never_cut_off(sqlite_url: str, tmp_path: Path) -> None:
     """Some kilobytes a second are enough, whatever waits: it takes something all the time."""
-    with models(sqlite_url, tmp_path, unread_timeout_s="8") as on:
+    with models(sqlite_url, tmp_path, unread_timeout_s="4") as on:
         (reader,) = on.unread(1)
         on.once_idle()
-        until = time.monotonic() + 24.0
+        until = time.monotonic() + 12.0
         while time.monotonic() < until:
             assert reader.read(1024)
             time.sleep(0.1)
