@@ -45,6 +45,7 @@ from modelyard.serving.routing.fleet.promoter import Promoter
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
 from modelyard.serving.routing.hedge import Hedge
 from modelyard.serving.routing.peer_exchange import PeerExchange
+from modelyard.serving.routing.policy.overtaking import QueueOrder
 from modelyard.serving.routing.router import Router
 from modelyard.serving.routing.running import RunningRequests
 from modelyard.serving.settings import GatewaySettings
@@ -109,7 +110,8 @@ def _gateway(
     snapshots = FleetSnapshotCache(
         queries.fleet, settings.worker_alive_s, ask=WorkerQuestion(upstream.token).ask
     )
-    router = Router(snapshots, upstream, settings.load_timeout_s)
+    order = QueueOrder(settings.queue_order)
+    router = Router(snapshots, upstream, settings.load_timeout_s, order)
     router.fleet_sync.absences.return_s = settings.worker_return_s
     hedge = Hedge(router, settings.hedge_after_s) if settings.hedge_after_s else None
     blame = Blame(router, upstream)

@@ -1,7 +1,7 @@
 """Settings of the gateway, and those that gateway and workers must agree on."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
 
@@ -93,6 +93,12 @@ class GatewaySettings(FleetSettings):
         le=600,
         description="Seconds without a byte from its engine until a request is also sent to one "
         "more worker that has its version and is free, within the budget of retries; 0: never.",
+    )
+    queue_order: Literal["fair", "balanced", "throughput"] = Field(
+        default="balanced",
+        description="Order of requests that wait for a worker: fair: first come, first served; "
+        "balanced: the shortest first, but nobody waits a tenth longer than with fair; "
+        "throughput: most start soonest, the longest wait for up to 90 s more.",
     )
     unread_timeout_s: float = Field(
         default=150.0,

@@ -9,9 +9,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.routing.drawn import DRAWN
 from benchmarks.routing.faults import BadInput
 from benchmarks.routing.fleet import FleetPlan, read_fleet
-from benchmarks.routing.policies.names import OURS, POLICIES
+from benchmarks.routing.policies.names import OUR_ORDERS, OURS, POLICIES
 from benchmarks.routing.report import HEADER, Figures, figures, line, verdict
 from benchmarks.routing.simulation import Simulation
 from benchmarks.routing.traces import FORMATS, Recorded, read_trace
@@ -25,7 +26,7 @@ def main() -> int:
 
         return calibrate()
     try:
-        trace = read_trace(asked.trace, asked.format)
+        trace = _trace(asked)
         plan = read_fleet(asked.fleet)
     except BadInput as wrong:
         print(f"error: {wrong}", file=sys.stderr)
@@ -35,11 +36,17 @@ def main() -> int:
     for name in dict.fromkeys(asked.policy or POLICIES):
         found[name] = run(name, trace, plan, load=asked.load, seed=asked.seed)
         print(line(name, found[name]), flush=True)
-    print(verdict(found, OURS))
+    print(verdict(found, OURS, OUR_ORDERS))
     if asked.json:
         policies = {name: asdict(each) for name, each in found.items()}
         asked.json.write_text(json.dumps({"policies": policies}, indent=2) + "\n")
     return 0
+
+
+def _trace(asked: argparse.Namespace) -> list[Recorded]:
+    if asked.drawn:
+        return DRAWN[asked.drawn](asked.seed)
+    return read_trace(asked.trace, asked.format)
 
 
 def run(name: str, trace: list[Recorded], plan: FleetPlan, *, load: float, seed: int) -> Figures:
@@ -67,14 +74,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--calibrate", action="store_true", help="simulator against real engine")
     parser.add_argument("--trace", type=Path)
     parser.add_argument("--format", choices=FORMATS)
+    parser.add_argument("--drawn", choices=DRAWN, help="a trace drawn from the seed instead")
     parser.add_argument("--fleet", type=Path)
     parser.add_argument("--policy", choices=list(POLICIES), action="append", metavar="NAME")
     parser.add_argument("--load", type=_share, default=0.7, help="share of the fleet's capacity")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="OUT")
     asked = parser.parse_args()
-    if not (asked.calibrate or (asked.trace and asked.format and asked.fleet)):
-        parser.error("--trace, --format and --fleet are required, or --calibrate alone")
+    if asked.drawn and (asked.trace or asked.format):
+        parser.error("--drawn takes the place of --trace and --format")
+    if not (asked.calibrate or (asked.fleet and (asked.drawn or (asked.trace and asked.format)))):
+        parser.error(
+            "--fleet and either --trace with --format or --drawn are required, or --calibrate alone"
+        )
     return asked
 
 

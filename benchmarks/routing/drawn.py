@@ -1,6 +1,7 @@
 """Fleets and bursts drawn from a seed: nobody chose them for how they come out."""
 
 import random
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.routing.fleet import FleetPlan, plan_of
@@ -63,3 +64,23 @@ def bursts(seed: int, count: int = 8000) -> list[Recorded]:
         blocks = tuple(talk * 1000 + i for i in range(min(prompt // 512, 2 * turn + 1)))
         found.append(Recorded(at, prompt, 1 + int(chance.expovariate(1 / 250)), blocks))
     return found
+
+
+def overload(seed: int, count: int = 8000) -> list[Recorded]:
+    """Long prompts and short answers, twenty times as dense for a third of the time.
+
+    All but a twentieth of the requests come in bursts of twice the mean rate and more, so that at
+    a load of 0.7 the fleet is behind for most of the trace.
+    """
+    chance = random.Random(seed)
+    found = list[Recorded]()
+    at = 0.0
+    for _ in range(count):
+        at += chance.expovariate(20.0 if at % 300 < 100 else 0.5)
+        prompt = min(40_000, int(chance.lognormvariate(7.6, 1.1)) + 1)
+        found.append(Recorded(at, prompt, 1 + int(chance.expovariate(1 / 24))))
+    return found
+
+
+DRAWN: Mapping[str, Callable[[int], list[Recorded]]] = {"bursts": bursts, "overload": overload}
+"""Traces by the names they have on the command line."""

@@ -1,7 +1,7 @@
 """What a run is judged by: quantiles of waiting, goodput, loads, and what a decision cost."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.routing.simulation import Simulation
@@ -73,11 +73,23 @@ def line(name: str, found: Figures) -> str:
     )
 
 
-def verdict(found: Mapping[str, Figures], ours: str) -> str:
-    """Our p95 time to first token against the best of the others'; empty without both."""
-    others = {name: f.ttft_p95 for name, f in found.items() if name != ours}
+def verdict(found: Mapping[str, Figures], ours: str, our_orders: Collection[str]) -> str:
+    """Our figures against those of the other with the best p95; empty without both.
+
+    `our_orders` are all names of ours, which do not count as others.
+    """
+    others = {name: f for name, f in found.items() if name not in our_orders}
     if ours not in found or not others:
         return ""
-    best = min(others, key=lambda name: others[name])
-    ratio = found[ours].ttft_p95 / others[best] if others[best] else float("nan")
-    return f"p95 time to first token against the best other ({best}): {ratio:.2f}x"
+    best = min(others, key=lambda name: others[name].ttft_p95)
+    their = others[best]
+    our = found[ours]
+    return (
+        f"time to first token against the best other ({best}): "
+        f"p95 {_ratio(our.ttft_p95, their.ttft_p95)}, p99 {_ratio(our.ttft_p99, their.ttft_p99)}; "
+        f"goodput {_ratio(our.goodput, their.goodput)}"
+    )
+
+
+def _ratio(ours: float, theirs: float) -> str:
+    return f"{ours / theirs if theirs else float('nan'):.2f}x"

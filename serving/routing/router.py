@@ -18,6 +18,7 @@ from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.dispatcher import Dispatcher
 from modelyard.serving.routing.policy.explain import Explanation, explain
 from modelyard.serving.routing.policy.fleet_state import PendingRequest, ReplicaState
+from modelyard.serving.routing.policy.overtaking import QueueOrder
 from modelyard.serving.routing.policy.placement import LoadOrder
 from modelyard.serving.routing.policy.request import RoutedRequest
 from modelyard.serving.routing.prospects import check_prospects, estimate_memory
@@ -47,6 +48,7 @@ class Router:
     snapshots: FleetSnapshotCache
     upstream: Upstream
     load_timeout_s: float
+    queue_order: QueueOrder = QueueOrder.BALANCED
     retries: RetryBudget = field(default_factory=RetryBudget)
     ejection: Ejection = field(default_factory=Ejection)
     core: Dispatcher = field(init=False)
@@ -59,7 +61,7 @@ class Router:
     _ticked_at: float = 0.0
 
     def __post_init__(self) -> None:
-        cluster = ClusterState(BLOCK_TOKENS)
+        cluster = ClusterState(BLOCK_TOKENS, order=self.queue_order)
         self.core = Dispatcher(cluster, on_send=self.waiting.wake, on_load=self._load)
         self.trials = Trials(self.core, self.suspects)
         self.fleet_sync = FleetSync(self.core, self.ejection)

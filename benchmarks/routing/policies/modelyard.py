@@ -9,6 +9,7 @@ from benchmarks.routing.workload import Request
 from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.dispatcher import Dispatcher
 from modelyard.serving.routing.policy.fleet_state import PendingRequest, WorkerState
+from modelyard.serving.routing.policy.overtaking import Overtaking, QueueOrder
 from modelyard.serving.routing.policy.placement import LoadOrder
 from modelyard.serving.routing.policy.request import RoutedRequest
 
@@ -22,6 +23,7 @@ class Modelyard:
     A worker's speeds are not told, and like workers are known by their name, as cards are.
     """
 
+    order: QueueOrder = QueueOrder.BALANCED
     sim: Simulation = field(init=False)
     core: Dispatcher = field(init=False)
     _pending: dict[int, PendingRequest] = field(default_factory=dict[int, PendingRequest])
@@ -34,7 +36,10 @@ class Modelyard:
         cluster.needs = {str(i): m.memory_gb for i, m in enumerate(sim.plan.models)}
         for there in sim.workers:
             gpu = there.gpu
-            worker = WorkerState(there.index, gpu.name, gpu.kind, gpu.concurrency, gpu.memory_gb)
+            worker = WorkerState(
+                there.index, gpu.name, gpu.kind, gpu.concurrency, gpu.memory_gb,
+                overtaking=Overtaking(self.order),
+            )  # fmt: skip
             cluster.workers.append(worker)
             for model in there.models:
                 cluster.add_replica(worker, str(model), 0.0)

@@ -14,6 +14,7 @@ from modelyard.serving.routing.policy.fleet_state import (
     ReplicaState,
     WorkerState,
 )
+from modelyard.serving.routing.policy.overtaking import Overtaking, QueueOrder
 
 LOAD_BASE_S = 2.0
 LOAD_PER_S = 1.5e9
@@ -36,6 +37,7 @@ class ClusterState:
 
     block_tokens: int
     memory_unit: float = 1.0
+    order: QueueOrder = QueueOrder.BALANCED
     workers: list[WorkerState] = field(default_factory=list[WorkerState])
     replicas: dict[str, list[Replica]] = field(default_factory=dict[str, list[Replica]])
     needs: dict[str, float] = field(default_factory=dict[str, float])
@@ -51,7 +53,8 @@ class ClusterState:
     def add_worker(self, device_id: str, gpu: str, slots: int) -> WorkerState:
         """Add a new device; it takes a vacant index if a device has left for good."""
         place = self.vacant.pop() if self.vacant else len(self.workers)
-        worker = WorkerState(place, device_id, gpu, slots, 0.0)
+        overtaking = Overtaking(self.order)
+        worker = WorkerState(place, device_id, gpu, slots, 0.0, overtaking=overtaking)
         self.workers[place : place + 1] = [worker]
         return worker
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.cost import ReplicaChoice, cheapest, expected_output
-from modelyard.serving.routing.policy.fair_share import Users
+from modelyard.serving.routing.policy.fair_share import Users, overtake
 from modelyard.serving.routing.policy.fleet_changes import FleetChanges
 from modelyard.serving.routing.policy.fleet_state import (
     PendingRequest,
@@ -174,6 +174,7 @@ class Dispatcher:
             replica = pending.replica if pending is not None else None
             if pending is None or replica is None or not is_soon(worker, replica, now):
                 return
+            overtake(pending, worker.held)
             self._release(pending, replica)
             self._send(pending, replica, now)
 

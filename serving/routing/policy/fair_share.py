@@ -1,6 +1,6 @@
 """Fair share per user: device limits, slot limits, and whose request starts next."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
 
@@ -159,8 +159,12 @@ class Users:
         """The held request (`held` is sorted by rank) that the worker may start next, or None."""
         may = (t for t in held if t.replica is not None and self.may_begin(t.work, t.replica, now))
         if self.waiting <= 1:
-            return next(may, None)
-        return min(may, key=lambda pending: self.turn(pending, now), default=None)
+            return _shortest(may)
+        able = [*may]
+        turn = min(able, key=lambda pending: self.turn(pending, now), default=None)
+        if turn is None:
+            return None
+        return _shortest(t for t in able if t.work.user_id == turn.work.user_id)
 
     def front(
         self, held: Sequence[PendingRequest], count: int, now: float
@@ -190,6 +194,37 @@ class Users:
             if other != user_id:
                 return now - self._known[other].asked_at <= ACTIVE_S
         return False
+
+
+def overtake(pending: PendingRequest, held: Sequence[PendingRequest]) -> None:
+    """Take the request's seconds from the slack of its user's earlier ones that could start too."""
+    for other in held:
+        if other is pending:
+            return
+        if other.replica is None or not other.replica.is_open:
+            continue
+        if other.work.user_id == pending.work.user_id:
+            other.slack_s -= pending.whole_s
+
+
+def _shortest(held: Iterable[PendingRequest]) -> PendingRequest | None:
+    """The shortest that all before it in `held` have the slack to let pass; else the first.
+
+    One of lower priority passes nobody.
+    """
+    best: PendingRequest | None = None
+    least_s = float("inf")
+    priority = 0
+    for pending in held:
+        if best is None:
+            best = pending
+        elif pending.whole_s < best.whole_s and pending.whole_s <= least_s:
+            best = pending if pending.work.priority >= priority else best
+        priority = max(priority, pending.work.priority)
+        least_s = min(least_s, pending.slack_s)
+        if least_s <= 0:
+            break
+    return best
 
 
 def most_of_one(replica: Replica) -> int:

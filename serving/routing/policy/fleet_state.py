@@ -1,6 +1,6 @@
 """Fleet state for routing decisions: each worker's queued work in seconds, ours and others'."""
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import accumulate
@@ -107,6 +107,7 @@ class PendingRequest:
         "rank",
         "replica",
         "sent_at",
+        "slack_s",
         "uncached",
         "version",
         "whole_s",
@@ -119,6 +120,7 @@ class PendingRequest:
         self.arrived_at = arrived_at
         self.replica: Replica | None = None
         self.uncached = self.prefill_s = self.whole_s = self.rank = 0.0
+        self.slack_s = float("inf")  # until it is held for the first time
         self.is_sent = self.is_over = False
         self.sent_at = self.concurrency = self.prompts_before = 0.0
         self.first_at: float | None = None
@@ -166,7 +168,6 @@ class WorkerState:
 
     @property
     def is_fit(self) -> bool:
-        """Whether the worker may get work at all."""
         return self._is_fit
 
     @is_fit.setter
@@ -241,12 +242,18 @@ class WorkerState:
         return self._ahead[bisect_right(ranks, rank) - 1]
 
     def hold(self, pending: PendingRequest, replica: Replica) -> None:
+        """Hold a request here; the first time it is held sets how far others may overtake it."""
+        place = bisect_right(self.held, pending)
+        if pending.slack_s == float("inf"):
+            user_id = pending.work.user_id
+            before = (t.whole_s for t in self.held[:place] if t.work.user_id == user_id)
+            ahead_s = self.wait_s(pending.arrived_at) + sum(before, 0.0)
+            pending.slack_s = self.overtaking.slack_s(ahead_s)
         replica.held += 1
-        insort(self.held, pending)
+        self.held.insert(place, pending)
         self._held_changed()
 
     def release(self, pending: PendingRequest, replica: Replica) -> None:
-        """Remove a request from those held here."""
         replica.held -= 1
         self.held.remove(pending)
         self._held_changed()

@@ -1,6 +1,24 @@
-"""Limits how long shorter requests may overtake a longer one in a worker's queue."""
+"""Limits how far shorter requests may overtake longer ones in a worker's queue."""
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class QueueOrder(Enum):
+    """The order of waiting requests (docs/decisions/0030).
+
+    FAIR is first come, first served. BALANCED starts the shortest first as long as nobody waits
+    for more than SLACK_SHARE longer than with FAIR. THROUGHPUT lets long requests wait in
+    proportion to their work to the WORK_POWER, for MOST_OVERTAKEN_S at most.
+    """
+
+    FAIR = "fair"
+    BALANCED = "balanced"
+    THROUGHPUT = "throughput"
+
+
+SLACK_SHARE = 0.1
+"""BALANCED: later requests may take this share of the seconds ahead of a request before it."""
 
 SENT_SHARE = 0.02
 """Weight of each sent request in the moving averages behind `wait_ratio`."""
@@ -16,13 +34,20 @@ WORK_POWER = 2.5
 class Overtaking:
     """`wait_ratio` is the seconds that requests wait per second of work to the WORK_POWER."""
 
+    order: QueueOrder = QueueOrder.BALANCED
     wait_ratio: float = 2.0
     _waited_s: float = 1.0
     _work: float = 0.5
 
     def most_s(self, whole_s: float) -> float:
-        """Seconds for which shorter requests may overtake a request that takes `whole_s`."""
+        """Seconds by which a request that takes `whole_s` ranks behind its arrival."""
+        if self.order is not QueueOrder.THROUGHPUT:
+            return 0.0
         return min(MOST_OVERTAKEN_S, self.wait_ratio * whole_s**WORK_POWER)
+
+    def slack_s(self, ahead_s: float) -> float:
+        """Seconds of later requests that may start before one with `ahead_s` before it."""
+        return SLACK_SHARE * ahead_s if self.order is QueueOrder.BALANCED else 0.0
 
     def waited(self, seconds: float, whole_s: float) -> None:
         """Record that a request that takes `whole_s` has waited for `seconds`."""

@@ -17,7 +17,12 @@ from modelyard.serving.routing.policy.fleet_state import (
     ReplicaState,
     WorkerState,
 )
-from modelyard.serving.routing.policy.overtaking import MOST_OVERTAKEN_S, WORK_POWER
+from modelyard.serving.routing.policy.overtaking import (
+    MOST_OVERTAKEN_S,
+    WORK_POWER,
+    Overtaking,
+    QueueOrder,
+)
 from modelyard.serving.routing.policy.request import RoutedRequest
 from tests.serving.routing.decided import Decided
 
@@ -25,11 +30,19 @@ MODELS = {"a": 10.0, "b": 20.0, "huge": 1000.0}
 
 
 def dispatcher(
-    workers: int, *, slots: int = 2, memory: float = 25.0, decided: Decided | None = None
+    workers: int,
+    *,
+    slots: int = 2,
+    memory: float = 25.0,
+    decided: Decided | None = None,
+    order: QueueOrder = QueueOrder.BALANCED,
 ) -> Dispatcher:
     cluster = ClusterState(512, memory_unit=1e9)
     cluster.needs = dict(MODELS)
-    cluster.workers = [WorkerState(i, f"gpu-{i}", "card", slots, memory) for i in range(workers)]
+    cluster.workers = [
+        WorkerState(i, f"gpu-{i}", "card", slots, memory, overtaking=Overtaking(order))
+        for i in range(workers)
+    ]
     return (decided or Decided()).dispatcher(cluster)
 
 
@@ -162,27 +175,29 @@ def test_more_load_on_a_worker_never_draws_work_to_it() -> None:
 
 def test_the_urgent_go_first() -> None:
     """Of what waits for one worker the highest priority begins first, then the shortest."""
-    core = warm(dispatcher(1, slots=1, decided=(decided := Decided())))
+    order = QueueOrder.THROUGHPUT
+    core = warm(dispatcher(1, slots=1, decided=(decided := Decided()), order=order))
     first = core.submit(work(), "a", 0.0)
     low, long, short, high = (
         core.submit(work(tokens, priority), "a", 0.0)
         for tokens, priority in ((10, 1), (5000, 3), (10, 3), (10, 5))
     )
-    order = list[PendingRequest]()
+    begun = list[PendingRequest]()
     for now in range(1, 5):
         decided.clear()
         core.finished(first, now)
         first = decided.sends[0]
-        order.append(first)
-    assert order == [high, short, long, low]
+        begun.append(first)
+    assert begun == [high, short, long, low]
 
 
 def test_who_asks_for_more_may_wait_longer_than_in_proportion() -> None:
     """The longer the line, the more a short request overtakes; on a free worker hardly any."""
     long_s = 2.0
     short_s = 0.1
-    free = WorkerState(0, "a", "card", 1, 1.0)
-    busy = WorkerState(1, "b", "card", 1, 1.0)
+    order = QueueOrder.THROUGHPUT
+    free = WorkerState(0, "a", "card", 1, 1.0, overtaking=Overtaking(order))
+    busy = WorkerState(1, "b", "card", 1, 1.0, overtaking=Overtaking(order))
     for worker, waited in ((free, 0.0), (busy, 10.0)):
         replica = Replica(worker, "a", 1.0, TokenLatency(LinearFit(1e-3), LinearFit(1e-2)))
         replica.learned()

@@ -1,0 +1,135 @@
+"""Who of those that wait begins next, in each of the three orders."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelyard.serving.routing.estimates.speeds import LinearFit, TokenLatency
+from modelyard.serving.routing.policy.cluster_state import ClusterState
+from modelyard.serving.routing.policy.dispatcher import Dispatcher
+from modelyard.serving.routing.policy.fleet_state import PendingRequest
+from modelyard.serving.routing.policy.overtaking import SLACK_SHARE, QueueOrder
+from modelyard.serving.routing.policy.request import RoutedRequest
+from tests.serving.routing.decided import Decided
+
+TOKEN_S = 1e-3
+ROUNDING_S = 1e-6
+
+Arrival = tuple[float, int]
+"""Seconds since the one before, and tokens of the prompt."""
+
+
+def one_worker(order: QueueOrder, decided: Decided) -> Dispatcher:
+    """A worker that computes one prompt at a time, at a known speed, and answers nothing."""
+    cluster = ClusterState(512, order=order)
+    cluster.needs["a"] = 1.0
+    worker = cluster.add_worker("gpu-0", "card", 1)
+    replica = cluster.add_replica(worker, "a", 0.0)
+    replica.pace = TokenLatency(LinearFit(TOKEN_S), LinearFit(0.0))
+    for _ in range(2):
+        replica.pace.prefill.learn(1, 1000, 1000 * TOKEN_S)
+    replica.learned()
+    return decided.dispatcher(cluster)
+
+
+@dataclass(slots=True)
+class Play:
+    """Requests in the order they come, each with the seconds until its prompt was begun."""
+
+    order: QueueOrder
+    arrivals: list[tuple[float, RoutedRequest]]
+    begun: list[str] = field(default_factory=list[str])
+    waited_s: dict[str, float] = field(default_factory=dict[str, float])
+
+    def run(self) -> "Play":
+        decided = Decided()
+        core = one_worker(self.order, decided)
+        coming = [*self.arrivals]
+        running: PendingRequest | None = None
+        ends_at = float("inf")
+        while coming or running is not None:
+            if coming and coming[0][0] <= ends_at:
+                now, work = coming.pop(0)
+                core.submit(work, "a", now)
+            elif running is not None:
+                now = ends_at
+                core.first_token(running, now)
+                core.finished(running, now, 1)
+                running = None
+                ends_at = float("inf")
+            if decided.sends:
+                running = decided.sends.pop()
+                work = running.work
+                ends_at = now + work.prompt_tokens * TOKEN_S
+                self.begun.append(work.request_id)
+                self.waited_s[work.request_id] = now - running.arrived_at
+        return self
+
+
+def asked(
+    *requests: tuple[str, float, int], user: str = "ada", priority: int = 3
+) -> list[tuple[float, RoutedRequest]]:
+    return [(at, RoutedRequest(name, user, priority, tokens)) for name, at, tokens in requests]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0.0, 0.1, 1.0]), st.integers(1, 5000)), min_size=2, max_size=60
+    )
+)
+def test_balanced_lets_nobody_wait_more_than_a_tenth_longer_than_first_come(
+    drawn: list[Arrival],
+) -> None:
+    """Whatever comes when: each begins within 1.1 times its wait by first come, first served."""
+    arrivals = list[tuple[float, RoutedRequest]]()
+    at = 0.0
+    for number, (after_s, tokens) in enumerate(drawn):
+        at += after_s
+        arrivals += asked((str(number), at, tokens))
+    fair = Play(QueueOrder.FAIR, arrivals).run()
+    balanced = Play(QueueOrder.BALANCED, arrivals).run()
+    assert fair.begun == [work.request_id for _, work in arrivals]
+    for name, fair_s in fair.waited_s.items():
+        assert balanced.waited_s[name] <= (1 + SLACK_SHARE) * fair_s + ROUNDING_S
+
+
+QUEUE = asked(("running", 0.0, 5000), ("long", 0.1, 4000), ("short", 0.2, 200), ("tiny", 0.3, 100))
+
+
+@pytest.mark.parametrize(
+    ("order", "begun"),
+    [
+        (QueueOrder.FAIR, ["running", "long", "short", "tiny"]),
+        (QueueOrder.BALANCED, ["running", "tiny", "short", "long"]),
+        (QueueOrder.THROUGHPUT, ["running", "short", "tiny", "long"]),
+    ],
+)
+def test_the_three_orders_of_the_same_queue(order: QueueOrder, begun: list[str]) -> None:
+    """By arrival; the shortest first within the slack; the shortest as if they had come before."""
+    assert Play(order, QUEUE).run().begun == begun
+
+
+def test_balanced_lets_pass_only_what_the_slack_is_enough_for() -> None:
+    """The long one has 0.49 s: of three shorter ones of 0.2 s each, two may begin before it."""
+    shorter = [(f"shorter-{number}", 0.2, 200) for number in range(3)]
+    play = Play(
+        QueueOrder.BALANCED, asked(("running", 0.0, 5000), ("long", 0.1, 4000), *shorter)
+    ).run()
+    assert play.begun == ["running", "shorter-0", "shorter-1", "long", "shorter-2"]
+
+
+def test_balanced_lets_nobody_pass_one_of_higher_priority() -> None:
+    """However short it is."""
+    first = asked(("running", 0.0, 5000), ("long", 0.1, 4000), priority=4)
+    play = Play(QueueOrder.BALANCED, first + asked(("tiny", 0.2, 10))).run()
+    assert play.begun == ["running", "long", "tiny"]
+
+
+def test_balanced_chooses_among_the_requests_of_the_user_whose_turn_it_is() -> None:
+    """Bob has had less than Ada: it is his turn, and his shorter one begins."""
+    ada = asked(("running", 0.0, 5000), ("ada-tiny", 0.1, 10))
+    bob = asked(("bob-long", 0.2, 4000), ("bob-short", 0.3, 20), user="bob")
+    play = Play(QueueOrder.BALANCED, ada + bob).run()
+    assert play.begun.index("bob-short") == 1
