@@ -51,8 +51,8 @@ def flow_run(server: httpx2.Client) -> str:
 @pytest.fixture
 def asked(prefect: Prefect) -> Generator[None]:
     """Prefect's own client in this process asks the test's server, as in a command's process."""
-    there = {PREFECT_API_URL: prefect.url, PREFECT_API_AUTH_STRING: prefect.login}
-    with temporary_settings(there):
+    login = {PREFECT_API_AUTH_STRING: prefect.login}
+    with temporary_settings({PREFECT_API_URL: prefect.url, **login}):
         yield
 
 
