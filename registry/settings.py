@@ -124,7 +124,10 @@ class RegistrySettings(LogSettings):
         default=None, description="Folder (or network volume) of model files; empty: data folder."
     )
     store_max_gb: float = Field(
-        default=200.0, gt=0, le=1e6, description="Bound of the store; least recently used leaves."
+        default=200.0,
+        gt=0,
+        le=1e6,
+        description="Bound of the store in GB (10^9 bytes); least recently used leaves.",
     )
     mlflow_uri: str = Field(
         default="", description="MLflow tracking URI; empty: MLflow on SQLite in the data folder."
