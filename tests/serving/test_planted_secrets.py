@@ -97,9 +97,7 @@ def knock(http: httpx2.Client) -> None:
 
 
 @pytest.fixture(scope="module")
-def written(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> WrittenText:
+def written(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> WrittenText:
     folder = tmp_path_factory.mktemp("planted")
     (folder / "modelyard.db").write_bytes(sqlite_template.read_bytes())
     env = environment(folder) | PATIENT
