@@ -77,7 +77,8 @@ def add(
         Path | None, typer.Option(help="Text to measure on; else a bundled one.")
     ] = None,
     memory_gb: Annotated[
-        float | None, typer.Option(min=0, help="Memory to fit in; else the devices' own.")
+        float | None,
+        typer.Option(min=0, help="Memory to fit in, in GB (10^9 bytes); else the devices' own."),
     ] = None,
     allow_requantize: Annotated[
         bool, typer.Option(help="Quantize even what is quantized already.")

@@ -9,7 +9,9 @@ from prefect.runner import Runner
 
 from modelyard.flows.ingest.flow import ingest
 from modelyard.flows.maintenance import is_overdue, upkeep
+from modelyard.flows.prefect.flow_runs import TAG
 from modelyard.flows.reconciling import reconciling
+from modelyard.flows.runs.cancellation import name_runner
 
 DAILY = "17 4 * * *"
 """When upkeep runs, in UTC. A machine that is off then is kept up as soon as it serves again."""
@@ -33,15 +35,16 @@ async def _serve() -> None:
     Otherwise Prefect would import them again for each run, from its working directory and by the
     steps in the server's deployment record: whoever can write that record could run any code.
     """
+    name_runner()
     runner = Runner(name="modelyard", limit=MOST_AT_ONCE, pause_on_shutdown=False)
     await runner.aadd_flow(
-        ingest, "ingest", description="A model from the Hub into the registry.", tags=["modelyard"]
+        ingest, "ingest", description="A model from the Hub into the registry.", tags=[TAG]
     )
     daily = await runner.aadd_flow(
         upkeep,
         "daily",
         description="Remove what stopped runs left.",
-        tags=["modelyard"],
+        tags=[TAG],
         cron=DAILY,
     )
     if await asyncio.to_thread(is_overdue):

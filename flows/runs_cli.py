@@ -41,8 +41,10 @@ def cancel(run: Run) -> None:
     wanted = _run(run)
     if wanted.state is not RunState.RUNNING:
         raise RunEnded(f"The run {wanted.id} has ended: {wanted.state}.")
-    _runs().cancel(_prefect_id(wanted))
-    out.print(f"{wanted.subject} is being cancelled.", highlight=False)
+    orders = _runs()
+    orders.cancel(_prefect_id(wanted))
+    said = _settled(orders, _prefect_id(wanted))
+    out.print(said or f"{wanted.subject} is being cancelled.", highlight=False)
 
 
 def retry(run: Run) -> None:
@@ -61,6 +63,22 @@ def _run(wanted: str) -> "RunView":
 
     with open_yard() as context:
         return context.board.named(wanted)
+
+
+def _settled(orders: "RunOrders", run_id: str) -> str:
+    """What became of a run whose process is dead, which cannot end it itself; "": it lives."""
+    from modelyard.flows.context import open_yard
+    from modelyard.flows.prefect import address
+    from modelyard.flows.runs.record import record_of
+
+    with open_yard() as context:
+        record = record_of(context.registry.data_dir, run_id)
+        if not record.file.exists() or not record.is_dead:
+            return ""
+        address.prepare(orders.server)
+        from modelyard.flows.ingest.settling import settle
+
+        return " ".join(settle(context))
 
 
 def _prefect_id(run: "RunView") -> str:

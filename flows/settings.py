@@ -89,7 +89,10 @@ class FlowSettings(Section):
         default=0, ge=0, le=1024, description="Threads to quantize and measure with; 0: all cores."
     )
     device_memory_gb: float = Field(
-        default=0.0, ge=0, le=1e6, description="Memory that models must fit in; 0: ask the devices."
+        default=0.0,
+        ge=0,
+        le=1e6,
+        description="Memory in GB (10^9 bytes) that models must fit in; 0: ask the devices.",
     )
 
     reconcile_s: float = Field(

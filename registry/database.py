@@ -22,6 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from modelyard.registry.settings import ANSWER_S
+
 READ_ONLY = "modelyard_read_only"
 
 
@@ -68,9 +70,13 @@ class Database:
     _readers: sessionmaker[Session]
 
     @classmethod
-    def connect(cls, url: str) -> "Database":
-        """Open the database at a SQLAlchemy URL; for SQLite, create its folder first."""
-        engine = _sqlite(url) if make_url(url).get_backend_name() == "sqlite" else _postgres(url)
+    def connect(cls, url: str, *, answer_s: float = ANSWER_S) -> "Database":
+        """Open the database at a SQLAlchemy URL; for SQLite, create its folder first.
+
+        PostgreSQL has `answer_s` seconds for each statement.
+        """
+        is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        engine = _sqlite(url) if is_sqlite else _postgres(url, answer_s)
         readers = engine.execution_options(postgresql_readonly=True, **{READ_ONLY: True})
         return cls(engine, *(sessionmaker(e, expire_on_commit=False) for e in (engine, readers)))
 
@@ -100,10 +106,29 @@ def _end(_connection: object, record: ConnectionPoolEntry) -> None:
     record.invalidate()
 
 
-def _postgres(url: str) -> Engine:
-    return create_engine(
-        url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True
+def _postgres(url: str, answer_s: float) -> Engine:
+    from modelyard.registry.bounded_connection import CONNECT_S, BoundedConnection
+
+    engine = create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+        pool_timeout=answer_s,
+        hide_parameters=True,
     )
+
+    wait_s = max(2, min(CONNECT_S, int(answer_s)))  # less is no limit to the library
+
+    def connect(
+        _dialect: Dialect, _record: ConnectionPoolEntry, words: list[Any], named: dict[str, Any]
+    ) -> BoundedConnection:
+        connection = BoundedConnection.connect(*words, **{"connect_timeout": wait_s} | named)
+        connection.answer_s = answer_s
+        return connection
+
+    event.listen(engine, "do_connect", connect)
+    return engine
 
 
 def sqlite_file(url: str) -> Path | None:

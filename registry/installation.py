@@ -14,7 +14,7 @@ def open_database(settings: RegistrySettings) -> Database:
         file = sqlite_file(url)
         if file is not None and not file.is_relative_to(settings.data_dir):
             close_database(file)
-    db = Database.connect(settings.database)
+    db = Database.connect(settings.database, answer_s=settings.database_answer_s)
     migrate(db)
     if settings.redis_url:
         Changes.to(settings.redis_url.get_secret_value()).follow(db)

@@ -4,13 +4,16 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 
 from modelyard.registry.database import Database
 from modelyard.registry.errors import DatabaseNewer
 from modelyard.registry.locks import exclusive
 
 SCRIPTS = Path(__file__).parent / "migrations"
+PATIENCE_S = 3600.0
+"""Seconds for one step of a migration, or for another process's migration to end."""
+
 _ADVISORY_KEY = 0x6D6F64656C  # "model": one number that every modelyard process locks
 
 
@@ -60,15 +63,35 @@ def _alone(db: Database) -> Generator[None]:
             yield
     else:
         with db.engine.begin() as connection:  # the lock ends with this transaction
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
+            with _patience(connection):
+                lock = text("SELECT pg_advisory_xact_lock(:key)")
+                connection.execute(lock, {"key": _ADVISORY_KEY})
             yield
+
+
+@contextmanager
+def _patience(connection: Connection) -> Generator[None]:
+    """Let each statement in the block take the time that tables of any size need."""
+    from modelyard.registry.bounded_connection import BoundedConnection
+
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, BoundedConnection):
+        yield
+        return
+    usual = driver.answer_s
+    driver.answer_s = PATIENCE_S
+    try:
+        yield
+    finally:
+        driver.answer_s = usual
 
 
 def _upgrade(db: Database) -> None:
     from alembic import command
     from alembic.config import Config
 
-    with db.engine.begin() as connection:  # atomic: both databases roll back DDL
+    # Atomic: both databases roll back DDL.
+    with db.engine.begin() as connection, _patience(connection):
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
         config.set_main_option("path_separator", "os")

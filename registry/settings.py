@@ -30,6 +30,9 @@ from modelyard.registry.logs.lines import Form, Level
 
 PREFIX = "MODELYARD_"
 CONFIG = "MODELYARD_CONFIG"
+ANSWER_S = 30.0
+"""Seconds for a statement of PostgreSQL; SQLite waits as long for its lock."""
+
 _SQLITE = "sqlite:///"
 S = TypeVar("S", bound="Section")
 
@@ -110,11 +113,21 @@ class RegistrySettings(LogSettings):
         description="SQLAlchemy URL, such as postgresql+psycopg://user:pw@host/db; "
         "empty: SQLite in the data folder.",
     )
+    database_answer_s: float = Field(
+        default=ANSWER_S,
+        ge=1,
+        le=3600,
+        description="Seconds that PostgreSQL may take for one statement; after that its connection "
+        "is given up.",
+    )
     store_dir: Path | None = Field(
         default=None, description="Folder (or network volume) of model files; empty: data folder."
     )
     store_max_gb: float = Field(
-        default=200.0, gt=0, le=1e6, description="Bound of the store; least recently used leaves."
+        default=200.0,
+        gt=0,
+        le=1e6,
+        description="Bound of the store in GB (10^9 bytes); least recently used leaves.",
     )
     mlflow_uri: str = Field(
         default="", description="MLflow tracking URI; empty: MLflow on SQLite in the data folder."

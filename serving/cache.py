@@ -13,6 +13,9 @@ PATIENCE_S = 1.0
 LIMIT_S = 15.0
 """Seconds that askers wait for the database: where an older answer is known, and where none is."""
 
+MOST_ASKED = 1024
+"""Lookups under way at once; a database that hangs must not make their number grow."""
+
 LAST_S = 300.0
 """Seconds from its asking in which an older answer is given while the database gives no new one."""
 
@@ -30,7 +33,8 @@ class SingleFlightCache(Generic[K, V]):
     is too old, so that who asks, for each request, looks at no clock.
 
     Where the database does not answer, or takes longer than `patience_s`, the answer of before
-    holds on for `last_s` seconds; without one the asker gets OperationalError after `limit_s`.
+    holds on for `last_s` seconds; without one the asker gets OperationalError after `limit_s`, and
+    at once where `most_asked` keys wait for theirs.
     """
 
     look_up: Callable[[K], V]
@@ -39,11 +43,13 @@ class SingleFlightCache(Generic[K, V]):
     last_s: float = 0.0
     patience_s: float = PATIENCE_S
     limit_s: float = LIMIT_S
+    most_asked: int = MOST_ASKED
     known: Callable[[K], V | None] = field(init=False)
     _kept: dict[K, V] = field(default_factory=dict[K, V])
     _asking: dict[K, asyncio.Future[V]] = field(default_factory=dict[K, asyncio.Future[V]])
     _last: dict[K, tuple[V, float]] = field(default_factory=dict[K, "tuple[V, float]"])
     _overdue: set[K] = field(default_factory=set[K])
+    _held: set[K] = field(default_factory=set[K])
 
     def __post_init__(self) -> None:
         self.known = self._kept.get
@@ -51,16 +57,27 @@ class SingleFlightCache(Generic[K, V]):
     async def get(self, key: K) -> V:
         if key in self._kept:
             return self._kept[key]
-        asking = self._asking.get(key) or self._ask(key)
         last = self._last.get(key)
-        if last is None or last[1] < time.monotonic():
+        if last is not None and last[1] < time.monotonic():
+            last = None
+        asking = self._asking.get(key)
+        if asking is None:
+            if last is None and len(self._asking) >= self.most_asked:
+                raise OperationalError("a read behind too many others", None, TimeoutError())
+            asking = self._ask(key)
+        if last is None:
             return await self._within(asking, self.limit_s)
         try:
             return await self._within(asking, 0.0 if key in self._overdue else self.patience_s)
         except SQLAlchemyError:
             if self._asking.get(key) is asking:
                 self._overdue.add(key)
+            self._held.add(key)
             return last[0]
+
+    def is_held(self, key: K) -> bool:
+        """Whether the last answer was one of before, since the database gives none."""
+        return key in self._held
 
     @staticmethod
     async def _within(asking: asyncio.Future[V], seconds: float) -> V:
@@ -79,12 +96,14 @@ class SingleFlightCache(Generic[K, V]):
         """Also the answer of a lookup that is under way: its askers get it, nobody after them."""
         self.outdated(key)
         self._last.pop(key, None)
+        self._held.discard(key)
 
     def clear(self) -> None:
         """Forget everything."""
         self._kept.clear()
         self._asking.clear()
         self._last.clear()
+        self._held.clear()
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -106,6 +125,7 @@ class SingleFlightCache(Generic[K, V]):
             if done.cancelled() or not isinstance(done.exception(), SQLAlchemyError):
                 self._last.pop(key, None)  # the database did answer, and this is no more
             return
+        self._held.discard(key)
         answer = done.result()
         self._put(self._kept, key, answer)
         if self.last_s:

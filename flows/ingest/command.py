@@ -100,8 +100,8 @@ def _run_flow(context: FlowContext, request: IngestRequest) -> list[str]:
             "Interrupted. What was downloaded and built is kept.",
             fix="Run the same command again: it continues from there.",
         ) from None
-    except Abort:
-        raise RunCancelled(" ".join(settle(context)) or "The run was cancelled.") from None
+    except Abort as error:
+        raise RunCancelled(str(error)) from None
 
 
 def _find_prefect(context: FlowContext) -> None:

@@ -12,6 +12,7 @@ from modelyard.flows.context import open_yard
 from modelyard.flows.ingest import tasks
 from modelyard.flows.ingest.request import IngestRequest
 from modelyard.flows.ingest.run import FLOW, IngestRun, open_job, refusals_shown
+from modelyard.flows.ingest.settling import settled_when_aborted
 from modelyard.flows.ingest.undo import undo
 from modelyard.flows.runs.cancellation import stopped_when_cancelled
 from modelyard.flows.runs.record import record_of
@@ -125,7 +126,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - Prefect's form shows a field for each
             allow_requantize=allow_requantize,
         )  # fmt: skip
     run_id = this_run.get_id() or ""
-    with open_job(request, run_id) as run, stopped_when_cancelled(run_id):
+    with settled_when_aborted(), open_job(request, run_id) as run, stopped_when_cancelled(run_id):
         snapshot = look_up(run)
         request = request.called(snapshot.repo)
         run = replace(run, request=request)  # noqa: PLW2901 - the same run, by its right name

@@ -1,8 +1,12 @@
 """Settles dead runs on the Prefect server that this process is set to."""
 
-from prefect.client.orchestration import get_client
+from collections.abc import Generator
+from contextlib import contextmanager
 
-from modelyard.flows.context import FlowContext
+from prefect.client.orchestration import get_client
+from prefect.exceptions import Abort
+
+from modelyard.flows.context import FlowContext, open_yard
 from modelyard.flows.ingest.undo import undo
 from modelyard.flows.prefect.flow_runs import PrefectRuns
 from modelyard.flows.runs.dead import DeadRuns
@@ -12,3 +16,17 @@ def settle(context: FlowContext) -> list[str]:
     """End dead runs everywhere; returns a sentence for each."""
     with get_client(sync_client=True) as client:
         return DeadRuns(context, PrefectRuns(client), undo).settle()
+
+
+@contextmanager
+def settled_when_aborted() -> Generator[None]:
+    """Undo the run of this process if it is aborted in the block; the Abort then says what stays.
+
+    Whoever aborts a run (flows/runs/cancellation.py) has nobody beside it who would.
+    """
+    try:
+        yield
+    except Abort as error:
+        with open_yard() as context:
+            said = " ".join(settle(context))
+        raise Abort(said or str(error)) from None

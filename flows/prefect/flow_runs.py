@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import State
+
+TAG = "modelyard"
+"""The tag of our deployments, and so of their runs."""
 
 UNKNOWN = ""
 """The state of a run that the server does not know, or cannot be asked about."""
@@ -28,6 +33,24 @@ class PrefectRuns:
             state = self.client.read_flow_run(UUID(run_id)).state
             return state.type.value if state else UNKNOWN
         return UNKNOWN
+
+    def stuck(self, before: "datetime") -> list[str]:
+        """Runs of a deployment that a runner took before then, and never began."""
+        from httpx import HTTPError
+        from prefect.client.schemas.filters import FlowRunFilter
+
+        wanted = FlowRunFilter.model_validate(
+            {
+                "state": {"type": {"any_": ["PENDING"]}},
+                "deployment_id": {"is_null_": False},
+                "tags": {"all_": [TAG]},
+            }
+        )
+        with suppress(HTTPError):
+            runs = self.client.read_flow_runs(flow_run_filter=wanted)
+            taken = [(run.id, run.state.timestamp) for run in runs if run.state]
+            return [str(run_id) for run_id, since in taken if since < before]
+        return []
 
     def cancel(self, run_id: str, message: str) -> None:
         from prefect.states import Cancelled

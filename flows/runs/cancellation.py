@@ -1,7 +1,8 @@
-"""Stops a run that no Prefect runner supervises, such as a command's own, once it is cancelled.
+"""Stops a run that no Prefect runner supervises once it is cancelled.
 
 A runner or a worker ends the process of a run that is cancelled on Prefect's pages. The process of
-a command has nobody beside it, so a thread of its own asks.
+a command has nobody beside it, and that of a runner which was killed has nobody any more: there a
+thread of its own asks.
 """
 
 import os
@@ -23,17 +24,28 @@ CANCELLED = frozenset({"CANCELLING", "CANCELLED"})
 _SUPERVISED = "PREFECT__FLOW_RUN_ID"
 """What runners and workers set for the processes that they start."""
 
+_RUNNER = "MODELYARD_RUNNER_PID"
+"""Our own runner's process, for the runs that it starts."""
+
+
+def name_runner() -> None:
+    """Have the runs that this process starts know it: they may be alone before they look."""
+    os.environ[_RUNNER] = str(os.getpid())
+
 
 @contextmanager
 def stopped_when_cancelled(run_id: str, every_s: float = EVERY_S) -> Generator[None]:
     """Raise Abort in the block, in the main thread, as soon as the run is cancelled."""
-    alone = _SUPERVISED not in os.environ
-    if not (alone and run_id and threading.current_thread() is threading.main_thread()):
+    if not (run_id and threading.current_thread() is threading.main_thread()):
         yield
         return
     ended = threading.Event()
     watch = threading.Thread(
-        target=_watch, args=(run_id, ended, every_s), name="cancellation", daemon=True
+        target=_watch,
+        args=(run_id, _supervisor(), ended),
+        kwargs={"every_s": every_s},
+        name="cancellation",
+        daemon=True,
     )
     before = signal.signal(signal.SIGUSR1, _abort)
     watch.start()
@@ -45,7 +57,17 @@ def stopped_when_cancelled(run_id: str, every_s: float = EVERY_S) -> Generator[N
         signal.signal(signal.SIGUSR1, before)
 
 
-def _watch(run_id: str, ended: threading.Event, every_s: float) -> None:
+def _supervisor() -> int | None:
+    """The process that ends this one when its run is cancelled; None: there is none."""
+    if _SUPERVISED not in os.environ:
+        return None
+    return int(os.environ.get(_RUNNER) or os.getppid())
+
+
+def _watch(run_id: str, supervisor: int | None, ended: threading.Event, *, every_s: float) -> None:
+    while os.getppid() == supervisor:
+        if ended.wait(every_s):
+            return
     with get_client(sync_client=True) as client:
         runs = PrefectRuns(client)
         while not ended.wait(every_s):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from modelyard.flows.context import FlowContext
 from modelyard.flows.prefect.flow_runs import UNKNOWN, PrefectRuns
@@ -13,6 +14,9 @@ from modelyard.registry.runs.recorder import RunState
 ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED"})
 DIED = "Its process ended without a word; the same again continues where it was."
 
+NEVER_BEGAN = "The process that took it ended before it began; `modelyard runs retry` repeats it."
+BEGINS_WITHIN = timedelta(minutes=15)
+"""From when a runner takes a run until that begins: an image may have to be fetched first."""
 
 KEPT_S = 7 * 24 * 3600.0
 """For so many seconds the record of a run that the server does not know is kept."""
@@ -33,8 +37,16 @@ class DeadRuns:
         """Settle every dead run; returns a sentence for each."""
         dead = [each for each in records(self.context.registry.data_dir) if each.is_dead]
         settled = [self._settle(record) for record in dead]
+        settled += [self._end_stuck(run_id) for run_id in self._stuck()]
         self.context.board.end_silent(DIED)
         return [sentence for sentence in settled if sentence]
+
+    def _stuck(self) -> list[str]:
+        return self.prefect.stuck(datetime.now(UTC) - BEGINS_WITHIN)
+
+    def _end_stuck(self, run_id: str) -> str:
+        self.prefect.crash(run_id, NEVER_BEGAN)
+        return f"Run {run_id}: {NEVER_BEGAN}"
 
     def _settle(self, record: RunRecord) -> str:
         state = self.prefect.state(record.run_id)

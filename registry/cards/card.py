@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from modelyard.registry.catalog.model import ModelVersion
+from modelyard.registry.catalog.plain_text import plain_line
 
 KEYWORD_FIELDS = (
     "model",
@@ -16,6 +17,10 @@ KEYWORD_FIELDS = (
     "quantization",
 )
 NUMBER_FIELDS = ("parameters", "context_length")
+LONGEST_WORD = 200
+"""Characters of a licence or a tag, and how many tags there are at most."""
+
+MOST_WORDS = 200
 _CARD_FIELDS = ("version_id", "model", "number")
 
 
@@ -77,8 +82,15 @@ class Hit:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any], score: float) -> "Hit":
-        rest = {name: value for name, value in stored.items() if name not in _CARD_FIELDS}
+        """A hit as the index has it; texts that were stored before they were bounded are now."""
+        rest = {name: _plain(value) for name, value in stored.items() if name not in _CARD_FIELDS}
         return cls(stored["version_id"], stored["model"], stored["number"], score, rest)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return plain_line(value, LONGEST_WORD)
+    return [_plain(item) for item in value[:MOST_WORDS]] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ from modelyard.registry.settings import RegistrySettings
 if TYPE_CHECKING:
     from qdrant_edge import Bm25, SparseVector
 
+CARDS = "cards"
+"""The embedded shard's folder in the data folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class HybridCardIndex:
@@ -75,7 +78,7 @@ def open_index(settings: RegistrySettings, embedder: Embedder | None = None) -> 
         return HybridCardIndex(ServerPoints(settings.qdrant_url, key), embedder)
     from modelyard.registry.cards.shard import ShardPoints
 
-    return HybridCardIndex(ShardPoints(settings.data_dir / "cards"), embedder)
+    return HybridCardIndex(ShardPoints(settings.data_dir / CARDS), embedder)
 
 
 @cache

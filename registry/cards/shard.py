@@ -23,7 +23,7 @@ from modelyard.registry.cards.points import (
     Vectors,
     dense,
 )
-from modelyard.registry.errors import StorageFull
+from modelyard.registry.errors import IndexUnavailable, StorageFull
 from modelyard.registry.locks import exclusive
 from modelyard.registry.sizes import size_text
 from modelyard.registry.store.capacity import free_on_volume
@@ -35,12 +35,16 @@ Qdrant writes through memory maps of sparse files. Where the volume is full the 
 whole process with SIGBUS, and nothing can catch it.
 """
 
+_TRIAL = "00000000-0000-4000-8000-000000000000"
+"""The id of a point that is only tried."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShardPoints:
     """The points of the shard in one folder; `free_bytes` measures the folder's volume.
 
-    Each operation raises StorageFull if the volume has less than ROOM.
+    Each operation raises StorageFull if the volume has less than ROOM, and IndexUnavailable if
+    the folder holds no shard that can be read.
     """
 
     folder: Path
@@ -81,6 +85,14 @@ class ShardPoints:
             found = shard.query(_request(search))
         return [(point.payload or {}, point.score) for point in found]
 
+    def try_writing(self) -> None:
+        """Write one point and take it away again, before anybody else can see it."""
+        point = edge.Point(_TRIAL, _vectors({SPARSE: Sparse((0,), (1.0,))}), {})
+        with self._shard({}) as shard:
+            shard.update(edge.UpdateOperation.upsert_points([point]))
+            shard.update(edge.UpdateOperation.delete_points([_TRIAL]))
+            shard.flush()
+
     @contextmanager
     def _shard(self, vectors: Vectors) -> Generator[edge.EdgeShard]:
         """The open shard, with a field for each dense vector in `vectors`."""
@@ -89,7 +101,7 @@ class ShardPoints:
         with exclusive(self.folder.with_suffix(".lock")):
             if not self.folder.exists():
                 _create(self.folder)
-            shard = edge.EdgeShard.load(str(self.folder))
+            shard = self._load()
             try:
                 for name, vector in dense(vectors).items():
                     join = edge.UpdateOperation.create_dense_vector
@@ -97,6 +109,16 @@ class ShardPoints:
                 yield shard
             finally:
                 shard.close()
+
+    def _load(self) -> edge.EdgeShard:
+        try:
+            return edge.EdgeShard.load(str(self.folder))
+        except Exception as error:  # noqa: BLE001 - the library has no class of its own
+            raise IndexUnavailable(
+                f"The card index in {self.folder} cannot be opened: {error}.",
+                fix="Move that folder away: the next `modelyard models add`, or the daily upkeep, "
+                "makes it anew from the registered models.",
+            ) from None
 
     def _check_room(self) -> None:
         free = self.free_bytes(self.folder.parent)

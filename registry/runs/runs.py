@@ -7,10 +7,16 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, or_, select, true, update
 
 from modelyard.registry.catalog.model import Visibility
+from modelyard.registry.catalog.plain_text import plain_line, plain_text
 from modelyard.registry.database import Database, utc_now
 from modelyard.registry.errors import UnknownRun
 from modelyard.registry.identity.caller import Caller
-from modelyard.registry.runs.recorder import BEAT_EVERY_S, RunRecorder, RunState
+from modelyard.registry.runs.recorder import (
+    BEAT_EVERY_S,
+    LONGEST_MESSAGE,
+    RunRecorder,
+    RunState,
+)
 from modelyard.registry.runs.tables import RunRow
 
 SILENT_AFTER = timedelta(seconds=60)
@@ -69,7 +75,7 @@ class RunBoard:
                 owner_id=owner_id,
             )
             row.flow = flow
-            row.subject = subject[:300]
+            row.subject = plain_line(subject, 300)
             row.state = RunState.RUNNING
             row.message = ""
             row.updated_at = now
@@ -98,7 +104,11 @@ class RunBoard:
             mine = *mine, RunRow.state == RunState.RUNNING
         with self.db.begin() as session:
             ended = update(RunRow).where(*mine)
-            session.execute(ended.values(state=state, message=message[:2000], updated_at=utc_now()))
+            session.execute(
+                ended.values(
+                    state=state, message=plain_text(message, LONGEST_MESSAGE), updated_at=utc_now()
+                )
+            )
 
     def silent(self) -> builtins.list[RunView]:
         """The runs that have been silent for an hour and are not ended."""

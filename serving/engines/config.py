@@ -27,7 +27,8 @@ class EngineConfig(BaseModel):
     idle KV go to files below `spill_folder` (empty: the temporary folder), within `spill_after_s`
     seconds of idleness if the next prompt needs their slot. `store` is the store's root, in which
     requests' adapters are found by their sha256. The process may take `memory_limit` bytes of
-    private memory; 0 means no limit. A client that reads nothing of a waiting answer for `unread_s`
+    private memory, which it limits itself, or `host_memory_most`, at which the worker ends it; 0
+    means no limit. A client that reads nothing of a waiting answer for `unread_s`
     seconds is disconnected. The gateway itself waits for slow clients, so this ends only a gateway
     that is stopped or gone.
     """
@@ -58,6 +59,7 @@ class EngineConfig(BaseModel):
     spill_folder: str = ""
     spill_after_s: float = Field(default=5.0, gt=0)
     memory_limit: int = Field(default=0, ge=0)
+    host_memory_most: int = Field(default=0, ge=0)
     options: dict[str, Any] = {}
 
 

@@ -1,6 +1,6 @@
 """One `modelyard up --demo` for all acceptance tests: every process real, on free ports.
 
-It stands in a hostile folder, so that all that works works there too.
+It stands in a hostile folder, and its proxy is dead, so that all that works works there too.
 """
 
 import json
@@ -19,6 +19,12 @@ import pytest
 from tests.servers.hostile_folder import HostileFolder, hostile_folder
 
 START_S = 400
+DEAD_PROXY = {
+    name: "http://127.0.0.1:9"  # nobody listens there
+    for proxied in ("http_proxy", "https_proxy", "all_proxy")
+    for name in (proxied, proxied.upper())
+}
+"""What the environment of `up`, and of each command beside it, says of proxies: no NO_PROXY."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class RunningInstance:
     def env(self) -> dict[str, str]:
         """What a person exports to work with it from another terminal."""
         return {
-            **os.environ,
+            **surroundings(),
             "MODELYARD_DATA_DIR": str(self.data),
             "PREFECT_API_URL": self.facts["prefect_url"] + "/api",
         }
@@ -50,6 +56,12 @@ class RunningInstance:
             env=self.env | env, cwd=self.folder.path, capture_output=True, text=True, timeout=240,
             check=False,
         )  # fmt: skip
+
+
+def surroundings() -> dict[str, str]:
+    """The environment of whoever runs the tests, with a proxy that leads nowhere."""
+    theirs = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
+    return theirs | DEAD_PROXY
 
 
 def modelyard(*arguments: str) -> list[str]:
@@ -65,8 +77,9 @@ def start_up(data: Path, *options: str) -> RunningInstance:
     command = modelyard("up", "--data", str(data), "--port", "0", "--ready-file", str(ready))
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*command, *options], cwd=folder.path, stdout=out, stderr=out, umask=0o022
-        )
+            [*command, *options],
+            env=surroundings(), cwd=folder.path, stdout=out, stderr=out, umask=0o022,
+        )  # fmt: skip
     deadline = time.monotonic() + START_S
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > deadline:

@@ -16,7 +16,7 @@ from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.catalog.model import ModelRef
 from modelyard.registry.database import Database
 from modelyard.registry.store import Store
-from tests.acceptance.conftest import RunningInstance, end_up
+from tests.acceptance.conftest import DEAD_PROXY, RunningInstance, end_up
 
 pytestmark = [pytest.mark.slow(seconds=250), pytest.mark.timeout(1200)]
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What news from the king?"}]
@@ -47,6 +47,14 @@ def test_the_ready_file_tells_all_that_a_program_needs(up: RunningInstance) -> N
     } <= set(facts)
     assert all(psutil.pid_exists(pid) for pid in facts["pids"].values())
     assert up.ready_file.stat().st_mode & 0o077 == 0  # it holds a key
+
+
+def test_it_came_up_though_its_proxy_is_dead(up: RunningInstance) -> None:
+    """Its model came from a Hub here; so do the answers and the ingest of the tests below."""
+    assert psutil.Process(up.process.pid).environ().items() >= DEAD_PROXY.items()
+    for pid in up.facts["pids"].values():
+        assert psutil.Process(pid).environ()["HTTP_PROXY"] == DEAD_PROXY["HTTP_PROXY"]
+    assert up.facts["demo_model"]
 
 
 def test_status_says_where_the_pages_are_and_what_they_ask_for(up: RunningInstance) -> None:

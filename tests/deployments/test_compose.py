@@ -12,7 +12,6 @@ import httpx2
 import openai
 import psycopg
 import pytest
-import yaml
 from redis import Redis
 from redis.exceptions import AuthenticationError
 from websockets.exceptions import WebSocketException
@@ -301,80 +300,38 @@ def test_redis_asks_for_its_password(stack: Stack, variables: dict[str, str]) ->
 
 def test_postgres_asks_for_its_password(stack: Stack, variables: dict[str, str]) -> None:
     """From any other address of the network."""
-    there = Path(stack.network.socket("postgres", 5432))
-    there.with_name(".s.PGSQL.5432").symlink_to(there)
-    login = f"host={there.parent} user=modelyard dbname=modelyard"
+    login = f"{_postgres_at(stack)} user=modelyard dbname=modelyard"
     for password in ("", "wrong"):
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(login, password=password)
     psycopg.connect(login, password=variables["POSTGRES_PASSWORD"]).close()
 
 
-def test_no_service_has_a_secret_that_it_does_not_need(variables: dict[str, str]) -> None:
-    """Who takes one over has only the keys of what it works with."""
-    holders = {
-        name: {
-            service.name
-            for service in compose.read(variables).values()
-            if any(value in text for text in _texts(service))
-        }
-        for name, value in variables.items()
-    }
-    registry = {"gateway", "worker", "flows"}
-    assert holders == {
-        "MODELYARD_SECRET_KEY": registry,
-        "POSTGRES_PASSWORD": {*registry, "postgres"},
-        "REDIS_PASSWORD": {*registry, "redis"},
-        "QDRANT_API_KEY": {"flows", "qdrant"},
-        "PREFECT_PASSWORD": {"flows", "prefect"},
-        "MLFLOW_PASSWORD": {"flows", "mlflow"},
-        "MLFLOW_SECRET_KEY": {"mlflow"},
-    }
+def _postgres_at(stack: Stack) -> str:
+    """Where PostgreSQL's client finds it: it looks for a file of a certain name."""
+    there = Path(stack.network.socket("postgres", 5432))
+    named = there.with_name(".s.PGSQL.5432")
+    if not named.is_symlink():
+        named.symlink_to(there)
+    return f"host={there.parent}"
 
 
-def _texts(service: compose.ComposeService) -> list[str]:
-    return [*_words(service), *service.environment.values(), *service.configs.values()]
+def test_mlflow_keeps_its_record_in_postgresql(ingested: Stack, variables: dict[str, str]) -> None:
+    """In its own database, as a user who sees no other; no file of a volume has a part of it."""
+    login = f"{_postgres_at(ingested)} user=mlflow"
+    password = variables["MLFLOW_DATABASE_PASSWORD"]
+    with psycopg.connect(login, dbname="mlflow", password=password) as connection:
+        held = connection.execute("SELECT name FROM registered_models").fetchall()
+    assert held == [(MODEL.replace("/", "--"),)]
+    with pytest.raises(psycopg.OperationalError, match="permission denied"):
+        psycopg.connect(login, dbname="modelyard", password=password)
+    assert list((ingested.folder / "places").rglob("*mlflow*.db")) == []
 
 
-def _words(service: compose.ComposeService) -> list[str]:
-    return [*(service.entrypoint or ()), *(service.command or ()), *(service.healthcheck or ())]
-
-
-def test_a_secret_that_is_not_set_starts_nothing(variables: dict[str, str]) -> None:
-    """Not set or empty: Docker says which, and .env.example names every one."""
-    example = (compose.ROOT / ".env.example").read_text()
-    assert set(re.findall(r"^(\w+)=$", example, re.MULTILINE)) == set(variables)
-    for name in variables:
-        for without in ({**variables, name: ""}, {k: v for k, v in variables.items() if k != name}):
-            with pytest.raises(compose.VariableMissing, match=rf"{name}: set it in \.env"):
-                compose.read(without)
-    for name in compose.optional():
-        assert re.search(rf"^# {name}=", example, re.MULTILINE), name
-
-
-def test_no_secret_is_on_a_command_line(variables: dict[str, str]) -> None:
-    """Every user of the machine can read those."""
-    for service in compose.read(variables).values():
-        words = " ".join(_words(service))
-        assert not [name for name, value in variables.items() if value in words], service.name
-
-
-def test_every_service_is_looked_after_and_takes_settings(variables: dict[str, str]) -> None:
-    """Each has a health check, and each of ours the settings of `modelyard.env`."""
-    services = compose.read(variables).values()
-    assert [service.name for service in services if not service.healthcheck] == []
-    whole = yaml.safe_load(compose.FILE.read_text())["services"]
-    ours = {name: one for name, one in whole.items() if one["image"].startswith("modelyard:")}
-    settings = [{"path": "modelyard.env", "required": False}]
-    assert {name for name, one in ours.items() if one.get("env_file") != settings} == set()
-
-
-def test_no_service_keeps_a_server_s_data_in_files_of_its_own(variables: dict[str, str]) -> None:
-    """A command in any container asks the servers, or is refused: it opens no second one."""
-    services = compose.read(variables)
-    for name in ("gateway", "worker", "flows"):
-        of_servers = {
-            variable: services[name].environment.get(f"MODELYARD_{variable}")
-            for variable in ("MLFLOW_URI", "QDRANT_URL", "DATABASE_URL", "REDIS_URL")
-        }
-        assert [variable for variable, address in of_servers.items() if not address] == [], name
+def test_mlflow_s_database_is_made_once_and_kept(stack: Stack, mlflow: httpx2.Client) -> None:
+    """A second `docker compose up` runs the service that makes it again, and changes nothing."""
+    service = stack.services["mlflow-database"]
+    again = stack.run(service.name, *service.entrypoint or ())
+    assert again.returncode == 0, again.stderr
+    everything = {"max_results": 1}
+    mlflow.post("/api/2.0/mlflow/experiments/search", json=everything).raise_for_status()

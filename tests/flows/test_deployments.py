@@ -19,6 +19,7 @@ from modelyard.flows.steps.choose.quantizations import MAKEABLE
 from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.web.authorization import basic
 from tests.deployments.hub_process import RunningHub as HubProcess
+from tests.flows.conftest import TOKEN
 from tests.flows.harness import PATIENCE_S, REPO, FlowHarness
 from tests.servers.hostile_folder import hostile_folder
 
@@ -27,13 +28,16 @@ SETTLED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
 @contextmanager
-def served(harness: FlowHarness) -> Generator[httpx2.Client]:
+def served(
+    harness: FlowHarness, said: list[str] | None = None, **env: str
+) -> Generator[httpx2.Client]:
     """`modelyard flows` with its deployments known to the server; yields the server's API.
 
-    It stands in a hostile folder, and so do the processes of its flow runs.
+    It stands in a hostile folder, and so do the processes of its flow runs. What all of them wrote
+    is in `said` at the end.
     """
     folder = hostile_folder(harness.data.parent / "project")
-    process = harness.start("flows", cwd=folder.path)
+    process = harness.start("flows", cwd=folder.path, **env)
     login = {"Authorization": basic(harness.prefect.login).decode()}
     with httpx2.Client(base_url=harness.prefect.url, headers=login, timeout=120) as api:
         try:
@@ -42,7 +46,9 @@ def served(harness: FlowHarness) -> Generator[httpx2.Client]:
             yield api
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=240)
+            written = process.communicate(timeout=240)
+            if said is not None:
+                said += written
     assert folder.imported == []
 
 
@@ -78,11 +84,16 @@ def state(api: httpx2.Client, run: str) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_run_started_in_prefect_registers_the_model(harness: FlowHarness) -> None:
-    """The form on Prefect's pages does what the command does."""
-    with served(harness) as api:
+    """The form on Prefect's pages does what the command does, and no log has a login."""
+    said = list[str]()
+    with served(harness, said, HF_TOKEN=TOKEN, MODELYARD_LOG_LEVEL="debug") as api:
         run = start_run(api, repo=REPO, quantize=["Q8_0"])
         _await(lambda: state(api, run) in SETTLED)
         assert state(api, run) == "COMPLETED"
+        said += [line["message"] for line in post(api, "/logs/filter")]
+    password = harness.prefect.login.partition(":")[2]
+    assert len(said) > 2
+    assert [secret for secret in (TOKEN, password) if secret in "".join(said)] == []
     (version,) = harness.versions()
     assert version.facts.quantization == "Q8_0"
     assert harness.runs()[0].prefect_run_id == run

@@ -27,6 +27,7 @@ class Tiny:
     tokens comes the next, and after the last the first, as if a passage were copied.
     `change` may put other weights in the place of those that were drawn, tensor by tensor.
     `words` stands for the usual vocabulary of that size; a greedy answer has none of the `silent`.
+    The tensors lie at multiples of `alignment` bytes in the file.
     `pre` is how the text is cut into words before that vocabulary sees them.
     """
 
@@ -46,6 +47,7 @@ class Tiny:
     words: Words | None = None
     silent: tuple[int, ...] = ()
     pre: str = "llama-bpe"
+    alignment: int = 32
 
     @property
     def key(self) -> int:
@@ -57,6 +59,7 @@ class Tiny:
 
         words = self.words or train(self.vocabulary)
         writer: Any = gguf.GGUFWriter(path, "llama")
+        writer.add_custom_alignment(self.alignment)
         self.describe(writer, gguf)
         spell(writer, gguf, words, self.pre)
         for name, weights in self.tensors():

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import event, text
+from sqlalchemy import event, text, update
 
 from modelyard.registry import tables
 from modelyard.registry.catalog.catalog import Catalog
@@ -20,6 +20,9 @@ from modelyard.registry.catalog.model import Format, Kind, ModelFacts, ModelRef,
 from modelyard.registry.database import Base, Database
 from modelyard.registry.errors import DatabaseNewer
 from modelyard.registry.migrate import SCRIPTS, migrate, revisions, stored_revision
+from modelyard.registry.runs.recorder import RunState
+from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.tables import RunRow
 from tests.servers.postgres import Postgres
 
 _START = """
@@ -197,3 +200,36 @@ def test_names_of_before_keep_their_models_and_their_numbers(db: Database) -> No
     catalog.remove(ModelRef.parse("o/m"))
     again = catalog.register("o/m", "o/m", "3" * 40, ModelFacts(Format.MOCK, "mock"), [file], {})
     assert again.number == 3
+
+
+OSC = "\x1b]52;c;ZXZpbA==\x07"
+"""Writes into a terminal's clipboard."""
+
+
+def test_texts_of_before_are_made_plain_and_short(db: Database) -> None:
+    """Of models and runs; a template, which decides an answer, stays as it is, and so do others."""
+    catalog = Catalog(db)
+    file = StoredFile("model.mock", "f" * 64, 5)
+    evil = ModelFacts(
+        Format.MOCK,
+        f"lla{OSC}ma",
+        licence=f"mit{OSC}" + "x" * 5000,
+        chat_template=f"{OSC}{{{{ messages }}}}",
+        details={"labels": [f"good{OSC}", "bad"], "prompts": {"query": "q:\n"}},
+    )
+    good = ModelFacts(Format.MOCK, "llama", licence="apache-2.0")
+    catalog.register("o/evil", "o/evil", "1" * 40, evil, [file], {})
+    catalog.register("o/good", "o/good", "1" * 40, good, [file], {})
+    RunBoard(db).start("ingest", "o/m@main").finish(RunState.FAILED, "reason")
+    _downgrade(db, "0011")
+    with db.begin() as session:
+        session.execute(update(RunRow).values(subject=f"o/m{OSC}@main", message=f"no\n{OSC}yes"))
+    migrate(db)
+    facts = {version.model: version.facts for version in catalog.list()}
+    cleaned = facts["o/evil"]
+    assert (cleaned.architecture, cleaned.licence) == ("llama", "mit" + "x" * 197)
+    assert cleaned.details == {"labels": ["good", "bad"], "prompts": {"query": "q:\n"}}
+    assert cleaned.chat_template == evil.chat_template
+    assert facts["o/good"] == good
+    (run,) = RunBoard(db).list()
+    assert (run.subject, run.message) == ("o/m@main", "no\nyes")

@@ -1,4 +1,4 @@
-"""Sizes read the way disks are sold: in thousands."""
+"""Sizes are told in one unit everywhere, that of memory: powers of 1024."""
 
 import pytest
 
@@ -7,7 +7,13 @@ from modelyard.registry.sizes import size_text
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 KB"), (4.7e9, "4.7 GB"), (2e15, "2000.0 TB")],
+    [
+        (0, "0 bytes"),
+        (1023, "1023 bytes"),
+        (1536, "1.5 KiB"),
+        (4.7e9, "4.4 GiB"),
+        (2 << 50, "2048.0 TiB"),
+    ],
 )
 def test_sizes_are_short(size: float, text: str) -> None:
     """One decimal, and a unit a person would choose."""

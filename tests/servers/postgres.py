@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from modelyard.registry.ports import choose_port
@@ -24,9 +25,10 @@ _INITDB = ("-U", "modelyard", "--auth=trust", "--encoding=UTF8", "--locale=C", "
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """A running server."""
+    """A running server; `pid` is its first process."""
 
     port: int
+    pid: int
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://modelyard@127.0.0.1:{self.port}/{database}"
@@ -42,6 +44,29 @@ class Postgres:
     def _run(self, statement: str) -> None:
         with psycopg.connect(self._address, autocommit=True) as connection:
             connection.execute(statement.encode())
+
+    @contextmanager
+    def stopped(self) -> Generator[None]:
+        """Each of its processes stands still in the block, its connections open (SIGSTOP)."""
+        first = psutil.Process(self.pid)
+        first.suspend()  # before its children are counted: it starts no more
+        all_of_it = [first, *first.children()]
+        for process in all_of_it:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in all_of_it:
+                process.resume()
+
+    def connections(self) -> int:
+        """How many clients it has, but for the one that asks."""
+        with psycopg.connect(self._address, autocommit=True) as connection:
+            counted = connection.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+            ).fetchone()
+        assert counted is not None
+        return int(counted[0]) - 1
 
     def answers(self) -> bool:
         try:
@@ -84,8 +109,8 @@ def _initialise(folder: Path, account: pwd.struct_passwd | None) -> None:
 
 @contextmanager
 def _serving(folder: Path, account: pwd.struct_passwd | None) -> Generator[Postgres]:
-    server = Postgres(choose_port(0, ""))
-    options = ("listen_addresses=127.0.0.1", f"port={server.port}", *_FAST)
+    port = choose_port(0, "")
+    options = ("listen_addresses=127.0.0.1", f"port={port}", *_FAST)
     options = (*options, f"unix_socket_directories={folder}")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -95,6 +120,7 @@ def _serving(folder: Path, account: pwd.struct_passwd | None) -> Generator[Postg
             stderr=log,
             cwd=folder,
         )
+    server = Postgres(port, process.pid)
     try:
         _wait(server, process, folder / "log")
         yield server

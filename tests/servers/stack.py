@@ -42,8 +42,9 @@ class Stack:
         while not self._all_up():
             self._start_next()
             for name, process in self.processes.items():
-                assert process.poll() is None, f"{name} ended:\n{self.log(name)}"
-            waiting = set(self.services) - self.healthy
+                may_end = name in self._completed()
+                assert may_end or process.poll() is None, f"{name} ended:\n{self.log(name)}"
+            waiting = set(self.services) - self.healthy - self._completed()
             assert time.monotonic() < deadline, [(n, self.log(n)[-2000:]) for n in waiting]
             time.sleep(LOOK_EVERY_S)
 
@@ -75,9 +76,15 @@ class Stack:
         return self.network.inside(named, env=clean, cwd=folder, **streams)
 
     def _all_up(self) -> bool:
-        return self.processes.keys() >= self.services.keys() and all(
-            name in self.healthy for name, one in self.services.items() if one.healthcheck
-        )
+        return self.healthy | self._completed() == self.services.keys()
+
+    def _completed(self) -> set[str]:
+        """The services that had one thing to do, and have done it."""
+        return {
+            name
+            for name, process in self.processes.items()
+            if name in self.services and self.services[name].ends and process.poll() == 0
+        }
 
     def _start_next(self) -> None:
         for name, service in self.services.items():
@@ -88,7 +95,10 @@ class Stack:
                 self.begin(name, start.argv, start.environment)
 
     def _is_met(self, name: str, condition: str) -> bool:
-        there = {"service_started": self.processes, "service_healthy": self.healthy}
+        there = {
+            "service_healthy": self.healthy,
+            "service_completed_successfully": self._completed(),
+        }
         return name in there[condition]
 
     def _look_at(self, service: ComposeService) -> None:

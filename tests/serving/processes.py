@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx2
 
@@ -93,9 +94,15 @@ def _url(process: subprocess.Popen[str], file: Path) -> str:
 
 
 @contextmanager
-def worker_process(env: Mapping[str, str]) -> Generator[subprocess.Popen[bytes]]:
-    """Start `modelyard worker` on the processor; it ends in good order, its engines too."""
-    with subprocess.Popen([*MODELYARD, "worker", "--device", "cpu-0"], env=dict(env)) as process:
+def worker_process(
+    env: Mapping[str, str], log: IO[bytes] | None = None
+) -> Generator[subprocess.Popen[bytes]]:
+    """Start `modelyard worker` on the processor; it ends in good order, its engines too.
+
+    What all of them write goes to `log`, if there is one.
+    """
+    command = [*MODELYARD, "worker", "--device", "cpu-0"]
+    with subprocess.Popen(command, env=dict(env), stdout=log, stderr=log) as process:
         try:
             yield process
         finally:

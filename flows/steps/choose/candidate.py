@@ -9,6 +9,7 @@ from modelyard.flows.steps.choose import quantizations
 from modelyard.flows.steps.choose.part_names import part_name
 from modelyard.flows.steps.hub.hub import RemoteFile
 from modelyard.registry.catalog.model import Format
+from modelyard.registry.sizes import size_text
 
 _WORKING_MEMORY = 512 << 20
 """Bytes besides the weights for a small context; a rough value, the worker estimates exactly."""
@@ -83,8 +84,8 @@ def fitting(found: Sequence[ModelCandidate], memory_bytes: int) -> list[ModelCan
     if not fits:
         smallest = min(found, key=lambda c: c.size)
         raise NoMatchingFile(
-            f"None fits in {memory_bytes / 1e9:.1f} GB of memory: the smallest, "
-            f"{smallest.path}, is {smallest.size / 1e9:.1f} GB.",
+            f"None fits in {size_text(memory_bytes)} of memory: the smallest, "
+            f"{smallest.path}, is {size_text(smallest.size)}.",
             fix="Name one with --file to add it anyway, or raise --memory-gb.",
         )
     return fits
@@ -114,7 +115,7 @@ def listed(found: Sequence[ModelCandidate], memory_bytes: int = 0, *, most: int 
 
 
 def _described(candidate: ModelCandidate, memory_bytes: int) -> str:
-    size = f"{candidate.size / 1e6:,.1f} MB"
+    size = size_text(candidate.size)
     if _fits(candidate, memory_bytes):
         return f"{candidate.path}  ({size})"
-    return f"{candidate.path}  ({size}, too large for {memory_bytes / 1e9:.1f} GB)"
+    return f"{candidate.path}  ({size}, too large for {size_text(memory_bytes)})"

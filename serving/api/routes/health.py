@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from modelyard.registry.errors import NotPermitted
 from modelyard.registry.identity.caller import Caller, Role
 from modelyard.serving.api.services import TheServices
+from modelyard.serving.cache import LAST_S
 
 METRICS = "/metrics"
 router = APIRouter(tags=["health"])
@@ -24,17 +25,24 @@ async def live() -> dict[str, str]:
 
 @router.get("/health/ready")
 async def ready(services: TheServices) -> JSONResponse:
-    """200 where the database answers and a worker takes work; else 503 with the reasons."""
+    """200 where a worker takes work, else 503 with the reasons.
+
+    Without the database it stays ready as long as it can answer from what it knew, and says so.
+    """
     reasons: list[str] = []
+    notes: list[str] = []
     try:
         workers = (await services.snapshots.now()).workers
         if not workers:
             reasons.append("no worker is running: start one with `modelyard worker`")
         elif not any(worker.device.takes_work for worker in workers):
             reasons += [f"{w.device_id} is in {w.device.status}" for w in workers]
+        if services.snapshots.is_held:
+            notes.append(f"the database does not answer: what was known holds for {LAST_S:.0f} s")
     except OperationalError:
         reasons.append("the database does not answer")
-    body: dict[str, Any] = {"status": "unready" if reasons else "ready", "reasons": reasons}
+    status = "unready" if reasons else "ready"
+    body: dict[str, Any] = {"status": status, "reasons": reasons + notes}
     return JSONResponse(body, 503 if reasons else 200)
 
 

@@ -1,10 +1,14 @@
 """The servers that this installation is set up to use: each is written to once, and tidied up."""
 
 import secrets
+from importlib.util import find_spec
+from pathlib import Path
 
 from pydantic import SecretStr
 
-from modelyard.registry.errors import MlflowUnavailable
+from modelyard.registry.cards.index import CARDS
+from modelyard.registry.database import sqlite_file
+from modelyard.registry.errors import IndexUnavailable, MlflowUnavailable, StorageFull
 from modelyard.registry.logs.hidden import without_logins
 from modelyard.registry.running import read_running
 from modelyard.registry.settings import RegistrySettings, load, sections, variable_of
@@ -14,14 +18,13 @@ from modelyard.serving.cli.checks.server import PATIENCE_S, Server, Write
 
 
 def mlflow(settings: RegistrySettings) -> Finding:
-    from importlib.util import find_spec
-
-    if not settings.mlflow.startswith("http"):
-        return ok("MLflow", "embedded, no server")
+    """A server, or MLflow as a library on its database."""
+    file = sqlite_file(settings.mlflow)
+    shown = without_logins(settings.mlflow)
+    if file is not None and not file.exists():
+        return ok("MLflow", f"{shown} will be made")
     if find_spec("mlflow") is None:
-        return warn(
-            "MLflow", "not tried: the flows are not installed here", "Try it where they are."
-        )
+        return _not_tried("MLflow")
     from modelyard.registry.mlflow.client import mlflow_client
 
     name = f"modelyard-doctor-{secrets.token_hex(4)}"
@@ -31,12 +34,18 @@ def mlflow(settings: RegistrySettings) -> Finding:
             client.delete_registered_model(name)
     except MlflowUnavailable as error:
         return fail("MLflow", error.message, error.fix)
-    return ok("MLflow", f"{without_logins(settings.mlflow)} can be written")
+    except OSError as error:
+        return fail("MLflow", f"{shown}: {error}", "Give this user the file and its folder.")
+    return ok("MLflow", f"{shown} can be written")
+
+
+def _not_tried(check: str) -> Finding:
+    return warn(check, "not tried: the flows are not installed here", "Try it where they are.")
 
 
 def qdrant(settings: RegistrySettings) -> Finding:
     if not settings.qdrant_url:
-        return ok("Qdrant", "embedded, no server")
+        return _embedded_qdrant(settings.data_dir / CARDS)
     key = settings.qdrant_api_key.get_secret_value()
     server = Server(
         "Qdrant", settings.qdrant_url, "MODELYARD_QDRANT_URL", "MODELYARD_QDRANT_API_KEY"
@@ -44,6 +53,22 @@ def qdrant(settings: RegistrySettings) -> Finding:
     path = f"/collections/modelyard-doctor-{secrets.token_hex(4)}"
     write = Write("PUT", path, {"vectors": {"size": 1, "distance": "Dot"}}, undone_at=path)
     return server.written(write, {"api-key": key} if key else {})
+
+
+def _embedded_qdrant(folder: Path) -> Finding:
+    if not folder.exists():
+        return ok("Qdrant", f"embedded, {folder} will be made")
+    if find_spec("qdrant_edge") is None:
+        return _not_tried("Qdrant")
+    from modelyard.registry.cards.shard import ShardPoints
+
+    try:
+        ShardPoints(folder).try_writing()
+    except (IndexUnavailable, StorageFull) as error:
+        return fail("Qdrant", error.message, error.fix)
+    except OSError as error:
+        return fail("Qdrant", f"{folder}: {error}", "Give this user the folder.")
+    return ok("Qdrant", f"embedded, {folder} can be written")
 
 
 def prefect(settings: RegistrySettings) -> Finding:

@@ -14,7 +14,7 @@ LARGEST_HEADER = 64 << 20
 LONGEST_NAME = 256
 MOST_DIMENSIONS = 4
 LONGEST_SIDE = 1 << 40
-_DEFAULT_ALIGNMENT = 32
+DEFAULT_ALIGNMENT = 32
 _VERSIONS = (2, 3)
 _NEWEST_VERSION = 16
 _BEFORE_GGUF = (b"lmgg", b"fmgg", b"tjgg", b"algg")
@@ -46,6 +46,12 @@ class Header:
     size: int
     values: dict[str, Any]
     tensors: tuple[Tensor, ...]
+    alignment: int = DEFAULT_ALIGNMENT
+
+    @property
+    def is_mappable(self) -> bool:
+        """Whether llama.cpp can compute with the file mapped; it ends the process otherwise."""
+        return self.alignment % DEFAULT_ALIGNMENT == 0
 
     @property
     def architecture(self) -> str:
@@ -68,8 +74,9 @@ def read(path: Path) -> Header:
     version, tensor_count, key_count = _preamble(cursor)
     values = _values(cursor, key_count)
     tensors = _tensors(cursor, tensor_count)
-    _check_data(tensors, cursor.at, size, _alignment(values))
-    return Header(version, size, values, tensors)
+    alignment = _alignment(values)
+    _check_data(tensors, cursor.at, size, alignment)
+    return Header(version, size, values, tensors, alignment)
 
 
 def _preamble(cursor: Cursor) -> tuple[int, int, int]:
@@ -148,13 +155,13 @@ def _tensor(cursor: Cursor) -> Tensor:
 
 
 def _alignment(values: dict[str, Any]) -> int:
-    alignment = values.get("general.alignment", _DEFAULT_ALIGNMENT)
+    alignment = values.get("general.alignment", DEFAULT_ALIGNMENT)
     if not isinstance(alignment, int) or not 0 < alignment <= 1 << 16:
         raise MalformedGguf(f"the alignment {alignment!r} is not allowed")
-    if alignment % _DEFAULT_ALIGNMENT or alignment & (alignment - 1):
+    if alignment & (alignment - 1):
         raise UnsupportedGguf(
-            f"its tensors are aligned to {alignment} bytes, and llama.cpp maps only those at "
-            f"{_DEFAULT_ALIGNMENT} and its powers of two",
+            f"its tensors are aligned to {alignment} bytes, and llama.cpp reads only those at "
+            "powers of two",
             "Its author can write it anew without general.alignment; take another file until then.",
         )
     return alignment

@@ -76,6 +76,11 @@ class FleetSnapshotCache:
     async def now(self) -> FleetSnapshot:
         return await self._looks.get(None)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the last snapshot was one of before, since the database gives none."""
+        return self._looks.is_held(None)
+
     def outdated(self) -> None:
         """Read the fleet anew at the next question, because it is known to have changed."""
         self._looks.outdated(None)

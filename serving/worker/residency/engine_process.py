@@ -18,6 +18,7 @@ from modelyard.serving.engines.config import EngineConfig
 from modelyard.serving.engines.footprint import Footprint
 from modelyard.serving.errors import ModelUnloadable, ServingError
 from modelyard.serving.worker.last_words import OutputTail
+from modelyard.serving.worker.residency.host_memory import HostMemoryWatch
 
 COMMAND = python_module("modelyard.serving.engines.process.server", "--config", "-")
 
@@ -52,6 +53,7 @@ class EngineProcess:
     _process: Process
     _words: OutputTail
     _readers: list[asyncio.Task[None]]
+    _memory: HostMemoryWatch
     _fault: str = ""
 
     @property
@@ -62,11 +64,8 @@ class EngineProcess:
         """Wait until the process ends by itself; return the error that says how."""
         code = await self._process.wait()
         await asyncio.gather(*self._readers)
-        if self._fault:
-            return EngineCrashed(
-                f"The engine of {self.name} {self._fault} and was ended.",
-                fix="It is started anew. The log of the worker has its last words.",
-            )
+        if fault := self._fault or self._memory.fault:
+            return _ended_for(self.name, fault)
         return _crash(self.name, code, self._words)
 
     def kill(self, fault: str) -> None:
@@ -97,14 +96,19 @@ class EngineStarter:
         words = OutputTail()
         assert child.stdout is not None and child.stderr is not None  # noqa: S101, PT018  PIPEs
         readers = [asyncio.create_task(_listen(child.stderr, words))]
+        memory = HostMemoryWatch(child, config.host_memory_most)
+        if config.host_memory_most:
+            readers.append(asyncio.create_task(memory.run()))
         try:
             ready = await self._until_ready(child, config, words, readers)
-        except BaseException:
+        except BaseException as error:
             await _stop(child, 0.0)
             await asyncio.gather(*readers)
+            if memory.fault and isinstance(error, EngineCrashed):
+                raise _ended_for(config.model_name, memory.fault) from None
             raise
         readers.append(asyncio.create_task(_listen(child.stdout, words)))
-        return EngineProcess(config.model_name, ready, child, words, readers)
+        return EngineProcess(config.model_name, ready, child, words, readers, memory)
 
     async def _spawn(self, config: EngineConfig) -> Process:
         try:
@@ -184,6 +188,13 @@ async def _stop(child: Process, grace_s: float) -> None:
             await child.wait()
     end_group(child, signal.SIGKILL)
     await child.wait()
+
+
+def _ended_for(name: str, fault: str) -> EngineCrashed:
+    return EngineCrashed(
+        f"The engine of {name} {fault} and was ended.",
+        fix="It is started anew. The log of the worker has its last words.",
+    )
 
 
 def _crash(name: str, code: int, words: OutputTail) -> EngineCrashed:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from modelyard.registry.errors import ErrorKind
+from modelyard.registry.sizes import size_text
 from modelyard.registry.victims import enough_victims
 from modelyard.serving.errors import ServingError
 
@@ -110,13 +111,9 @@ def choose_victims(
 
 def _numbers(name: str, need: int, left: int, room: MemoryBudget) -> str:
     return (
-        f"{name} needs {gib(need)} of memory; {gib(left)} are free "
-        f"of the {gib(room.limit)} that models may fill ({gib(room.total)} in all)."
+        f"{name} needs {size_text(need)} of memory; {size_text(left)} are free "
+        f"of the {size_text(room.limit)} that models may fill ({size_text(room.total)} in all)."
     )
-
-
-def gib(size: int) -> str:
-    return f"{size / 2**30:.2f} GiB"
 
 
 def restart_delay(failures: int, chance: float) -> float:

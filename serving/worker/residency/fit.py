@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from modelyard.registry.catalog.model import Format
 from modelyard.registry.logs import logger
+from modelyard.registry.sizes import size_text
 from modelyard.serving.engines.config import EngineConfig
-from modelyard.serving.worker.residency.eviction import gib
 
 SHORTEST = 2048
 """Tokens; a context that the operator did not set is never cut below this."""
@@ -43,7 +43,7 @@ def fitted(
             context_length=smaller.context_length,
             asked_parallel=config.parallel,
             asked_context_length=config.context_length,
-            budget=gib(budget),
+            budget=size_text(budget),
         )
     return smaller
 

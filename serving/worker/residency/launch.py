@@ -15,6 +15,9 @@ MOST_CONTEXT = 8192
 TOKEN_STACK = 64 * 1024
 """Bytes of stack for each token that a context holds: of 64 characters, with a KiB for each."""
 
+DRIVER = 1 << 30
+"""Bytes of main memory for a GPU's driver and its libraries; CUDA's take some hundred MiB."""
+
 _CELL_BYTES = 32 * 1024
 """Bytes of KV cache per token for formats whose files do not say: those of a small model."""
 
@@ -74,14 +77,17 @@ class Launch:
         return min(self.context_length or MOST_CONTEXT, own) if own else self.context_length
 
 
-def with_memory_limit(config: EngineConfig, expected: int) -> EngineConfig:
-    """The settings with a limit for an engine that should need `expected` bytes of main memory.
+def with_memory_limit(config: EngineConfig, expected: int, *, is_gpu: bool) -> EngineConfig:
+    """The settings with a bound of main memory for an engine that should need `expected` bytes.
 
-    An engine that tokenises with llama.cpp gets stacks as long as a text of its context may be.
+    An engine that tokenises with llama.cpp gets stacks as long as a text of its context may be. On
+    a GPU the worker watches the bound (`host_memory.py`): weights pass through main memory on
+    their way to the card, and the driver keeps something of its own there.
     """
     stacks = config.context_length * TOKEN_STACK if config.format == Format.GGUF else 0
-    limit = memory_limit(expected, threads=config.threads, more=stacks)
-    return config.model_copy(update={"memory_limit": limit})
+    more = stacks + (DRIVER if is_gpu else 0)
+    limit = memory_limit(expected, threads=config.threads, more=more)
+    return config.model_copy(update={"host_memory_most" if is_gpu else "memory_limit": limit})
 
 
 def memory_needed(config: EngineConfig, version: ModelVersion) -> Footprint:

@@ -176,8 +176,8 @@ class Residency:
             config = await self._fit(config, version)
             forecast = await asyncio.to_thread(self.forecaster.predict, config, version)
             await self._make_room(version.ref, forecast.expected.total, beside)
-            if not self.telemetry.device.is_gpu:  # a driver reserves more than it will ever use
-                config = with_memory_limit(config, forecast.expected.total)
+            is_gpu = self.telemetry.device.is_gpu
+            config = with_memory_limit(config, forecast.expected.total, is_gpu=is_gpu)
             resident = Resident(
                 config=config,
                 forecast=forecast,

@@ -45,6 +45,6 @@ def test_a_terminal_sees_amounts_move(catalog: Catalog, tmp_path: Path) -> None:
         run.step("download", 2_000_000, "bytes")
         time.sleep(0.6)
         run.advance(1_000_000)
-        _shown(text, "1.0 MB of 2.0 MB")
+        _shown(text, "976.6 KiB of 1.9 MiB")
         run.finish(RunState.COMPLETED)
     assert "✓" in text.getvalue()

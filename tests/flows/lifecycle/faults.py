@@ -65,6 +65,12 @@ def _cancel(_: str) -> None:
     threading.Event().wait(PATIENCE_S)
 
 
+def _orphan_and_cancel(model: str) -> None:
+    """Kill whoever started this process, as a runner that is killed while its run works."""
+    os.kill(os.getppid(), signal.SIGKILL)
+    _cancel(model)
+
+
 def _remove(model: str) -> None:
     from modelyard.serving.cli.catalog.removal import removal_of
     from modelyard.serving.cli.context import installation
@@ -96,6 +102,7 @@ def let_go() -> None:
 FAULTS: dict[str, Callable[[str], None]] = {
     "kill": _kill,
     "cancel": _cancel,
+    "orphan and cancel": _orphan_and_cancel,
     "remove": _remove,
     "full disk": _fill,
 }

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from mlflow.store.tracking import sqlalchemy_store  # so that no child has to
 from mlflow.tracking import client as mlflow_client
@@ -19,7 +20,9 @@ from prefect import main as prefect_main
 
 from modelyard.flows.context import open_yard
 from modelyard.flows.ingest.command import run_ingest
+from modelyard.flows.ingest.flow import ingest
 from modelyard.flows.ingest.request import IngestRequest
+from modelyard.flows.runs.cancellation import name_runner
 from modelyard.registry.errors import ModelyardError
 from tests.flows.lifecycle.faults import StepFault, let_go
 from tests.flows.lifecycle.sight import look
@@ -43,6 +46,20 @@ def _ingest(request: dict[str, Any], strike: dict[str, Any]) -> dict[str, Any]:
     return {"code": "", "message": "", "points": fault.points}
 
 
+def _ingest_under_runner(request: dict[str, Any], strike: dict[str, Any]) -> Any:
+    """As Prefect's engine in a process that a runner started: this process is the runner."""
+    os.environ["PREFECT__FLOW_RUN_ID"] = str(uuid4())  # only that it is set counts
+    name_runner()
+
+    def engine() -> dict[str, Any]:
+        fault = StepFault(**strike)
+        sys.setprofile(fault)
+        ingest(repo=request["repo"], quantize=request["quantize"], name=request["name"])
+        return {"code": "", "message": "", "points": fault.points}
+
+    return _forked(engine)
+
+
 def _settle() -> list[str]:
     from modelyard.flows.ingest.settling import settle
 
@@ -52,6 +69,7 @@ def _settle() -> list[str]:
 
 WORK: dict[str, Callable[..., Any]] = {
     "ingest": _ingest,
+    "ingest under runner": _ingest_under_runner,
     "look": look,
     "settle": _settle,
     "let_go": let_go,

@@ -19,6 +19,9 @@ from tests.deployments.hub_process import RunningHub as HubProcess
 from tests.flows.harness import CARD, FILE, REPO, FlowHarness
 
 pytestmark = [pytest.mark.slow(seconds=300), pytest.mark.timeout(1200)]
+QUANTIZE = 3
+"""The number of that step, when there is a download and a build to undo."""
+
 NOTHING = ("parts", "scratch", "records", "pending", "unpinned")
 DEAD = {("CRASHED", "interrupted"), ("COMPLETED", "completed"), ("CRASHED", "completed")}
 
@@ -134,6 +137,19 @@ def test_cancelled_at_any_point_nothing_stays_or_all(forks: LifecycleForks) -> N
     steps = ("resolve", "download", "validate", "quantize", "evaluate", "register")
     assert len(kept) * forks.stride > len(steps)
     assert kept[-1]
+
+
+def test_a_run_whose_runner_was_killed_is_cancelled_all_the_same(forks: LifecycleForks) -> None:
+    """Nobody is beside it any more: it sees the cancellation itself, and undoes what it began."""
+    before = forks.look()
+    request = {"repo": REPO, "quantize": ["Q4_K_S"], "name": "ada/orphan"}
+    strike = {"fault": "orphan and cancel", "at": QUANTIZE, "model": "ada/orphan"}
+    runner = forks.ask("ingest under runner", request, strike)
+    assert runner["code"] == "signal 9", runner
+    seen = forks.look()
+    check_agree(seen, "cancelled without a runner")
+    assert (seen["prefect"], seen["board"]) == ("CANCELLED", "cancelled"), seen
+    assert [seen[what] for what in NOTHING] == [before[what] for what in NOTHING], seen
 
 
 def test_killed_at_any_point_the_next_run_ends_it(forks: LifecycleForks) -> None:

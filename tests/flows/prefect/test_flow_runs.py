@@ -1,16 +1,21 @@
 """Lifecycle runs are cancelled and repeated at the Prefect server that has them."""
 
 from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner
 
 from modelyard.flows.cli import register
 from modelyard.flows.errors import PrefectRefused, RunEnded
 from modelyard.flows.prefect.address import Prefect
+from modelyard.flows.prefect.flow_runs import TAG, PrefectRuns
+from modelyard.flows.runs.record import record_of
 from modelyard.registry.console import Commands
 from modelyard.registry.database import Database
 from modelyard.registry.errors import UnknownRun
@@ -33,12 +38,22 @@ def server(prefect: Prefect) -> Generator[httpx2.Client]:
 def flow_run(server: httpx2.Client) -> str:
     """A running one of a deployment that nobody serves."""
     flow = _made(server, "/flows/", {"name": "ingest"})
-    deployment = _made(server, "/deployments/", {"name": "ingest", "flow_id": flow["id"]})
+    deployment = _made(
+        server, "/deployments/", {"name": "ingest", "flow_id": flow["id"], "tags": [TAG]}
+    )
     path = f"/deployments/{deployment['id']}/create_flow_run"
     state = {"type": "RUNNING", "name": "Running"}
     run = _made(server, path, {"parameters": PARAMETERS})
     _made(server, f"/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
     return str(run["id"])
+
+
+@pytest.fixture
+def asked(prefect: Prefect) -> Generator[None]:
+    """Prefect's own client in this process asks the test's server, as in a command's process."""
+    login = {PREFECT_API_AUTH_STRING: prefect.login}
+    with temporary_settings({PREFECT_API_URL: prefect.url, **login}):
+        yield
 
 
 def _made(server: httpx2.Client, path: str, body: dict[str, Any]) -> Any:
@@ -82,6 +97,41 @@ def test_a_running_one_is_cancelled_and_repeated_as_it_was(
     assert "begins again" in _run(commands, "retry", run.id)
     again = _made(server, "/flow_runs/filter", {"sort": "EXPECTED_START_TIME_DESC", "limit": 5})
     assert [r["parameters"] for r in again if r["id"] != flow_run][:1] == [PARAMETERS]
+
+
+def test_a_cancelled_one_whose_process_is_dead_ends_at_once(
+    commands: Commands,
+    server: httpx2.Client,
+    flow_run: str,
+    database: Database,
+    tmp_path: Path,
+    asked: None,
+) -> None:
+    """Nobody is left who would end it: the command does, on Prefect and on the board."""
+    board = RunBoard(database)
+    with board.start("ingest", "ada/m@main", flow_run) as run:
+        record = record_of(tmp_path, flow_run)
+        with record.held():
+            record.note("lock", str(tmp_path / "lock"))
+        assert "nothing of it was kept" in _run(commands, "cancel", run.id)
+        assert server.get(f"/flow_runs/{flow_run}").json()["state"]["type"] == "CANCELLED"
+        assert board.named(run.id).state is RunState.CANCELLED
+    assert not record.file.exists()
+
+
+def test_a_run_that_was_taken_and_never_began_is_found(
+    server: httpx2.Client, flow_run: str, asked: None
+) -> None:
+    """Its runner was killed in between: after a while it is crashed, and holds no slot."""
+    pending = {"state": {"type": "PENDING", "name": "Pending"}, "force": True}
+    _made(server, f"/flow_runs/{flow_run}/set_state", pending)
+    with get_client(sync_client=True) as client:
+        runs = PrefectRuns(client)
+        now = datetime.now(UTC)
+        assert flow_run not in runs.stuck(now - timedelta(minutes=1))
+        assert flow_run in runs.stuck(now + timedelta(minutes=1))
+        runs.crash(flow_run, "never began")
+        assert flow_run not in runs.stuck(now + timedelta(minutes=1))
 
 
 def test_what_prefect_does_not_know_is_told(commands: Commands, database: Database) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from modelyard.registry.cards.card import Hit
 from modelyard.registry.cards.index import Between, Card, CardIndex, Embedder, open_index
 from modelyard.registry.cards.server import ServerPoints
 from modelyard.registry.cards.shard import ROOM, ShardPoints
@@ -88,6 +89,17 @@ def test_a_card_is_found_by_its_words(settings: RegistrySettings) -> None:
     assert "quantization" not in best.payload
     assert [hit.model for hit in index.search("tiny")] == [DEMO.model]
     assert [hit.model for hit in index.search("completing")] == [CODER.model]
+
+
+def test_a_hit_of_before_is_made_plain_and_short() -> None:
+    """An index may have cards from before texts were bounded, or another program's."""
+    osc = "\x1b]52;c;ZXZpbA==\x07"
+    stored = {"version_id": "1", "model": "o/m", "number": 1, "parameters": 7}
+    texts = {"licence": f"mit{osc}" + "x" * 5000, "tags": [f"gguf{osc}"] * 1000}
+    hit = Hit.of(stored | texts, 1.0)
+    assert hit.payload["licence"] == "mit" + "x" * 197
+    assert hit.payload["tags"] == ["gguf"] * 200
+    assert hit.payload["parameters"] == 7
 
 
 def test_every_card_is_listed(settings: RegistrySettings) -> None:

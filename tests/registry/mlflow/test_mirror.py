@@ -26,6 +26,9 @@ from modelyard.registry.catalog.model import (
 from modelyard.registry.database import utc_now
 from modelyard.registry.errors import MlflowUnavailable
 from modelyard.registry.mlflow.mirror import MlflowRegistry, mlflow_name
+from modelyard.registry.settings import RegistrySettings
+from modelyard.serving.cli.checks.finding import Level
+from modelyard.serving.cli.checks.servers import mlflow as doctor_of_mlflow
 from tests.servers.mlflow import running_mlflow
 from tests.servers.postgres import Postgres
 
@@ -44,7 +47,7 @@ def mlflow(
     else:
         postgres = request.getfixturevalue("postgres")
         assert isinstance(postgres, Postgres)
-        yield MlflowRegistry(postgres.create("mlflow"))
+        yield MlflowRegistry(postgres.create("mlflow_mirror"))
 
 
 @pytest.fixture
@@ -300,6 +303,17 @@ def test_two_may_make_the_tables_at_once(postgres: Postgres) -> None:
     assert [child.returncode for child in children] == [0, 0], ends
     names = {e.name for e in MlflowClient(uri, registry_uri=uri).search_experiments()}
     assert {"one", "two"} <= names
+
+
+def test_doctor_writes_to_it_and_leaves_it_as_it_was(
+    mlflow: MlflowRegistry, client: MlflowClient
+) -> None:
+    """Whether it is a server or a library: that it can be asked does not say that it takes."""
+    before = {model.name for model in client.search_registered_models(max_results=1000)}
+    found = doctor_of_mlflow(RegistrySettings(mlflow_uri=mlflow.uri))
+    assert (found.level, found.found[-14:]) == (Level.OK, "can be written")
+    after = {model.name for model in client.search_registered_models(max_results=1000)}
+    assert after == before
 
 
 _SILENT_USE = """

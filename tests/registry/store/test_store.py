@@ -177,7 +177,7 @@ def test_pinned_and_used_files_never_leave(store: Store) -> None:
 def test_nothing_leaves_for_what_can_never_fit(store: Store) -> None:
     """A refusal costs nobody a file, and names need, free space and bound."""
     hashes = _fill(store, 5)
-    with pytest.raises(StorageFull, match=r"101\.0 KB are needed.*free.*100\.0 KB.*50\.0 KB"):
+    with pytest.raises(StorageFull, match=r"98\.6 KiB are needed.*free.*97\.7 KiB.*48\.8 KiB"):
         store.make_room(101 * KB)
     assert all(store.has(sha) for sha in hashes)
 
@@ -201,7 +201,7 @@ def test_a_full_disk_evicts_and_then_refuses(tmp_path: Path) -> None:
     hashes = _fill(store, 3)
     store.make_room(15 * KB)
     assert [store.has(sha) for sha in hashes] == [False, True, True]
-    with pytest.raises(StorageFull, match=r"36\.0 KB are needed.*5\.0 KB free"):
+    with pytest.raises(StorageFull, match=r"35\.2 KiB are needed.*4\.9 KiB free"):
         store.make_room(36 * KB)
 
 

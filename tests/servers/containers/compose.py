@@ -20,7 +20,10 @@ class VariableMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ComposeService:
-    """One service; `configs` are the files it is given, by the place where it finds them."""
+    """One service; `configs` are the files it is given, by the place where it finds them.
+
+    One that `ends` does its work once, and nobody starts it again.
+    """
 
     name: str
     image: str
@@ -32,11 +35,17 @@ class ComposeService:
     volumes: dict[str, str]
     ports: list[str]
     configs: dict[str, str]
+    ends: bool
+
+
+def filled(variables: Mapping[str, str], file: Path = FILE) -> Any:
+    """The whole file with its variables filled in; raises VariableMissing."""
+    return _filled(yaml.safe_load(file.read_text()), variables)
 
 
 def read(variables: Mapping[str, str], file: Path = FILE) -> dict[str, ComposeService]:
     """Every service, each after those that it waits for; raises VariableMissing."""
-    whole = _filled(yaml.safe_load(file.read_text()), variables)
+    whole = filled(variables, file)
     contents = {name: config["content"] for name, config in whole.get("configs", {}).items()}
     services = {name: _service(name, one, contents) for name, one in whole["services"].items()}
     return {name: services[name] for name in _in_order(services)}
@@ -91,6 +100,7 @@ def _service(name: str, one: Mapping[str, Any], contents: Mapping[str, str]) -> 
         volumes=dict(volume.split(":") for volume in one.get("volumes", [])),
         ports=one.get("ports", []),
         configs={c["target"]: contents[c["source"]] for c in one.get("configs", [])},
+        ends=one.get("restart") == "no",
     )
 
 

@@ -7,6 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from sqlalchemy import inspect
 
+from modelyard.registry.cards.index import CARDS
+from modelyard.registry.cards.shard import ShardPoints
 from modelyard.registry.settings import RegistrySettings
 from modelyard.serving.cli.checks.stores import database
 from modelyard.serving.cli.doctor import NAMES
@@ -51,6 +53,34 @@ def test_a_database_that_takes_no_writes_fails(shell: Shell, installation: Insta
     assert ended.level == "fail"
     assert "readonly" in ended.found
     assert "modelyard_doctor" not in inspect(installation.database.engine).get_table_names()
+
+
+def test_an_embedded_index_is_written_to_and_left_as_it_was(
+    shell: Shell, installation: Installation
+) -> None:
+    """A new installation has neither the index nor MLflow's tables, and gets none by this."""
+    data = installation.settings.data_dir
+    before = _found(shell, "MLflow", "Qdrant")
+    assert ["will be made" in before[name]["found"] for name in before] == [True, True]
+    assert not (data / "mlflow.db").exists()
+    assert not (data / CARDS).exists()
+    assert ShardPoints(data / CARDS).ids() == set()
+    assert "can be written" in _found(shell, "Qdrant")["Qdrant"]["found"]
+    assert ShardPoints(data / CARDS).ids() == set()
+
+
+def test_embedded_stores_that_are_damaged_fail_with_what_to_do(
+    shell: Shell, installation: Installation
+) -> None:
+    """Their files are there, so that a look alone would call them well."""
+    data = installation.settings.data_dir
+    (data / "mlflow.db").write_bytes(b"no database" * 100)
+    (data / CARDS).mkdir()
+    found = _found(shell, "MLflow", "Qdrant")
+    for name, place in (("MLflow", "mlflow.db"), ("Qdrant", CARDS)):
+        assert found[name]["level"] == "fail", found
+        assert place in found[name]["found"]
+        assert found[name]["fix"]
 
 
 class Guarded(BaseHTTPRequestHandler):

@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.registry.catalog.catalog import Catalog
-from modelyard.registry.catalog.model import Format, ModelFacts, ModelVersion, StoredFile
+from modelyard.registry.catalog.model import (
+    Format,
+    ModelFacts,
+    ModelVersion,
+    StoredFile,
+    Visibility,
+)
 from modelyard.registry.store import Store
 from modelyard.serving.worker.residency.versions import RegisteredVersions
 
@@ -34,8 +40,10 @@ class FilledCatalog:
         self.made.append(version)
         return version
 
-    def add_gguf(self, name: str, path: Path, quantization: str | None = None) -> ModelVersion:
-        """Register a GGUF file."""
+    def add_gguf(
+        self, name: str, path: Path, quantization: str | None = None, owner_id: str | None = None
+    ) -> ModelVersion:
+        """Register a GGUF file; with an owner it is private."""
         stored = self.store.put(path)
         version = self.catalog.register(
             name=name,
@@ -44,6 +52,8 @@ class FilledCatalog:
             facts=ModelFacts(Format.GGUF, "llama", quantization, context_length=1024),
             files=[StoredFile(path.name, stored.sha256, stored.size)],
             metrics={},
+            visibility=Visibility.PRIVATE if owner_id else Visibility.PUBLIC,
+            owner_id=owner_id,
         )
         self.made.append(version)
         return version

@@ -89,7 +89,7 @@ async def test_a_refusal_is_a_problem_with_code_and_way_out(catalog_files: Fille
         problem = answer.json()
         assert answer.headers["content-type"] == "application/problem+json"
         assert (answer.status_code, problem["code"]) == (503, "does_not_fit")
-        assert "0.01 GiB in all" in problem["detail"]
+        assert "8.0 MiB in all" in problem["detail"]
         assert problem["fix"]
         unknown = await worker.post("/engines/nope")
         assert (unknown.status_code, unknown.json()["code"]) == (404, "model_not_found")

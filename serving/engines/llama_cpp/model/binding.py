@@ -3,6 +3,7 @@
 import ctypes
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import llama_cpp as lib
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelyard.serving.engines.config import KvType
+from modelyard.serving.engines.llama_cpp.model.header import read_header
 from modelyard.serving.engines.llama_cpp.model.refused import not_loaded
 from modelyard.serving.engines.llama_cpp.model.reserved import Reserved
 from modelyard.serving.errors import ModelUnloadable
@@ -52,9 +54,11 @@ class LlamaModel:
 
     @classmethod
     def load(cls, path: str, *, gpu_layers: int = 0) -> "LlamaModel":
-        """Map the file; raises ModelUnloadable with llama.cpp's message."""
+        """Map the file, or read it where it cannot be mapped; raises ModelUnloadable."""
         params = lib.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
+        if not read_header(Path(path)).is_mappable:
+            params.load_mode = lib.LLAMA_LOAD_MODE_NONE
         _said.clear()
         handle = lib.llama_model_load_from_file(path.encode(), params)
         if not handle:

@@ -39,7 +39,7 @@ def test_the_best_quality_that_fits_is_taken(memory: int, expected: str) -> None
 
 def test_nothing_that_fits_names_the_smallest() -> None:
     """The way out begins with what would be needed."""
-    with pytest.raises(NoMatchingFile, match=r"m-Q4_K_M.gguf, is 4.0 GB"):
+    with pytest.raises(NoMatchingFile, match=r"m-Q4_K_M.gguf, is 3.7 GiB"):
         chosen(LADDER, SelectionRequest(memory_bytes=GB))
 
 
@@ -118,8 +118,8 @@ def test_the_question_says_sizes_and_what_is_too_large() -> None:
         chosen(
             {"config.json": 1, "tokenizer.json": 1} | onnx, SelectionRequest(memory_bytes=5 * GB)
         )
-    assert "a.onnx  (2,000.0 MB)" in caught.value.fix
-    assert "c.onnx  (9,000.0 MB, too large for 5.0 GB)" in caught.value.fix
+    assert "a.onnx  (1.9 GiB)" in caught.value.fix
+    assert "c.onnx  (8.4 GiB, too large for 4.7 GiB)" in caught.value.fix
 
 
 @pytest.mark.parametrize(

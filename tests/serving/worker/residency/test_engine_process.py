@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import time
+from asyncio.subprocess import PIPE
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,9 +14,11 @@ import aiohttp
 import psutil
 import pytest
 
+from modelyard.serving.child_process import start_child
 from modelyard.serving.engines.config import EngineConfig
 from modelyard.serving.errors import ModelUnloadable
 from modelyard.serving.worker.residency.engine_process import EngineCrashed, EngineStarter
+from modelyard.serving.worker.residency.host_memory import private_memory
 from tests.models.broken_llama import AT_LOAD, EVERY_PRODUCT, broken_llama
 from tests.models.tiny import Tiny
 
@@ -92,6 +96,60 @@ async def test_a_crash_on_load_carries_the_last_words() -> None:
     """What the process printed last is part of the error."""
     with pytest.raises(EngineCrashed, match=r"ended with code 7.*out of luck"):
         await shell("echo 'out of luck' >&2; exit 7").start(CONFIG)
+
+
+READY = {"url": "http://127.0.0.1:9", "slots": 1, "load_s": 0.0, "footprint": {}}
+MIB = 1 << 20
+GREEDY = f"""
+import json, sys, time
+sys.stdin.readline()
+when = sys.argv[1]
+if when == "loading":
+    taken = b"x" * (300 << 20)
+print(json.dumps({READY!r}), flush=True)
+time.sleep(0.3)
+if when == "running":
+    taken = b"x" * (300 << 20)
+time.sleep(60)
+"""
+"""An engine that takes 300 MiB of main memory, before or after it says that it is ready."""
+
+
+@pytest.mark.parametrize("when", ["loading", "running"])
+async def test_an_engine_over_its_bound_of_main_memory_is_ended(when: str) -> None:
+    """As on a GPU, where the process cannot have a limit of its own: the worker sees it."""
+    starter = EngineStarter(60.0, command=(sys.executable, "-c", GREEDY, when))
+    config = CONFIG.model_copy(update={"host_memory_most": 150 * MIB})
+    begun = time.monotonic()
+    if when == "loading":
+        with pytest.raises(EngineCrashed) as crashed:
+            await starter.start(config)
+        crash = crashed.value
+    else:
+        crash = await (await starter.start(config)).ended()
+    assert "of main memory, more than the 150.0 MiB that it may" in crash.message
+    assert time.monotonic() - begun < 30, "it would have slept for a minute"
+
+
+async def test_weights_in_a_mapped_file_do_not_count(tmp_path: Path) -> None:
+    """They are the file's pages, which the kernel takes back when it needs them."""
+    file = tmp_path / "weights"
+    file.write_bytes(bytes(200 * MIB))
+    program = (
+        "import mmap, sys\n"
+        "file = open(sys.argv[1])\n"
+        "m = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)\n"
+        "sum(m[::4096]); print('read', flush=True); sys.stdin.read()"
+    )
+    child = await start_child(
+        sys.executable, "-c", program, str(file), env=os.environ, stdin=PIPE, stdout=PIPE
+    )
+    assert child.stdout is not None
+    assert await child.stdout.readline() == b"read\n"
+    assert psutil.Process(child.pid).memory_info().rss > 200 * MIB
+    assert 0 < private_memory(child.pid) < 100 * MIB
+    await child.communicate(b"")
+    assert private_memory(child.pid) == 0
 
 
 async def test_a_refusal_is_the_engines_own_error() -> None:

@@ -136,7 +136,7 @@ async def test_a_version_that_could_never_fit_is_refused_with_numbers(
     """No process is started, and the message says need, free and total."""
     version = catalog_files.add("a/huge")
     async with open_harness(catalog_files, memory=8 * MIB) as harness:
-        with pytest.raises(DoesNotFit, match=r"a/huge@1 needs 0\.02 GiB.*0\.01 GiB in all"):
+        with pytest.raises(DoesNotFit, match=r"a/huge@1 needs \d+\.\d MiB.*8\.0 MiB in all"):
             await harness.residency.ensure(version.id)
         assert not harness.engines()
 
@@ -352,3 +352,16 @@ async def test_a_load_that_cannot_be_started_is_reported_as_a_crash(
         with pytest.raises(Quarantined) as given_up:
             await harness.residency.ensure(catalog_files.add("a/one").id)
         assert isinstance(given_up.value.reason, EngineCrashed)
+
+
+@pytest.mark.parametrize("is_gpu", [False, True])
+async def test_every_engine_has_a_bound_of_main_memory(
+    catalog_files: FilledCatalog, *, is_gpu: bool
+) -> None:
+    """Its own limit on a processor; on a GPU, whose driver reserves a lot, the worker watches."""
+    async with open_harness(catalog_files) as harness:
+        harness.device.is_gpu = is_gpu
+        resident = await harness.residency.ensure(catalog_files.add("a/one").id)
+        config = resident.config
+    assert (config.memory_limit > 0, config.host_memory_most > 0) == (not is_gpu, is_gpu)
+    assert max(config.memory_limit, config.host_memory_most) > resident.need
