@@ -29,8 +29,10 @@ from modelyard.serving.api.app import build_app
 from modelyard.serving.api.services import Services
 from modelyard.serving.background_task import background_task
 from modelyard.serving.cache import SingleFlightCache
+from modelyard.serving.engines.card_search import CardSearch
 from modelyard.serving.gateway.attempt import Attempts
 from modelyard.serving.gateway.blame import Blame
+from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.model_versions import VisibleVersions
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
@@ -83,6 +85,7 @@ def create_app(
                 app.state.services = _join(
                     settings,
                     database,
+                    registry,
                     authenticator=authenticator,
                     logins=Logins(authenticator.identity, dashboard_token(registry)),
                     gateway=gateway,
@@ -142,6 +145,7 @@ def _ledger(
 def _join(  # noqa: PLR0913  one of each room
     settings: GatewaySettings,
     database: Database,
+    registry: RegistrySettings,
     *,
     authenticator: Authenticator,
     logins: Logins,
@@ -171,5 +175,6 @@ def _join(  # noqa: PLR0913  one of each room
         snapshots=gateway.router.snapshots,
         metrics=metrics,
         promoter=promoter,
+        cards=CardLane(CardSearch(registry, queries.catalog)),
         promotion_wait_s=settings.promotion_wait_s,
     )

@@ -17,6 +17,7 @@ from modelyard.serving.api.middleware.body_limit import BodyLimit
 from modelyard.serving.api.middleware.request_id import RequestIdMiddleware
 from modelyard.serving.api.routes import (
     account,
+    card_search,
     device_history,
     device_orders,
     devices,
@@ -44,6 +45,7 @@ _ROOMS = (
     device_orders,
     explain,
     registered,
+    card_search,
     promotions,
     quotas,
     openai_models,

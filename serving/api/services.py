@@ -18,6 +18,7 @@ from modelyard.registry.runs.runs import RunBoard
 from modelyard.serving.access.authentication import Authenticator
 from modelyard.serving.access.logins import Logins
 from modelyard.serving.cache import SingleFlightCache
+from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
 from modelyard.serving.metering.unbooked import UnbookedRequests
@@ -55,6 +56,7 @@ class Services:
     snapshots: FleetSnapshotCache
     metrics: Metrics
     promoter: Promoter
+    cards: CardLane
     promotion_wait_s: float
 
 

@@ -35,12 +35,23 @@ ASK_THE_GATEWAY = {
     ("models", "list"),
     ("models", "show"),
     ("models", "promote"),
+    ("models", "search"),
     ("gpus", "list"),
     ("gpus", "maintenance"),
     ("gpus", "clear"),
     ("runs", "list"),
     ("runs", "show"),
     ("usage",),
+    ("users", "add"),
+    ("users", "list"),
+    ("users", "set-password"),
+    ("users", "disable"),
+    ("users", "enable"),
+    ("users", "remove"),
+    ("users", "quota"),
+    ("keys", "create"),
+    ("keys", "list"),
+    ("keys", "revoke"),
 }
 """These ask a gateway elsewhere through its API where one is set, and the registry here else."""
 

@@ -1,6 +1,5 @@
 """`modelyard models`: what is registered; `add` is the flows' own command."""
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -116,7 +115,7 @@ def search(
 
     hits = find_cards(text, limit)
     if as_json:
-        print_json([asdict(hit) for hit in hits])
+        print_json([hit.model_dump(mode="json") for hit in hits])
         return
     print_table(
         ("Version", "Score", "Licence", "Architecture", "Quantization"),

@@ -79,7 +79,7 @@ def asked(method: str, path: str, model: str, user: str, key: str) -> Iterator[h
     }.items():
         url = url.replace(part, value)
     assert "{" not in url, f"{path} has a part that this test does not know"
-    yield httpx2.Request(method, url, params={"model": model})
+    yield httpx2.Request(method, url, params={"model": model, "text": model})
     if method in {"POST", "PUT"}:
         body = {"model": model, "messages": [], "prompt": "a", "input": "a", "on": True}
         yield httpx2.Request(method, url, json=body)

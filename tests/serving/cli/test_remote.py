@@ -2,10 +2,13 @@
 
 import shutil
 from collections.abc import Generator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from modelyard.registry.cards.card import Card
+from modelyard.registry.cards.index import open_index
 from tests.serving.cli.every_command import ARGUMENTS, commands, line, paths
 from tests.serving.cli.shell import Shell
 from tests.serving.installation import NOBODY, Installation, device_report, open_installation
@@ -117,3 +120,52 @@ def test_an_installation_that_is_named_wins(
     ended = remote.run("--data", str(tmp_path / "here"), "users", "list")
     assert ended.code == 0
     assert "no users yet" in ended.said
+
+
+def test_users_keys_and_quotas_of_a_gateway_elsewhere_are_as_at_home(
+    remote: Shell, installation: Installation, home: Path
+) -> None:
+    """Each command prints there what it prints on the gateway's machine, and does the same."""
+    added = remote.run("users", "add", "grace", "--no-password", "--json").json()
+    here = next(user for user in installation.identity.list_users() if user.name == "grace")
+    assert added == {**asdict(here), "created_at": str(here.created_at)}
+    assert added in remote.run("users", "list", "--json").json()
+    assert remote.run("users", "add", "grace", "--no-password").code == 5
+    assert remote.run("users", "set-password", "grace", "--password-stdin", typed="short").code == 2
+    word = "correct horse battery staple"
+    assert remote.run("users", "set-password", "grace", "--password-stdin", typed=word).code == 0
+    assert installation.identity.login("grace", word)
+    assert remote.run("users", "disable", "grace").said == "grace is disabled.\n"
+    assert installation.identity.user(here.id).disabled
+    assert remote.run("users", "enable", "grace").code == 0
+    quota = remote.run("users", "quota", "grace", "--request-limit", "7", "--json").json()
+    assert (quota["user_id"], quota["request_limit"], "period" in quota) == (here.id, 7, False)
+    assert "of 7" in remote.run("users", "quota", "grace").said
+    made = remote.run("keys", "create", "grace", "--expires-days", "9", "--json").json()
+    assert installation.identity.authenticate_key(made["key"]).name == "grace"
+    (key,) = remote.run("keys", "list", "--user", "grace", "--json").json()
+    assert remote.run("keys", "revoke", key["prefix"]).said == "Revoked.\n"
+    (revoked,) = installation.identity.list_keys("grace")
+    assert revoked.revoked_at is not None
+    assert remote.run("users", "remove", "grace", "--yes").said == "Removed grace.\n"
+    for words in (("users", "remove", "grace", "--yes"), ("users", "quota", "grace")):
+        assert remote.run(*words).code == 4
+    assert remote.run("keys", "revoke", "my_nobody").code == 4
+    assert [*home.iterdir()] == []
+
+
+def test_a_search_elsewhere_finds_what_the_key_may_see(
+    remote: Shell, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cards of private models are their owner's and admins'; the others are not fewer for it."""
+    index = open_index(installation.settings)
+    public = installation.filled.add("owner/poet")
+    secret = installation.private("admin/poet", installation.admin)
+    for version in (public, secret):
+        index.upsert(Card.of(version, "Writes verse by night."))
+    found = remote.run("models", "search", "verse", "--json").json()
+    assert {hit["model"] for hit in found} == {"owner/poet", "admin/poet"}
+    monkeypatch.setenv("MODELYARD_API_KEY", installation.ada)
+    found = remote.run("models", "search", "verse", "--limit", "1", "--json").json()
+    assert [hit["model"] for hit in found] == ["owner/poet"]
+    assert remote.run("models", "search", "").code == 2
