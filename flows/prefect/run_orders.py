@@ -1,5 +1,6 @@
 """Cancels and repeats flow runs at a Prefect server."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,18 +27,27 @@ class RunOrders:
             reason = (answer.get("details") or {}).get("reason") or answer["status"]
             raise PrefectRefused(f"Prefect does not cancel {run_id}: {reason}", fix="")
 
-    def repeat(self, run_id: str) -> str:
-        """Have it run anew by the flows' process, with its parameters; returns the new id."""
+    def begin(self, parameters: Mapping[str, Any], key: str) -> str:
+        """Have the flows' process ingest a model; the same `key` again gives the same run's id."""
+        return self._begun(self._ingest(), parameters, key)
+
+    def repeat(self, run_id: str, key: str = "") -> str:
+        """Have it run anew by the flows' process, with its parameters; returns the new id.
+
+        The same `key` again gives the same run; without one each call makes another.
+        """
         earlier = self._ask("GET", f"/flow_runs/{run_id}")
         deployment = earlier["deployment_id"]
         if deployment is None:  # it was run by a command
-            deployment = self._ask("GET", f"/deployments/name/{DEPLOYMENT}")["id"]
-        begun = self._ask(
-            "POST",
-            f"/deployments/{deployment}/create_flow_run",
-            {"parameters": earlier["parameters"]},
-        )
-        return str(begun["id"])
+            deployment = self._ingest()
+        return self._begun(deployment, earlier["parameters"], key)
+
+    def _ingest(self) -> str:
+        return str(self._ask("GET", f"/deployments/name/{DEPLOYMENT}")["id"])
+
+    def _begun(self, deployment: str, parameters: Mapping[str, Any], key: str) -> str:
+        body = {"parameters": parameters, "idempotency_key": key or None}
+        return str(self._ask("POST", f"/deployments/{deployment}/create_flow_run", body)["id"])
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
         headers = {"Authorization": basic(self.server.login).decode()} if self.server.login else {}

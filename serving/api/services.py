@@ -14,6 +14,7 @@ from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.fleet.device_history import DeviceHistory
 from modelyard.registry.fleet.device_orders import DeviceOrders
 from modelyard.registry.identity.caller import Caller
+from modelyard.registry.runs.orders import OrderBook
 from modelyard.registry.runs.runs import RunBoard
 from modelyard.serving.access.authentication import Authenticator
 from modelyard.serving.access.logins import Logins
@@ -57,6 +58,7 @@ class Services:
     metrics: Metrics
     promoter: Promoter
     cards: CardLane
+    run_orders: OrderBook
     promotion_wait_s: float
 
 

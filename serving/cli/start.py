@@ -34,13 +34,18 @@ NEED_NO_INSTALLATION = {("up",), ("gateway",), ("dashboard",), ("chat",), ("stat
 ASK_THE_GATEWAY = {
     ("models", "list"),
     ("models", "show"),
+    ("models", "add"),
     ("models", "promote"),
+    ("models", "remove"),
     ("models", "search"),
+    ("models", "unload"),
     ("gpus", "list"),
     ("gpus", "maintenance"),
     ("gpus", "clear"),
     ("runs", "list"),
     ("runs", "show"),
+    ("runs", "cancel"),
+    ("runs", "retry"),
     ("usage",),
     ("users", "add"),
     ("users", "list"),
@@ -90,6 +95,10 @@ def start(
     if _is_remote():
         if path not in NEED_NO_INSTALLATION | ASK_THE_GATEWAY:
             raise _local_only(path)
+        if path in ASK_THE_GATEWAY:
+            from modelyard.serving.cli.connection import find
+
+            ctx.obj = find()
     elif path not in START_SERVERS:
         _join_what_runs()
 

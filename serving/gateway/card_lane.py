@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 
 from modelyard.registry.identity.caller import Caller
-from modelyard.serving.engines.card_search import CardSearch, FoundCards
 from modelyard.serving.errors import TooManySearches
+from modelyard.serving.gateway.card_search import CardSearch, FoundCards
 
 MOST_WAITING = 8
 

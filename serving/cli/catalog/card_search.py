@@ -24,7 +24,7 @@ def find_cards(text: str, limit: int) -> list[CardHit]:
 
 def _found_here(text: str, limit: int) -> CardHits:
     from modelyard.serving.cli.context import installation
-    from modelyard.serving.engines.card_search import CardSearch
+    from modelyard.serving.gateway.card_search import CardSearch
 
     with installation() as registry:
         search = CardSearch(registry.settings, registry.catalog)

@@ -10,7 +10,7 @@ from modelyard.registry.identity.identity import Identity
 from modelyard.registry.identity.users import UserView
 from modelyard.serving.access.user_removal import remove_user
 from modelyard.serving.api.admins import admin_or
-from modelyard.serving.api.routes.quotas import shown
+from modelyard.serving.api.routes.people.quotas import shown
 from modelyard.serving.api.services import Services, TheServices
 from modelyard.serving.wire.admin.people import NewUser, UserChange, UserEntry, UserList
 
