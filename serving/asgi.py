@@ -176,6 +176,7 @@ def _join(  # noqa: PLR0913  one of each room
         snapshots=gateway.router.snapshots,
         metrics=metrics,
         promoter=promoter,
+        promotions=Promotions(database),
         run_orders=OrderBook(database),
         cards=CardLane(CardSearch(registry, queries.catalog)),
         promotion_wait_s=settings.promotion_wait_s,

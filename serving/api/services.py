@@ -11,6 +11,7 @@ from starlette.requests import Request
 from modelyard.registry.billing.quotas import Quotas
 from modelyard.registry.billing.traffic import TrafficStep
 from modelyard.registry.billing.usage import UsageBook
+from modelyard.registry.catalog.promotions import Promotions
 from modelyard.registry.fleet.device_history import DeviceHistory
 from modelyard.registry.fleet.device_orders import DeviceOrders
 from modelyard.registry.identity.caller import Caller
@@ -57,6 +58,7 @@ class Services:
     snapshots: FleetSnapshotCache
     metrics: Metrics
     promoter: Promoter
+    promotions: Promotions
     cards: CardLane
     run_orders: OrderBook
     promotion_wait_s: float

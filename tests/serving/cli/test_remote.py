@@ -1,7 +1,9 @@
 """Where a gateway elsewhere is set, no command works on an installation here in silence."""
 
 import shutil
-from collections.abc import Generator
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,6 +11,10 @@ import pytest
 
 from modelyard.registry.cards.card import Card
 from modelyard.registry.cards.index import open_index
+from modelyard.registry.runs.flow_processes import FlowProcesses
+from modelyard.registry.runs.orders import OrderBook, OrderKind, OrderState, RunOrder
+from modelyard.registry.runs.recorder import RunState
+from modelyard.registry.runs.runs import RunBoard
 from tests.serving.cli.every_command import ARGUMENTS, commands, line, paths
 from tests.serving.cli.shell import Shell
 from tests.serving.installation import NOBODY, Installation, device_report, open_installation
@@ -157,7 +163,7 @@ def test_users_keys_and_quotas_of_a_gateway_elsewhere_are_as_at_home(
 def test_a_search_elsewhere_finds_what_the_key_may_see(
     remote: Shell, installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The cards of private models are their owner's and admins'; the others are not fewer for it."""
+    """Cards of private models are their owner's and admins'; the others are found all the same."""
     index = open_index(installation.settings)
     public = installation.filled.add("owner/poet")
     secret = installation.private("admin/poet", installation.admin)
@@ -169,3 +175,77 @@ def test_a_search_elsewhere_finds_what_the_key_may_see(
     found = remote.run("models", "search", "verse", "--limit", "1", "--json").json()
     assert [hit["model"] for hit in found] == ["owner/poet"]
     assert remote.run("models", "search", "").code == 2
+
+
+@contextmanager
+def flows(installation: Installation, settle: Callable[[RunOrder], None]) -> Generator[None]:
+    """What the flows' process does with the orders that come in."""
+    processes = FlowProcesses(installation.database)
+    book = OrderBook(installation.database)
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.wait(0.05):
+            for order in book.waiting():
+                settle(order)
+
+    processes.beat("a process")
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        processes.leave("a process")
+
+
+def test_models_are_added_and_removed_by_the_flows_elsewhere(
+    remote: Shell, installation: Installation, home: Path
+) -> None:
+    """The command follows the run to its end, and ends as the run does."""
+    book = OrderBook(installation.database)
+    add = ("models", "add", "owner/poem", "--quantize", "Q8_0")
+    for words in (add, ("models", "remove", "owner/name", "--yes")):
+        away = remote.run(*words)
+        assert (away.code, "modelyard flows" in away.said) == (10, True), away
+    ends = iter([(RunState.COMPLETED, "Registered owner/poem@1."), (RunState.FAILED, "No file.")])
+
+    def settle(order: RunOrder) -> None:
+        book.settle(order.id, OrderState.DONE, "", order.id)
+        if order.kind is OrderKind.INGEST:
+            with RunBoard(installation.database).start("ingest", order.subject, order.id) as run:
+                run.finish(*next(ends))
+
+    with flows(installation, settle):
+        added = remote.run(*add)
+        assert (added.code, "Registered owner/poem@1." in added.said) == (0, True), added
+        failed = remote.run(*add)
+        assert (failed.code, "No file." in failed.said) == (1, True), failed
+        assert remote.run("models", "remove", "owner/name", "--yes").said == "Forgot owner/name.\n"
+    assert remote.run("models", "remove", "owner/nobody", "--yes").code == 4
+    assert remote.run(*add, "--eval-text", "a.txt").code == 2
+    assert remote.run("models", "unload", "owner/name").said == "owner/name@1 is not loaded.\n"
+    assert [*home.iterdir()] == []
+
+
+def test_runs_elsewhere_are_cancelled_and_repeated(
+    remote: Shell, installation: Installation
+) -> None:
+    """By the beginning of an id; what Prefect refuses is this command's error."""
+    book = OrderBook(installation.database)
+    board = RunBoard(installation.database)
+
+    def settle(order: RunOrder) -> None:
+        if order.kind is OrderKind.CANCEL:
+            book.settle(order.id, OrderState.REFUSED, "Prefect does not cancel it.")
+        else:
+            book.settle(order.id, OrderState.DONE, "", "p9")
+
+    with flows(installation, settle), board.start("ingest", "ada/m@main", "p8") as run:
+        refused = remote.run("runs", "cancel", run.id[:13])
+        assert (refused.code, "Prefect does not cancel it." in refused.said) == (1, True), refused
+        assert remote.run("runs", "retry", run.id).code == 5, "it goes on"
+        run.finish(RunState.FAILED)
+        assert "ada/m@main begins again" in remote.run("runs", "retry", run.id).said
+        assert remote.run("runs", "retry", "no-such").code == 4
