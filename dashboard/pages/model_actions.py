@@ -4,7 +4,7 @@ import streamlit as st
 
 from modelyard.dashboard.client import GatewayClient
 from modelyard.dashboard.widgets import orders, promotion
-from modelyard.dashboard.widgets.confirmation import Action, ask
+from modelyard.dashboard.widgets.confirmation import Action, ask, popover
 from modelyard.serving.wire.admin.registered import RegisteredModel
 from modelyard.serving.wire.admin.run_orders import NewRemoval
 
@@ -21,9 +21,9 @@ def show(gateway: GatewayClient, model: RegisteredModel) -> None:
             ask(_rollback(gateway, model.name, model.previous))
         loaded = [version.number for version in model.versions if version.engines]
         if loaded:
-            with st.popover("Unload"):
+            with popover("Unload"):
                 _unload(gateway, model.name, loaded)
-        with st.popover("Remove"):
+        with popover("Remove"):
             _remove(gateway, model)
 
 

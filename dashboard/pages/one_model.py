@@ -30,9 +30,9 @@ NUMBERS = {
 def show(login: DashboardSession, settings: DashboardSettings, name: str) -> None:
     heading.show(name, login)
     link("All models", "models")
+    confirmation.questions()
     if login.me.is_admin:
         _actions(login.gateway, name)
-    confirmation.questions()
 
     def draw(gateway: GatewayClient) -> None:
         promotion.outcome()

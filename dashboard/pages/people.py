@@ -38,7 +38,7 @@ def _users(gateway: GatewayClient) -> None:
     with actions.popover("Add a user"):
         add_user(gateway)
     users = gateway.users()
-    with actions.popover("Change a user"):
+    with confirmation.popover("Change a user", actions):
         change_user(gateway, users)
     users = gateway.users()  # after what was just done
     with place:

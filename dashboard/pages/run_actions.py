@@ -4,7 +4,7 @@ import streamlit as st
 
 from modelyard.dashboard.client import GatewayClient
 from modelyard.dashboard.widgets import orders
-from modelyard.dashboard.widgets.confirmation import Action, ask
+from modelyard.dashboard.widgets.confirmation import Action, ask, popover
 from modelyard.dashboard.widgets.live import complain
 from modelyard.dashboard.widgets.units import age, ago
 from modelyard.registry.errors import ModelyardError
@@ -34,7 +34,7 @@ def repeat(gateway: GatewayClient) -> None:
     ended = {run.id: run for run in runs if _is_repeatable(run)}
     if not ended:
         return
-    with st.popover("Repeat a run"), st.form("repeat", border=False):
+    with popover("Repeat a run"), st.form("repeat", border=False):
         chosen = st.selectbox("Run", list(ended), format_func=lambda each: _label(ended[each]))
         st.caption("It continues where it was, and does nothing twice.")
         if st.form_submit_button("Run it again", type="primary", width="stretch"):

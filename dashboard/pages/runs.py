@@ -17,13 +17,13 @@ from modelyard.serving.wire.admin.registered import LifecycleRun
 
 def show(login: DashboardSession, settings: DashboardSettings) -> None:
     heading.show("Lifecycle runs", login)
+    confirmation.questions()
     wanted = st.segmented_control(
         "Results", ["All", "Failed", "Completed"], default="All", label_visibility="collapsed"
     )
 
     if login.me.is_admin:
         run_actions.repeat(login.gateway)
-    confirmation.questions()
 
     def draw(gateway: GatewayClient) -> None:
         orders.progress(gateway)

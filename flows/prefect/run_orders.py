@@ -1,5 +1,6 @@
 """Cancels and repeats flow runs at a Prefect server."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,11 @@ from modelyard.flows.prefect.address import PATIENCE_S, Prefect
 from modelyard.registry.web.authorization import basic
 
 DEPLOYMENT = "ingest/ingest"
+CANCELLED = frozenset({"CANCELLING", "CANCELLED"})
+"""Types of the states of a run that was cancelled, also by somebody else."""
+
+BUSY_PAUSE_S = 0.5
+"""Seconds until a busy server is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +26,12 @@ class RunOrders:
     server: Prefect
 
     def cancel(self, run_id: str) -> None:
-        """Have whoever runs it end it; raises PrefectRefused where it has ended already."""
+        """Have whoever runs it end it; nothing where that was said already.
+
+        Raises PrefectRefused where it has ended otherwise.
+        """
+        if self._ask("GET", f"/flow_runs/{run_id}")["state_type"] in CANCELLED:
+            return
         state = {"type": "CANCELLING", "name": "Cancelling"}
         answer = self._ask("POST", f"/flow_runs/{run_id}/set_state", {"state": state})
         if answer["status"] != "ACCEPT":
@@ -50,20 +61,15 @@ class RunOrders:
         return str(self._ask("POST", f"/deployments/{deployment}/create_flow_run", body)["id"])
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
-        headers = {"Authorization": basic(self.server.login).decode()} if self.server.login else {}
-        try:
-            answer = httpx2.request(
-                method,
-                f"{self.server.url}{path}",
-                json=body,
-                headers=headers,
-                timeout=PATIENCE_S,
-            )
-        except httpx2.HTTPError as error:
-            raise PrefectUnreachable(
-                f"The Prefect server at {self.server.url} does not answer: {error}.",
-                fix="Start it, or correct PREFECT_API_URL.",
-            ) from None
+        """One answer; a server whose database is busy (503) is asked again, as Prefect's does."""
+        until = time.monotonic() + PATIENCE_S
+        while (answer := self._asked_once(method, path, body)).status_code == 503:
+            if time.monotonic() > until:
+                raise PrefectUnreachable(
+                    f"The Prefect server at {self.server.url} is too busy to answer.",
+                    fix="Try again in a moment.",
+                )
+            time.sleep(BUSY_PAUSE_S)
         if answer.status_code == 404:
             raise PrefectRefused(
                 f"The Prefect server at {self.server.url} does not know {path}.",
@@ -75,3 +81,19 @@ class RunOrders:
                 fix="See PREFECT_API_AUTH_STRING, and its log.",
             )
         return answer.json()
+
+    def _asked_once(self, method: str, path: str, body: object) -> httpx2.Response:
+        headers = {"Authorization": basic(self.server.login).decode()} if self.server.login else {}
+        try:
+            return httpx2.request(
+                method,
+                f"{self.server.url}{path}",
+                json=body,
+                headers=headers,
+                timeout=PATIENCE_S,
+            )
+        except httpx2.HTTPError as error:
+            raise PrefectUnreachable(
+                f"The Prefect server at {self.server.url} does not answer: {error}.",
+                fix="Start it, or correct PREFECT_API_URL.",
+            ) from None

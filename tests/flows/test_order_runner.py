@@ -116,15 +116,15 @@ def test_what_cannot_be_done_is_refused_with_the_reason(runner: OrderRunner) -> 
     foreign = "0a0a0a0a-0000-4000-8000-000000000000"
     with runner.context.board.start("ingest", "ada/m", foreign) as run:
         orders = {
-            placed(book, OrderKind.INGEST, **PARAMETERS | {"name": "no name"}): "no name",
-            placed(book, OrderKind.INGEST, **PARAMETERS | {"quantize": ["Q9"]}): "Q9",
-            placed(book, OrderKind.CANCEL, run_id=run.id): "does not know",
-            placed(book, OrderKind.RETRY, run_id="no-such"): "no run",
-            placed(book, OrderKind.REMOVE, model="ada/none", force=False): "",
+            placed(book, OrderKind.INGEST, **PARAMETERS | {"name": "no name"}).id: "no name",
+            placed(book, OrderKind.INGEST, **PARAMETERS | {"quantize": ["Q9"]}).id: "Q9",
+            placed(book, OrderKind.CANCEL, run_id=run.id).id: "does not know",
+            placed(book, OrderKind.RETRY, run_id="no-such").id: "no run",
+            placed(book, OrderKind.REMOVE, model="ada/none", force=False).id: "",
         }
         runner.look()
-    for order, words in orders.items():
-        told = book.get(order.id)
+    for order_id, words in orders.items():
+        told = book.get(order_id)
         wanted = OrderState.REFUSED if words else OrderState.DONE  # what is gone is removed
         assert (told.state, words in told.message) == (wanted, True), told
 
