@@ -29,9 +29,14 @@ from modelyard.serving.wire.admin.registered import (
     RegisteredModel,
     RegisteredModels,
 )
+from modelyard.serving.wire.admin.run_orders import NewIngest, NewRemoval, RunOrderReply
 from modelyard.serving.wire.admin.traffic import TrafficReply
+from modelyard.serving.wire.admin.unloading import UnloadReply
 
 T = TypeVar("T", bound=BaseModel)
+
+UNLOAD_S = 60.0
+"""Seconds that a version may take to leave its devices, as long as somebody looks at the page."""
 
 _NO_MORE: Mapping[str, str] = MappingProxyType({})
 TIMEOUT = httpx2.Timeout(5.0, connect=2.0)
@@ -118,6 +123,32 @@ class GatewayClient:
         path = "/api/v1/admin/promotions"
         return _decode(self._ask("POST", path, json=body, timeout=patience), PromotionReply)
 
+    def add_model(self, asked: NewIngest) -> RunOrderReply:
+        body = asked.model_dump(exclude_none=True)
+        return _decode(self._ask("POST", "/api/v1/admin/ingests", json=body), RunOrderReply)
+
+    def remove_model(self, asked: NewRemoval) -> RunOrderReply:
+        body = asked.model_dump()
+        return _decode(self._ask("POST", "/api/v1/admin/removals", json=body), RunOrderReply)
+
+    def unload(self, model: str) -> UnloadReply:
+        """Free the memory that a version takes; waits for requests that run."""
+        patience = httpx2.Timeout(UNLOAD_S, connect=2.0)
+        path = "/api/v1/admin/unloads"
+        answer = self._ask("POST", path, json={"model": model}, timeout=patience)
+        return _decode(answer, UnloadReply)
+
+    def cancel_run(self, run_id: str) -> RunOrderReply:
+        return _decode(self._ask("POST", f"/api/v1/runs/{_part(run_id)}/cancel"), RunOrderReply)
+
+    def retry_run(self, run_id: str) -> RunOrderReply:
+        return _decode(self._ask("POST", f"/api/v1/runs/{_part(run_id)}/retry"), RunOrderReply)
+
+    def order(self, order_id: str) -> RunOrderReply:
+        """How far an order is, and the run that came of it."""
+        path = f"/api/v1/admin/orders/{_part(order_id)}"
+        return _decode(self._ask("GET", path), RunOrderReply)
+
     def runs(self) -> list[LifecycleRun]:
         return _decode(self._ask("GET", "/api/v1/runs"), LifecycleRuns).runs
 
@@ -131,6 +162,14 @@ class GatewayClient:
     def set_disabled(self, user_id: str, *, disabled: bool) -> UserEntry:
         path = f"/api/v1/admin/users/{_part(user_id)}"
         return _decode(self._ask("PATCH", path, json={"disabled": disabled}), UserEntry)
+
+    def set_password(self, user_id: str, password: str) -> UserEntry:
+        path = f"/api/v1/admin/users/{_part(user_id)}"
+        return _decode(self._ask("PATCH", path, json={"password": password}), UserEntry)
+
+    def remove_user(self, user_id: str) -> None:
+        """Remove a user with keys and quota for good."""
+        self._ask("DELETE", f"/api/v1/admin/users/{_part(user_id)}")
 
     def keys(self) -> list[KeyEntry]:
         """One's own keys; for admins everybody's."""

@@ -2,16 +2,20 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from modelyard.flows import runs_cli
+from modelyard.flows.add_elsewhere import add_elsewhere
 from modelyard.flows.errors import PrefectUnreachable
 from modelyard.flows.upkeep import cli as upkeep
 from modelyard.registry.catalog.model import CANDIDATE, CHAMPION, Kind, ModelVersion
-from modelyard.registry.console import Commands, out, print_json
+from modelyard.registry.console import Commands, gateway_elsewhere, out, print_json
 from modelyard.registry.store.capacity import size_text
+
+if TYPE_CHECKING:
+    from modelyard.flows.ingest.request import IngestRequest
 
 ADD_EXAMPLES = """
 [bold]Examples[/bold]
@@ -61,6 +65,7 @@ def register(commands: Commands) -> None:
 
 
 def add(
+    ctx: typer.Context,
     repo: Annotated[str, typer.Argument(help="Repository on the Hub: owner/name, or its page.")],
     revision: Annotated[str, typer.Option(help="Branch, tag or commit.")] = "main",
     file: Annotated[str | None, typer.Option(help="Which GGUF or ONNX file, as a glob.")] = None,
@@ -86,7 +91,9 @@ def add(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Bring a model from the Hub into the registry: checked, measured, ready to serve."""
-    from modelyard.flows.ingest.command import run_ingest
+    if gateway := gateway_elsewhere(ctx):
+        add_elsewhere(gateway, ctx.params)
+        return
     from modelyard.flows.ingest.request import IngestRequest
 
     request = IngestRequest(
@@ -95,6 +102,12 @@ def add(
         memory_gb=memory_gb, allow_requantize=allow_requantize,
         owner_id=_owner(owner, api_key) if private or owner else None,
     )  # fmt: skip
+    _add_here(request, as_json=as_json)
+
+
+def _add_here(request: "IngestRequest", *, as_json: bool) -> None:
+    from modelyard.flows.ingest.command import run_ingest
+
     result = run_ingest(request)
     if as_json:
         print_json({"versions": [_document(v) for v in result.versions], "new": result.new})
@@ -142,7 +155,7 @@ def flows(
     address.confirm(server)
     from modelyard.flows import deployments
 
-    deployments.run(settings.reconcile_s)
+    deployments.run(server, settings.reconcile_s)
 
 
 def _owner(name: str | None, key: str) -> str:

@@ -21,6 +21,8 @@ from modelyard.registry.fleet.fleet import Fleet
 from modelyard.registry.installation import open_database, open_store
 from modelyard.registry.mlflow.aliases import MlflowAliases
 from modelyard.registry.mlflow.mirror import MlflowRegistry
+from modelyard.registry.runs.flow_processes import FlowProcesses
+from modelyard.registry.runs.orders import OrderBook
 from modelyard.registry.runs.runs import RunBoard
 from modelyard.registry.settings import RegistrySettings, load
 from modelyard.registry.store import Store
@@ -50,6 +52,14 @@ class FlowContext:
     @property
     def board(self) -> RunBoard:
         return RunBoard(self.db)
+
+    @property
+    def orders(self) -> OrderBook:
+        return OrderBook(self.db)
+
+    @property
+    def flow_processes(self) -> FlowProcesses:
+        return FlowProcesses(self.db)
 
     @property
     def known(self) -> AlreadyRegistered:

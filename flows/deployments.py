@@ -9,6 +9,8 @@ from prefect.runner import Runner
 
 from modelyard.flows.ingest.flow import ingest
 from modelyard.flows.maintenance import is_overdue, upkeep
+from modelyard.flows.order_runner import orders_carried_out
+from modelyard.flows.prefect.address import Prefect
 from modelyard.flows.prefect.flow_runs import TAG
 from modelyard.flows.reconciling import reconciling
 from modelyard.flows.runs.cancellation import name_runner
@@ -20,12 +22,17 @@ MOST_AT_ONCE = 2
 """Ingests share the machine's cores with the engines; more at once would only be slower."""
 
 
-def run(reconcile_s: float) -> None:
+def run(server: Prefect, reconcile_s: float) -> None:
     """Serve until terminated; Prefect's pages and API start runs of these deployments by name.
 
     Every `reconcile_s` seconds dead runs are settled, and aliases brought together with MLflow.
+    What admins order through the gateway is carried out at once, at `server`.
     """
-    with suppress(KeyboardInterrupt, TerminationSignal), reconciling(reconcile_s):
+    with (
+        suppress(KeyboardInterrupt, TerminationSignal),
+        reconciling(reconcile_s),
+        orders_carried_out(server),
+    ):
         asyncio.run(_serve())
 
 

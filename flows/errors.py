@@ -45,13 +45,6 @@ class HubAnswerInvalid(ModelyardError):
     exit_code = 10
 
 
-class RunEnded(ModelyardError):
-    """A run is not in a state in which it could be cancelled or repeated."""
-
-    code = "run_ended"
-    exit_code = 5
-
-
 class NoMatchingFile(ModelyardError):
     """No file of the repository matches the request."""
 

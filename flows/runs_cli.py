@@ -1,10 +1,12 @@
 """`modelyard runs cancel` and `runs retry`: what Prefect is asked about lifecycle runs."""
 
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
-from modelyard.registry.console import Commands, out
+from modelyard.registry.console import Commands, gateway_elsewhere, out
+from modelyard.registry.runs.orders_elsewhere import carried_out
 from modelyard.registry.runs.recorder import RunState
 
 if TYPE_CHECKING:
@@ -34,9 +36,13 @@ def attach(commands: Commands) -> None:
     commands.runs.command("retry", epilog=RETRY_EXAMPLES)(retry)
 
 
-def cancel(run: Run) -> None:
+def cancel(ctx: typer.Context, run: Run) -> None:
     """End a run that Prefect has running; what it downloaded is cleared away."""
-    from modelyard.flows.errors import RunEnded
+    if gateway := gateway_elsewhere(ctx):
+        order = carried_out(gateway, _path(run, "cancel"))
+        out.print(f"{order['subject']} is being cancelled.", highlight=False)
+        return
+    from modelyard.registry.errors import RunEnded
 
     wanted = _run(run)
     if wanted.state is not RunState.RUNNING:
@@ -47,15 +53,23 @@ def cancel(run: Run) -> None:
     out.print(said or f"{wanted.subject} is being cancelled.", highlight=False)
 
 
-def retry(run: Run) -> None:
+def retry(ctx: typer.Context, run: Run) -> None:
     """Run again what failed, was cancelled or was interrupted."""
-    from modelyard.flows.errors import RunEnded
+    if gateway := gateway_elsewhere(ctx):
+        order = carried_out(gateway, _path(run, "retry"))
+        out.print(f"{order['subject']} begins again; see `modelyard runs list`.", highlight=False)
+        return
+    from modelyard.registry.errors import RunEnded
 
     wanted = _run(run)
     if wanted.state in {RunState.RUNNING, RunState.COMPLETED}:
         raise RunEnded(f"The run {wanted.id} is {wanted.state}: there is nothing to repeat.")
     _runs().repeat(_prefect_id(wanted))
     out.print(f"{wanted.subject} begins again; see `modelyard runs list`.", highlight=False)
+
+
+def _path(run: str, what: str) -> str:
+    return f"/api/v1/runs/{quote(run, safe='')}/{what}"
 
 
 def _run(wanted: str) -> "RunView":
@@ -82,7 +96,7 @@ def _settled(orders: "RunOrders", run_id: str) -> str:
 
 
 def _prefect_id(run: "RunView") -> str:
-    from modelyard.flows.errors import RunEnded
+    from modelyard.registry.errors import RunEnded
 
     if run.prefect_run_id is None:
         raise RunEnded(f"Prefect does not know the run {run.id}.", fix="End it where it runs.")

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, cast
 
 import typer
 from rich.console import Console
@@ -19,6 +19,19 @@ err = Console(stderr=True)
 
 BELOW = "modelyard.below"
 """Key in a context's `meta`: the arguments that follow the first command's name."""
+
+
+class GatewayElsewhere(Protocol):
+    """A gateway on another machine, which commands ask instead of the installation here."""
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """One request's JSON; raises ModelyardError."""
+        ...
+
+
+def gateway_elsewhere(ctx: typer.Context) -> GatewayElsewhere | None:
+    """The gateway that this command works with; None where it works on the installation here."""
+    return cast("GatewayElsewhere | None", ctx.obj)
 
 
 class RootGroup(TyperGroup):

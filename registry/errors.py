@@ -138,6 +138,37 @@ class UnknownRun(ModelyardError):
     exit_code = 4
 
 
+class RunEnded(ModelyardError):
+    """A run is not in a state in which it could be cancelled or repeated."""
+
+    code = "run_ended"
+    kind = ErrorKind.CONFLICT
+    exit_code = 5
+
+
+class FlowsAway(ModelyardError):
+    """No process is there that starts, cancels and repeats lifecycle runs."""
+
+    code = "flows_unavailable"
+    kind = ErrorKind.UNAVAILABLE
+    exit_code = 10
+
+
+class OrderRefused(ModelyardError):
+    """What was ordered of the flows' process could not be done, or its run failed."""
+
+    code = "order_refused"
+    kind = ErrorKind.CONFLICT
+
+
+class UnknownOrder(ModelyardError):
+    """No order of that id is kept."""
+
+    code = "order_not_found"
+    kind = ErrorKind.NOT_FOUND
+    exit_code = 4
+
+
 class InvalidPassword(ModelyardError):
     """A new password is too short or too long."""
 

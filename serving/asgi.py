@@ -18,6 +18,7 @@ from modelyard.registry.fleet.device_orders import DeviceOrders
 from modelyard.registry.fleet.fleet import Fleet
 from modelyard.registry.identity.identity import Identity, internal_token, secret_key
 from modelyard.registry.installation import open_database
+from modelyard.registry.runs.orders import OrderBook
 from modelyard.registry.runs.runs import RunBoard
 from modelyard.registry.secrets import dashboard_token, metrics_token
 from modelyard.registry.settings import RegistrySettings, load
@@ -31,6 +32,8 @@ from modelyard.serving.background_task import background_task
 from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.gateway.attempt import Attempts
 from modelyard.serving.gateway.blame import Blame
+from modelyard.serving.gateway.card_lane import CardLane
+from modelyard.serving.gateway.card_search import CardSearch
 from modelyard.serving.gateway.model_versions import VisibleVersions
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
@@ -84,6 +87,7 @@ def create_app(
                 app.state.services = _join(
                     settings,
                     database,
+                    registry,
                     authenticator=authenticator,
                     logins=Logins(authenticator.identity, dashboard_token(registry)),
                     gateway=gateway,
@@ -144,6 +148,7 @@ def _ledger(
 def _join(  # noqa: PLR0913  one of each room
     settings: GatewaySettings,
     database: Database,
+    registry: RegistrySettings,
     *,
     authenticator: Authenticator,
     logins: Logins,
@@ -173,5 +178,8 @@ def _join(  # noqa: PLR0913  one of each room
         snapshots=gateway.router.snapshots,
         metrics=metrics,
         promoter=promoter,
+        promotions=Promotions(database),
+        run_orders=OrderBook(database),
+        cards=CardLane(CardSearch(registry, queries.catalog)),
         promotion_wait_s=settings.promotion_wait_s,
     )

@@ -205,6 +205,12 @@ class TooManyLogins(Unavailable):
         self.retry_after = retry_s
 
 
+class TooManySearches(Unavailable):
+    """More searches of cards wait than may."""
+
+    code = "too_many_searches"
+
+
 class PromotionFailed(ServingError):
     """The version to promote cannot be loaded anywhere; the alias stays where it was."""
 

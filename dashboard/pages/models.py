@@ -6,10 +6,10 @@ import streamlit as st
 
 from modelyard.dashboard.client import GatewayClient
 from modelyard.dashboard.navigation import link
-from modelyard.dashboard.pages import one_model
+from modelyard.dashboard.pages import add_model, one_model
 from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.settings import DashboardSettings
-from modelyard.dashboard.widgets import heading
+from modelyard.dashboard.widgets import heading, orders
 from modelyard.dashboard.widgets.badges import badge
 from modelyard.dashboard.widgets.live import live
 from modelyard.dashboard.widgets.units import UNKNOWN, age, ago, count, plain, size
@@ -24,10 +24,14 @@ def show(login: DashboardSession, settings: DashboardSettings) -> None:
         one_model.show(login, settings, name)
         return
     heading.show("Models", login)
+    if login.me.is_admin:
+        with st.popover("Add a model"):
+            add_model.form(login.gateway)
     live(login.gateway, settings.refresh_s, _draw)
 
 
 def _draw(gateway: GatewayClient) -> None:
+    orders.progress(gateway)
     models = gateway.models()
     if not models:
         st.info("There is no model yet. This brings the first one in:")

@@ -7,9 +7,10 @@ import streamlit as st
 
 from modelyard.dashboard.client import GatewayClient
 from modelyard.dashboard.navigation import link
+from modelyard.dashboard.pages import model_actions
 from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.settings import DashboardSettings
-from modelyard.dashboard.widgets import heading, promotion, tables
+from modelyard.dashboard.widgets import confirmation, heading, orders, promotion, tables
 from modelyard.dashboard.widgets.badges import badge
 from modelyard.dashboard.widgets.live import complain, live
 from modelyard.dashboard.widgets.units import UNKNOWN, age, ago, count, decimal, plain, prose, size
@@ -29,11 +30,13 @@ NUMBERS = {
 def show(login: DashboardSession, settings: DashboardSettings, name: str) -> None:
     heading.show(name, login)
     link("All models", "models")
+    confirmation.questions()
     if login.me.is_admin:
-        _promotion(login.gateway, name)
+        _actions(login.gateway, name)
 
     def draw(gateway: GatewayClient) -> None:
         promotion.outcome()
+        orders.progress(gateway)
         model = _find(gateway, name)
         if model is None:
             st.info(prose(f"There is no model `{name}` that you may see."))
@@ -49,16 +52,14 @@ def meant(versions: Sequence[RegisteredVersion]) -> RegisteredVersion:
     return next((v for v in versions if "champion" in v.aliases), versions[0])
 
 
-def _promotion(gateway: GatewayClient, name: str) -> None:
-    """The form stands outside the part that refreshes itself, so that a choice is not lost."""
+def _actions(gateway: GatewayClient, name: str) -> None:
     try:
         model = _find(gateway, name)
     except ModelyardError as error:
         complain(error)
         return
-    if model is not None and len(model.versions) > 1:
-        with st.popover("Promote a version"):
-            promotion.form(gateway, name, model.versions)
+    if model is not None:
+        model_actions.show(gateway, model)
 
 
 def _find(gateway: GatewayClient, name: str) -> RegisteredModel | None:

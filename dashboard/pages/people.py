@@ -9,7 +9,7 @@ from modelyard.dashboard.client import GatewayClient
 from modelyard.dashboard.pages.user_forms import add_key, add_user, change_user, revoke_key
 from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.settings import DashboardSettings
-from modelyard.dashboard.widgets import heading, tables
+from modelyard.dashboard.widgets import confirmation, heading, tables
 from modelyard.dashboard.widgets.badges import badge
 from modelyard.dashboard.widgets.live import complain
 from modelyard.dashboard.widgets.units import UNKNOWN, age, ago, count, plain
@@ -21,6 +21,7 @@ from modelyard.serving.wire.admin.quotas import UserQuota
 def show(login: DashboardSession, _settings: DashboardSettings) -> None:
     """Drawn anew with each action and each visit, not by the clock: forms keep what is typed."""
     heading.show("People", login)
+    confirmation.questions()
     try:
         if login.me.is_admin:
             _users(login.gateway)
@@ -37,7 +38,7 @@ def _users(gateway: GatewayClient) -> None:
     with actions.popover("Add a user"):
         add_user(gateway)
     users = gateway.users()
-    with actions.popover("Change a user"):
+    with confirmation.popover("Change a user", actions):
         change_user(gateway, users)
     users = gateway.users()  # after what was just done
     with place:

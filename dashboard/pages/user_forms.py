@@ -7,6 +7,7 @@ import streamlit as st
 from modelyard.dashboard.client import GatewayClient
 from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.widgets.actions import attempt
+from modelyard.dashboard.widgets.confirmation import Action, ask
 from modelyard.dashboard.widgets.live import complain
 from modelyard.registry.errors import ModelyardError
 from modelyard.serving.wire.admin.people import KeyEntry, UserEntry
@@ -42,7 +43,33 @@ def change_user(gateway: GatewayClient, users: Sequence[UserEntry]) -> None:
             lambda: gateway.set_disabled(user.id, disabled=not user.disabled),
             f"{user.name} is {word}.",
         )
+    if st.button("Remove for good", width="stretch"):
+        ask(_removal(gateway, user))
+    _password(gateway, user)
     _quota(gateway, user)
+
+
+def _removal(gateway: GatewayClient, user: UserEntry) -> Action:
+    def act() -> str:
+        gateway.remove_user(user.id)
+        return f"Removed {user.name}."
+
+    return Action(
+        title="Remove this user?",
+        about=f"{user.name} goes with every key and the quota; what was used stays in the books.",
+        button="Remove the user",
+        act=act,
+    )
+
+
+def _password(gateway: GatewayClient, user: UserEntry) -> None:
+    with st.form(f"password-{user.id}", border=False, clear_on_submit=True):
+        password = st.text_input(
+            "New password", type="password", max_chars=256, autocomplete="new-password"
+        )
+        if st.form_submit_button("Set the password", width="stretch") and password:
+            done = f"The password of {user.name} is set; open sessions have ended."
+            attempt(lambda: gateway.set_password(user.id, password), done)
 
 
 def _quota(gateway: GatewayClient, user: UserEntry) -> None:

@@ -30,10 +30,15 @@ def form(gateway: GatewayClient, model: str, versions: Sequence[RegisteredVersio
             "then. Without, the name moves at once.",
         )
         if st.form_submit_button("Make it champion", type="primary", width="stretch"):
-            asked = NewPromotion(model=f"{model}@{number}", wait=wait)
-            if wait:
-                asked.wait_s = WAIT_S
-            st.session_state[_PROMOTION] = _THREADS.submit(gateway.promote, asked, WAIT_S)
+            begin(gateway, f"{model}@{number}", wait=wait)
+
+
+def begin(gateway: GatewayClient, ref: str, *, wait: bool) -> None:
+    """Make a version champion, beside the page; `outcome` shows how it goes."""
+    asked = NewPromotion(model=ref, wait=wait)
+    if wait:
+        asked.wait_s = WAIT_S
+    st.session_state[_PROMOTION] = _THREADS.submit(gateway.promote, asked, WAIT_S)
 
 
 def outcome() -> None:

@@ -1,5 +1,7 @@
 """Cancels and repeats flow runs at a Prefect server."""
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,11 @@ from modelyard.flows.prefect.address import PATIENCE_S, Prefect
 from modelyard.registry.web.authorization import basic
 
 DEPLOYMENT = "ingest/ingest"
+CANCELLED = frozenset({"CANCELLING", "CANCELLED"})
+"""Types of the states of a run that was cancelled, also by somebody else."""
+
+BUSY_PAUSE_S = 0.5
+"""Seconds until a busy server is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,41 +26,50 @@ class RunOrders:
     server: Prefect
 
     def cancel(self, run_id: str) -> None:
-        """Have whoever runs it end it; raises PrefectRefused where it has ended already."""
+        """Have whoever runs it end it; nothing where that was said already.
+
+        Raises PrefectRefused where it has ended otherwise.
+        """
+        if self._ask("GET", f"/flow_runs/{run_id}")["state_type"] in CANCELLED:
+            return
         state = {"type": "CANCELLING", "name": "Cancelling"}
         answer = self._ask("POST", f"/flow_runs/{run_id}/set_state", {"state": state})
         if answer["status"] != "ACCEPT":
             reason = (answer.get("details") or {}).get("reason") or answer["status"]
             raise PrefectRefused(f"Prefect does not cancel {run_id}: {reason}", fix="")
 
-    def repeat(self, run_id: str) -> str:
-        """Have it run anew by the flows' process, with its parameters; returns the new id."""
+    def begin(self, parameters: Mapping[str, Any], key: str) -> str:
+        """Have the flows' process ingest a model; the same `key` again gives the same run's id."""
+        return self._begun(self._ingest(), parameters, key)
+
+    def repeat(self, run_id: str, key: str = "") -> str:
+        """Have it run anew by the flows' process, with its parameters; returns the new id.
+
+        The same `key` again gives the same run; without one each call makes another.
+        """
         earlier = self._ask("GET", f"/flow_runs/{run_id}")
         deployment = earlier["deployment_id"]
         if deployment is None:  # it was run by a command
-            deployment = self._ask("GET", f"/deployments/name/{DEPLOYMENT}")["id"]
-        begun = self._ask(
-            "POST",
-            f"/deployments/{deployment}/create_flow_run",
-            {"parameters": earlier["parameters"]},
-        )
-        return str(begun["id"])
+            deployment = self._ingest()
+        return self._begun(deployment, earlier["parameters"], key)
+
+    def _ingest(self) -> str:
+        return str(self._ask("GET", f"/deployments/name/{DEPLOYMENT}")["id"])
+
+    def _begun(self, deployment: str, parameters: Mapping[str, Any], key: str) -> str:
+        body = {"parameters": parameters, "idempotency_key": key or None}
+        return str(self._ask("POST", f"/deployments/{deployment}/create_flow_run", body)["id"])
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
-        headers = {"Authorization": basic(self.server.login).decode()} if self.server.login else {}
-        try:
-            answer = httpx2.request(
-                method,
-                f"{self.server.url}{path}",
-                json=body,
-                headers=headers,
-                timeout=PATIENCE_S,
-            )
-        except httpx2.HTTPError as error:
-            raise PrefectUnreachable(
-                f"The Prefect server at {self.server.url} does not answer: {error}.",
-                fix="Start it, or correct PREFECT_API_URL.",
-            ) from None
+        """One answer; a server whose database is busy (503) is asked again, as Prefect's does."""
+        until = time.monotonic() + PATIENCE_S
+        while (answer := self._asked_once(method, path, body)).status_code == 503:
+            if time.monotonic() > until:
+                raise PrefectUnreachable(
+                    f"The Prefect server at {self.server.url} is too busy to answer.",
+                    fix="Try again in a moment.",
+                )
+            time.sleep(BUSY_PAUSE_S)
         if answer.status_code == 404:
             raise PrefectRefused(
                 f"The Prefect server at {self.server.url} does not know {path}.",
@@ -65,3 +81,19 @@ class RunOrders:
                 fix="See PREFECT_API_AUTH_STRING, and its log.",
             )
         return answer.json()
+
+    def _asked_once(self, method: str, path: str, body: object) -> httpx2.Response:
+        headers = {"Authorization": basic(self.server.login).decode()} if self.server.login else {}
+        try:
+            return httpx2.request(
+                method,
+                f"{self.server.url}{path}",
+                json=body,
+                headers=headers,
+                timeout=PATIENCE_S,
+            )
+        except httpx2.HTTPError as error:
+            raise PrefectUnreachable(
+                f"The Prefect server at {self.server.url} does not answer: {error}.",
+                fix="Start it, or correct PREFECT_API_URL.",
+            ) from None

@@ -16,11 +16,11 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import Abort
 
 from modelyard.flows.prefect.flow_runs import PrefectRuns
+from modelyard.flows.prefect.run_orders import CANCELLED
 
 EVERY_S = 2.0
 """Seconds between looks at the run's state."""
 
-CANCELLED = frozenset({"CANCELLING", "CANCELLED"})
 _SUPERVISED = "PREFECT__FLOW_RUN_ID"
 """What runners and workers set for the processes that they start."""
 

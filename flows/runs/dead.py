@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from modelyard.flows.context import FlowContext
 from modelyard.flows.prefect.flow_runs import UNKNOWN, PrefectRuns
-from modelyard.flows.runs.cancellation import CANCELLED
+from modelyard.flows.prefect.run_orders import CANCELLED
 from modelyard.flows.runs.record import RunRecord, records
 from modelyard.registry.runs.recorder import RunState
 

@@ -34,3 +34,13 @@ class Promotions:
         with self.db.read() as session:
             rows = session.scalars(champions).all()
         return [Promotion(row.version_id, row.previous_id, row.updated_at) for row in rows]
+
+    def replaced(self) -> set[str]:
+        """The versions that the champions of now replaced: what a rollback leads to."""
+        before = select(AliasRow.previous_id).where(
+            AliasRow.alias == CHAMPION,
+            AliasRow.previous_id.is_not(None),
+            AliasRow.previous_id != AliasRow.version_id,
+        )
+        with self.db.read() as session:
+            return {previous for previous in session.scalars(before) if previous}

@@ -142,6 +142,13 @@ class RunBoard:
             f"{problem} '{wanted[:40]}'.", fix="`modelyard runs list --json` has the whole ids."
         )
 
+    def of_prefect(self, prefect_run_id: str) -> RunView | None:
+        """The run that Prefect knows by this id; None where it has not begun."""
+        mine = select(RunRow).where(RunRow.prefect_run_id == prefect_run_id)
+        with self.db.read() as session:
+            row = session.scalar(mine)
+            return _view(row) if row else None
+
     def get(self, run_id: str) -> RunView | None:
         with self.db.read() as session:
             row = session.get(RunRow, run_id)

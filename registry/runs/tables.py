@@ -1,8 +1,9 @@
-"""The table of lifecycle runs."""
+"""Tables of lifecycle runs, of orders about them, and of the processes that carry orders out."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, String
+from sqlalchemy import JSON, BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from modelyard.registry.database import Base, UtcDateTime, new_id, utc_now
@@ -26,3 +27,29 @@ class RunRow(Base):
     owner_id: Mapped[str | None] = mapped_column(String(36))
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+
+class RunOrderRow(Base):
+    """What an admin asked the flows' process to do; `key` is unique among orders in force."""
+
+    __tablename__ = "run_orders"
+    __table_args__ = (Index("run_orders_by_state", "state"),)
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    kind: Mapped[str] = mapped_column(String(20))
+    key: Mapped[str | None] = mapped_column(String(64), unique=True)
+    subject: Mapped[str] = mapped_column(String(300))
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSON)
+    asked_by: Mapped[str] = mapped_column(String(100))
+    state: Mapped[str] = mapped_column(String(20))
+    message: Mapped[str] = mapped_column(String(2000), default="")
+    prefect_run_id: Mapped[str | None] = mapped_column(String(36))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class FlowProcessRow(Base):
+    """A process that carries out orders, and when it last said that it is there."""
+
+    __tablename__ = "flow_processes"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    heartbeat_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -16,21 +16,21 @@ from modelyard.serving.api.middleware.authentication import AuthMiddleware
 from modelyard.serving.api.middleware.body_limit import BodyLimit
 from modelyard.serving.api.middleware.request_id import RequestIdMiddleware
 from modelyard.serving.api.routes import (
-    account,
+    card_search,
     device_history,
     device_orders,
     devices,
     explain,
     health,
-    keys,
     openai_models,
     promotions,
-    quotas,
     registered,
+    run_orders,
     traffic,
+    unloads,
     usage,
-    users,
 )
+from modelyard.serving.api.routes.people import account, keys, quotas, users
 from modelyard.serving.observability.request_record import RequestStats
 from modelyard.serving.wire.priority import PRIORITY
 from modelyard.serving.wire.rate_headers import RATE_HEADERS
@@ -44,7 +44,10 @@ _ROOMS = (
     device_orders,
     explain,
     registered,
+    card_search,
     promotions,
+    unloads,
+    run_orders,
     quotas,
     openai_models,
     usage,

@@ -11,13 +11,16 @@ from starlette.requests import Request
 from modelyard.registry.billing.quotas import Quotas
 from modelyard.registry.billing.traffic import TrafficStep
 from modelyard.registry.billing.usage import UsageBook
+from modelyard.registry.catalog.promotions import Promotions
 from modelyard.registry.fleet.device_history import DeviceHistory
 from modelyard.registry.fleet.device_orders import DeviceOrders
 from modelyard.registry.identity.caller import Caller
+from modelyard.registry.runs.orders import OrderBook
 from modelyard.registry.runs.runs import RunBoard
 from modelyard.serving.access.authentication import Authenticator
 from modelyard.serving.access.logins import Logins
 from modelyard.serving.cache import SingleFlightCache
+from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
 from modelyard.serving.metering.unbooked import UnbookedRequests
@@ -55,6 +58,9 @@ class Services:
     snapshots: FleetSnapshotCache
     metrics: Metrics
     promoter: Promoter
+    promotions: Promotions
+    cards: CardLane
+    run_orders: OrderBook
     promotion_wait_s: float
 
 

@@ -1,6 +1,6 @@
 """How local commands reach the gateway: its address, a key, and errors that say what to do."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,38 @@ class GatewayRefused(ModelyardError):
     code = "gateway_refused"
 
 
+class RequestUnfit(GatewayRefused):
+    """The gateway does not take a value that was sent."""
+
+    code = "invalid_value"
+    exit_code = 2
+
+
+class RequestConflicts(GatewayRefused):
+    """What was asked for does not go with what is there."""
+
+    code = "conflict"
+    exit_code = 5
+
+
+class GatewayLacks(GatewayRefused):
+    """Something that the gateway needs for it is not there now."""
+
+    code = "gateway_unavailable"
+    exit_code = 10
+
+
+_REFUSALS: Mapping[int, type[ModelyardError]] = {
+    400: RequestUnfit,
+    401: NotAuthenticated,
+    403: NotPermitted,
+    404: UnknownModel,
+    409: RequestConflicts,
+    503: GatewayLacks,
+}
+"""Errors by HTTP status: a command ends as it would on the gateway's own machine."""
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayConnection:
     """A gateway and a key for it."""
@@ -45,7 +77,7 @@ class GatewayConnection:
         with self.client() as client:
             response = client.request(method, path, json=body, timeout=wait_s)
         check(response)
-        return response.json()
+        return response.json() if response.content else None
 
     @contextmanager
     def client(self) -> Generator["httpx2.Client"]:
@@ -103,13 +135,7 @@ def check(response: "httpx2.Response") -> None:
     if response.is_success:
         return
     message, fix = _told(response)
-    if response.status_code == 401:
-        raise NotAuthenticated(message, fix=fix)
-    if response.status_code == 403:
-        raise NotPermitted(message, fix=fix)
-    if response.status_code == 404:
-        raise UnknownModel(message, fix=fix)
-    raise GatewayRefused(message, fix=fix)
+    raise _REFUSALS.get(response.status_code, GatewayRefused)(message, fix=fix)
 
 
 def _told(response: "httpx2.Response") -> tuple[str, str]:

@@ -34,13 +34,29 @@ NEED_NO_INSTALLATION = {("up",), ("gateway",), ("dashboard",), ("chat",), ("stat
 ASK_THE_GATEWAY = {
     ("models", "list"),
     ("models", "show"),
+    ("models", "add"),
     ("models", "promote"),
+    ("models", "remove"),
+    ("models", "search"),
+    ("models", "unload"),
     ("gpus", "list"),
     ("gpus", "maintenance"),
     ("gpus", "clear"),
     ("runs", "list"),
     ("runs", "show"),
+    ("runs", "cancel"),
+    ("runs", "retry"),
     ("usage",),
+    ("users", "add"),
+    ("users", "list"),
+    ("users", "set-password"),
+    ("users", "disable"),
+    ("users", "enable"),
+    ("users", "remove"),
+    ("users", "quota"),
+    ("keys", "create"),
+    ("keys", "list"),
+    ("keys", "revoke"),
 }
 """These ask a gateway elsewhere through its API where one is set, and the registry here else."""
 
@@ -79,6 +95,10 @@ def start(
     if _is_remote():
         if path not in NEED_NO_INSTALLATION | ASK_THE_GATEWAY:
             raise _local_only(path)
+        if path in ASK_THE_GATEWAY:
+            from modelyard.serving.cli.connection import find
+
+            ctx.obj = find()
     elif path not in START_SERVERS:
         _join_what_runs()
 

@@ -49,7 +49,7 @@ def the_gateway(data: Path, sample_data: Scenery) -> Generator[RestartableServer
     server.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def the_dashboard(data: Path, the_gateway: RestartableServer) -> Generator[RestartableServer]:
     server = dashboard(data, the_gateway.url)
     server.start()

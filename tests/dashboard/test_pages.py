@@ -5,32 +5,17 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from modelyard.dashboard.sessions import COOKIE
 from modelyard.registry.fleet.device_orders import DeviceOrders
+from tests.dashboard.browsing import arrived, go, log_in
 from tests.dashboard.conftest import OpenedPage
 from tests.dashboard.running_servers import PREFECT, RestartableServer
 from tests.dashboard.sample_data import LICENCE, MODEL, PASSWORD, PREFECT_RUN, Scenery
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 expect.set_options(timeout=120_000)
-ARRIVED = "Requests a minute"
-"""Stands on the first page, which a login leads to."""
-
-
-def log_in(page: Page, key: str) -> None:
-    page.get_by_label("API key").fill(key)
-    page.get_by_role("button", name="Log in with the key").click()
-
-
-def arrived(page: Page) -> None:
-    expect(page.get_by_text(ARRIVED).first).to_be_visible()
-
-
-def go(page: Page, title: str) -> None:
-    page.get_by_role("link", name=title, exact=True).first.click()
-    expect(page.get_by_role("heading", name=title)).to_be_visible()
 
 
 def test_a_key_opens_every_page(

@@ -3,24 +3,24 @@
 import asyncio
 import time
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from modelyard.registry.catalog.model import ModelRef
-from modelyard.registry.errors import ModelyardError, NotPermitted
+from modelyard.registry.errors import ModelyardError
 from modelyard.registry.logs import logger
-from modelyard.serving.api.services import Services, TheCaller, TheServices
+from modelyard.serving.api.admins import admin_or
+from modelyard.serving.api.services import Services, TheServices
 from modelyard.serving.routing.fleet.promoter import PromotionRequest, PromotionResult
 from modelyard.serving.wire.admin.promotion import NewPromotion, PromotionReply
 
 router = APIRouter(prefix="/api/v1/admin", tags=["models"])
+_ADMIN = admin_or("Only an admin may promote a version.")
 _log = logger("modelyard.promotion")
 
 
-@router.post("/promotions")
-async def promote(wanted: NewPromotion, services: TheServices, caller: TheCaller) -> PromotionReply:
+@router.post("/promotions", dependencies=[Depends(_ADMIN)])
+async def promote(wanted: NewPromotion, services: TheServices) -> PromotionReply:
     """Have a version loaded beside the one of now, and move the alias when it answers."""
-    if not caller.is_admin:
-        raise NotPermitted("Only an admin may promote a version.")
     ref = ModelRef.parse_promoted(wanted.model)
     version = await asyncio.to_thread(services.queries.catalog.find, ref)
     wait_s = wanted.wait_s or services.promotion_wait_s

@@ -22,7 +22,8 @@ async def list_models(services: TheServices, caller: TheCaller) -> RegisteredMod
     """Every model the caller may see, with its versions and where they are loaded."""
     versions = await services.queries.versions(caller)
     engines = (await services.snapshots.now()).engines
-    return RegisteredModels(models=RegisteredModel.all_of(versions, engines))
+    replaced = await asyncio.to_thread(services.promotions.replaced)
+    return RegisteredModels(models=RegisteredModel.all_of(versions, engines, replaced))
 
 
 @router.get("/runs")

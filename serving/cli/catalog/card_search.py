@@ -1,42 +1,32 @@
-"""Cards searched by their words and, where an embedding model is registered, by their meaning."""
+"""Cards searched in the index here, or at a gateway elsewhere."""
 
-from contextlib import AbstractContextManager
+from urllib.parse import urlencode
 
 from rich.markup import escape
 
-from modelyard.registry.cards.card import Hit
 from modelyard.registry.console import err
-from modelyard.registry.installation import open_store
-from modelyard.registry.settings import RegistrySettings
-from modelyard.serving.cli.context import InstallationContext, installation
-from modelyard.serving.engines.card_embedder import Meaning, open_meaning
-from modelyard.serving.errors import EngineFailed
+from modelyard.serving.cli.connection import elsewhere
+from modelyard.serving.wire.admin.card_hits import CardHit, CardHits
 
 
-def find_cards(text: str, limit: int) -> list[Hit]:
+def find_cards(text: str, limit: int) -> list[CardHit]:
     """The best first; says on standard error where meaning had to be left out."""
-    with installation() as registry, _meaning(registry) as meaning:
-        # A card may be there before its version is, and after it: so many more are looked for.
-        unseen = len(registry.catalog.pending())
-        hits, problem = _search(registry.settings, meaning, text, limit + unseen)
-        seen = {version.id for version in registry.catalog.list()}
-    if problem:
-        err.print(f"[yellow]Searched by words alone.[/yellow] {escape(problem)}", highlight=False)
-    return [hit for hit in hits if hit.version_id in seen][:limit]
+    if gateway := elsewhere():
+        query = urlencode({"text": text, "limit": limit})
+        found = CardHits.model_validate(gateway.ask("GET", f"/api/v1/models/search?{query}"))
+    else:
+        found = _found_here(text, limit)
+    if found.problem:
+        note = f"[yellow]Searched by words alone.[/yellow] {escape(found.problem)}"
+        err.print(note, highlight=False)
+    return found.hits
 
 
-def _meaning(registry: InstallationContext) -> AbstractContextManager[Meaning]:
-    settings = registry.settings
-    return open_meaning(registry.catalog, open_store(settings), settings.card_embedder)
+def _found_here(text: str, limit: int) -> CardHits:
+    from modelyard.serving.cli.context import installation
+    from modelyard.serving.gateway.card_search import CardSearch
 
-
-def _search(
-    settings: RegistrySettings, meaning: Meaning, text: str, limit: int
-) -> tuple[list[Hit], str]:
-    """What was found, and why not by meaning, if so."""
-    from modelyard.registry.cards.index import open_index
-
-    try:
-        return open_index(settings, meaning.embedder).search(text, limit), meaning.problem
-    except EngineFailed as error:
-        return open_index(settings).search(text, limit), str(error)
+    with installation() as registry:
+        search = CardSearch(registry.settings, registry.catalog)
+        found = search.find(text, limit)
+    return CardHits.of(found.hits, found.problem)

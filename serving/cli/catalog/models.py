@@ -1,6 +1,5 @@
 """`modelyard models`: what is registered; `add` is the flows' own command."""
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -116,7 +115,7 @@ def search(
 
     hits = find_cards(text, limit)
     if as_json:
-        print_json([asdict(hit) for hit in hits])
+        print_json([hit.model_dump(mode="json") for hit in hits])
         return
     print_table(
         ("Version", "Score", "Licence", "Architecture", "Quantization"),
@@ -140,9 +139,17 @@ def remove(
     force: Annotated[bool, typer.Option(help="Even where it is loaded.")] = False,
 ) -> None:
     """Forget a version, an adapter, or a whole model, and let their files go."""
+    from modelyard.registry.runs.orders_elsewhere import carried_out
     from modelyard.serving.cli.catalog.removal import removal_of
+    from modelyard.serving.cli.connection import elsewhere
     from modelyard.serving.cli.context import installation
 
+    if gateway := elsewhere():
+        if not yes and not typer.confirm(f"Forget {model}?"):
+            raise typer.Exit(1)
+        carried_out(gateway, "/api/v1/admin/removals", {"model": model, "force": force})
+        out.print(f"Forgot {model}.", highlight=False)
+        return
     with installation() as registry:
         going = removal_of(registry, model)
         if going.loaded and not force:

@@ -14,11 +14,13 @@ def registered_models() -> list[RegisteredModel]:
     if gateway := elsewhere():
         answer = gateway.ask("GET", "/api/v1/models")
         return [RegisteredModel.model_validate(model) for model in answer["models"]]
+    from modelyard.registry.catalog.promotions import Promotions
     from modelyard.serving.cli.context import installation
 
     with installation() as registry:
         versions = registry.catalog.list()
-        return RegisteredModel.all_of(versions, registry.fleet.engines())
+        replaced = Promotions(registry.database).replaced()
+        return RegisteredModel.all_of(versions, registry.fleet.engines(), replaced)
 
 
 def registered_version(name: str) -> tuple[str, RegisteredVersion]:

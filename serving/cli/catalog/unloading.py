@@ -8,7 +8,7 @@ import typer
 from modelyard.registry.console import Commands, out
 
 if TYPE_CHECKING:
-    from modelyard.registry.catalog.model import ModelVersion
+    from modelyard.serving.cli.connection import GatewayConnection
     from modelyard.serving.cli.context import InstallationContext
 
 EXAMPLES = """
@@ -31,35 +31,45 @@ def unload(
     device: Annotated[str, typer.Option(help="Only there: an id, index or name.")] = "",
 ) -> None:
     """Free the memory that a version takes; what is registered stays."""
+    from modelyard.serving.cli.connection import elsewhere
+    from modelyard.serving.cli.fleet.devices import device_named
+
+    only = device_named(device) if device else None
+    gateway = elsewhere()
+    ref, freed = _unloaded_there(gateway, model, only) if gateway else _unloaded_here(model, only)
+    if freed:
+        out.print(f"{ref} is unloaded from {', '.join(freed)}.", highlight=False)
+    else:
+        out.print(f"{ref} is not loaded.", highlight=False)
+
+
+def _unloaded_there(
+    gateway: "GatewayConnection", model: str, only: str | None
+) -> tuple[str, list[str]]:
+    """The version, and the devices whose workers let it go."""
+    told = gateway.ask("POST", "/api/v1/admin/unloads", {"model": model, "device": only or ""})
+    return f"{told['model']}@{told['number']}", told["devices"]
+
+
+def _unloaded_here(model: str, only: str | None) -> tuple[str, list[str]]:
     from modelyard.registry.catalog.model import ModelRef
     from modelyard.serving.cli.context import installation
-    from modelyard.serving.cli.fleet.devices import device_named
 
     with installation() as registry:
         version = registry.catalog.find(ModelRef.parse(model))
-        only = device_named(device) if device else None
-        freed = asyncio.run(_unloaded(registry, version, only))
-    if freed:
-        out.print(f"{version.ref} is unloaded from {', '.join(freed)}.", highlight=False)
-    else:
-        out.print(f"{version.ref} is not loaded.", highlight=False)
+        return version.ref, asyncio.run(_unloaded(registry, version.id, only))
 
 
 async def _unloaded(
-    registry: "InstallationContext", version: "ModelVersion", only: str | None
+    registry: "InstallationContext", version_id: str, only: str | None
 ) -> list[str]:
-    """The devices whose workers let it go."""
     from modelyard.registry.identity.identity import internal_token, secret_key
     from modelyard.registry.settings import load
+    from modelyard.serving.routing.fleet.unloading import Unloading
     from modelyard.serving.settings import FleetSettings
     from modelyard.serving.upstream.client import Upstream
 
-    engines = [e for e in registry.fleet.engines() if e.version_id == version.id]
-    wanted = {engine.device_id for engine in engines if only in (None, engine.device_id)}
-    workers = [worker for worker in registry.fleet.workers() if worker.device_id in wanted]
     timeout_s = load(FleetSettings).load_timeout_s
     token = internal_token(secret_key(registry.settings))
     async with Upstream.open(token, silent_s=timeout_s) as upstream:
-        for worker in workers:
-            await upstream.unload(worker, version.id, timeout_s=timeout_s)
-    return [worker.device_id for worker in workers]
+        return await Unloading(registry.fleet, upstream, timeout_s).unload(version_id, only)

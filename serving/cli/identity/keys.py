@@ -53,11 +53,11 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key and show it: this once, only its hash is kept."""
-    from modelyard.serving.cli.context import installation
+    from modelyard.serving.cli.identity.directory import directory
 
     expires = datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None
-    with installation() as registry:
-        key = registry.identity.create_key(user, name, expires)
+    with directory() as users:
+        key = users.create_key(user, name, expires)
     if as_json:
         print_json({"key": key, "user": user, "name": name, "expires_at": expires})
         return
@@ -70,10 +70,10 @@ def list_keys(
     as_json: AsJson = False,
 ) -> None:
     """List keys by their prefix."""
-    from modelyard.serving.cli.context import installation
+    from modelyard.serving.cli.identity.directory import directory
 
-    with installation() as registry:
-        keys = registry.identity.list_keys(user)
+    with directory() as users:
+        keys = users.list_keys(user)
     if as_json:
         print_json([asdict(key) for key in keys])
         return
@@ -96,10 +96,10 @@ def list_keys(
 
 def revoke(key: Annotated[str, typer.Argument(help="The key's prefix or id.")]) -> None:
     """End a key; it stops working within 5 seconds."""
-    from modelyard.serving.cli.context import installation
+    from modelyard.serving.cli.identity.directory import directory
 
-    with installation() as registry:
-        registry.identity.revoke_key(key)
+    with directory() as users:
+        users.revoke_key(key)
     out.print("Revoked.")
 
 

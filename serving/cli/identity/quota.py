@@ -49,11 +49,10 @@ def quota(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show a user's quota, or set what is named; gateways follow within about a second."""
-    from modelyard.registry.billing.quotas import QuotaChange, Quotas
-    from modelyard.serving.cli.context import installation
+    from modelyard.registry.billing.quotas import QuotaChange
+    from modelyard.serving.cli.identity.user_quotas import user_quotas
 
-    with installation() as registry:
-        quotas = Quotas(registry.database)
+    with user_quotas() as quotas:
         user_id = quotas.named(name)
         old = quotas.find(user_id)
         change = QuotaChange(

@@ -74,11 +74,11 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add a person or a program."""
-    from modelyard.serving.cli.context import installation
+    from modelyard.serving.cli.identity.directory import directory
 
     password = None if no_password else _password(from_stdin=password_stdin)
-    with installation() as registry:
-        user = registry.identity.create_user(name, role, password)
+    with directory() as users:
+        user = users.create_user(name, role, password)
     if as_json:
         print_json(asdict(user))
     else:
@@ -87,12 +87,12 @@ def add(
 
 def list_users(as_json: AsJson = False) -> None:
     """List everybody."""
-    from modelyard.serving.cli.context import installation
+    from modelyard.serving.cli.identity.directory import directory
 
-    with installation() as registry:
-        users = registry.identity.list_users()
+    with directory() as users:
+        everybody = users.list_users()
     if as_json:
-        print_json([asdict(user) for user in users])
+        print_json([asdict(user) for user in everybody])
         return
     print_table(
         ("Name", "Role", "Login", "State", "Since"),
@@ -104,7 +104,7 @@ def list_users(as_json: AsJson = False) -> None:
                 "disabled" if user.disabled else "active",
                 f"{user.created_at:%Y-%m-%d}",
             )
-            for user in users
+            for user in everybody
         ],
         empty="There are no users yet; the gateway's first start makes the admin.",
     )
@@ -112,11 +112,11 @@ def list_users(as_json: AsJson = False) -> None:
 
 def set_password(name: Name, password_stdin: FromStdin = False) -> None:
     """Set a user's password, and end the user's open sessions."""
-    from modelyard.serving.cli.context import installation
+    from modelyard.serving.cli.identity.directory import directory
 
     password = _password(from_stdin=password_stdin)
-    with installation() as registry:
-        registry.identity.set_password(name, password)
+    with directory() as users:
+        users.set_password(name, password)
     out.print(f"Set; {name}'s open sessions have ended.", highlight=False)
 
 
@@ -135,21 +135,19 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove a user with keys and quota for good; what was used stays in the books."""
-    from modelyard.serving.cli.context import installation
-    from modelyard.serving.cli.identity.user_removal import remove_user
+    from modelyard.serving.cli.identity.directory import remove_user
 
     if not yes and not typer.confirm(f"Remove {name} and every key of {name}?"):
         raise typer.Exit(1)
-    with installation() as registry:
-        remove_user(registry.identity, name)
+    remove_user(name)
     out.print(f"Removed {name}.", highlight=False)
 
 
 def _set_disabled(name: str, *, disabled: bool) -> None:
-    from modelyard.serving.cli.context import installation
+    from modelyard.serving.cli.identity.directory import directory
 
-    with installation() as registry:
-        registry.identity.set_disabled(name, disabled)
+    with directory() as users:
+        users.set_disabled(name, disabled)
     out.print(f"{name} is {'disabled' if disabled else 'active'}.", highlight=False)
 
 

@@ -1,6 +1,6 @@
 """GET /api/v1/models and /api/v1/runs: registered models, and lifecycle runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Self
@@ -87,19 +87,29 @@ class RegisteredVersion(BaseModel):
 
 
 class RegisteredModel(BaseModel):
-    """A model and its versions, the newest first."""
+    """A model and its versions, the newest first.
+
+    `previous` is the number of the version that was champion before the one of now.
+    """
 
     name: str
     visibility: str
+    previous: int | None = None
     versions: list[RegisteredVersion]
 
     @classmethod
-    def all_of(cls, versions: Iterable[ModelVersion], engines: Sequence[EngineView]) -> list[Self]:
-        """Group versions, sorted by model, into models."""
+    def all_of(
+        cls,
+        versions: Iterable[ModelVersion],
+        engines: Sequence[EngineView],
+        replaced: Collection[str] = (),
+    ) -> list[Self]:
+        """Group versions, sorted by model, into models; `replaced` are ids of past champions."""
         return [
             cls(
                 name=name,
                 visibility=(members := list(group))[0].visibility,
+                previous=next((v.number for v in members if v.id in replaced), None),
                 versions=[RegisteredVersion.of(v, engines) for v in members],
             )
             for name, group in groupby(versions, key=lambda v: v.model)

@@ -12,13 +12,13 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 from typer.testing import CliRunner
 
 from modelyard.flows.cli import register
-from modelyard.flows.errors import PrefectRefused, RunEnded
+from modelyard.flows.errors import PrefectRefused
 from modelyard.flows.prefect.address import Prefect
 from modelyard.flows.prefect.flow_runs import TAG, PrefectRuns
 from modelyard.flows.runs.record import record_of
 from modelyard.registry.console import Commands
 from modelyard.registry.database import Database
-from modelyard.registry.errors import UnknownRun
+from modelyard.registry.errors import RunEnded, UnknownRun
 from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
 from modelyard.registry.web.authorization import basic

@@ -8,8 +8,12 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from modelyard.registry.billing.usage import UsageBook, UsageRecord
+from modelyard.registry.cards.card import Card
+from modelyard.registry.cards.index import open_index
 from modelyard.registry.catalog.model import ModelVersion
 from modelyard.registry.identity.caller import Caller, Role
+from modelyard.registry.runs.flow_processes import FlowProcesses
+from modelyard.registry.runs.orders import OrderBook, OrderKind
 from modelyard.registry.runs.runs import RunBoard
 from modelyard.serving.api.inference.endpoint import PATHS
 from modelyard.serving.routing.running import RunningRequest
@@ -21,6 +25,8 @@ pytestmark = pytest.mark.anyio
 PRIVATE = "admin/rumpelstiltskin"
 NOT_THERE = "admin/nobodyhasheard"
 EXPENSIVE = "one that is nobody's business"
+NONE = "0" * 36
+"""An id of nothing."""
 
 
 def filled(installation: Installation, owner: str) -> ModelVersion:
@@ -28,6 +34,7 @@ def filled(installation: Installation, owner: str) -> ModelVersion:
     version = installation.private(PRIVATE, installation.admin)
     installation.worker()
     installation.ready(version, NOBODY)
+    open_index(installation.settings).upsert(Card.of(version, EXPENSIVE))
     board = RunBoard(installation.database)
     with board.start("ingest", f"{PRIVATE}@main", owner_id=owner) as run:
         run.step(EXPENSIVE)
@@ -54,6 +61,15 @@ def filled(installation: Installation, owner: str) -> ModelVersion:
     return version
 
 
+def ordered(installation: Installation) -> tuple[str, str]:
+    """The ids of the private model's run, and of an order about it."""
+    FlowProcesses(installation.database).beat("a process")
+    (run,) = RunBoard(installation.database).list()
+    told = {"run_id": run.id, "model": PRIVATE}
+    order = OrderBook(installation.database).place(OrderKind.RETRY, PRIVATE, told, "admin")
+    return run.id, order.id
+
+
 def running(version: ModelVersion, owner: str) -> RunningRequest:
     caller = Caller(owner, "admin", Role.ADMIN)
     target = Target(version.id, "cpu-0", NOBODY)
@@ -68,7 +84,9 @@ def routes(installation: Installation) -> list[tuple[str, str]]:
     ]
 
 
-def asked(method: str, path: str, model: str, user: str, key: str) -> Iterator[httpx2.Request]:
+def asked(
+    method: str, path: str, model: str, user: str, key: str, *, run: str, order: str
+) -> Iterator[httpx2.Request]:
     """The route with its parts filled in, plain and with the model as a query or in the body."""
     url = "http://gateway" + path
     for part, value in {
@@ -76,10 +94,12 @@ def asked(method: str, path: str, model: str, user: str, key: str) -> Iterator[h
         "{gpu_id}": "cpu-0",
         "{user_id}": user,
         "{key_id}": key,
+        "{run_id}": run,
+        "{order_id}": order,
     }.items():
         url = url.replace(part, value)
     assert "{" not in url, f"{path} has a part that this test does not know"
-    yield httpx2.Request(method, url, params={"model": model})
+    yield httpx2.Request(method, url, params={"model": model, "text": model})
     if method in {"POST", "PUT"}:
         body = {"model": model, "messages": [], "prompt": "a", "input": "a", "on": True}
         yield httpx2.Request(method, url, json=body)
@@ -89,13 +109,14 @@ async def test_no_route_tells_of_what_is_private_to_another(lite: Installation) 
     """A name that is private is answered as one that is not there; nothing else mentions it."""
     owner = lite.identity.authenticate_key(lite.admin).user_id
     version = filled(lite, owner)
+    run, order = ordered(lite)
     [key] = [each.id for each in lite.identity.list_keys("admin")]
     count = 0
     async with lite.opened(lite.ada, worker_alive_s=600) as (client, services):
         services.running.begin(running(version, owner))
         for method, path in routes(lite):
-            there = asked(method, path, PRIVATE, owner, key)
-            absent = asked(method, path, NOT_THERE, "nobody", "0" * 36)
+            there = asked(method, path, PRIVATE, owner, key, run=run, order=order)
+            absent = asked(method, path, NOT_THERE, "nobody", NONE, run=NONE, order=NONE)
             for one, other in zip(there, absent, strict=True):
                 answers = []
                 for request, name in ((one, PRIVATE), (other, NOT_THERE)):
@@ -117,20 +138,23 @@ async def test_its_owner_is_told_by_the_same_routes(lite: Installation) -> None:
     """Else the test above would show nothing."""
     owner = lite.identity.authenticate_key(lite.admin).user_id
     version = filled(lite, owner)
+    run, order = ordered(lite)
     telling = set[str]()
     async with lite.opened(lite.admin) as (client, services):
         services.running.begin(running(version, owner))
         for method, path in routes(lite):
             if method != "GET":
                 continue
-            for request in asked(method, path, PRIVATE, owner, "0" * 36):
+            for request in asked(method, path, PRIVATE, owner, NONE, run=run, order=order):
                 request.headers["Authorization"] = f"Bearer {lite.admin}"
                 answer = await client.send(request)
                 if any(word in answer.text for word in (PRIVATE, EXPENSIVE, version.id)):
                     telling.add(path)
     assert telling == {
+        "/api/v1/admin/orders/{order_id}",
         "/api/v1/gpus/{gpu_id}",
         "/api/v1/models",
+        "/api/v1/models/search",
         "/api/v1/route/explain",
         "/api/v1/runs",
         "/api/v1/usage",

@@ -1,11 +1,20 @@
 """Where a gateway elsewhere is set, no command works on an installation here in silence."""
 
 import shutil
-from collections.abc import Generator
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from modelyard.registry.cards.card import Card
+from modelyard.registry.cards.index import open_index
+from modelyard.registry.runs.flow_processes import FlowProcesses
+from modelyard.registry.runs.orders import OrderBook, OrderKind, OrderState, RunOrder
+from modelyard.registry.runs.recorder import RunState
+from modelyard.registry.runs.runs import RunBoard
 from tests.serving.cli.every_command import ARGUMENTS, commands, line, paths
 from tests.serving.cli.shell import Shell
 from tests.serving.installation import NOBODY, Installation, device_report, open_installation
@@ -117,3 +126,126 @@ def test_an_installation_that_is_named_wins(
     ended = remote.run("--data", str(tmp_path / "here"), "users", "list")
     assert ended.code == 0
     assert "no users yet" in ended.said
+
+
+def test_users_keys_and_quotas_of_a_gateway_elsewhere_are_as_at_home(
+    remote: Shell, installation: Installation, home: Path
+) -> None:
+    """Each command prints there what it prints on the gateway's machine, and does the same."""
+    added = remote.run("users", "add", "grace", "--no-password", "--json").json()
+    here = next(user for user in installation.identity.list_users() if user.name == "grace")
+    assert added == {**asdict(here), "created_at": str(here.created_at)}
+    assert added in remote.run("users", "list", "--json").json()
+    assert remote.run("users", "add", "grace", "--no-password").code == 5
+    assert remote.run("users", "set-password", "grace", "--password-stdin", typed="short").code == 2
+    word = "correct horse battery staple"
+    assert remote.run("users", "set-password", "grace", "--password-stdin", typed=word).code == 0
+    assert installation.identity.login("grace", word)
+    assert remote.run("users", "disable", "grace").said == "grace is disabled.\n"
+    assert installation.identity.user(here.id).disabled
+    assert remote.run("users", "enable", "grace").code == 0
+    quota = remote.run("users", "quota", "grace", "--request-limit", "7", "--json").json()
+    assert (quota["user_id"], quota["request_limit"], "period" in quota) == (here.id, 7, False)
+    assert "of 7" in remote.run("users", "quota", "grace").said
+    made = remote.run("keys", "create", "grace", "--expires-days", "9", "--json").json()
+    assert installation.identity.authenticate_key(made["key"]).name == "grace"
+    (key,) = remote.run("keys", "list", "--user", "grace", "--json").json()
+    assert remote.run("keys", "revoke", key["prefix"]).said == "Revoked.\n"
+    (revoked,) = installation.identity.list_keys("grace")
+    assert revoked.revoked_at is not None
+    assert remote.run("users", "remove", "grace", "--yes").said == "Removed grace.\n"
+    for words in (("users", "remove", "grace", "--yes"), ("users", "quota", "grace")):
+        assert remote.run(*words).code == 4
+    assert remote.run("keys", "revoke", "my_nobody").code == 4
+    assert [*home.iterdir()] == []
+
+
+def test_a_search_elsewhere_finds_what_the_key_may_see(
+    remote: Shell, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cards of private models are their owner's and admins'; the others are found all the same."""
+    index = open_index(installation.settings)
+    public = installation.filled.add("owner/poet")
+    secret = installation.private("admin/poet", installation.admin)
+    for version in (public, secret):
+        index.upsert(Card.of(version, "Writes verse by night."))
+    found = remote.run("models", "search", "verse", "--json").json()
+    assert {hit["model"] for hit in found} == {"owner/poet", "admin/poet"}
+    monkeypatch.setenv("MODELYARD_API_KEY", installation.ada)
+    found = remote.run("models", "search", "verse", "--limit", "1", "--json").json()
+    assert [hit["model"] for hit in found] == ["owner/poet"]
+    assert remote.run("models", "search", "").code == 2
+
+
+@contextmanager
+def flows(installation: Installation, settle: Callable[[RunOrder], None]) -> Generator[None]:
+    """What the flows' process does with the orders that come in."""
+    processes = FlowProcesses(installation.database)
+    book = OrderBook(installation.database)
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.wait(0.05):
+            for order in book.waiting():
+                settle(order)
+
+    processes.beat("a process")
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        processes.leave("a process")
+
+
+def test_models_are_added_and_removed_by_the_flows_elsewhere(
+    remote: Shell, installation: Installation, home: Path
+) -> None:
+    """The command follows the run to its end, and ends as the run does."""
+    book = OrderBook(installation.database)
+    add = ("models", "add", "owner/poem", "--quantize", "Q8_0")
+    for words in (add, ("models", "remove", "owner/name", "--yes")):
+        away = remote.run(*words)
+        assert (away.code, "modelyard flows" in away.said) == (10, True), away
+    ends = iter([(RunState.COMPLETED, "Registered owner/poem@1."), (RunState.FAILED, "No file.")])
+
+    def settle(order: RunOrder) -> None:
+        book.settle(order.id, OrderState.DONE, "", order.id)
+        if order.kind is OrderKind.INGEST:
+            with RunBoard(installation.database).start("ingest", order.subject, order.id) as run:
+                run.finish(*next(ends))
+
+    with flows(installation, settle):
+        added = remote.run(*add)
+        assert (added.code, "Registered owner/poem@1." in added.said) == (0, True), added
+        failed = remote.run(*add)
+        assert (failed.code, "No file." in failed.said) == (1, True), failed
+        assert remote.run("models", "remove", "owner/name", "--yes").said == "Forgot owner/name.\n"
+    assert remote.run("models", "remove", "owner/nobody", "--yes").code == 4
+    assert remote.run(*add, "--eval-text", "a.txt").code == 2
+    assert remote.run("models", "unload", "owner/name").said == "owner/name@1 is not loaded.\n"
+    assert [*home.iterdir()] == []
+
+
+def test_runs_elsewhere_are_cancelled_and_repeated(
+    remote: Shell, installation: Installation
+) -> None:
+    """By the beginning of an id; what Prefect refuses is this command's error."""
+    book = OrderBook(installation.database)
+    board = RunBoard(installation.database)
+
+    def settle(order: RunOrder) -> None:
+        if order.kind is OrderKind.CANCEL:
+            book.settle(order.id, OrderState.REFUSED, "Prefect does not cancel it.")
+        else:
+            book.settle(order.id, OrderState.DONE, "", "p9")
+
+    with flows(installation, settle), board.start("ingest", "ada/m@main", "p8") as run:
+        refused = remote.run("runs", "cancel", run.id[:13])
+        assert (refused.code, "Prefect does not cancel it." in refused.said) == (1, True), refused
+        assert remote.run("runs", "retry", run.id).code == 5, "it goes on"
+        run.finish(RunState.FAILED)
+        assert "ada/m@main begins again" in remote.run("runs", "retry", run.id).said
+        assert remote.run("runs", "retry", "no-such").code == 4

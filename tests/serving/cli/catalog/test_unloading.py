@@ -1,46 +1,18 @@
 """`modelyard models unload` frees devices through their workers."""
 
-import threading
 from collections.abc import Generator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tests.serving.cli.shell import Shell, keep_alive
 from tests.serving.installation import TOKEN, Installation
-
-
-@dataclass
-class UnloadingWorker:
-    """What a worker was told, by the installation's own token."""
-
-    url: str
-    told: list[str] = field(default_factory=list[str])
+from tests.serving.unloading_worker import UnloadingWorker, unloading_worker
 
 
 @pytest.fixture
 def worker() -> Generator[UnloadingWorker]:
-    told: list[str] = []
-
-    class UnloadHandler(BaseHTTPRequestHandler):
-        def do_DELETE(self) -> None:
-            known = self.headers["Authorization"] == f"Bearer {TOKEN}"
-            told.append(self.path if known else "nobody")
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), UnloadHandler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield UnloadingWorker(f"http://127.0.0.1:{server.server_port}", told)
-        server.shutdown()
-        thread.join()
+    with unloading_worker(TOKEN) as worker:
+        yield worker
 
 
 def test_the_workers_that_have_it_let_it_go(

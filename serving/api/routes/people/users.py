@@ -3,45 +3,54 @@
 import asyncio
 from collections.abc import Sequence
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Response
 
 from modelyard.registry.billing.quotas import Quota
-from modelyard.registry.errors import NotPermitted
-from modelyard.registry.identity.caller import Caller
 from modelyard.registry.identity.identity import Identity
 from modelyard.registry.identity.users import UserView
-from modelyard.serving.api.routes.quotas import shown
-from modelyard.serving.api.services import Services, TheCaller, TheServices
+from modelyard.serving.access.user_removal import remove_user
+from modelyard.serving.api.admins import admin_or
+from modelyard.serving.api.routes.people.quotas import shown
+from modelyard.serving.api.services import Services, TheServices
 from modelyard.serving.wire.admin.people import NewUser, UserChange, UserEntry, UserList
 
-router = APIRouter(prefix="/api/v1/admin", tags=["users"])
+_ADMIN = admin_or("Only an admin may see and change users.", fix="GET /api/v1/me")
+router = APIRouter(prefix="/api/v1/admin", tags=["users"], dependencies=[Depends(_ADMIN)])
 
 
 @router.get("/users")
-async def list_users(services: TheServices, caller: TheCaller) -> UserList:
+async def list_users(services: TheServices) -> UserList:
     """Every user and service account."""
-    users = await asyncio.to_thread(_identity(services, caller).list_users)
+    users = await asyncio.to_thread(services.authenticator.identity.list_users)
     return UserList(users=await _entries(users, services))
 
 
 @router.post("/users", status_code=201)
-async def add_user(asked: NewUser, services: TheServices, caller: TheCaller) -> UserEntry:
+async def add_user(asked: NewUser, services: TheServices) -> UserEntry:
     """Add a user; a program gets the role `service` and no password."""
-    identity = _identity(services, caller)
+    identity = services.authenticator.identity
     password = asked.password.get_secret_value() if asked.password else None
     user = await asyncio.to_thread(identity.create_user, asked.name, asked.role, password)
     return (await _entries([user], services))[0]
 
 
 @router.patch("/users/{user_id}")
-async def change_user(
-    user_id: str, asked: UserChange, services: TheServices, caller: TheCaller
-) -> UserEntry:
+async def change_user(user_id: str, asked: UserChange, services: TheServices) -> UserEntry:
     """Shut a user out or let it in again, or set its password; either ends its sessions."""
-    identity = _identity(services, caller)
+    identity = services.authenticator.identity
     user = await asyncio.to_thread(_changed, identity, user_id, asked)
     services.authenticator.forget()
     return (await _entries([user], services))[0]
+
+
+@router.delete("/users/{user_id}", status_code=204)
+async def delete_user(user_id: str, services: TheServices) -> Response:
+    """Remove a user with keys and quota for good; what was used stays in the books."""
+    identity = services.authenticator.identity
+    user = await asyncio.to_thread(identity.user, user_id)
+    await asyncio.to_thread(remove_user, identity, user.name)
+    services.authenticator.forget()
+    return Response(status_code=204)
 
 
 async def _entries(users: Sequence[UserView], services: Services) -> list[UserEntry]:
@@ -60,9 +69,3 @@ def _changed(identity: Identity, user_id: str, asked: UserChange) -> UserView:
     if asked.disabled is not None:
         identity.set_disabled(name, asked.disabled)
     return identity.user(user_id)
-
-
-def _identity(services: Services, caller: Caller) -> Identity:
-    if not caller.is_admin:
-        raise NotPermitted("Only an admin may see and change users.", fix="GET /api/v1/me")
-    return services.authenticator.identity

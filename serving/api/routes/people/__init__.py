@@ -1,0 +1,1 @@
+"""Routes about users: who they are, their keys and their quotas."""
