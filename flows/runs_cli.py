@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelyard.registry.console import Commands, out
-from modelyard.registry.runs.recorder import RunState
+from modelyard.registry.runs.state import RunState
 
 if TYPE_CHECKING:
     from modelyard.flows.prefect.run_orders import RunOrders

@@ -14,8 +14,8 @@ from modelyard.flows.prefect.address import Prefect
 from modelyard.registry.console import Commands
 from modelyard.registry.database import Database
 from modelyard.registry.errors import UnknownRun
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.state import RunState
 from modelyard.registry.web.authorization import basic
 
 pytestmark = pytest.mark.slow
