@@ -16,8 +16,11 @@ from modelyard.registry.database import Database
 from modelyard.registry.fleet.device_history import DeviceHistory
 from modelyard.registry.fleet.device_orders import DeviceOrders
 from modelyard.registry.fleet.fleet import Fleet
+from modelyard.registry.identity.grants import Grants
 from modelyard.registry.identity.identity import Identity, internal_token, secret_key
 from modelyard.registry.installation import open_database
+from modelyard.registry.notices.notice_book import NoticeBook
+from modelyard.registry.notices.tickets import NoticeTickets
 from modelyard.registry.runs.runs import RunBoard
 from modelyard.registry.secrets import dashboard_token, metrics_token
 from modelyard.registry.settings import RegistrySettings, load
@@ -38,6 +41,9 @@ from modelyard.serving.metering.access_log import AccessLog
 from modelyard.serving.metering.bookkeeper import Bookkeeper
 from modelyard.serving.metering.journal import Journal
 from modelyard.serving.metering.open_requests import OpenRequests
+from modelyard.serving.notices.bus import NoticeBus
+from modelyard.serving.notices.services import NoticeServices
+from modelyard.serving.notices.wake_up import WakeUp
 from modelyard.serving.observability.prometheus import Metrics
 from modelyard.serving.routing.fleet.asking import WorkerQuestion
 from modelyard.serving.routing.fleet.prewarm import Prewarmer
@@ -80,9 +86,11 @@ def create_app(
             ):
                 queries = Queries(cache, Catalog(database), Fleet(database))
                 gateway = _gateway(settings, gate, queries, upstream=upstream, ledger=ledger)
+                notices = _notices(settings, registry, database, metrics)
                 app.state.services = _join(
                     settings,
                     database,
+                    notices=notices,
                     authenticator=authenticator,
                     logins=Logins(authenticator.identity, dashboard_token(registry)),
                     gateway=gateway,
@@ -90,7 +98,11 @@ def create_app(
                     metrics=metrics,
                 )
                 prewarming = _prewarmer(database, gateway.router, upstream).run()
-                async with background_task(prewarming), _sharing(gateway.router, gate, redis_url):
+                async with (
+                    background_task(prewarming),
+                    _sharing(gateway.router, gate, redis_url),
+                    background_task(notices.bus.run()),
+                ):
                     yield
         finally:
             database.close()
@@ -132,6 +144,21 @@ def _sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContext
     return background_task(PeerExchange(router, gate).run()) if redis_url else nullcontext()
 
 
+def _notices(
+    settings: GatewaySettings, registry: RegistrySettings, database: Database, metrics: Metrics
+) -> NoticeServices:
+    grants = Grants(database, secret_key(registry))
+    bus = NoticeBus(
+        NoticeBook(database),
+        grants.still_hold,
+        metrics.notices,
+        WakeUp(registry.redis_url.get_secret_value()),
+        most_each=settings.notice_connections,
+        backlog=settings.notice_backlog,
+    )
+    return NoticeServices(bus, NoticeTickets(database), grants)
+
+
 def _ledger(
     settings: GatewaySettings, registry: RegistrySettings, database: Database
 ) -> AbstractAsyncContextManager[OpenRequests]:
@@ -148,6 +175,7 @@ def _join(  # noqa: PLR0913  one of each room
     gateway: Gateway,
     queries: Queries,
     metrics: Metrics,
+    notices: NoticeServices,
 ) -> Services:
     usage = UsageBook(database)
     traffic = TrafficBook(database)
@@ -172,4 +200,5 @@ def _join(  # noqa: PLR0913  one of each room
         metrics=metrics,
         promoter=promoter,
         promotion_wait_s=settings.promotion_wait_s,
+        notices=notices,
     )

@@ -21,6 +21,7 @@ from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
 from modelyard.serving.metering.unbooked import UnbookedRequests
+from modelyard.serving.notices.services import NoticeServices
 from modelyard.serving.observability.prometheus import Metrics
 from modelyard.serving.routing.fleet.promoter import Promoter
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
@@ -56,11 +57,19 @@ class Services:
     metrics: Metrics
     promoter: Promoter
     promotion_wait_s: float
+    notices: NoticeServices
 
 
 def services_at(state: State) -> Services:
     services: Services = state.services
     return services
+
+
+def end_streams(state: State) -> None:
+    """End the connections that would stay open for ever; where the start failed there are none."""
+    services: Services | None = getattr(state, "services", None)
+    if services is not None:
+        services.notices.bus.leave()
 
 
 def services_in(app: Starlette) -> Services:
