@@ -15,7 +15,9 @@ from modelyard.registry.catalog.promotions import Promotions
 from modelyard.registry.database import Database
 from modelyard.registry.fleet.device_history import DeviceHistory
 from modelyard.registry.fleet.device_orders import DeviceOrders
+from modelyard.registry.fleet.device_states import DeviceStates
 from modelyard.registry.fleet.fleet import Fleet
+from modelyard.registry.fleet.rollup import HistoryRollup
 from modelyard.registry.identity.grants import Grants
 from modelyard.registry.identity.identity import Identity, internal_token, secret_key
 from modelyard.registry.installation import open_database
@@ -46,6 +48,7 @@ from modelyard.serving.notices.services import NoticeServices
 from modelyard.serving.notices.wake_up import WakeUp
 from modelyard.serving.observability.prometheus import Metrics
 from modelyard.serving.routing.fleet.asking import WorkerQuestion
+from modelyard.serving.routing.fleet.device_watch import DeviceWatch, thresholds_of
 from modelyard.serving.routing.fleet.prewarm import Prewarmer
 from modelyard.serving.routing.fleet.promoter import Promoter
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
@@ -59,6 +62,8 @@ from modelyard.serving.upstream.client import Upstream
 
 FAILURES_S = 300.0
 """Seconds of requests that a device's error rate is about."""
+WATCHED_S = 30.0
+"""Seconds between two looks at error rates for alerts: each reads all requests of FAILURES_S."""
 TRAFFIC_S = 3.0
 """Seconds for which all who look at the same traffic share one look at the usage table."""
 
@@ -97,11 +102,13 @@ def create_app(
                     queries=queries,
                     metrics=metrics,
                 )
+                watching = _device_watch(settings, database, app.state.services).run()
                 prewarming = _prewarmer(database, gateway.router, upstream).run()
                 async with (
                     background_task(prewarming),
                     _sharing(gateway.router, gate, redis_url),
                     background_task(notices.bus.run()),
+                    background_task(watching),
                 ):
                     yield
         finally:
@@ -157,6 +164,23 @@ def _notices(
         backlog=settings.notice_backlog,
     )
     return NoticeServices(bus, NoticeTickets(database), grants)
+
+
+def _device_watch(settings: GatewaySettings, database: Database, services: Services) -> DeviceWatch:
+    rates = SingleFlightCache[None, dict[str, float]](
+        lambda _: services.usage.failure_rates(FAILURES_S), seconds=WATCHED_S
+    )
+    return DeviceWatch(
+        services.snapshots,
+        services.queries.workers,
+        lambda: rates.get(None),
+        DeviceStates(database),
+        thresholds_of(settings),
+        services.metrics.notices,
+        services.notices.bus.publish_soon,
+        HistoryRollup(database),
+        services.notices.bus.book,
+    )
 
 
 def _ledger(

@@ -104,11 +104,10 @@ def opened(gateway: ListeningGateway, query: str) -> socket.socket:
     return line
 
 
-def all_of(line: socket.socket) -> bytes:
-    """What comes until the gateway closes; blocks."""
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+def all_until(line: socket.socket, end: bytes) -> bytes:
+    """What comes until it ends so, or the gateway closes; blocks."""
     got = bytearray()
-    while part := line.recv(65_536):
+    while not got.endswith(end) and (part := line.recv(65_536)):
         got += part
     return bytes(got)
 

@@ -13,7 +13,7 @@ from modelyard.registry.notices.notice import NoticeDraft, Topic
 from tests.serving.api.notices.listening_gateway import (
     SOON_S,
     ListeningGateway,
-    all_of,
+    all_until,
     heard,
     listening,
     opened,
@@ -21,6 +21,9 @@ from tests.serving.api.notices.listening_gateway import (
 from tests.serving.installation import Installation
 
 pytestmark = pytest.mark.anyio
+
+CLOSED_AS_LAGGING = (4408).to_bytes(2, "big") + b"lagging"
+"""How the last frame ends."""
 
 
 async def _refused(gateway: ListeningGateway, query: str, **more: Any) -> tuple[int, str]:
@@ -77,7 +80,7 @@ async def test_who_was_away_for_too_long_is_told_so(gateway: ListeningGateway) -
 async def test_a_listener_gets_its_topics_and_what_it_may_read(gateway: ListeningGateway) -> None:
     """Live and from the table alike."""
     ada = gateway.installation.identity.authenticate_key(gateway.installation.ada).user_id
-    private = {"visibility": Visibility.PRIVATE}
+    private: dict[str, Any] = {"visibility": Visibility.PRIVATE}
 
     async def say_all() -> None:
         await gateway.say(topic=Topic.DEVICES)
@@ -186,7 +189,7 @@ async def test_who_does_not_read_loses_its_place_and_hurts_nobody(lite: Installa
                     assert (await heard(line))["data"] == big
                     if stats.lost:
                         break
-            got = await asyncio.to_thread(all_of, stuck)
+            got = await asyncio.to_thread(all_until, stuck, CLOSED_AS_LAGGING)
         assert stats.lost == 1
     assert b'"kind":"lagging"' in got[-500:]
     assert got.endswith((4408).to_bytes(2, "big") + b"lagging")
