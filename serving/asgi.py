@@ -2,7 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+    nullcontext,
+)
 
 from fastapi import FastAPI
 
@@ -91,24 +97,19 @@ def create_app(
             ):
                 queries = Queries(cache, Catalog(database), Fleet(database))
                 gateway = _gateway(settings, gate, queries, upstream=upstream, ledger=ledger)
-                notices = _notices(settings, registry, database, metrics)
-                app.state.services = _join(
+                services = app.state.services = _join(
                     settings,
                     database,
-                    notices=notices,
+                    notices=_notices(settings, registry, database, metrics),
                     authenticator=authenticator,
                     logins=Logins(authenticator.identity, dashboard_token(registry)),
                     gateway=gateway,
                     queries=queries,
                     metrics=metrics,
                 )
-                watching = _device_watch(settings, database, app.state.services).run()
-                prewarming = _prewarmer(database, gateway.router, upstream).run()
                 async with (
-                    background_task(prewarming),
+                    _at_work(settings, database, services),
                     _sharing(gateway.router, gate, redis_url),
-                    background_task(notices.bus.run()),
-                    background_task(watching),
                 ):
                     yield
         finally:
@@ -144,6 +145,23 @@ def _prewarmer(database: Database, router: Router, upstream: Upstream) -> Prewar
         upstream,
         router.load_timeout_s,
     )
+
+
+@asynccontextmanager
+async def _at_work(
+    settings: GatewaySettings, database: Database, services: Services
+) -> AsyncGenerator[None]:
+    """What goes on beside the requests, while the block runs."""
+    gateway = services.gateway
+    works = (
+        _prewarmer(database, gateway.router, gateway.attempts.upstream),
+        services.notices.bus,
+        _device_watch(settings, database, services),
+    )
+    async with AsyncExitStack() as stack:
+        for work in works:
+            await stack.enter_async_context(background_task(work.run()))
+        yield
 
 
 def _sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContextManager[object]:

@@ -16,7 +16,7 @@ from modelyard.registry.notices.notice_book import AT_ONCE, NoticeBook
 from modelyard.registry.notices.tickets import NoticeTicket
 from modelyard.serving.notices.delivery import Delivery
 from modelyard.serving.notices.errors import TooManyListeners, ticket_refused
-from modelyard.serving.notices.subscription import Ending, Subscription
+from modelyard.serving.notices.subscription import Subscription, SubscriptionEnd
 from modelyard.serving.notices.wake_up import WakeUp
 from modelyard.serving.observability.notice_stats import NoticeStats
 
@@ -92,7 +92,7 @@ class NoticeBus:
         self._all.add(place)
         self._present.set()
         if self._is_leaving:
-            place.end(Ending.LEAVING)
+            place.end(SubscriptionEnd.LEAVING)
         return place
 
     async def run(self) -> None:
@@ -109,7 +109,7 @@ class NoticeBus:
     def leave(self) -> None:
         """End all subscriptions, because this gateway ends."""
         self._is_leaving = True
-        self._end(self._all, Ending.LEAVING)
+        self._end(self._all, SubscriptionEnd.LEAVING)
 
     async def _somebody(self) -> None:
         if not self._all:
@@ -138,7 +138,7 @@ class NoticeBus:
             if notice.id <= self.position:  # it was read before everybody left, and one came
                 continue
             if notice.id > self.position + 1:  # ids have no gaps: some are no longer kept
-                self._end(self._all, Ending.LAGGING)
+                self._end(self._all, SubscriptionEnd.LAGGING)
             self.position = notice.id
             delivery = Delivery.of(notice)
             for place in self._all:
@@ -160,9 +160,9 @@ class NoticeBus:
                 if place.grant in known:
                     place.caller = known[place.grant]
                 elif place.grant in grants:
-                    place.end(Ending.REVOKED)
+                    place.end(SubscriptionEnd.REVOKED)
 
     @staticmethod
-    def _end(places: Iterable[Subscription], why: Ending) -> None:
+    def _end(places: Iterable[Subscription], why: SubscriptionEnd) -> None:
         for place in places:
             place.end(why)

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 
 from modelyard.registry.notices.notice_book import NoticeBook
 from modelyard.serving.notices.delivery import CONNECTED, LAGGING, Delivery
-from modelyard.serving.notices.subscription import Ending, Subscription
+from modelyard.serving.notices.subscription import Subscription, SubscriptionEnd
 
 GONE = "Some notices after this id are no longer kept; these are those that are."
 UNKNOWN = "There is no notice of this id yet; these are those from now on."
@@ -27,7 +27,7 @@ async def listen(
         news = await place.next(heartbeat_s)
         if news or place.ending is None:
             yield news
-    if place.ending is Ending.LAGGING:
+    if place.ending is SubscriptionEnd.LAGGING:
         yield [Delivery.about_connection(LAGGING, place.last_id, reason=SLOW)]
 
 

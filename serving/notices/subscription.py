@@ -11,7 +11,7 @@ from modelyard.registry.notices.notice import Notice, Topic
 from modelyard.serving.notices.delivery import Delivery
 
 
-class Ending(Enum):
+class SubscriptionEnd(Enum):
     """Why a subscription is over; the value is the WebSocket's close code."""
 
     LEFT = 1000
@@ -38,7 +38,7 @@ class Subscription:
     most: int
     known_to: int = field(init=False)
     last_id: int = field(init=False)
-    ending: Ending | None = None
+    ending: SubscriptionEnd | None = None
     _waiting: deque[Delivery] = field(default_factory=deque[Delivery])
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -54,13 +54,13 @@ class Subscription:
     def put(self, delivery: Delivery) -> bool:
         """Hand it to the listener; False where that has fallen behind and lost its place."""
         if len(self._waiting) >= self.most:
-            self.end(Ending.LAGGING)
+            self.end(SubscriptionEnd.LAGGING)
             return False
         self._waiting.append(delivery)
         self._news.set()
         return True
 
-    def end(self, why: Ending) -> None:
+    def end(self, why: SubscriptionEnd) -> None:
         """Nothing is handed out any more; the first reason stays."""
         if self.ending is None:
             self.ending = why

@@ -12,7 +12,7 @@ from modelyard.serving.api.problems import database_away, refusal
 from modelyard.serving.api.services import services_in
 from modelyard.serving.notices.joining import listen
 from modelyard.serving.notices.services import NoticeServices
-from modelyard.serving.notices.subscription import Ending, Subscription
+from modelyard.serving.notices.subscription import Subscription, SubscriptionEnd
 from modelyard.serving.wire.admin.notices import ListenQuery
 
 PATH = "/api/v1/notices"
@@ -44,8 +44,8 @@ async def _serve(socket: WebSocket, notices: NoticeServices, place: Subscription
             for one in news:
                 await socket.send_text(one.text)
             stats.sent += len(news)
-        ending = place.ending or Ending.LEFT
-        if ending is not Ending.LEFT:
+        ending = place.ending or SubscriptionEnd.LEFT
+        if ending is not SubscriptionEnd.LEFT:
             await socket.close(ending.value, ending.name.lower())
     except WebSocketDisconnect:
         pass
@@ -60,4 +60,4 @@ async def _until_it_leaves(socket: WebSocket, place: Subscription) -> None:
     with suppress(WebSocketDisconnect, RuntimeError):
         while (await socket.receive())["type"] != "websocket.disconnect":
             pass
-    place.end(Ending.LEFT)
+    place.end(SubscriptionEnd.LEFT)
