@@ -107,10 +107,7 @@ def create_app(
                     queries=queries,
                     metrics=metrics,
                 )
-                async with (
-                    _at_work(settings, database, services),
-                    _sharing(gateway.router, gate, redis_url),
-                ):
+                async with _at_work(settings, database, services, redis_url):
                     yield
         finally:
             database.close()
@@ -149,7 +146,7 @@ def _prewarmer(database: Database, router: Router, upstream: Upstream) -> Prewar
 
 @asynccontextmanager
 async def _at_work(
-    settings: GatewaySettings, database: Database, services: Services
+    settings: GatewaySettings, database: Database, services: Services, redis_url: str
 ) -> AsyncGenerator[None]:
     """What goes on beside the requests, while the block runs."""
     gateway = services.gateway
@@ -161,6 +158,7 @@ async def _at_work(
     async with AsyncExitStack() as stack:
         for work in works:
             await stack.enter_async_context(background_task(work.run()))
+        await stack.enter_async_context(_sharing(gateway.router, gateway.gate, redis_url))
         yield
 
 
