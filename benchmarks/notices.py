@@ -1,10 +1,11 @@
 """How soon a notice reaches a thousand WebSocket listeners, and what one that doesn't read costs.
 
-`python -m benchmarks.notices [--listeners 1000] [--notices 40]`: a gateway as a process, listeners in
-this one, and notices that are written into the database as any other process of Modelyard writes
-them. A notice has arrived when the last listener has it. The floor is a plain loop that sends as many
-bytes over as many sockets, to the same reader. Then some listeners stop reading, while the database
-is given notices enough to fill whatever waits for them, and the others are measured again.
+`python -m benchmarks.notices [--listeners 1000] [--notices 40]`: a gateway as a process, listeners
+in this one, and notices that are written into the database as any other process of Modelyard writes
+them. A notice has arrived when the last listener has it. The floor is a plain loop that sends as
+many bytes over as many sockets, to the same reader. Then twenty more listeners come that read
+nothing, of a topic with so much to say that all that may wait for them is full, and the others are
+measured again.
 """
 
 import argparse
@@ -40,6 +41,15 @@ HURT_BAR = 1.25
 DEAF = 20
 BODY = {"text": "x" * 200}
 FILLER = {"text": "x" * 100_000}
+FILLERS = 50
+"""Times eight notices for those that do not read: 40 MB for each of them."""
+
+SETTLES_S = 2.0
+"""Seconds for the gateway to read those, and to give up on who does not."""
+
+PING = b"\x89\x04"
+"""How uvicorn's pings begin: text has no such bytes."""
+
 AT_ONCE = 32
 
 
@@ -62,31 +72,37 @@ class Audience:
 
 
 class Listener(asyncio.Protocol):
-    """A bare WebSocket client: after the handshake each marker in what it reads is one notice."""
+    """A bare WebSocket client: each marker in what it reads is one notice; it answers pings."""
 
-    def __init__(self, request: bytes, marker: bytes, audience: Audience) -> None:
-        self.request = request
+    def __init__(self, marker: bytes, audience: Audience) -> None:
         self.marker = marker
         self.audience = audience
-        self.transport: asyncio.Transport | None = None
+        self.rest = b""
+        self.transport: asyncio.BaseTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        transport.write(self.request)
 
     def data_received(self, data: bytes) -> None:
-        for _ in range(data.count(self.marker)):
+        read = self.rest + data
+        for _ in range(read.count(self.marker)):
             self.audience.hears()
+        self.rest = b"" if self.marker in data else read[-len(self.marker) + 1 :]
+        at = data.find(PING)
+        if at >= 0 and isinstance(self.transport, asyncio.Transport):
+            self.transport.write(b"\x8a\x84\x00\x00\x00\x00" + data[at + 2 : at + 6])
 
 
-async def tickets(url: str, key: str, count: int) -> list[str]:
+async def tickets(url: str, key: str, topic: Topic, count: int) -> list[str]:
     gate = asyncio.Semaphore(AT_ONCE)
     headers = {"Authorization": f"Bearer {key}"}
     async with aiohttp.ClientSession(url, headers=headers) as session:
 
         async def one() -> str:
-            async with gate, session.post("/api/v1/notices/tickets", json={}) as answer:
+            async with (
+                gate,
+                session.post("/api/v1/notices/tickets", json={"topics": [topic]}) as answer,
+            ):
                 answer.raise_for_status()
                 return str((await answer.json())["ticket"])
 
@@ -101,25 +117,25 @@ def handshake(host: str, ticket: str) -> bytes:
     ).encode()
 
 
-async def connected(url: str, key: str, count: int, audience: Audience) -> list[Listener]:
-    """Listeners that have been greeted."""
+async def connected(
+    url: str, key: str, topic: Topic, audience: Audience
+) -> list[asyncio.Transport]:
+    """Listeners to a topic, as many as the audience, once all have been greeted."""
     host, _, port = url.removeprefix("http://").partition(":")
     loop = asyncio.get_running_loop()
-    found = list[Listener]()
-    for first in range(0, count, AT_ONCE):
-        part = min(AT_ONCE, count - first)
-        audience.count = part
-        audience.begin()
-        for ticket in await tickets(url, key, part):
-            listener = Listener(
-                handshake(f"{host}:{port}", ticket), b'"kind":"connected"', audience
+    found = list[tuple[asyncio.Transport, Listener]]()
+    audience.begin()
+    for first in range(0, audience.count, AT_ONCE):
+        for ticket in await tickets(url, key, topic, min(AT_ONCE, audience.count - first)):
+            pair = await loop.create_connection(
+                lambda: Listener(b'"kind":"connected"', audience), host, int(port)
             )
-            await loop.create_connection(lambda one=listener: one, host, int(port))
-            found.append(listener)
-        await asyncio.wait_for(audience.everybody.wait(), 30)
-    for listener in found:
+            pair[0].write(handshake(f"{host}:{port}", ticket))
+            found.append(pair)
+    await asyncio.wait_for(audience.everybody.wait(), 30)
+    for _, listener in found:
         listener.marker = b'"kind":"bench"'
-    return found
+    return [transport for transport, _ in found]
 
 
 async def measure(book: NoticeBook, audience: Audience, count: int) -> list[float]:
@@ -139,18 +155,21 @@ async def measure(book: NoticeBook, audience: Audience, count: int) -> list[floa
 async def plain_loop(audience: Audience) -> AsyncGenerator[list[asyncio.StreamWriter]]:
     """As many connections to this process's own server, which writes to one after the other."""
     writers = list[asyncio.StreamWriter]()
+    complete = asyncio.Event()
 
     async def joined(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
+        if len(writers) == audience.count:
+            complete.set()
 
     async with await asyncio.start_server(joined, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         loop = asyncio.get_running_loop()
-        readers = [Listener(b"", b'"kind":"bench"', audience) for _ in range(audience.count)]
-        for reader in readers:
-            await loop.create_connection(lambda one=reader: one, "127.0.0.1", port)
-        while len(writers) < audience.count:
-            await asyncio.sleep(0.01)
+        for _ in range(audience.count):
+            await loop.create_connection(
+                lambda: Listener(b'"kind":"bench"', audience), "127.0.0.1", port
+            )
+        await complete.wait()
         yield writers
         for writer in writers:
             writer.transport.abort()
@@ -158,8 +177,8 @@ async def plain_loop(audience: Audience) -> AsyncGenerator[list[asyncio.StreamWr
 
 async def floor(audience: Audience, count: int) -> list[float]:
     """Milliseconds that a plain loop of sends takes until the last reader has the bytes."""
-    message = json.dumps({"id": 1, "topic": "devices", "kind": "bench", "data": BODY})
-    sent = message.replace('"kind": "bench"', '"kind":"bench"').encode()
+    message = {"id": 1, "topic": "devices", "kind": "bench", "time": "x" * 27, "data": BODY}
+    sent = json.dumps(message, separators=(",", ":")).encode()
     took = list[float]()
     async with plain_loop(audience) as writers:
         for _ in range(count):
@@ -173,27 +192,21 @@ async def floor(audience: Audience, count: int) -> list[float]:
 
 
 async def compare(url: str, key: str, book: NoticeBook, asked: argparse.Namespace) -> bool:
-    audience = Audience(0)
-    listeners = await connected(url, key, asked.listeners, audience)
-    audience.count = len(listeners)
+    audience = Audience(asked.listeners)
+    listeners = await connected(url, key, Topic.DEVICES, audience)
     await measure(book, audience, 3)
     alone = await measure(book, audience, asked.notices)
-    deaf = await connected(url, key, DEAF, Audience(0))
-    audience.count = len(listeners)
+    deaf = await connected(url, key, Topic.ALERTS, Audience(DEAF))
     for one in deaf:
-        assert one.transport is not None
-        one.transport.pause_reading()
-    for _ in range(60):
-        await asyncio.to_thread(book.add, [NoticeDraft(Topic.DEVICES, "filler", FILLER)])
-        await asyncio.sleep(0.2)
+        one.pause_reading()
+    for _ in range(FILLERS):
+        await asyncio.to_thread(book.add, [NoticeDraft(Topic.ALERTS, "filler", FILLER)] * 8)
+    await asyncio.sleep(SETTLES_S)
     beside = await measure(book, audience, asked.notices)
     for one in (*listeners, *deaf):
-        assert one.transport is not None
-        one.transport.abort()
+        one.abort()
     least = await floor(audience, asked.notices)
-    print(
-        f"{asked.listeners} listeners{'':14}last has it after p50, p95 ms{'':4}ratio to the floor"
-    )
+    print(f"{asked.listeners} listeners{'':14}last has it after p50, p95 ms{'':4}to the floor")
     for name, took in (("plain loop", least), ("notices", alone), (f"beside {DEAF} deaf", beside)):
         p50, p95 = (quantile(took, share) for share in (0.5, 0.95))
         print(f"{name:>24}{p50:>16.1f}, {p95:.1f}{p50 / statistics.median(least):>24.2f}")

@@ -20,7 +20,7 @@ from modelyard.serving.notices.subscription import Subscription, SubscriptionEnd
 from modelyard.serving.notices.wake_up import WakeUp
 from modelyard.serving.observability.notice_stats import NoticeStats
 
-POLL_S = 0.1
+POLL_S = 0.05
 FLOOR_S = 1.0
 """Seconds between looks into the table: without Redis, and where Redis tells of what is new."""
 
