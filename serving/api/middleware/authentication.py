@@ -69,7 +69,8 @@ def _is_open(scope: Scope) -> bool:
     """Whether no caller is needed here; the WebSocket's route takes a ticket."""
     if scope["type"] == "websocket":
         return True
-    return scope["path"] in OPEN or scope["path"] in BY_TICKET or _measures(scope)
+    takes_ticket = scope["method"] == "GET" and scope["path"] in BY_TICKET
+    return takes_ticket or scope["path"] in OPEN or _measures(scope)
 
 
 def _measures(scope: Scope) -> bool:
