@@ -13,7 +13,7 @@ from modelyard.flows.runs.record import record_of
 from modelyard.flows.upkeep.leftovers import FILES, PARTS, Leftovers
 from modelyard.registry.database import utc_now
 from modelyard.registry.errors import ModelyardError
-from modelyard.registry.fleet.device_history import DeviceHistory
+from modelyard.registry.fleet.rollup import HistoryRollup
 from modelyard.registry.settings import RegistrySettings, load
 
 FLOW = "upkeep"
@@ -53,7 +53,7 @@ def upkeep() -> None:
             )
             if problem:
                 log.warning("Cards are found by their words alone: %s", problem)
-            fewer = DeviceHistory(context.db).thin(utc_now())
+            fewer = HistoryRollup(context.db).run(utc_now())
             log.info("The devices' history has %d samples fewer.", fewer)
         record.forget()
         _mark(context.registry.data_dir).touch()

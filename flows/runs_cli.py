@@ -7,7 +7,7 @@ import typer
 
 from modelyard.registry.console import Commands, gateway_elsewhere, out
 from modelyard.registry.runs.orders_elsewhere import carried_out
-from modelyard.registry.runs.recorder import RunState
+from modelyard.registry.runs.state import RunState
 
 if TYPE_CHECKING:
     from modelyard.flows.prefect.run_orders import RunOrders

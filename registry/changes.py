@@ -1,4 +1,4 @@
-"""Counts in Redis the commits that changed each table, so other processes can detect changes."""
+"""Tells Redis of the commits that changed each table, so other processes can detect changes."""
 
 import threading
 import time
@@ -25,6 +25,15 @@ _log = logger("modelyard.changes")
 def changes_key(table: str) -> str:
     """The Redis key of a table's change count."""
     return f"modelyard:changes:{table}"
+
+
+def changes_channel(table: str) -> str:
+    """The Redis channel that is told of each change of a table in HEARD."""
+    return f"modelyard:changed:{table}"
+
+
+HEARD = frozenset({"notices"})
+"""Tables whose changes somebody waits for; all others are looked at when they are needed."""
 
 
 @dataclass(slots=True)
@@ -76,6 +85,8 @@ class Changes:
             with self.client.pipeline(transaction=False) as pipeline:
                 for table in self._owed:
                     pipeline.incr(changes_key(table))
+                    if table in HEARD:
+                        pipeline.publish(changes_channel(table), "")
                 pipeline.execute()
             self._owed.clear()
         except RedisError as error:

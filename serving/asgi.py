@@ -2,7 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+    nullcontext,
+)
 
 from fastapi import FastAPI
 
@@ -15,9 +21,14 @@ from modelyard.registry.catalog.promotions import Promotions
 from modelyard.registry.database import Database
 from modelyard.registry.fleet.device_history import DeviceHistory
 from modelyard.registry.fleet.device_orders import DeviceOrders
+from modelyard.registry.fleet.device_states import DeviceStates
 from modelyard.registry.fleet.fleet import Fleet
+from modelyard.registry.fleet.rollup import HistoryRollup
+from modelyard.registry.identity.grants import Grants
 from modelyard.registry.identity.identity import Identity, internal_token, secret_key
 from modelyard.registry.installation import open_database
+from modelyard.registry.notices.notice_book import NoticeBook
+from modelyard.registry.notices.tickets import NoticeTickets
 from modelyard.registry.runs.orders import OrderBook
 from modelyard.registry.runs.runs import RunBoard
 from modelyard.registry.secrets import dashboard_token, metrics_token
@@ -41,8 +52,12 @@ from modelyard.serving.metering.access_log import AccessLog
 from modelyard.serving.metering.bookkeeper import Bookkeeper
 from modelyard.serving.metering.journal import Journal
 from modelyard.serving.metering.open_requests import OpenRequests
+from modelyard.serving.notices.bus import NoticeBus
+from modelyard.serving.notices.services import NoticeServices
+from modelyard.serving.notices.wake_up import WakeUp
 from modelyard.serving.observability.prometheus import Metrics
 from modelyard.serving.routing.fleet.asking import WorkerQuestion
+from modelyard.serving.routing.fleet.device_watch import DeviceWatch, thresholds_of
 from modelyard.serving.routing.fleet.prewarm import Prewarmer
 from modelyard.serving.routing.fleet.promoter import Promoter
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
@@ -57,6 +72,8 @@ from modelyard.serving.upstream.client import Upstream
 
 FAILURES_S = 300.0
 """Seconds of requests that a device's error rate is about."""
+WATCHED_S = 30.0
+"""Seconds between two looks at error rates for alerts: each reads all requests of FAILURES_S."""
 TRAFFIC_S = 3.0
 """Seconds for which all who look at the same traffic share one look at the usage table."""
 
@@ -84,18 +101,18 @@ def create_app(
             ):
                 queries = Queries(cache, Catalog(database), Fleet(database))
                 gateway = _gateway(settings, gate, queries, upstream=upstream, ledger=ledger)
-                app.state.services = _join(
+                services = app.state.services = _join(
                     settings,
                     database,
                     registry,
+                    notices=_notices(settings, registry, database, metrics),
                     authenticator=authenticator,
                     logins=Logins(authenticator.identity, dashboard_token(registry)),
                     gateway=gateway,
                     queries=queries,
                     metrics=metrics,
                 )
-                prewarming = _prewarmer(database, gateway.router, upstream).run()
-                async with background_task(prewarming), _sharing(gateway.router, gate, redis_url):
+                async with _at_work(settings, database, services, redis_url):
                     yield
         finally:
             database.close()
@@ -133,9 +150,59 @@ def _prewarmer(database: Database, router: Router, upstream: Upstream) -> Prewar
     )
 
 
+@asynccontextmanager
+async def _at_work(
+    settings: GatewaySettings, database: Database, services: Services, redis_url: str
+) -> AsyncGenerator[None]:
+    """What goes on beside the requests, while the block runs."""
+    gateway = services.gateway
+    works = (
+        _prewarmer(database, gateway.router, gateway.attempts.upstream),
+        services.notices.bus,
+        _device_watch(settings, database, services),
+    )
+    async with AsyncExitStack() as stack:
+        for work in works:
+            await stack.enter_async_context(background_task(work.run()))
+        await stack.enter_async_context(_sharing(gateway.router, gateway.gate, redis_url))
+        yield
+
+
 def _sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContextManager[object]:
     """Gateways tell one another of their reservations, where there is a Redis to do it by."""
     return background_task(PeerExchange(router, gate).run()) if redis_url else nullcontext()
+
+
+def _notices(
+    settings: GatewaySettings, registry: RegistrySettings, database: Database, metrics: Metrics
+) -> NoticeServices:
+    grants = Grants(database, secret_key(registry))
+    bus = NoticeBus(
+        NoticeBook(database),
+        grants.still_hold,
+        metrics.notices,
+        WakeUp(registry.redis_url.get_secret_value()),
+        most_each=settings.notice_connections,
+        backlog=settings.notice_backlog,
+    )
+    return NoticeServices(bus, NoticeTickets(database), grants)
+
+
+def _device_watch(settings: GatewaySettings, database: Database, services: Services) -> DeviceWatch:
+    rates = SingleFlightCache[None, dict[str, float]](
+        lambda _: services.usage.failure_rates(FAILURES_S), seconds=WATCHED_S
+    )
+    return DeviceWatch(
+        services.snapshots,
+        services.queries.workers,
+        lambda: rates.get(None),
+        DeviceStates(database),
+        thresholds_of(settings),
+        services.metrics.notices,
+        services.notices.bus.publish_soon,
+        HistoryRollup(database),
+        services.notices.bus.book,
+    )
 
 
 def _ledger(
@@ -155,6 +222,7 @@ def _join(  # noqa: PLR0913  one of each room
     gateway: Gateway,
     queries: Queries,
     metrics: Metrics,
+    notices: NoticeServices,
 ) -> Services:
     usage = UsageBook(database)
     traffic = TrafficBook(database)
@@ -182,4 +250,5 @@ def _join(  # noqa: PLR0913  one of each room
         run_orders=OrderBook(database),
         cards=CardLane(CardSearch(registry, queries.catalog)),
         promotion_wait_s=settings.promotion_wait_s,
+        notices=notices,
     )

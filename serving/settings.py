@@ -56,7 +56,45 @@ class FleetSettings(Section):
         return self
 
 
-class GatewaySettings(FleetSettings):
+class NoticeSettings(Section):
+    """Whom notices are sent to, and what is worth an alert; 0 switches an alert off."""
+
+    notice_connections: int = Field(
+        default=20,
+        ge=1,
+        le=100_000,
+        description="Connections for notices that a user may have at one gateway.",
+    )
+    notice_backlog: int = Field(
+        default=256,
+        ge=1,
+        le=100_000,
+        description="Notices that may wait for a listener that does not read; with one more it has "
+        "to come again.",
+    )
+    alert_temperature: float = Field(
+        default=90.0,
+        ge=0,
+        le=200,
+        description="Degrees Celsius from which a device is too hot; the alert ends 5 below.",
+    )
+    alert_memory: float = Field(
+        default=0.98,
+        ge=0,
+        le=1,
+        description="Share of a device's memory from which it is too full; the alert ends 0.03 "
+        "below.",
+    )
+    alert_error_rate: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Share of a device's requests of five minutes that fail, from which there is "
+        "an alert; it ends at half of that.",
+    )
+
+
+class GatewaySettings(FleetSettings, NoticeSettings):
     """Where the gateway listens, whom it lets in and how long it waits for what."""
 
     host: str = Field(default="127.0.0.1", description="Address the gateway listens on.")

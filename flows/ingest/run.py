@@ -18,7 +18,8 @@ from modelyard.registry.catalog.catalog import identity_of
 from modelyard.registry.catalog.model import ModelVersion, StoredFile
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.locks import exclusive, is_free
-from modelyard.registry.runs.recorder import RunRecorder, RunState
+from modelyard.registry.runs.recorder import RunRecorder
+from modelyard.registry.runs.state import RunState
 
 FLOW = "ingest"
 LOCK = "lock"

@@ -10,7 +10,7 @@ from modelyard.flows.runs.record import RunRecord
 from modelyard.flows.steps.hub.content_lock import lock_of
 from modelyard.registry.catalog.catalog import identity_of
 from modelyard.registry.locks import exclusive
-from modelyard.registry.runs.recorder import RunState
+from modelyard.registry.runs.state import RunState
 
 
 def undo(context: FlowContext, record: RunRecord) -> str:

@@ -20,8 +20,8 @@ from rich.progress import (
 from rich.text import Text
 from sqlalchemy.exc import OperationalError
 
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard, RunView
+from modelyard.registry.runs.state import RunState
 from modelyard.registry.store.capacity import size_text
 
 LOOK_EVERY_S = 0.2

@@ -9,7 +9,7 @@ from modelyard.flows.context import FlowContext
 from modelyard.flows.prefect.flow_runs import UNKNOWN, PrefectRuns
 from modelyard.flows.prefect.run_orders import CANCELLED
 from modelyard.flows.runs.record import RunRecord, records
-from modelyard.registry.runs.recorder import RunState
+from modelyard.registry.runs.state import RunState
 
 ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED"})
 DIED = "Its process ended without a word; the same again continues where it was."

@@ -1,20 +1,22 @@
-"""The history of each device: samples of its measurements, thinned out as they age."""
+"""The history of each device: samples of its measurements, coarser the older they are."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, literal_column, select
+from sqlalchemy import ColumnElement, Float, Select, case, cast, func, literal_column, select
 
 from modelyard.registry.database import Database
 from modelyard.registry.fleet.tables import GpuSampleRow
 
-COARSE_S = 60
-FINE_FOR = timedelta(days=1)
-"""Samples older than this are merged into one per minute."""
+MINUTE_S = 60
+HOUR_S = 3600
+RAW_FOR = timedelta(days=1)
+"""Samples older than this are merged into one per minute (`modelyard.registry.fleet.rollup`)."""
 
-KEPT_FOR = timedelta(days=30)
+MINUTES_FOR = timedelta(days=30)
+"""Minutes older than this are merged into one per hour, which is kept for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,59 +64,52 @@ class DeviceHistory:
                 session.merge(GpuSampleRow(**asdict(sample)))
 
     def between(self, device_id: str, start: datetime, end: datetime, step_s: int) -> list[Sample]:
-        """Means per step of `step_s` s in [start, end), oldest first; empty steps are left out."""
+        """Means per step of `step_s` s in [start, end), oldest first; empty steps are left out.
+
+        A sample counts in the step in which it begins; steps shorter than `resolution_s` have gaps.
+        """
         here = (
             GpuSampleRow.device_id == device_id,
             GpuSampleRow.at >= int(start.timestamp()),
             GpuSampleRow.at < int(end.timestamp()),
         )
         with self.db.read() as session:
-            rows = session.execute(_means(step_s, *here)).mappings()
-            return [_sample(dict(row)) for row in rows]
-
-    def thin(self, now: datetime) -> int:
-        """Merge samples older than a day into minute means; delete those older than 30 days.
-
-        Returns by how many rows the table shrank. Runs in one transaction, so an interruption loses
-        nothing.
-        """
-        old = GpuSampleRow.at < _whole_minute(now - FINE_FOR)
-        fine = GpuSampleRow.seconds < COARSE_S
-        with self.db.begin() as session:
-            before = session.scalar(select(func.count()).select_from(GpuSampleRow)) or 0
-            found = session.execute(_means(COARSE_S, old, fine)).mappings()
-            means = [asdict(_sample(dict(row))) for row in found]
-            session.execute(delete(GpuSampleRow).where(old, fine))
-            if means:
-                session.execute(insert(GpuSampleRow), means)
-            aged = GpuSampleRow.at < int((now - KEPT_FOR).timestamp())
-            session.execute(delete(GpuSampleRow).where(aged))
-            return before - (session.scalar(select(func.count()).select_from(GpuSampleRow)) or 0)
+            rows = session.execute(means(step_s, *here)).mappings()
+            return [sample_of(dict(row)) for row in rows]
 
 
-def _means(step_s: int, *where: ColumnElement[bool]) -> Select[Any]:
+def resolution_s(begin: datetime, now: datetime) -> int:
+    """The seconds of the coarsest samples that are kept of the times since `begin`; 1: all."""
+    if begin < now - MINUTES_FOR:
+        return HOUR_S
+    return MINUTE_S if begin < now - RAW_FOR else 1
+
+
+def means(step_s: int, *where: ColumnElement[bool]) -> Select[Any]:
+    """One row for each device and step; each sample weighs as much as the time it is about."""
     # A literal: PostgreSQL treats two parameters of equal value as two different expressions.
     step: ColumnElement[int] = literal_column(str(int(step_s)))
     begin = (GpuSampleRow.at // step * step).label("begin")
-    means = [func.avg(getattr(GpuSampleRow, name)).label(name) for name in _MEANS]
+    columns = [_mean(getattr(GpuSampleRow, name)).label(name) for name in _MEANS]
     throttle = func.max(GpuSampleRow.throttle).label("throttle")
     seconds = step.label("seconds")
     return (
-        select(GpuSampleRow.device_id, begin, seconds, throttle, *means)
+        select(GpuSampleRow.device_id, begin, seconds, throttle, *columns)
         .where(*where)
         .group_by(GpuSampleRow.device_id, GpuSampleRow.at // step * step)
         .order_by(begin)
     )
 
 
-def _sample(row: dict[str, Any]) -> Sample:
-    """Build a sample from a row; PostgreSQL returns averages as decimals."""
-    means: dict[str, Any] = {n: None if row[n] is None else float(row[n]) for n in _MEANS}
-    used = means["memory_used"]
-    means["memory_used"] = None if used is None else round(used)
+def _mean(column: Any) -> ColumnElement[float]:
+    weight = case((column.is_(None), None), else_=GpuSampleRow.seconds)
+    return func.sum(cast(column, Float) * weight) / func.sum(weight)
+
+
+def sample_of(row: dict[str, Any]) -> Sample:
+    """Build a sample from a row of `means`."""
+    found: dict[str, Any] = {n: None if row[n] is None else float(row[n]) for n in _MEANS}
+    used = found["memory_used"]
+    found["memory_used"] = None if used is None else round(used)
     named = {name: row[name] for name in ("device_id", "seconds", "throttle")}
-    return Sample(at=row["begin"], **named, **means)
-
-
-def _whole_minute(time: datetime) -> int:
-    return int(time.astimezone(UTC).timestamp()) // COARSE_S * COARSE_S
+    return Sample(at=row["begin"], **named, **found)

@@ -80,3 +80,13 @@ class MemoryObservationRow(Base):
     estimated: Mapped[dict[str, int]] = mapped_column(JSON)
     measured: Mapped[dict[str, int]] = mapped_column(JSON)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+
+class DeviceStateRow(Base):
+    """What is known of a device under one name, such as its state or an alert, and since when."""
+
+    __tablename__ = "device_states"
+    device_id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    name: Mapped[str] = mapped_column(String(20), primary_key=True)
+    value: Mapped[str] = mapped_column(String(20))
+    since: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

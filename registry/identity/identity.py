@@ -141,7 +141,7 @@ class Identity:
         valid = (
             select(UserRow)
             .join(ApiKeyRow, ApiKeyRow.user_id == UserRow.id)
-            .where(ApiKeyRow.sha256 == _digest(key), ApiKeyRow.revoked_at.is_(None))
+            .where(ApiKeyRow.sha256 == digest(key), ApiKeyRow.revoked_at.is_(None))
             .where(or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > utc_now()))
             .where(UserRow.disabled_at.is_(None))
         )
@@ -208,13 +208,14 @@ def _new_key(session: Session, user: UserRow, name: str, expires: datetime | Non
     key = f"my_{secrets.token_urlsafe(32)}"
     session.add(
         ApiKeyRow(
-            user_id=user.id, name=name, sha256=_digest(key), prefix=key[:11], expires_at=expires
+            user_id=user.id, name=name, sha256=digest(key), prefix=key[:11], expires_at=expires
         )
     )
     return key
 
 
-def _digest(key: str) -> str:
+def digest(key: str) -> str:
+    """What is kept of a key instead of its text."""
     return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 

@@ -16,10 +16,11 @@ _REQUIRED = ["exp", "iat", "iss", "aud", "sub", "jti"]
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The user that a valid token identifies, and when it was issued."""
+    """The user that a valid token identifies, when it was issued and when it ends."""
 
     user_id: str
     issued_at: datetime
+    expires_at: datetime
 
 
 def sign(secret: str, user_id: str) -> str:
@@ -48,4 +49,5 @@ def read(secret: str, token: str) -> Claims | None:
         )
     except jwt.InvalidTokenError:
         return None
-    return Claims(claims["sub"], datetime.fromtimestamp(claims["iat"], UTC))
+    issued, expires = (datetime.fromtimestamp(claims[name], UTC) for name in ("iat", "exp"))
+    return Claims(claims["sub"], issued, expires)

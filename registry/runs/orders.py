@@ -20,8 +20,8 @@ from modelyard.registry.database import Database, new_id, utc_now
 from modelyard.registry.errors import FlowsAway, UnknownOrder
 from modelyard.registry.logs.hidden import without_secrets
 from modelyard.registry.runs.flow_processes import FlowProcesses
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard, RunView
+from modelyard.registry.runs.state import RunState
 from modelyard.registry.runs.tables import RunOrderRow, RunRow
 
 CANCELLING = timedelta(seconds=60)

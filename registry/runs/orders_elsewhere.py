@@ -6,7 +6,7 @@ from typing import Any
 from modelyard.registry.console import GatewayElsewhere, err
 from modelyard.registry.errors import OrderRefused
 from modelyard.registry.runs.orders import OrderState
-from modelyard.registry.runs.recorder import RunState
+from modelyard.registry.runs.state import RunState
 
 EVERY_S = 0.5
 

@@ -3,7 +3,6 @@
 import threading
 import time
 from contextlib import suppress
-from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,18 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from modelyard.registry.catalog.plain_text import plain_text
 from modelyard.registry.database import Database, utc_now
 from modelyard.registry.logs.hidden import without_secrets
+from modelyard.registry.notices.publishing import publish
+from modelyard.registry.runs.notices import run_notice
+from modelyard.registry.runs.state import RunState
 from modelyard.registry.runs.tables import RunRow
-
-
-class RunState(StrEnum):
-    """The state of a lifecycle run; INTERRUPTED means RUNNING without recent heartbeats."""
-
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    INTERRUPTED = "interrupted"
-
 
 LONGEST_MESSAGE = 2000
 WRITE_EVERY_S = 0.5
@@ -81,10 +72,14 @@ class RunRecorder:
             self.finish(RunState.CANCELLED if cancelled else state, str(error or ""))
 
     def _write(self, **values: Any) -> None:
+        """Write the values and tell of them; without any it is a heartbeat, which is no news."""
         self._written_at = time.monotonic()
         mine = update(RunRow).where(RunRow.id == self.id)
+        written = mine.values(updated_at=utc_now(), **values).returning(RunRow)
         with self._db.begin() as session:
-            session.execute(mine.values(updated_at=utc_now(), **values))
+            rows = session.scalars(written).all()
+            if values:
+                publish(session, [run_notice(row) for row in rows])
 
     def _beat(self) -> None:
         while not self._ended.wait(self._beat_s):

@@ -4,19 +4,18 @@ import builtins
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, or_, select, true, update
+from sqlalchemy import ColumnElement, Update, or_, select, true, update
+from sqlalchemy.orm import Session
 
 from modelyard.registry.catalog.model import Visibility
 from modelyard.registry.catalog.plain_text import plain_line, plain_text
 from modelyard.registry.database import Database, utc_now
 from modelyard.registry.errors import UnknownRun
 from modelyard.registry.identity.caller import Caller
-from modelyard.registry.runs.recorder import (
-    BEAT_EVERY_S,
-    LONGEST_MESSAGE,
-    RunRecorder,
-    RunState,
-)
+from modelyard.registry.notices.publishing import publish
+from modelyard.registry.runs.notices import run_notice
+from modelyard.registry.runs.recorder import BEAT_EVERY_S, LONGEST_MESSAGE, RunRecorder
+from modelyard.registry.runs.state import RunState
 from modelyard.registry.runs.tables import RunRow
 
 SILENT_AFTER = timedelta(seconds=60)
@@ -80,6 +79,8 @@ class RunBoard:
             row.message = ""
             row.updated_at = now
             session.add(row)
+            session.flush()
+            publish(session, [run_notice(row)])
         return RunRecorder(self.db, row.id, self.beat_s)
 
     def refuse(
@@ -104,11 +105,9 @@ class RunBoard:
             mine = *mine, RunRow.state == RunState.RUNNING
         with self.db.begin() as session:
             ended = update(RunRow).where(*mine)
-            session.execute(
-                ended.values(
-                    state=state, message=plain_text(message, LONGEST_MESSAGE), updated_at=utc_now()
-                )
-            )
+            plain = plain_text(message, LONGEST_MESSAGE)
+            ended = ended.values(state=state, message=plain, updated_at=utc_now())
+            _tell(session, ended)
 
     def silent(self) -> builtins.list[RunView]:
         """The runs that have been silent for an hour and are not ended."""
@@ -121,7 +120,7 @@ class RunBoard:
             ended = update(RunRow).where(*_silent()).values(
                 state=RunState.INTERRUPTED, message=message, updated_at=RunRow.updated_at
             )  # fmt: skip
-            return len(session.scalars(ended.returning(RunRow.id)).all())
+            return _tell(session, ended)
 
     def list(self, limit: int = 50, caller: Caller | None = None) -> list[RunView]:
         """The latest runs that the caller may see, newest first; all if None."""
@@ -153,6 +152,13 @@ class RunBoard:
         with self.db.read() as session:
             row = session.get(RunRow, run_id)
             return _view(row) if row else None
+
+
+def _tell(session: Session, ended: Update) -> int:
+    """End runs and tell of it; returns how many there were."""
+    rows = session.scalars(ended.returning(RunRow)).all()
+    publish(session, [run_notice(row) for row in rows])
+    return len(rows)
 
 
 def _silent() -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -15,6 +15,7 @@ from modelyard.serving.api.inference.endpoint import PATHS, InferenceEndpoint
 from modelyard.serving.api.middleware.authentication import AuthMiddleware
 from modelyard.serving.api.middleware.body_limit import BodyLimit
 from modelyard.serving.api.middleware.request_id import RequestIdMiddleware
+from modelyard.serving.api.notices import event_stream, socket, tickets
 from modelyard.serving.api.routes import (
     card_search,
     device_history,
@@ -55,6 +56,9 @@ _ROOMS = (
     users,
     keys,
     health,
+    tickets,
+    event_stream,
+    socket,
 )
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -115,7 +119,7 @@ def _cors(app: ASGIApp, *, origins: Sequence[str]) -> CORSMiddleware:
         app,
         allow_origins=list(origins),
         allow_methods=["GET", "POST", "PUT", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "X-Request-Id", PRIORITY],
+        allow_headers=["Authorization", "Content-Type", "X-Request-Id", "Last-Event-ID", PRIORITY],
         expose_headers=[
             "X-Request-Id",
             "X-Modelyard-Version",

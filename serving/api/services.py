@@ -24,6 +24,7 @@ from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
 from modelyard.serving.metering.unbooked import UnbookedRequests
+from modelyard.serving.notices.services import NoticeServices
 from modelyard.serving.observability.prometheus import Metrics
 from modelyard.serving.routing.fleet.promoter import Promoter
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
@@ -62,11 +63,19 @@ class Services:
     cards: CardLane
     run_orders: OrderBook
     promotion_wait_s: float
+    notices: NoticeServices
 
 
 def services_at(state: State) -> Services:
     services: Services = state.services
     return services
+
+
+def end_streams(state: State) -> None:
+    """End the connections that would stay open for ever; where the start failed there are none."""
+    services: Services | None = getattr(state, "services", None)
+    if services is not None:
+        services.notices.bus.leave()
 
 
 def services_in(app: Starlette) -> Services:

@@ -68,6 +68,8 @@ def _first_start() -> None:
 
 
 def _serve(settings: "GatewaySettings", listener: "socket.socket", ready_file: Path | None) -> None:
+    from modelyard.serving.api.notices.socket import PATH as SOCKET
+    from modelyard.serving.api.services import end_streams
     from modelyard.serving.asgi import create_app
     from modelyard.serving.transport.announcing import GatewayServer
     from modelyard.serving.transport.listening.serve import bounded
@@ -85,10 +87,11 @@ def _serve(settings: "GatewaySettings", listener: "socket.socket", ready_file: P
             draft.replace(ready_file)
 
     unread = Unread(settings.unread_timeout_s, settings.unread_bytes)
+    app = create_app(settings)
     config = bounded(
-        create_app(settings),
+        app,
         _connections(settings),
-        partial(GatewayProtocol, unread=unread),
+        partial(GatewayProtocol, unread=unread, sockets=frozenset({SOCKET.encode()})),
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,
         timeout_graceful_shutdown=8,
@@ -96,7 +99,7 @@ def _serve(settings: "GatewaySettings", listener: "socket.socket", ready_file: P
     # uvicorn ends in good order and then raises the signal again: this time it is just the end.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    GatewayServer(config, ready, unread).run(sockets=[listener])
+    GatewayServer(config, ready, unread, partial(end_streams, app.state)).run(sockets=[listener])
 
 
 def _connections(settings: "GatewaySettings") -> "Connections":

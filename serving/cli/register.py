@@ -5,7 +5,7 @@ from modelyard.serving.cli import config, doctor, gateway, start, worker
 from modelyard.serving.cli.catalog import models, promotion, unloading
 from modelyard.serving.cli.chat import chat
 from modelyard.serving.cli.fleet import gpus, status
-from modelyard.serving.cli.history import logs, runs, usage
+from modelyard.serving.cli.history import logs, notices, runs, usage
 from modelyard.serving.cli.identity import keys, quota, users
 from modelyard.serving.cli.up import command
 
@@ -26,6 +26,7 @@ def register(commands: Commands) -> None:
         chat,
         status,
         runs,
+        notices,
         usage,
         logs,
         doctor,

@@ -26,6 +26,7 @@ START_SERVERS = {("up",), ("gateway",), ("worker",), ("flows",), ("dashboard",)}
 """These begin something of their own instead of joining what runs."""
 
 NEED_NO_INSTALLATION = {("up",), ("gateway",), ("dashboard",), ("chat",), ("status",)} | {
+    ("notices",),
     ("config",),
     ("doctor",),
 }

@@ -1,4 +1,4 @@
-"""A uvicorn protocol that coalesces writes for POST and cuts off clients that do not read."""
+"""The gateway's connections: POST is written at once, who does not read is cut off, WebSockets."""
 
 import asyncio
 from typing import Any
@@ -11,15 +11,17 @@ from modelyard.serving.transport.coalesced_response import CoalescedResponse
 from modelyard.serving.transport.listening.connections import Connections
 from modelyard.serving.transport.listening.protocol import BoundedProtocol
 from modelyard.serving.transport.unread import Unread
+from modelyard.serving.transport.websocket import GatewayWebSocket, handshake, is_offered
 
 
 class GatewayProtocol(BoundedProtocol):
     """Coalesces head and body for POST, where the body follows the head at once.
 
     Each write costs a system call and wakes the client, which can do nothing with a head alone.
+    A WebSocket may be opened at the paths `sockets`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  uvicorn's four, and ours
         self,
         config: Config,
         server_state: ServerState,
@@ -28,8 +30,11 @@ class GatewayProtocol(BoundedProtocol):
         *,
         connections: Connections,
         unread: Unread | None = None,
+        sockets: frozenset[bytes] = frozenset(),
     ) -> None:
         super().__init__(config, server_state, app_state, _loop, connections=connections)
+        self._sockets = sockets
+        self._handshake = b""
         self._unread = unread or Unread()
         self._answer: CoalescedResponse | None = None
         self._scope: Any = {}
@@ -69,3 +74,33 @@ class GatewayProtocol(BoundedProtocol):
         if cycle.scope["method"] == "POST":
             app = self._answer = CoalescedResponse(cycle, app, self.loop, self._unread)
         super()._start_asgi_task(cycle, app)
+
+    # WebSockets:
+
+    def _take_offer(self, method: bytes, version: str) -> None:
+        is_free = self.work is None or self.work.response_complete
+        if is_free and is_offered(method, self.url, self.headers, self._sockets):
+            self._handshake = handshake(self.url, self.headers)
+            self._offered = self._handshake
+        else:
+            super()._take_offer(method, version)
+
+    def _read_on(self, rest: bytes) -> None:
+        """Hand the connection over where a WebSocket is opened; nothing may be sent before that."""
+        if not self._handshake:
+            super()._read_on(rest)
+        elif rest:
+            self.cut()
+        else:
+            self.all.leave(self)
+            self.connections.discard(self)
+            socket = GatewayWebSocket(
+                self.config,
+                self.server_state,
+                self.app_state,
+                self.loop,
+                connections=self.all,
+            )
+            self.transport.set_protocol(socket)
+            socket.connection_made(self.transport)
+            socket.data_received(self._handshake)

@@ -129,9 +129,11 @@ def test_the_measures_open_to_their_token(
             assert prometheus.get(other).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/", "/api/events/in", "/_stcore/stream", "/v1/chat/completions"])
+@pytest.mark.parametrize(
+    "path", ["/", "/api/events/in", "/_stcore/stream", "/v1/chat/completions", "/api/v1/notices"]
+)
 def test_websockets_are_not_opened_to_foreign_pages(door: OpenPort, path: str) -> None:
-    """Nor to anybody: Prefect's asks for the login in its first message, the dashboard before."""
+    """Nor to anybody: Prefect's asks for the login in its first message, others for it before."""
     assert _opened(door, path, Origin(FOREIGN)) == ""
     if (door.name, path) != ("prefect", "/api/events/in"):
         assert _opened(door, path, None) == ""

@@ -14,6 +14,7 @@ UNSEEN = {
     "onnxruntime-gpu": "never beside onnxruntime, whose module it has",
     "psycopg": "SQLAlchemy imports it for the database's URL",
     "tensorrt": "installed only where its GPU is",
+    "websockets": "uvicorn's WebSocket connections are made of it",
     "uvloop": "uvicorn takes it where it is installed",
 }
 """Distributions that the imports below do not show, and why."""

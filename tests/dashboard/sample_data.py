@@ -15,8 +15,8 @@ from modelyard.registry.fleet.fleet import EngineState, EngineView, Fleet
 from modelyard.registry.fleet.report import DeviceReport
 from modelyard.registry.identity.caller import Role
 from modelyard.registry.identity.identity import Identity
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.state import RunState
 from tests.serving.metering.rows import row
 
 MODEL = "owner/tiny"

@@ -17,8 +17,8 @@ from modelyard.registry.fleet.tables import WorkerRow
 from modelyard.registry.identity.caller import Role
 from modelyard.registry.runs.flow_processes import FlowProcesses
 from modelyard.registry.runs.orders import OrderBook, OrderKind, OrderState
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.state import RunState
 from modelyard.registry.secrets import internal_token
 from tests.dashboard.browsing import arrived, go, log_in
 from tests.dashboard.conftest import SECRET, OpenedPage

@@ -16,7 +16,7 @@ import yaml
 from modelyard.flows.ingest.flow import ingest
 from modelyard.flows.maintenance import is_overdue
 from modelyard.flows.steps.choose.quantizations import MAKEABLE
-from modelyard.registry.runs.recorder import RunState
+from modelyard.registry.runs.state import RunState
 from modelyard.registry.web.authorization import basic
 from tests.deployments.hub_process import RunningHub as HubProcess
 from tests.flows.conftest import TOKEN

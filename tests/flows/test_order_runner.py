@@ -13,7 +13,7 @@ from modelyard.flows.prefect.address import Prefect
 from modelyard.flows.prefect.run_orders import RunOrders
 from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
 from modelyard.registry.runs.orders import OrderBook, OrderKind, OrderState, RunOrder
-from modelyard.registry.runs.recorder import RunState
+from modelyard.registry.runs.state import RunState
 from modelyard.registry.web.authorization import basic
 
 pytestmark = pytest.mark.slow

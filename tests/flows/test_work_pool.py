@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from modelyard.registry.runs.recorder import RunState
+from modelyard.registry.runs.state import RunState
 from modelyard.registry.web.authorization import basic
 from tests.flows.harness import REPO, FlowHarness
 

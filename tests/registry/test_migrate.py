@@ -20,8 +20,8 @@ from modelyard.registry.catalog.model import Format, Kind, ModelFacts, ModelRef,
 from modelyard.registry.database import Base, Database
 from modelyard.registry.errors import DatabaseNewer
 from modelyard.registry.migrate import SCRIPTS, migrate, revisions, stored_revision
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.state import RunState
 from modelyard.registry.runs.tables import RunRow
 from tests.servers.postgres import Postgres
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from modelyard.registry.database import utc_now
-from modelyard.registry.fleet.device_history import KEPT_FOR, Sample
+from modelyard.registry.fleet.device_history import Sample, resolution_s
 from modelyard.serving.api.services import TheServices
 from modelyard.serving.errors import InvalidRequest
 from modelyard.serving.wire.admin.devices import DeviceHistoryReply, DevicePoint
@@ -28,12 +28,14 @@ async def show_history(
     *,
     step: Annotated[int, Query(ge=1, le=86_400)] = 10,
 ) -> DeviceHistoryReply:
-    """Means over steps of `step` seconds; without times the last hour. Times are ISO 8601."""
+    """Means over steps of `step` seconds; without times the last hour. Times are ISO 8601.
+
+    Steps are longer where less is kept: minutes after a day, hours after 30 days.
+    """
     until = end or utc_now()
     since = begin or until - USUALLY
     _check(since, until)
-    # Longer steps, so that the answer has at most MOST_POINTS points.
-    whole_step = max(step, -(-int((until - since).total_seconds()) // MOST_POINTS))
+    whole_step = _step(step, since, until)
     samples = await asyncio.to_thread(services.history.between, gpu_id, since, until, whole_step)
     points = [_point(sample) for sample in samples]
     return DeviceHistoryReply(gpu_id=gpu_id, step=whole_step, points=points)
@@ -42,8 +44,13 @@ async def show_history(
 def _check(since: datetime, until: datetime) -> None:
     if since >= until:
         raise InvalidRequest("'from' must be before 'to'.", param="from")
-    if until - since > KEPT_FOR:
-        raise InvalidRequest(f"At most {KEPT_FOR.days} days are kept.", param="from")
+
+
+def _step(wanted: int, since: datetime, until: datetime) -> int:
+    """Seconds for at most MOST_POINTS points, of which each has all that is kept of its time."""
+    least = max(wanted, -(-int((until - since).total_seconds()) // MOST_POINTS))
+    kept = resolution_s(since, utc_now())
+    return -(-least // kept) * kept
 
 
 def _point(sample: Sample) -> DevicePoint:

@@ -59,18 +59,13 @@ async def show_gpu(gpu_id: str, services: TheServices, caller: TheCaller) -> Dev
 
 
 def _living(workers: Sequence[WorkerView], services: Services) -> list[WorkerView]:
-    return [worker for worker in workers if _is_alive(worker, services)]
-
-
-def _is_alive(worker: WorkerView, services: Services) -> bool:
-    signs = services.snapshots.signs
-    return not signs.is_stranger(worker.device_id) and signs.silent_s(worker) <= signs.alive_s
+    return [worker for worker in workers if services.snapshots.signs.is_alive(worker)]
 
 
 def _reported(worker: WorkerView, services: Services) -> DeviceReport:
     """A worker's report, or why it does not count."""
     signs = services.snapshots.signs
-    if _is_alive(worker, services):
+    if signs.is_alive(worker):
         return worker.device
     if signs.is_stranger(worker.device_id):
         return worker.device.without_worker(

@@ -12,8 +12,8 @@ from modelyard.registry.catalog.model import ModelRef
 from modelyard.registry.errors import RunEnded, StillInUse
 from modelyard.registry.identity.caller import Caller
 from modelyard.registry.runs.orders import OrderKind
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunView
+from modelyard.registry.runs.state import RunState
 from modelyard.serving.api.admins import admin_or
 from modelyard.serving.api.services import Services, TheServices
 from modelyard.serving.wire.admin.run_orders import NewIngest, NewRemoval, RunOrderReply

@@ -70,6 +70,10 @@ class SignsOfLife:
             return (self.now() - worker.heartbeat_at).total_seconds()
         return max(0.0, time.monotonic() - sign.seen_at)
 
+    def is_alive(self, worker: WorkerView) -> bool:
+        """Whether a worker counts, by its last sign."""
+        return not self.is_stranger(worker.device_id) and self.silent_s(worker) <= self.alive_s
+
     def is_stranger(self, device_id: str) -> bool:
         """Whether a device's worker has another secret than this gateway."""
         sign = self._signs.get(device_id)

@@ -74,7 +74,7 @@ class Messages(HttpToolsProtocol):
             raise Refused(431)
         heads.check(version, method, headers, given)
         if parser.should_upgrade():
-            self._offered = heads.without_offer(method, version, self.url, headers)
+            self._take_offer(method, version)
             return
         self.headers = []  # collects trailers, which are ignored: no check saw them
         self._in_body = True
@@ -93,6 +93,10 @@ class Messages(HttpToolsProtocol):
         }
         keeps = version == "1.1" and parser.should_keep_alive()
         self._begin(scope, expects=b"expect" in given, keeps=keeps)
+
+    def _take_offer(self, method: bytes, version: str) -> None:
+        """Keep the head of a request that offers another protocol; here the offer is ignored."""
+        self._offered = heads.without_offer(method, version, self.url, self.headers)
 
     @property
     def _size(self) -> int:

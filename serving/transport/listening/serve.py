@@ -18,12 +18,14 @@ def bounded(
     kind: Callable[..., BoundedProtocol] = BoundedProtocol,
     **more: Any,
 ) -> Config:
-    """A config without WebSockets, which are not served, and without uvicorn's log setup."""
+    """A config without uvicorn's log setup; where WebSockets are served, clients say little."""
     more.setdefault("proxy_headers", False)
     return Config(
         app,
         http=cast("Any", partial(kind, connections=connections)),
-        ws="none",
+        ws="none",  # the protocols of `kind` hand over to ours
+        ws_max_size=1024,
+        ws_per_message_deflate=False,
         log_config=None,
         log_level="warning",
         access_log=False,

@@ -8,8 +8,8 @@ import pytest
 
 from modelyard.registry.cards.index import open_index
 from modelyard.registry.catalog.model import ModelVersion
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunView
+from modelyard.registry.runs.state import RunState
 from tests.deployments.hub_process import RunningHub as HubProcess
 from tests.flows.harness import CARD, FILE, REPO, FlowHarness
 from tests.flows.hostile import ARCHITECTURE, gguf, tensor

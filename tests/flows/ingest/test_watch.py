@@ -8,8 +8,8 @@ from rich.console import Console
 
 from modelyard.flows.ingest.watch import watching
 from modelyard.registry.catalog.catalog import Catalog
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.state import RunState
 
 
 def _shown(text: io.StringIO, words: str) -> None:

@@ -19,8 +19,8 @@ from modelyard.flows.runs.record import record_of
 from modelyard.registry.console import Commands
 from modelyard.registry.database import Database
 from modelyard.registry.errors import RunEnded, UnknownRun
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.state import RunState
 from modelyard.registry.web.authorization import basic
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from modelyard.registry.mlflow.mirror import mlflow_name
-from modelyard.registry.runs.recorder import RunState
+from modelyard.registry.runs.state import RunState
 from tests.flows.harness import REPO, FlowHarness
 from tests.servers.mlflow import MlflowProxy, proxy_before, running_mlflow
 

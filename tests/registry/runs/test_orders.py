@@ -17,8 +17,8 @@ from modelyard.registry.runs.orders import (
     OrderState,
     RunOrder,
 )
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.state import RunState
 from modelyard.registry.runs.tables import FlowProcessRow, RunOrderRow
 
 TOLD = {"repo": "ada/m"}

@@ -10,8 +10,8 @@ from sqlalchemy import event, update
 from modelyard.registry.catalog.model import Visibility
 from modelyard.registry.database import Database, utc_now
 from modelyard.registry.identity.caller import Caller, Role
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.state import RunState
 from modelyard.registry.runs.tables import RunRow
 
 

@@ -13,8 +13,8 @@ from modelyard.registry.cards.card import Card
 from modelyard.registry.cards.index import open_index
 from modelyard.registry.runs.flow_processes import FlowProcesses
 from modelyard.registry.runs.orders import OrderBook, OrderKind, OrderState, RunOrder
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.state import RunState
 from tests.serving.cli.every_command import ARGUMENTS, commands, line, paths
 from tests.serving.cli.shell import Shell
 from tests.serving.installation import NOBODY, Installation, device_report, open_installation

@@ -3,8 +3,8 @@
 import pytest
 
 from modelyard.registry.catalog.model import Visibility
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.state import RunState
 from tests.serving.installation import NOBODY, Installation
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ import pytest
 
 from modelyard.registry.runs.flow_processes import FlowProcesses
 from modelyard.registry.runs.orders import OrderBook, OrderState
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.state import RunState
 from tests.serving.installation import TOKEN, Installation
 from tests.serving.unloading_worker import unloading_worker
 

@@ -1,8 +1,8 @@
 """`modelyard usage`, `runs` and `logs` show what was, here and of a gateway elsewhere alike."""
 
 from modelyard.registry.billing.usage import UsageBook
-from modelyard.registry.runs.recorder import RunState
 from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.state import RunState
 from tests.serving.cli.shell import Shell
 from tests.serving.installation import Installation
 from tests.serving.metering.rows import row

@@ -1,0 +1,1 @@
+"""How soon notices reach their listeners."""

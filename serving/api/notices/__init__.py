@@ -1,0 +1,1 @@
+"""Notices over HTTP: tickets, the event stream and the WebSocket."""

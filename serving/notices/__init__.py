@@ -1,0 +1,1 @@
+"""Tells listeners of notices as soon as they are there: one bus in each gateway."""
