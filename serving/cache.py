@@ -66,8 +66,7 @@ class SingleFlightCache(Generic[K, V]):
     async def _within(asking: asyncio.Future[V], seconds: float) -> V:
         """The answer, if it comes in time; else OperationalError, as for a lost connection."""
         try:
-            async with asyncio.timeout(seconds):  # wait_for of Python 3.11 can lose a cancellation
-                return await asyncio.shield(asking)
+            return await asyncio.wait_for(asyncio.shield(asking), seconds)
         except TimeoutError as error:
             raise OperationalError("a read that took too long", None, error) from error
 
