@@ -5,6 +5,9 @@ import contextlib
 from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 
+AGAIN_S = 1.0
+"""Seconds until a task that goes on although it was cancelled is cancelled once more."""
+
 
 @contextlib.asynccontextmanager
 async def background_task(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
@@ -13,6 +16,8 @@ async def background_task(work: Coroutine[Any, Any, None]) -> AsyncGenerator[Non
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        while not task.done():  # a library may have taken the cancellation for its own
+            task.cancel()
+            await asyncio.wait({task}, timeout=AGAIN_S)
+        if not task.cancelled():
+            task.result()

@@ -15,6 +15,7 @@ from modelyard.registry.notices.notice_book import NoticeBook
 from modelyard.registry.notices.tickets import NoticeTicket
 from modelyard.serving.background_task import background_task
 from modelyard.serving.notices.bus import FLOOR_S, NoticeBus
+from modelyard.serving.notices.delivery import Delivery
 from modelyard.serving.notices.joining import listen
 from modelyard.serving.notices.wake_up import WakeUp
 from modelyard.serving.observability.notice_stats import NoticeStats
@@ -26,7 +27,7 @@ TICKET = NoticeTicket(Grant("ada", "a" * 64), frozenset(Topic))
 SOON_S = 60.0
 
 
-class Replica:
+class ReplicaBus:
     """One gateway's bus and a listener to it."""
 
     def __init__(self, db: Database, redis_url: str = "") -> None:
@@ -39,7 +40,7 @@ class Replica:
         self.got = list[int]()
 
     @asynccontextmanager
-    async def listening(self) -> AsyncGenerator["Replica"]:
+    async def listening(self) -> AsyncGenerator["ReplicaBus"]:
         async with (
             background_task(self.bus.run()),
             self.bus.subscribed(TICKET, 0) as place,
@@ -47,9 +48,9 @@ class Replica:
         ):
             yield self
 
-    async def _read(self, news: AsyncGenerator[list[object]]) -> None:
+    async def _read(self, news: AsyncGenerator[list[Delivery]]) -> None:
         async for part in news:
-            self.got += [one.id for one in part]  # type: ignore[attr-defined]
+            self.got += [one.id for one in part]
 
     async def until(self, last: int) -> None:
         async with asyncio.timeout(SOON_S):
@@ -57,7 +58,7 @@ class Replica:
                 await asyncio.sleep(0.005)
 
 
-async def _heard(replica: Replica) -> None:
+async def _heard(replica: ReplicaBus) -> None:
     async with asyncio.timeout(SOON_S):
         while not replica.bus.wake_up.is_heard:
             await asyncio.sleep(0.01)
@@ -65,7 +66,7 @@ async def _heard(replica: Replica) -> None:
 
 async def test_every_replica_tells_of_what_any_process_publishes(db: Database) -> None:
     """Without a Redis, by looking into the table; in order, each once."""
-    async with Replica(db).listening() as one, Replica(db).listening() as other:
+    async with ReplicaBus(db).listening() as one, ReplicaBus(db).listening() as other:
         for _ in range(5):
             await asyncio.to_thread(other.bus.book.add, [NoticeDraft(Topic.RUNS, "test")] * 2)
         for replica in (one, other):
@@ -78,7 +79,7 @@ async def test_redis_wakes_a_bus_and_its_loss_costs_no_notice(
 ) -> None:
     """Far sooner than the bus would look by itself; when Redis is gone it looks more often."""
     Changes.to(redis.url).follow(db)
-    async with Replica(db, redis.url).listening() as replica:
+    async with ReplicaBus(db, redis.url).listening() as replica:
         await _heard(replica)
         loop = asyncio.get_running_loop()
         begun = loop.time()
@@ -94,7 +95,7 @@ async def test_redis_wakes_a_bus_and_its_loss_costs_no_notice(
 
 async def test_a_bus_without_listeners_does_not_look(db: Database) -> None:
     """And begins where it is told to when one comes."""
-    replica = Replica(db)
+    replica = ReplicaBus(db)
     replica.bus.book.add([NoticeDraft(Topic.RUNS, "test")] * 3)
     async with background_task(replica.bus.run()):
         await asyncio.sleep(0)
