@@ -151,6 +151,7 @@ class WorkerState:
     is_moving: bool = False
     turn: int = 0
     prompts: float = 0.0  # prompt tokens computed here since the start
+    least_s: float = 0.0  # `whole_s` of the shortest request held here
     _ranks: list[float] = field(default_factory=list[float])
     _ahead: list[float] = field(default_factory=list[float])
 
@@ -288,4 +289,5 @@ class WorkerState:
     def _held_changed(self) -> None:
         self._ranks = [t.rank for t in self.held]
         self._ahead = list(accumulate(t.prefill_s for t in self.held))
+        self.least_s = min((t.whole_s for t in self.held), default=0.0)
         self._changed()
