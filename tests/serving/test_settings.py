@@ -22,6 +22,7 @@ OWN_SENSE = {"MODELYARD_GATEWAY_URL"}
     [
         (GatewaySettings, "MODELYARD_PORT", "70000"),
         (GatewaySettings, "MODELYARD_WORKER_ALIVE_S", "0"),
+        (GatewaySettings, "MODELYARD_QUEUE_ORDER", "fastest"),
         (WorkerSettings, "MODELYARD_MEMORY_FRACTION", "1.5"),
         (WorkerSettings, "MODELYARD_PARALLEL", "0"),
         (WorkerSettings, "MODELYARD_NODE", "rack 7"),

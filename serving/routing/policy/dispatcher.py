@@ -170,11 +170,11 @@ class Dispatcher:
     def _pump(self, worker: WorkerState, now: float) -> None:
         """Send the held requests that the worker can start soon."""
         while worker.held and worker.has_slot:
-            pending = self.users.first(worker.held, now)
+            pending = self.users.first(worker, now)
             replica = pending.replica if pending is not None else None
             if pending is None or replica is None or not is_soon(worker, replica, now):
                 return
-            overtake(pending, worker.held)
+            overtake(pending, worker)
             self._release(pending, replica)
             self._send(pending, replica, now)
 
@@ -194,7 +194,7 @@ class Dispatcher:
         A worker with held requests of its own takes only those whose turn comes before them.
         """
         while worker.is_open and worker.wait_s(now) <= LOOKAHEAD_S:
-            own = self.users.first(worker.held, now)
+            own = self.users.first(worker, now)
             if own is None:
                 found = best_steal(self.cluster, self.users, worker, now)
             else:

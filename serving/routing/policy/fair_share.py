@@ -6,7 +6,7 @@ from heapq import nsmallest
 
 from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.cost import NOWHERE
-from modelyard.serving.routing.policy.fleet_state import PendingRequest, Replica
+from modelyard.serving.routing.policy.fleet_state import PendingRequest, Replica, WorkerState
 from modelyard.serving.routing.policy.request import RoutedRequest
 
 ACTIVE_S = 300.0
@@ -155,16 +155,22 @@ class Users:
             return 0.0, pending.rank
         return self._of(pending.work).has(now) / pending.work.priority, pending.rank
 
-    def first(self, held: Sequence[PendingRequest], now: float) -> PendingRequest | None:
-        """The held request (`held` is sorted by rank) that the worker may start next, or None."""
-        may = (t for t in held if t.replica is not None and self.may_begin(t.work, t.replica, now))
+    def first(self, worker: WorkerState, now: float) -> PendingRequest | None:
+        """The held request that the worker may start next, or None."""
+        held = worker.held
+        if not held:
+            return None
         if self.waiting <= 1:
-            return _shortest(may)
-        able = [*may]
-        turn = min(able, key=lambda pending: self.turn(pending, now), default=None)
+            work = held[0].work
+            replicas = worker.replicas.values()
+            able = {replica for replica in replicas if self.may_begin(work, replica, now)}
+            return _shortest((t for t in held if t.replica in able), worker.least_s)
+        may = [t for t in held if t.replica is not None and self.may_begin(t.work, t.replica, now)]
+        turn = min(may, key=lambda pending: self.turn(pending, now), default=None)
         if turn is None:
             return None
-        return _shortest(t for t in able if t.work.user_id == turn.work.user_id)
+        user_id = turn.work.user_id
+        return _shortest((t for t in may if t.work.user_id == user_id), worker.least_s)
 
     def front(
         self, held: Sequence[PendingRequest], count: int, now: float
@@ -196,33 +202,39 @@ class Users:
         return False
 
 
-def overtake(pending: PendingRequest, held: Sequence[PendingRequest]) -> None:
+def overtake(pending: PendingRequest, worker: WorkerState) -> None:
     """Take the request's seconds from the slack of its user's earlier ones that could start too."""
-    for other in held:
+    if worker.held[0] is pending:
+        return
+    able = {replica for replica in worker.replicas.values() if replica.is_open}
+    user_id = pending.work.user_id
+    for other in worker.held:
         if other is pending:
             return
-        if other.replica is None or not other.replica.is_open:
-            continue
-        if other.work.user_id == pending.work.user_id:
+        if other.replica in able and other.work.user_id == user_id:
             other.slack_s -= pending.whole_s
 
 
-def _shortest(held: Iterable[PendingRequest]) -> PendingRequest | None:
+def _shortest(held: Iterable[PendingRequest], least_s: float) -> PendingRequest | None:
     """The shortest that all before it in `held` have the slack to let pass; else the first.
 
-    One of lower priority passes nobody.
+    One of lower priority passes nobody. No request takes fewer seconds than `least_s`, so the
+    search ends at the first that has less slack.
     """
     best: PendingRequest | None = None
-    least_s = float("inf")
+    best_s = 0.0
+    slack_s = float("inf")
     priority = 0
     for pending in held:
-        if best is None:
+        whole_s = pending.whole_s
+        if best is None or (
+            whole_s < best_s and whole_s <= slack_s and pending.work.priority >= priority
+        ):
             best = pending
-        elif pending.whole_s < best.whole_s and pending.whole_s <= least_s:
-            best = pending if pending.work.priority >= priority else best
+            best_s = whole_s
         priority = max(priority, pending.work.priority)
-        least_s = min(least_s, pending.slack_s)
-        if least_s <= 0:
+        slack_s = min(slack_s, pending.slack_s)
+        if slack_s < least_s or slack_s <= 0:
             break
     return best
 

@@ -97,22 +97,10 @@ class PendingRequest:
     """A request, bound to a replica or waiting for one, held here until the worker can start it."""
 
     __slots__ = (
-        "arrived_at",
-        "concurrency",
-        "first_at",
-        "is_over",
-        "is_sent",
-        "prefill_s",
-        "prompts_before",
-        "rank",
-        "replica",
-        "sent_at",
-        "slack_s",
-        "uncached",
-        "version",
-        "whole_s",
-        "work",
-    )
+        "arrived_at", "concurrency", "first_at", "is_over", "is_sent", "prefill_s",
+        "prompts_before", "rank", "replica", "sent_at", "slack_s", "uncached", "version",
+        "whole_s", "work",
+    )  # fmt: skip
 
     def __init__(self, work: RoutedRequest, version: str, arrived_at: float) -> None:
         self.work = work
@@ -134,8 +122,8 @@ class PendingRequest:
         self.uncached = uncached
         self.prefill_s = uncached * replica.prefill_s
         self.whole_s = self.prefill_s + output * replica.decode_s / replica.worker.slots
-        urgency = self.work.priority * PRIORITY_S
-        self.rank = self.arrived_at + replica.worker.overtaking.most_s(self.whole_s) - urgency
+        overtaken_s = replica.worker.overtaking.most_s(self.whole_s)
+        self.rank = self.arrived_at + overtaken_s - self.work.priority * PRIORITY_S
 
 
 @dataclass(slots=True, eq=False)
@@ -163,11 +151,13 @@ class WorkerState:
     is_moving: bool = False
     turn: int = 0
     prompts: float = 0.0  # prompt tokens computed here since the start
+    least_s: float = 0.0  # `whole_s` of the shortest request held here
     _ranks: list[float] = field(default_factory=list[float])
     _ahead: list[float] = field(default_factory=list[float])
 
     @property
     def is_fit(self) -> bool:
+        """Whether the worker may get work at all."""
         return self._is_fit
 
     @is_fit.setter
@@ -245,15 +235,15 @@ class WorkerState:
         """Hold a request here; the first time it is held sets how far others may overtake it."""
         place = bisect_right(self.held, pending)
         if pending.slack_s == float("inf"):
-            user_id = pending.work.user_id
-            before = (t.whole_s for t in self.held[:place] if t.work.user_id == user_id)
-            ahead_s = self.wait_s(pending.arrived_at) + sum(before, 0.0)
-            pending.slack_s = self.overtaking.slack_s(ahead_s)
+            user = pending.work.user_id
+            before = sum((t.whole_s for t in self.held[:place] if t.work.user_id == user), 0.0)
+            pending.slack_s = self.overtaking.slack_s(self.wait_s(pending.arrived_at) + before)
         replica.held += 1
         self.held.insert(place, pending)
         self._held_changed()
 
     def release(self, pending: PendingRequest, replica: Replica) -> None:
+        """Remove a request from those held here."""
         replica.held -= 1
         self.held.remove(pending)
         self._held_changed()
@@ -299,4 +289,5 @@ class WorkerState:
     def _held_changed(self) -> None:
         self._ranks = [t.rank for t in self.held]
         self._ahead = list(accumulate(t.prefill_s for t in self.held))
+        self.least_s = min((t.whole_s for t in self.held), default=0.0)
         self._changed()

@@ -4,15 +4,17 @@ import json
 import random
 import statistics
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.routing.drawn import overload
 from benchmarks.routing.faults import BadInput
 from benchmarks.routing.fleet import FleetPlan, plan_of, read_fleet
-from benchmarks.routing.policies.names import POLICIES
-from benchmarks.routing.report import figures
+from benchmarks.routing.policies.names import OUR_ORDERS, POLICIES
+from benchmarks.routing.report import Figures, figures, verdict
 from benchmarks.routing.simulation import Simulation
 from benchmarks.routing.traces import Recorded, read_trace
 from benchmarks.routing.workload import capacity, workload
@@ -166,3 +168,23 @@ def test_the_committed_fleets_can_be_read() -> None:
     assert len(found) >= 5
     for file in found:
         assert read_fleet(file).workers
+
+
+def test_a_drawn_overload_is_long_prompts_and_short_answers_in_bursts() -> None:
+    """The same from the same seed, another from another, and mostly far denser than its mean."""
+    trace = overload(1, 2000)
+    assert trace == overload(1, 2000) != overload(2, 2000)
+    assert statistics.mean(r.prompt for r in trace) > 50 * statistics.mean(r.output for r in trace)
+    gaps = [later.at_s - earlier.at_s for earlier, later in pairwise(trace)]
+    assert statistics.median(gaps) < statistics.mean(gaps) / 2
+
+
+def test_the_verdict_compares_with_others_policies_and_not_with_our_other_orders() -> None:
+    """However much better one of ours is."""
+    poor, best, ours = (
+        Figures(1.0, p95, p95, 1.0, goodput, 0, 0, 1.0)
+        for p95, goodput in ((4.0, 1.0), (1.0, 9.0), (2.0, 3.0))
+    )
+    found = {"modelyard": ours, "modelyard-fair": best, "dynamo": poor}
+    said = verdict(found, "modelyard", OUR_ORDERS)
+    assert said.endswith("best other (dynamo): p95 0.50x, p99 0.50x; goodput 3.00x")

@@ -12,6 +12,7 @@ from aiohttp import web
 from modelyard.registry.catalog.model import ModelVersion
 from modelyard.serving.errors import NoWorker, WorkerRefused, WorkerUnreachable
 from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
+from modelyard.serving.routing.policy.overtaking import QueueOrder
 from modelyard.serving.routing.policy.request import RoutedRequest
 from modelyard.serving.routing.router import REFUSED_S, Router
 from modelyard.serving.upstream.client import Upstream
@@ -218,3 +219,13 @@ async def test_an_engine_that_is_gone_is_left_alone_until_its_worker_knows(
         router.gone(target)
         assert (await pick(router, version)).url == fresh
     assert worker.asked == 3
+
+
+@pytest.mark.parametrize("order", QueueOrder)
+async def test_the_order_that_is_set_is_that_of_every_device(
+    installation: Installation, order: QueueOrder
+) -> None:
+    """`MODELYARD_QUEUE_ORDER` reaches the devices that the gateway comes to know."""
+    async with installation.opened(queue_order=order.value) as (_, parts):
+        worker = parts.gateway.router.core.cluster.add_worker("gpu-9", "card", 1)
+        assert worker.overtaking.order is order

@@ -47,24 +47,25 @@ class Play:
         decided = Decided()
         core = one_worker(self.order, decided)
         coming = [*self.arrivals]
-        running: PendingRequest | None = None
+        running = list[PendingRequest]()  # at most one
         ends_at = float("inf")
-        while coming or running is not None:
+        while coming or running:
             if coming and coming[0][0] <= ends_at:
                 now, work = coming.pop(0)
                 core.submit(work, "a", now)
-            elif running is not None:
+            else:
                 now = ends_at
-                core.first_token(running, now)
-                core.finished(running, now, 1)
-                running = None
+                done = running.pop()
+                core.first_token(done, now)
+                core.finished(done, now, 1)
                 ends_at = float("inf")
             if decided.sends:
-                running = decided.sends.pop()
-                work = running.work
+                sent = decided.sends.pop()
+                running.append(sent)
+                work = sent.work
                 ends_at = now + work.prompt_tokens * TOKEN_S
                 self.begun.append(work.request_id)
-                self.waited_s[work.request_id] = now - running.arrived_at
+                self.waited_s[work.request_id] = now - sent.arrived_at
         return self
 
 
