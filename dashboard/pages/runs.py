@@ -21,7 +21,6 @@ def show(login: DashboardSession, settings: DashboardSettings) -> None:
         wanted = st.segmented_control(
             "Results", ["All", "Failed", "Completed"], default="All", label_visibility="collapsed"
         )
-
         if login.me.is_admin:
             run_actions.repeat(login.gateway)
 

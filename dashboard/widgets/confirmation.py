@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 _ASKED = "asked"
 _DONE = "done"
 _POPOVER = "popover-"
+_STYLE = """<style>
+body:has([data-testid="stDialog"]) [data-testid="stPopoverBody"] { display: none; }
+</style>"""
+"""A popover that is still open lies above the question, and would cover its buttons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ def questions() -> Generator[None]:
     the browser would show both places for a moment.
     """
     with st.container():
+        st.html(_STYLE)
         if done := st.session_state.pop(_DONE, ""):
             st.success(prose(done))
     action = cast("Action | None", st.session_state.pop(_ASKED, None))
