@@ -1,5 +1,8 @@
 """The form that brings a model from the Hub; for admins."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 from pydantic import ValidationError
 
@@ -35,20 +38,32 @@ def form(gateway: GatewayClient) -> None:
         private = st.checkbox("Only for me and other admins")
         if not st.form_submit_button("Add the model", type="primary", width="stretch"):
             return
+    _order(
+        gateway,
+        repo,
+        {
+            "revision": revision or "main",
+            "file": file or None,
+            "quantize": _types(quantize),
+            "name": name.strip() or None,
+            "private": private,
+        },
+    )
+
+
+def _order(gateway: GatewayClient, repo: str, more: Mapping[str, Any]) -> None:
+    """Order the ingest, or say which field is wrong."""
     if not repo:
         st.error("A model needs the name of its repository.")
         return
     try:
-        asked = NewIngest(
-            repo=repo,
-            revision=revision or "main",
-            file=file or None,
-            quantize=[word for part in quantize.split(",") if (word := part.strip())],
-            name=name.strip() or None,
-            private=private,
-        )
+        asked = NewIngest(repo=repo, **more)
     except ValidationError as error:
         wrong = error.errors()[0]
         st.error(f"{wrong['loc'][0]}: {wrong['msg']}.")
         return
     attempt(lambda: orders.follow(gateway.add_model(asked)), f"Ordered: {repo}.")
+
+
+def _types(quantize: str) -> list[str]:
+    return [word for part in quantize.split(",") if (word := part.strip())]

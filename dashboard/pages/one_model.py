@@ -30,21 +30,21 @@ NUMBERS = {
 def show(login: DashboardSession, settings: DashboardSettings, name: str) -> None:
     heading.show(name, login)
     link("All models", "models")
-    confirmation.questions()
-    if login.me.is_admin:
-        _actions(login.gateway, name)
+    with confirmation.questions():
+        if login.me.is_admin:
+            _actions(login.gateway, name)
 
-    def draw(gateway: GatewayClient) -> None:
-        promotion.outcome()
-        orders.progress(gateway)
-        model = _find(gateway, name)
-        if model is None:
-            st.info(prose(f"There is no model `{name}` that you may see."))
-        else:
-            _versions(model)
-            _origins(model, settings)
+        def draw(gateway: GatewayClient) -> None:
+            promotion.outcome()
+            orders.progress(gateway)
+            model = _find(gateway, name)
+            if model is None:
+                st.info(prose(f"There is no model `{name}` that you may see."))
+            else:
+                _versions(model)
+                _origins(model, settings)
 
-    live(login.gateway, settings.refresh_s, draw)
+        live(login.gateway, settings.refresh_s, draw)
 
 
 def meant(versions: Sequence[RegisteredVersion]) -> RegisteredVersion:

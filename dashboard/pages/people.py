@@ -21,15 +21,15 @@ from modelyard.serving.wire.admin.quotas import UserQuota
 def show(login: DashboardSession, _settings: DashboardSettings) -> None:
     """Drawn anew with each action and each visit, not by the clock: forms keep what is typed."""
     heading.show("People", login)
-    confirmation.questions()
-    try:
-        if login.me.is_admin:
-            _users(login.gateway)
-        else:
-            _own_quota(login.gateway.quota())
-        _keys(login)
-    except ModelyardError as error:
-        complain(error)
+    with confirmation.questions():
+        try:
+            if login.me.is_admin:
+                _users(login.gateway)
+            else:
+                _own_quota(login.gateway.quota())
+            _keys(login)
+        except ModelyardError as error:
+            complain(error)
 
 
 def _users(gateway: GatewayClient) -> None:

@@ -17,20 +17,19 @@ from modelyard.serving.wire.admin.registered import LifecycleRun
 
 def show(login: DashboardSession, settings: DashboardSettings) -> None:
     heading.show("Lifecycle runs", login)
-    confirmation.questions()
-    wanted = st.segmented_control(
-        "Results", ["All", "Failed", "Completed"], default="All", label_visibility="collapsed"
-    )
+    with confirmation.questions():
+        wanted = st.segmented_control(
+            "Results", ["All", "Failed", "Completed"], default="All", label_visibility="collapsed"
+        )
+        if login.me.is_admin:
+            run_actions.repeat(login.gateway)
 
-    if login.me.is_admin:
-        run_actions.repeat(login.gateway)
+        def draw(gateway: GatewayClient) -> None:
+            orders.progress(gateway)
+            runs = gateway.runs()
+            _draw(runs, (wanted or "All").lower(), settings.prefect_ui_url, login)
 
-    def draw(gateway: GatewayClient) -> None:
-        orders.progress(gateway)
-        runs = gateway.runs()
-        _draw(runs, (wanted or "All").lower(), settings.prefect_ui_url, login)
-
-    live(login.gateway, settings.refresh_s, draw)
+        live(login.gateway, settings.refresh_s, draw)
 
 
 def _draw(runs: list[LifecycleRun], wanted: str, prefect: str, login: DashboardSession) -> None:

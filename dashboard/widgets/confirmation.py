@@ -1,6 +1,7 @@
 """Asks before something is done that cannot be undone with the same button."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 _ASKED = "asked"
 _DONE = "done"
 _POPOVER = "popover-"
+_STYLE = """<style>
+body:has([data-testid="stDialog"]) [data-testid="stPopoverBody"] { display: none; }
+</style>"""
+"""A popover that is still open lies above the question, and would cover its buttons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +45,23 @@ def popover(label: str, within: "DeltaGenerator | None" = None) -> "PopoverConta
     return (within or st).popover(label, key=f"{_POPOVER}{label}", on_change="rerun")
 
 
-def questions() -> None:
-    """The question that was raised, if any, and what came of the last one.
+@contextmanager
+def questions() -> Generator[None]:
+    """Around a page's popovers: the question that was raised, and what came of the last one.
 
-    A page calls this before it draws its popovers.
+    What comes and goes stands in a container or at the end, so that nothing else changes its place:
+    the browser would show both places for a moment.
     """
-    if done := st.session_state.pop(_DONE, ""):
-        st.success(prose(done))
+    with st.container():
+        st.html(_STYLE)
+        if done := st.session_state.pop(_DONE, ""):
+            st.success(prose(done))
     action = cast("Action | None", st.session_state.pop(_ASKED, None))
     if action is not None:
         for name in [name for name in st.session_state if str(name).startswith(_POPOVER)]:
             st.session_state[name] = False
+    yield
+    if action is not None:
         st.dialog(action.title)(_question)(action)
 
 

@@ -1,6 +1,7 @@
 """What admins order is carried out once at Prefect, also by a process that was killed meanwhile."""
 
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import httpx2
 import pytest
 
 from modelyard.flows.context import FlowContext, open_yard
-from modelyard.flows.order_runner import OrderRunner, remove_model
+from modelyard.flows.order_runner import OrderRunner, orders_carried_out, remove_model
 from modelyard.flows.prefect.address import Prefect
 from modelyard.flows.prefect.run_orders import RunOrders
 from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
@@ -151,3 +152,22 @@ def test_a_model_is_removed_as_by_the_command(context: FlowContext) -> None:
     assert "is not the name of a model" in remove_model("ada/m@@", force=False)
     assert remove_model("ada/m@1", force=False) == ""
     assert context.catalog.list() == []
+
+
+def test_whoever_serves_the_flows_says_so_and_carries_out_what_comes(
+    context: FlowContext, prefect: Prefect
+) -> None:
+    """From its start until its end; then nothing more is ordered."""
+    context.flow_processes.leave("a process")
+    with orders_carried_out(prefect, every_s=0.05):
+        until(context.flow_processes.is_served)
+        order = placed(context.orders, OrderKind.RETRY, run_id="no-such")
+        until(lambda: context.orders.get(order.id).state is OrderState.REFUSED)
+    until(lambda: not context.flow_processes.is_served())
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
