@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 PYTHON ?= python3
-JOBS ?= 3
+JOBS ?= 2
 EXTRAS := gguf,onnx-cpu,flows,dashboard,dev
 BIN := .venv/bin
 comma := ,
@@ -39,7 +39,7 @@ env: .env ## Secrets for docker compose, in .env: made once, and kept
 wheel: setup ## A wheel with the hot path compiled, in dist/: what to install for production
 	deployments/wheel.sh dist
 
-test: setup servers ## All tests, on real servers, three side by side (JOBS=1: one after the other)
+test: setup servers ## All tests, on real servers, two side by side (JOBS=1: one after the other)
 	$(BIN)/pytest -n $(JOBS) --no-loadscope-reorder $(ARGS)
 
 check: setup ## The whole gate: format, lint, types, import contracts, tests

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import psutil
 
-from modelyard.registry.ports import choose_port
+from modelyard.registry.process.ports import choose_port
 
 FLOOR = """
 import sys, uvicorn

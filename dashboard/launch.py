@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from modelyard.dashboard.settings import DashboardSettings
-from modelyard.registry.ports import choose_port
+from modelyard.registry.process.ports import choose_port
 from modelyard.registry.process.python import python_module
 from modelyard.registry.secrets import known_dashboard_token
 from modelyard.registry.settings import RegistrySettings, config_file, load

@@ -16,10 +16,12 @@ class LongestFirst(LoadFileScheduling):
     """Units of work in the order of collection; `longest_first` has put the long ones in front."""
 
     def _split_scope(self, nodeid: str) -> str:
-        for folder in TOGETHER:
-            if nodeid.startswith(folder):
-                return folder
-        return super()._split_scope(nodeid)
+        return shared_folder(nodeid) or super()._split_scope(nodeid)
+
+
+def shared_folder(nodeid: str) -> str:
+    """The folder whose files one worker has together with this test's; empty if none."""
+    return next((folder for folder in TOGETHER if nodeid.startswith(folder)), "")
 
 
 def longest_first(items: list[pytest.Item]) -> None:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.scheduling import LongestFirst
+from tests.scheduling import shared_folder
 
 ROOT = Path(__file__).parents[1]
 CONFTEST = """
@@ -65,12 +65,6 @@ def test_files_come_whole_and_the_longest_first(tmp_path: Path) -> None:
 
 def test_what_shares_an_installation_is_one_unit() -> None:
     """The files of tests/acceptance go to one worker together; others by themselves."""
-    scheduler = object.__new__(LongestFirst)
-    names = ("acceptance/test_doors.py", "acceptance/test_folder.py", "a/test_b.py", "a/test_c.py")
-    units = [scheduler._split_scope(f"tests/{name}::test_it[1]") for name in names]
-    assert units == [
-        "tests/acceptance/",
-        "tests/acceptance/",
-        "tests/a/test_b.py",
-        "tests/a/test_c.py",
-    ]
+    names = ("acceptance/test_doors.py", "acceptance/test_folder.py", "a/test_b.py")
+    units = [shared_folder(f"tests/{name}::test_it[1]") for name in names]
+    assert units == ["tests/acceptance/", "tests/acceptance/", ""]

@@ -14,7 +14,7 @@ import msgspec
 
 from benchmarks.gateway.installation import GatewaySite
 from benchmarks.gateway.litellm import LiteLLM
-from modelyard.registry.ports import choose_port
+from modelyard.registry.process.ports import choose_port
 
 GATEWAY_CORE = "0"
 LOAD_CORE = "1"

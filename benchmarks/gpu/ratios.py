@@ -17,7 +17,7 @@ import httpx2
 from benchmarks.gpu.engine import kinds, speed
 from benchmarks.gpu.report import GpuReport
 from benchmarks.memory import memory_bench
-from modelyard.registry.ports import choose_port
+from modelyard.registry.process.ports import choose_port
 from modelyard.serving.worker.devices.device import Device
 
 AT_ONCE = (1, 4, 8, 16)

@@ -14,7 +14,7 @@ import uvicorn
 
 from modelyard.flows.prefect.login import API, behind_login
 from modelyard.flows.prefect.parent_watch import end_with
-from modelyard.registry.ports import LOOPBACK, listen
+from modelyard.registry.process.ports import LOOPBACK, listen
 from modelyard.registry.web.origins import App
 
 LOGIN = "PREFECT_SERVER_API_AUTH_STRING"

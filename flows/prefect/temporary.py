@@ -11,7 +11,7 @@ from pathlib import Path
 from modelyard.flows.errors import PrefectUnreachable
 from modelyard.flows.prefect.address import QUIET, Prefect, answers
 from modelyard.flows.prefect.server import LOGIN
-from modelyard.registry.ports import LOOPBACK, listen
+from modelyard.registry.process.ports import LOOPBACK, listen
 from modelyard.registry.process.python import python_module
 from modelyard.serving.parent_death import die_with_parent
 

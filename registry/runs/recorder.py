@@ -34,7 +34,7 @@ class RunRecorder:
         self._beat_s = beat_s
         self._written_at = 0.0
         self._ended = threading.Event()
-        threading.Thread(target=self._beat, name=f"run-{run_id}", daemon=True).start()
+        threading.Thread(target=self._beat_on, name=f"run-{run_id}", daemon=True).start()
 
     def step(self, name: str, total: int = 0, unit: str = "") -> None:
         """Begin a step of `total` units; 0 if the number is unknown."""
@@ -44,6 +44,10 @@ class RunRecorder:
         """Set how many units of the step are done; written at most twice a second."""
         if time.monotonic() - self._written_at >= WRITE_EVERY_S:
             self._write(done=done)
+
+    def beat(self) -> None:
+        """Say that the run goes on."""
+        self._write()
 
     def finish(self, state: RunState, message: str = "") -> None:
         """End the run; a completed run shows its last step as done.
@@ -81,7 +85,7 @@ class RunRecorder:
             if values:
                 publish(session, [run_notice(row) for row in rows])
 
-    def _beat(self) -> None:
+    def _beat_on(self) -> None:
         while not self._ended.wait(self._beat_s):
             with suppress(SQLAlchemyError):  # the next beat tries again; only lasting silence shows
-                self._write()
+                self.beat()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from modelyard.registry.console import Commands, out
-from modelyard.registry.ports import listen
+from modelyard.registry.process.ports import listen
 
 if TYPE_CHECKING:
     import socket

@@ -7,7 +7,7 @@ from collections.abc import Generator
 import uvicorn
 from starlette.applications import Starlette
 
-from modelyard.registry import ports
+from modelyard.registry.process import ports
 from modelyard.serving.transport.listening.connections import Connections
 from modelyard.serving.transport.listening.descriptors import raised, room_of
 from modelyard.serving.transport.listening.serve import bounded

@@ -7,7 +7,7 @@ import time
 import httpx2
 import pytest
 
-from modelyard.registry.ports import choose_port
+from modelyard.registry.process.ports import choose_port
 from tests.acceptance.conftest import RunningInstance, modelyard
 
 pytestmark = [pytest.mark.slow(seconds=250), pytest.mark.timeout(600)]

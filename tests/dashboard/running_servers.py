@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx2
 
-from modelyard.registry.ports import choose_port
+from modelyard.registry.process.ports import choose_port
 
 ROOT = Path(__file__).parents[2]
 START_S = 120.0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx2
 
-from modelyard.registry.ports import choose_port
+from modelyard.registry.process.ports import choose_port
 
 _START_S = 120.0
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from modelyard.registry.ports import choose_port
+from modelyard.registry.process.ports import choose_port
 
 _START_WITHIN_S = 120.0
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")

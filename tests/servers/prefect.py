@@ -9,7 +9,7 @@ from pathlib import Path
 
 from modelyard.flows.prefect.address import Prefect, answers
 from modelyard.flows.prefect.server import LOGIN
-from modelyard.registry.ports import choose_port
+from modelyard.registry.process.ports import choose_port
 from modelyard.registry.process.python import python_module
 
 START_S = 120.0

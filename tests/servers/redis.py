@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from redis import Redis
 from redis.exceptions import ConnectionError as NotThere
 
-from modelyard.registry.ports import choose_port
+from modelyard.registry.process.ports import choose_port
 
 _START_WITHIN_S = 120.0
 

@@ -54,7 +54,7 @@ def notices(
             if as_json:
                 line = json.dumps(notice)
             elif notice["topic"]:
-                line = _line(notice)
+                line = notice_line(notice)
             else:  # about the connection itself
                 _say(notice)
                 continue
@@ -115,7 +115,7 @@ def _say(notice: dict[str, Any]) -> None:
     err.print(about, style="yellow" if reason else "dim", highlight=False)
 
 
-def _line(notice: dict[str, Any]) -> str:
+def notice_line(notice: dict[str, Any]) -> str:
     """Time, id, kind and the facts that are there; one line, whatever the facts are."""
     at = notice["time"][11:19]
     facts = " ".join(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelyard.registry.console import out
-from modelyard.registry.ports import LOOPBACK, choose_port, prefer_port
+from modelyard.registry.process.ports import LOOPBACK, choose_port, prefer_port
 from modelyard.registry.running import RunningUp, running_file, write_running
 from modelyard.registry.secrets import metrics_token, prefect_login, secret_key
 from modelyard.registry.settings import RegistrySettings, load

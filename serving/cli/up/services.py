@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modelyard.registry.ports import LOOPBACK
+from modelyard.registry.process.ports import LOOPBACK
 from modelyard.registry.process.python import python_module
 from modelyard.registry.web.authorization import basic, bearer
 from modelyard.serving.cli.up.supervise import Service

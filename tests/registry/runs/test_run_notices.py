@@ -18,7 +18,7 @@ def test_a_run_is_told_from_its_start_to_its_end(db: Database) -> None:
     """Every step in order; heartbeats are no news."""
     with RunBoard(db).start("ingest", "owner/name") as run:
         run.step("download", 100, "bytes")
-        run._write()
+        run.beat()
     told = NoticeBook(db).after(0)
     assert [(one.kind, one.data["step"], one.data["state"]) for one in told] == [
         ("run.progress", "", "running"),

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from redis import Redis
 
-from modelyard.registry.ports import choose_port
+from modelyard.registry.process.ports import choose_port
 from modelyard.serving.admission.address import Address
 from modelyard.serving.admission.pipe import Pipe, RedisGone, Script
 from tests.servers.redis import RedisServer

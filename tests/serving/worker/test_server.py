@@ -3,7 +3,7 @@
 import pytest
 
 from modelyard.registry.errors import PortInUse
-from modelyard.registry.ports import choose_port
+from modelyard.registry.process.ports import choose_port
 from modelyard.registry.settings import load
 from modelyard.serving.worker.server import listen
 from modelyard.serving.worker.settings import WorkerSettings

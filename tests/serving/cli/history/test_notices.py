@@ -7,7 +7,7 @@ from pathlib import Path
 
 from modelyard.registry.notices.notice import NoticeDraft, Topic
 from modelyard.registry.notices.notice_book import NoticeBook
-from modelyard.serving.cli.history.notices import _line
+from modelyard.serving.cli.history.notices import notice_line
 from tests.serving.installation import Installation
 from tests.serving.processes import MODELYARD, environment, gateway_process
 
@@ -47,4 +47,7 @@ def test_a_notice_is_one_line_of_its_facts() -> None:
         "time": "2026-11-29T15:01:02.5Z",
         "data": {"subject": "a/b", "message": "no room\x1b[2J", "done": 0, "unit": None},
     }
-    assert _line(notice) == '15:01:02      7 run.progress subject=a/b message="no room\\u001b[2J"'
+    assert (
+        notice_line(notice)
+        == '15:01:02      7 run.progress subject=a/b message="no room\\u001b[2J"'
+    )

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from modelyard.registry.errors import PortInUse
-from modelyard.registry.ports import choose_port
+from modelyard.registry.process.ports import choose_port
 from modelyard.serving.cli.up.supervise import ChildFailed, Service, Supervisor
 
 
