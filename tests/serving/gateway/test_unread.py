@@ -227,7 +227,8 @@ def test_what_waits_is_bounded(sqlite_url: str, tmp_path: Path) -> None:
         once(has_ended_enough)
         on.once_idle()
         on.first_word("talker")
-        assert largest - before < 4 * most  # the answers have ten times as much
+        # Each has up to half a MiB besides on its way from the engine, twice while it is passed on.
+        assert largest - before < most + MANY * 2 * 1024 * 1024  # the answers have 160 MB
         for reader in unread:
             reader.connection.close()
 
