@@ -60,9 +60,13 @@ class DeviceWatch:
     _heartbeats: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
     async def run(self, look_s: float = LOOK_S) -> None:
-        """Look for ever; while the database is away nothing is known to have changed."""
+        """Look every `look_s` seconds; while the database is away nothing is known to have changed.
+
+        Workers that are started together with their gateway have reported by the first look.
+        """
         looks = 0
         while True:
+            await asyncio.sleep(look_s)
             try:
                 await self.look()
                 if looks % TIDY_EVERY == 0:
@@ -70,7 +74,6 @@ class DeviceWatch:
                 looks += 1
             except SQLAlchemyError as error:
                 _log.warning("devices_not_watched", reason=str(error).splitlines()[0])
-            await asyncio.sleep(look_s)
 
     async def look(self) -> None:
         """Tell of all that has changed since somebody looked last."""

@@ -39,6 +39,7 @@ class HedgingGateway:
     running: RunningRequests
 
     async def ask(self, *, stream: bool = False, words: int = 3) -> httpx2.Response:
+        self.router.snapshots.outdated()  # what the test has just written is to be known
         body = {"model": "talker", "prompt": "Say", "max_tokens": words, "stream": stream}
         return await self.client.post("/v1/completions", json=body)
 
