@@ -234,10 +234,10 @@ class LocalOnly(ModelyardError):
 
 
 class NotInstalled(ModelyardError):
-    """A command needs an extra that is not installed."""
+    """A command or a gateway needs an extra that is not installed."""
 
     code = "not_installed"
-    kind = ErrorKind.INTERNAL
+    kind = ErrorKind.UNAVAILABLE
     exit_code = 11
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from modelyard.registry.cards.card import CardIndex, Embedder, Hit
 from modelyard.registry.catalog.catalog import Catalog
-from modelyard.registry.errors import IndexUnavailable, how_to_install
+from modelyard.registry.errors import NotInstalled, how_to_install
 from modelyard.registry.identity.caller import Caller
 from modelyard.registry.installation import open_store
 from modelyard.registry.settings import RegistrySettings
@@ -51,7 +51,7 @@ class CardSearch:
 
             return open_index(self.settings, embedder)
         except ModuleNotFoundError as error:
-            raise IndexUnavailable(
+            raise NotInstalled(
                 f"Searching cards needs {error.name}, which is not installed here.",
                 fix=how_to_install("flows"),
             ) from None

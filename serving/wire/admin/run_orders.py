@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from modelyard.registry.runs.orders import RunOrder
 from modelyard.serving.wire.admin.registered import LifecycleRun
 
-Words = Annotated[str, Field(min_length=1, max_length=300)]
+Words = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""A name without characters that steer terminals, or that no database keeps."""
 
 
 class NewIngest(BaseModel):
@@ -30,7 +31,7 @@ class NewIngest(BaseModel):
     revision: Words = "main"
     file: Words | None = None
     quantize: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=40)] = []
-    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    name: Annotated[Words, Field(max_length=200)] | None = None
     private: Annotated[bool, Field(strict=True)] = False
     owner: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     memory_gb: Annotated[float, Field(ge=0, le=1e6)] | None = None
@@ -47,7 +48,7 @@ class NewRemoval(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"model": "owner/model@1"}]}
     )
 
-    model: Annotated[str, Field(min_length=1, max_length=300)]
+    model: Words
     force: Annotated[bool, Field(strict=True)] = False
 
 

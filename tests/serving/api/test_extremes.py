@@ -8,6 +8,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from modelyard.registry.runs.flow_processes import FlowProcesses
 from modelyard.serving.api.inference.endpoint import PATHS
 from tests.serving.extremes import IN_JSON, IN_TEXT
 from tests.serving.installation import Installation, running
@@ -80,6 +81,7 @@ async def test_no_parameter_breaks_a_route(installation: Installation) -> None:
     """Each parameter of each route, with each value: what it is not, it is told to the client."""
     installation.filled.add("talker")
     installation.worker()
+    FlowProcesses(installation.database).beat("flows")  # without one, orders are refused with 503
     app = installation.app()
     user_id = installation.identity.authenticate_key(installation.ada).user_id
     broken = []
