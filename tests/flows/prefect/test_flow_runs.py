@@ -1,5 +1,6 @@
 """Lifecycle runs are cancelled and repeated at the Prefect server that has them."""
 
+import time
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,7 +58,12 @@ def asked(prefect: Prefect) -> Generator[None]:
 
 
 def _made(server: httpx2.Client, path: str, body: dict[str, Any]) -> Any:
-    return server.post(path, json=body).raise_for_status().json()
+    """What Prefect makes; while its database is busy (503) it has made nothing, and is asked on."""
+    until = time.monotonic() + 60
+    while (answer := server.post(path, json=body)).status_code == 503:
+        assert time.monotonic() < until, answer.text
+        time.sleep(0.1)
+    return answer.raise_for_status().json()
 
 
 @pytest.fixture
