@@ -15,7 +15,8 @@ from modelyard.serving.routing.policy.request import RoutedRequest
 from tests.serving.routing.decided import Decided
 
 TOKEN_S = 1e-3
-ROUNDING_S = 1e-6
+FORESEEN_S = 0.025
+"""Speeds are learned meanwhile: what is foreseen of thousands of tokens is some tokens off."""
 
 Arrival = tuple[float, int]
 """Seconds since the one before, and tokens of the prompt."""
@@ -93,7 +94,7 @@ def test_balanced_lets_nobody_wait_more_than_a_tenth_longer_than_first_come(
     balanced = Play(QueueOrder.BALANCED, arrivals).run()
     assert fair.begun == [work.request_id for _, work in arrivals]
     for name, fair_s in fair.waited_s.items():
-        assert balanced.waited_s[name] <= (1 + SLACK_SHARE) * fair_s + ROUNDING_S
+        assert balanced.waited_s[name] <= (1 + SLACK_SHARE) * fair_s + FORESEEN_S
 
 
 QUEUE = asked(("running", 0.0, 5000), ("long", 0.1, 4000), ("short", 0.2, 200), ("tiny", 0.3, 100))
