@@ -4,7 +4,6 @@ A process that is killed between an act and writing it down leaves its order wai
 one run of an order's id however often it is asked; to cancel or remove twice is to do so once.
 """
 
-import subprocess
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -14,14 +13,13 @@ from typing import Any
 from modelyard.flows.context import FlowContext, open_yard
 from modelyard.flows.errors import PrefectUnreachable
 from modelyard.flows.ingest.request import IngestRequest
+from modelyard.flows.own_command import run_command
 from modelyard.flows.prefect.address import Prefect
 from modelyard.flows.prefect.run_orders import RunOrders
 from modelyard.registry.database import new_id
 from modelyard.registry.errors import ModelyardError, RunEnded, UnknownModel
 from modelyard.registry.logs import logger
-from modelyard.registry.process.python import python_module
 from modelyard.registry.runs.orders import OrderKind, OrderState, RunOrder
-from modelyard.serving.parent_death import die_with_parent
 
 EVERY_S = 0.5
 """Seconds between two looks at the orders."""
@@ -35,17 +33,9 @@ _log = logger("modelyard.flows")
 def remove_model(name: str, force: bool) -> str:  # noqa: FBT001 - as the order says it
     """Remove what the name means, as the command does; returns why it failed, if it did."""
     words = ("models", "remove", name, "--yes", *(("--force",) if force else ()))
-    done = subprocess.run(
-        python_module("modelyard.serving.cli.main", *words),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=die_with_parent,
-    )
-    if done.returncode == UnknownModel.exit_code:
-        return ""  # removed already, by a process that died before it wrote it down
-    return " ".join(done.stderr.split())[-500:] if done.returncode else ""
+    code, problem = run_command(*words)
+    # Removed already, by a process that died before it wrote it down.
+    return "" if code == UnknownModel.exit_code else problem
 
 
 @dataclass(frozen=True, slots=True)

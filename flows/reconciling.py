@@ -1,6 +1,5 @@
 """Looks now and then at what moved outside: runs whose process died, and aliases in MLflow."""
 
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -9,11 +8,10 @@ from dataclasses import dataclass, field
 
 from modelyard.flows.context import FlowContext, open_yard
 from modelyard.flows.ingest.settling import settle
+from modelyard.flows.own_command import run_command
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.logs import logger
 from modelyard.registry.mlflow.drift import AliasDrift, DriftKind
-from modelyard.registry.process.python import python_module
-from modelyard.serving.parent_death import die_with_parent
 
 TRY_AGAIN_S = 600.0
 """Seconds until a promotion that failed is tried again."""
@@ -26,18 +24,8 @@ def promote(drift: AliasDrift) -> str:
 
     In a process of its own: a promotion prepares the version with the workers first.
     """
-    argv = python_module(
-        "modelyard.serving.cli.main", "models", "promote", drift.ref, "--alias", drift.alias
-    )
-    done = subprocess.run(
-        argv,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=die_with_parent,
-    )
-    return " ".join(done.stderr.split())[-500:] if done.returncode else ""
+    _, problem = run_command("models", "promote", drift.ref, "--alias", drift.alias)
+    return problem
 
 
 @dataclass(slots=True)

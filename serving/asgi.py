@@ -105,7 +105,7 @@ def create_app(
                     settings,
                     database,
                     registry,
-                    notices=_notices(settings, registry, database, metrics),
+                    notices=_notices(settings, registry, database, metrics, key=key),
                     authenticator=authenticator,
                     logins=Logins(authenticator.identity, dashboard_token(registry)),
                     gateway=gateway,
@@ -174,9 +174,14 @@ def _sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContext
 
 
 def _notices(
-    settings: GatewaySettings, registry: RegistrySettings, database: Database, metrics: Metrics
+    settings: GatewaySettings,
+    registry: RegistrySettings,
+    database: Database,
+    metrics: Metrics,
+    *,
+    key: str,
 ) -> NoticeServices:
-    grants = Grants(database, secret_key(registry))
+    grants = Grants(database, key)
     bus = NoticeBus(
         NoticeBook(database),
         grants.still_hold,

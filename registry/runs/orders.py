@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 
 from modelyard.registry.database import Database, new_id, utc_now
 from modelyard.registry.errors import FlowsAway, UnknownOrder
-from modelyard.registry.logs.hidden import without_secrets
 from modelyard.registry.runs.flow_processes import FlowProcesses
+from modelyard.registry.runs.messages import shown
 from modelyard.registry.runs.runs import RunBoard, RunView
 from modelyard.registry.runs.state import RunState
 from modelyard.registry.runs.tables import RunOrderRow, RunRow
@@ -106,12 +106,12 @@ class OrderBook:
     def settle(
         self, order_id: str, state: OrderState, message: str, prefect_run_id: str | None = None
     ) -> None:
-        """Write down how it went; the message is shown, so secrets in it are hidden."""
+        """Write down how it went; the message is kept as it is shown."""
         with self.db.begin() as session:
             row = session.get(RunOrderRow, order_id)
             if row is not None:
                 row.state = state
-                row.message = without_secrets(message)[:2000]
+                row.message = shown(message)
                 row.prefect_run_id = prefect_run_id
                 row.settled_at = utc_now()
 

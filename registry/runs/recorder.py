@@ -9,15 +9,13 @@ from typing import Any, Self
 from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 
-from modelyard.registry.catalog.plain_text import plain_text
 from modelyard.registry.database import Database, utc_now
-from modelyard.registry.logs.hidden import without_secrets
 from modelyard.registry.notices.publishing import publish
+from modelyard.registry.runs.messages import shown
 from modelyard.registry.runs.notices import run_notice
 from modelyard.registry.runs.state import RunState
 from modelyard.registry.runs.tables import RunRow
 
-LONGEST_MESSAGE = 2000
 WRITE_EVERY_S = 0.5
 BEAT_EVERY_S = 15.0
 
@@ -50,16 +48,10 @@ class RunRecorder:
         self._write()
 
     def finish(self, state: RunState, message: str = "") -> None:
-        """End the run; a completed run shows its last step as done.
-
-        The message is shown to others: secrets in an error's text are hidden, and what would steer
-        a terminal is left out.
-        """
+        """End the run; a completed run shows its last step as done."""
         self._ended.set()
         done = {"done": RunRow.total} if state is RunState.COMPLETED else {}
-        self._write(
-            state=state, message=plain_text(without_secrets(message), LONGEST_MESSAGE), **done
-        )
+        self._write(state=state, message=shown(message), **done)
 
     def __enter__(self) -> Self:
         return self

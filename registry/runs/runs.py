@@ -8,13 +8,14 @@ from sqlalchemy import ColumnElement, Update, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from modelyard.registry.catalog.model import Visibility
-from modelyard.registry.catalog.plain_text import plain_line, plain_text
+from modelyard.registry.catalog.plain_text import plain_line
 from modelyard.registry.database import Database, utc_now
 from modelyard.registry.errors import UnknownRun
 from modelyard.registry.identity.caller import Caller
 from modelyard.registry.notices.publishing import publish
+from modelyard.registry.runs.messages import shown
 from modelyard.registry.runs.notices import run_notice
-from modelyard.registry.runs.recorder import BEAT_EVERY_S, LONGEST_MESSAGE, RunRecorder
+from modelyard.registry.runs.recorder import BEAT_EVERY_S, RunRecorder
 from modelyard.registry.runs.state import RunState
 from modelyard.registry.runs.tables import RunRow
 
@@ -105,8 +106,7 @@ class RunBoard:
             mine = *mine, RunRow.state == RunState.RUNNING
         with self.db.begin() as session:
             ended = update(RunRow).where(*mine)
-            plain = plain_text(message, LONGEST_MESSAGE)
-            ended = ended.values(state=state, message=plain, updated_at=utc_now())
+            ended = ended.values(state=state, message=shown(message), updated_at=utc_now())
             _tell(session, ended)
 
     def silent(self) -> builtins.list[RunView]:
