@@ -14,7 +14,7 @@ from modelyard.serving.engines.onnx.tokens import EncodedText
 from modelyard.serving.errors import EngineFailed
 
 lengths = st.lists(st.integers(1, 512), min_size=1, max_size=100)
-fixed = st.floats(0, 10_000, allow_subnormal=False)
+fixed = st.floats(0, 10_000)
 
 
 def text(length: int, mark: int = 0) -> EncodedText:

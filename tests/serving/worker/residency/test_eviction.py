@@ -30,7 +30,7 @@ holdings = st.lists(
         MemoryShare,
         version_id=st.uuids().map(str),
         memory=st.integers(0, 20 * GIB),
-        last_used=st.floats(0, 1e6, allow_subnormal=False),
+        last_used=st.floats(0, 1e6),
         busy=st.booleans(),
     ),
     max_size=8,
@@ -117,7 +117,7 @@ def test_a_refusal_names_need_free_and_total() -> None:
     assert refusal.value.fix
 
 
-@given(failures=st.integers(1, 10_000), chance=st.floats(0, 1, allow_subnormal=False))
+@given(failures=st.integers(1, 10_000), chance=st.floats(0, 1))
 def test_a_restart_waits_longer_each_time_but_never_too_long(failures: int, chance: float) -> None:
     """The delay is positive, bounded, and never shorter than the one before."""
     delay = restart_delay(failures, chance)
@@ -125,7 +125,7 @@ def test_a_restart_waits_longer_each_time_but_never_too_long(failures: int, chan
     assert restart_delay(failures + 1, chance) >= delay
 
 
-@given(now=st.floats(0, 1e6, allow_subnormal=False), later=st.floats(0, 2 * QUARANTINE_S))
+@given(now=st.floats(0, 1e6), later=st.floats(0, 2 * QUARANTINE_S))
 def test_a_quarantine_begins_at_the_last_attempt_and_passes(now: float, later: float) -> None:
     """Before ATTEMPTS failures there is none; after it a version begins anew."""
     failures = LoadFailures()
