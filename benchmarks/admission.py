@@ -21,7 +21,8 @@ from pathlib import Path
 
 import uvloop
 
-from modelyard.registry.billing.quotas import QuotaChange, Quotas
+from modelyard.registry.billing.quota import QuotaChange
+from modelyard.registry.billing.quotas import Quotas
 from modelyard.registry.database import Database
 from modelyard.registry.identity.caller import Role
 from modelyard.registry.identity.identity import Identity

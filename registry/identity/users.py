@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from modelyard.registry.identity.caller import Role
-from modelyard.registry.identity.tables import ApiKeyRow, UserRow
+
+if TYPE_CHECKING:
+    from modelyard.registry.identity.tables import ApiKeyRow, UserRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class UserView:
     created_at: datetime
 
     @classmethod
-    def of(cls, row: UserRow) -> "UserView":
+    def of(cls, row: "UserRow") -> "UserView":
         return cls(
             id=row.id,
             name=row.name,
@@ -43,7 +46,7 @@ class KeyView:
     revoked_at: datetime | None
 
     @classmethod
-    def of(cls, row: ApiKeyRow, user: str) -> "KeyView":
+    def of(cls, row: "ApiKeyRow", user: str) -> "KeyView":
         return cls(
             id=row.id,
             user=user,

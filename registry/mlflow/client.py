@@ -4,13 +4,12 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from modelyard.registry.errors import MlflowUnavailable
 from modelyard.registry.mlflow.lock import alone_at
+from modelyard.registry.mlflow.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -26,12 +25,6 @@ _OURS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
-_LONGEST = 300
-_CHECK = "Check that it runs, and MODELYARD_MLFLOW_URI; then run the same again."
-_ACCOUNT = (
-    "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and that its --allowed-hosts "
-    "has the name by which it is called."
-)
 
 
 @contextmanager
@@ -47,9 +40,9 @@ def mlflow_client(uri: str) -> "Generator[MlflowClient]":
             _create_at(uri)
             yield MlflowClient(uri, registry_uri=uri)
     except MlflowException as error:
-        raise _refused(uri, error, error.get_http_status_code()) from None
+        raise refusal(uri, error, error.get_http_status_code()) from None
     except SQLAlchemyError as error:
-        raise _refused(uri, error, 503) from None
+        raise refusal(uri, error, 503) from None
 
 
 def _create_at(uri: str) -> None:
@@ -63,26 +56,3 @@ def _create_at(uri: str) -> None:
 
         file.parent.mkdir(parents=True, exist_ok=True)
         SqlAlchemyStore(uri, str(file.with_name("mlflow-artifacts")))
-
-
-def _refused(uri: str, error: Exception, status: int) -> MlflowUnavailable:
-    turned_away = status in {401, 403}
-    verb = "does not let us in" if turned_away else "does not answer, or refuses"
-    reason = _without_login(uri, str(_first(error))).strip().partition("\n")[0]
-    return MlflowUnavailable(
-        f"MLflow at {_without_login(uri, uri)} {verb}: {reason[:_LONGEST].rstrip('.')}.",
-        fix=_ACCOUNT if turned_away else _CHECK,
-    )
-
-
-def _first(error: BaseException) -> BaseException:
-    """The root error: the libraries wrap it several times."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return error
-
-
-def _without_login(uri: str, text: str) -> str:
-    """The text without the user name and password that the URI may contain."""
-    login, at, _ = urlsplit(uri).netloc.rpartition("@")
-    return text.replace(login + at, "") if at else text

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.registry.catalog.catalog import identity_of
 from modelyard.registry.catalog.model import CANDIDATE, CHAMPION, ModelVersion
+from modelyard.registry.mlflow.alias_there import aliases_in, is_database
 from modelyard.registry.mlflow.client import mlflow_client
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ class MlflowRegistry:
 
     def aliases(self) -> dict[str, dict[str, str]]:
         """The aliases of every model there, by its MLflow name: alias to version number."""
+        if is_database(self.uri):
+            return aliases_in(self.uri)
         with mlflow_client(self.uri) as client:
             models = _all_pages(client.search_registered_models)
             return {

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from modelyard.registry.billing.quotas import Quota
+from modelyard.registry.billing.quota import Quota
 from modelyard.serving.admission.limits import Limits, Rate, part
 from modelyard.serving.admission.refusals import quota_exceeded, rate_limited, too_busy
 from modelyard.serving.errors import RateLimited

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from modelyard.registry.billing.quotas import Quota
+from modelyard.registry.billing.quota import Quota
 from modelyard.serving.wire.rate_headers import RateLimitStatus
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from modelyard.registry.billing.quotas import Quota
+from modelyard.registry.billing.quota import Quota
 from modelyard.registry.changes import changes_key
 from modelyard.registry.logs import logger
 from modelyard.serving.admission import keys

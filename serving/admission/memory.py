@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from modelyard.registry.billing.quotas import Quota
+from modelyard.registry.billing.quota import Quota
 from modelyard.serving.admission.counts import RequestCounts
 from modelyard.serving.admission.gate import Admission
 from modelyard.serving.admission.limits import Limits

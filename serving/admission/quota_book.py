@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from modelyard.registry.billing.quotas import Quota, Quotas
+from modelyard.registry.billing.quota import Quota
+from modelyard.registry.billing.quotas import Quotas
 from modelyard.registry.database import utc_now
 from modelyard.registry.logs import logger
 from modelyard.serving.cache import SingleFlightCache

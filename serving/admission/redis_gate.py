@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelyard.registry.billing.quotas import Quota
+from modelyard.registry.billing.quota import Quota
 from modelyard.serving.admission import keys
 from modelyard.serving.admission.counts import CountedRequests, RequestCounts
 from modelyard.serving.admission.gate import Admission

@@ -1,6 +1,6 @@
 """The errors for callers that are not admitted: what is used up, and when to retry."""
 
-from modelyard.registry.billing.quotas import Quota
+from modelyard.registry.billing.quota import Quota
 from modelyard.registry.database import utc_now
 from modelyard.serving.admission.limits import Rate
 from modelyard.serving.errors import QuotaExceeded, RateLimited, TooBusy

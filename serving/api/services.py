@@ -9,7 +9,7 @@ from starlette.datastructures import State
 from starlette.requests import Request
 
 from modelyard.registry.billing.quotas import Quotas
-from modelyard.registry.billing.traffic import TrafficStep
+from modelyard.registry.billing.traffic_step import TrafficStep
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.catalog.promotions import Promotions
 from modelyard.registry.fleet.device_history import DeviceHistory

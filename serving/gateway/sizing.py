@@ -1,6 +1,6 @@
 """Estimates a request's work from the bytes of its body; the gateway runs no tokenizer."""
 
-from modelyard.registry.billing.quotas import Quota
+from modelyard.registry.billing.quota import Quota
 from modelyard.serving.gateway.request import GatewayRequest
 from modelyard.serving.routing.policy.request import RoutedRequest
 from modelyard.serving.routing.priority import granted

@@ -1,6 +1,6 @@
 """Checks a request's priority against its user's quota."""
 
-from modelyard.registry.billing.quotas import Quota
+from modelyard.registry.billing.quota import Quota
 from modelyard.registry.errors import NotPermitted
 from modelyard.serving.routing.policy.request import DEFAULT_PRIORITY
 

@@ -1,6 +1,6 @@
 """The priority header of a request."""
 
-from modelyard.registry.billing.quotas import HIGHEST_PRIORITY
+from modelyard.registry.billing.quota import HIGHEST_PRIORITY
 from modelyard.serving.errors import InvalidRequest
 
 PRIORITY = "X-Modelyard-Priority"

@@ -143,7 +143,7 @@ def used_data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("used")
     registry = RegistrySettings(data_dir=folder)
     open_database(registry).close()
-    MlflowRegistry(registry.mlflow).aliases()
+    MlflowRegistry(registry.mlflow).recorded()
     open_index(registry).ids()
     return folder
 

@@ -9,7 +9,7 @@ import typer
 from modelyard.registry.console import Commands, out, print_json
 
 if TYPE_CHECKING:
-    from modelyard.registry.billing.quotas import Quota
+    from modelyard.registry.billing.quota import Quota
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -49,7 +49,7 @@ def quota(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show a user's quota, or set what is named; gateways follow within about a second."""
-    from modelyard.registry.billing.quotas import QuotaChange
+    from modelyard.registry.billing.quota import QuotaChange
     from modelyard.serving.cli.identity.user_quotas import user_quotas
 
     with user_quotas() as quotas:

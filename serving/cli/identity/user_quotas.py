@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from modelyard.registry.billing.quotas import Quota, QuotaChange, Quotas
+from modelyard.registry.billing.quota import Quota, QuotaChange
+from modelyard.registry.billing.quotas import Quotas
 from modelyard.serving.cli.connection import GatewayConnection, elsewhere
 from modelyard.serving.cli.identity.directory import USERS, GatewayDirectory
 from modelyard.serving.wire.admin.quotas import UserQuota

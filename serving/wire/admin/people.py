@@ -2,14 +2,16 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from modelyard.registry.identity.caller import Role
-from modelyard.registry.identity.users import KeyView, UserView
 from modelyard.serving.wire.admin.quotas import UserQuota
 from modelyard.serving.wire.times import ZonedTime
+
+if TYPE_CHECKING:
+    from modelyard.registry.identity.users import KeyView, UserView
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=256)]
@@ -30,7 +32,7 @@ class UserEntry(BaseModel):
     quota: UserQuota
 
     @classmethod
-    def of(cls, user: UserView, quota: UserQuota) -> Self:
+    def of(cls, user: "UserView", quota: UserQuota) -> Self:
         return cls.model_validate({**asdict(user), "quota": quota})
 
 
@@ -71,7 +73,7 @@ class KeyEntry(BaseModel):
     revoked_at: datetime | None
 
     @classmethod
-    def of(cls, key: KeyView) -> Self:
+    def of(cls, key: "KeyView") -> Self:
         return cls.model_validate(asdict(key))
 
 

@@ -1,12 +1,11 @@
 """POST /api/v1/admin/promotions: the version an alias is to move to, and the outcome."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from modelyard.registry.catalog.model import CHAMPION, Preparing
-from modelyard.registry.database import utc_now
 
 
 class NewPromotion(BaseModel):
@@ -51,7 +50,7 @@ class PreparingFor(BaseModel):
     @classmethod
     def all_of(cls, preparing: tuple[Preparing, ...]) -> list[Self]:
         """The preparations that still run; those of a dead promoter have expired."""
-        now = utc_now()
+        now = datetime.now(UTC)
         return [
             cls(alias=p.alias, since=p.since, until=p.until) for p in preparing if p.until > now
         ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from modelyard.registry.billing.quotas import HIGHEST_PRIORITY, Quota, QuotaChange
+from modelyard.registry.billing.quota import HIGHEST_PRIORITY, Quota, QuotaChange
 from modelyard.serving.wire.times import ZonedTime
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel
 
 from modelyard.registry.catalog.model import ModelVersion
-from modelyard.registry.fleet.fleet import EngineView
 from modelyard.serving.wire.admin.promotion import PreparingFor
+
+if TYPE_CHECKING:
+    from modelyard.registry.fleet.fleet import EngineView
 
 
 class LoadedOn(BaseModel):
@@ -23,7 +25,7 @@ class LoadedOn(BaseModel):
     error: str
 
     @classmethod
-    def of(cls, engine: EngineView) -> Self:
+    def of(cls, engine: "EngineView") -> Self:
         return cls(
             device_id=engine.device_id,
             state=engine.state,
@@ -59,7 +61,7 @@ class RegisteredVersion(BaseModel):
     preparing: list[PreparingFor] = []
 
     @classmethod
-    def of(cls, version: ModelVersion, engines: Iterable[EngineView]) -> Self:
+    def of(cls, version: ModelVersion, engines: "Iterable[EngineView]") -> Self:
         """A version, with those of `engines` that are its own."""
         facts = version.facts
         return cls(
@@ -101,7 +103,7 @@ class RegisteredModel(BaseModel):
     def all_of(
         cls,
         versions: Iterable[ModelVersion],
-        engines: Sequence[EngineView],
+        engines: "Sequence[EngineView]",
         replaced: Collection[str] = (),
     ) -> list[Self]:
         """Group versions, sorted by model, into models; `replaced` are ids of past champions."""

@@ -2,12 +2,14 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from modelyard.registry.runs.orders import RunOrder
 from modelyard.serving.wire.admin.registered import LifecycleRun
+
+if TYPE_CHECKING:
+    from modelyard.registry.runs.orders import RunOrder
 
 Words = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A name without characters that steer terminals, or that no database keeps."""
@@ -69,7 +71,7 @@ class RunOrderReply(BaseModel):
     run: LifecycleRun | None
 
     @classmethod
-    def of(cls, order: RunOrder) -> Self:
+    def of(cls, order: "RunOrder") -> Self:
         return cls(
             id=order.id,
             kind=order.kind,

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from modelyard.registry.billing.traffic import TrafficStep, quantile_ms
+from modelyard.registry.billing.traffic_step import TrafficStep, quantile_ms
 
 
 class TrafficPoint(BaseModel):

@@ -1,12 +1,15 @@
 """GET /api/v1/usage: usage totals."""
 
 from dataclasses import asdict
-from datetime import UTC, date, datetime
-from typing import Self
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel
 
-from modelyard.registry.billing.usage import DAY_MS, UsageTotal
+if TYPE_CHECKING:
+    from modelyard.registry.billing.usage import UsageTotal
+
+FIRST_DAY = date(1970, 1, 1)
 
 
 class UsageDay(BaseModel):
@@ -22,8 +25,8 @@ class UsageDay(BaseModel):
     output_tokens: int
 
     @classmethod
-    def of(cls, total: UsageTotal) -> Self:
-        day = datetime.fromtimestamp(total.day * DAY_MS / 1000, UTC).date()
+    def of(cls, total: "UsageTotal") -> Self:
+        day = FIRST_DAY + timedelta(days=total.day)
         return cls.model_validate({**asdict(total), "day": day})
 
 

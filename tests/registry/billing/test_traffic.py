@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.registry.billing.traffic import FIRST_TOKEN_MS, TrafficBook, quantile_ms
+from modelyard.registry.billing.traffic import TrafficBook
+from modelyard.registry.billing.traffic_step import FIRST_TOKEN_MS, quantile_ms
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.database import Database
 from tests.serving.metering.rows import row

@@ -156,6 +156,25 @@ def test_promotion_ends_candidacy(
     assert {alias: str(held) for alias, held in aliases.items()} == {"champion": number}
 
 
+def test_aliases_are_read_as_mlflow_gives_them(
+    mlflow: MlflowRegistry, client: MlflowClient, version: ModelVersion
+) -> None:
+    """Of a library's database without the library; those of deleted models are gone."""
+    number = mlflow.register(version, {}, {}, {})
+    for alias in ("champion", "Shadow"):
+        client.set_registered_model_alias(mlflow_name(version.model), alias, number)
+    there = {
+        model.name: {alias: str(held) for alias, held in model.aliases.items()}
+        for model in client.search_registered_models(max_results=1000)
+        if model.aliases
+    }
+    read = {name: aliases for name, aliases in mlflow.aliases().items() if aliases}
+    assert read == there
+    assert len(read[mlflow_name(version.model)]) == 2
+    mlflow.forget(version)
+    assert mlflow_name(version.model) not in mlflow.aliases()
+
+
 def test_forgetting_is_idempotent(
     mlflow: MlflowRegistry, client: MlflowClient, version: ModelVersion
 ) -> None:
@@ -244,6 +263,7 @@ def test_what_goes_wrong_with_mlflow_is_an_error_of_ours(
         lambda: mlflow.register(version, {}, {}, {}),
         lambda: mlflow.set_alias(version.model, "champion", "1"),
         lambda: mlflow.forget(version),
+        mlflow.aliases,
     ):
         with pytest.raises(MlflowUnavailable, match=says) as raised:
             ask()
@@ -319,7 +339,8 @@ def test_doctor_writes_to_it_and_leaves_it_as_it_was(
 _SILENT_USE = """
 import sys
 from modelyard.registry.mlflow.mirror import MlflowRegistry
-assert MlflowRegistry(sys.argv[1]).aliases() == {}
+assert MlflowRegistry(sys.argv[1]).aliases() == {}  # makes no tables
+assert MlflowRegistry(sys.argv[1]).recorded() == []
 from mlflow.tracking import MlflowClient
 places = {e.artifact_location for e in MlflowClient(sys.argv[1]).search_experiments()}
 assert all("/home/of/mlflow/" in place for place in places), places

@@ -7,7 +7,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelyard.registry.billing.quotas import QuotaChange, Quotas
+from modelyard.registry.billing.quota import QuotaChange
+from modelyard.registry.billing.quotas import Quotas
 from modelyard.registry.database import Database
 from modelyard.registry.identity.caller import Role
 from modelyard.registry.identity.identity import Identity

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
-from modelyard.registry.billing.quotas import Quota
+from modelyard.registry.billing.quota import Quota
 from modelyard.registry.database import Database
 from modelyard.serving.admission import keys
 from modelyard.serving.admission.counts import RequestCounts

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import httpx2
 import pytest
 
-from modelyard.registry.billing.quotas import QuotaChange, Quotas
+from modelyard.registry.billing.quota import QuotaChange
+from modelyard.registry.billing.quotas import Quotas
 from modelyard.registry.catalog.model import ModelVersion
 from modelyard.serving.api.services import Services
 from tests.serving.engines.processes import StartedEngine, engine_process

@@ -4,7 +4,7 @@ import asyncio
 
 from fastapi import APIRouter, Depends
 
-from modelyard.registry.billing.quotas import Quota
+from modelyard.registry.billing.quota import Quota
 from modelyard.serving.api.admins import admin_or
 from modelyard.serving.api.services import Services, TheCaller, TheServices
 from modelyard.serving.errors import InvalidRequest

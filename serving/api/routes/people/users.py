@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Depends, Response
 
-from modelyard.registry.billing.quotas import Quota
+from modelyard.registry.billing.quota import Quota
 from modelyard.registry.identity.identity import Identity
 from modelyard.registry.identity.users import UserView
 from modelyard.serving.access.user_removal import remove_user

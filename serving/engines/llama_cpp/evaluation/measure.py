@@ -29,7 +29,7 @@ from modelyard.serving.engines.llama_cpp.evaluation.findings import (
     Told,
     untold,
 )
-from modelyard.serving.engines.llama_cpp.tokenizer.tokenizer import PER_CHARACTER
+from modelyard.serving.engines.llama_cpp.tokenizer.deep_stack import PER_CHARACTER
 from modelyard.serving.engines.report import StartupReport
 from modelyard.serving.errors import ModelUnloadable
 from modelyard.serving.parent_death import die_with_parent

@@ -9,6 +9,9 @@ from modelyard.serving.errors import EngineBusy
 
 T = TypeVar("T")
 
+PER_CHARACTER = 1024
+"""Bytes of stack per character of a word that is split; a usual llama.cpp build uses 320."""
+
 _PAGE = 64 * 1024  # the largest page size; a stack's size must be a multiple of the page size
 _size = threading.Lock()
 

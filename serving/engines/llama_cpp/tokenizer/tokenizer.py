@@ -17,13 +17,10 @@ from typing import Any
 import llama_cpp as lib
 
 from modelyard.serving.engines.llama_cpp.model.binding import LlamaModel
-from modelyard.serving.engines.llama_cpp.tokenizer.deep_stack import on_stack
+from modelyard.serving.engines.llama_cpp.tokenizer.deep_stack import PER_CHARACTER, on_stack
 from modelyard.serving.engines.llama_cpp.tokenizer.special_tokens import Specials
 from modelyard.serving.engines.llama_cpp.tokenizer.unbroken_text import Runs
 from modelyard.serving.errors import ContextLengthExceeded, TokenizingTooSlow
-
-PER_CHARACTER = 1024
-"""Bytes of stack per character; a usual llama.cpp build uses 320."""
 
 SHORT = 4096
 """Characters that fit a thread's normal stack, if that is the usual 8 MiB."""

@@ -14,10 +14,9 @@ import llama_cpp as lib
 import pytest
 
 from modelyard.serving.engines.llama_cpp.model.binding import LlamaModel
-from modelyard.serving.engines.llama_cpp.tokenizer.deep_stack import on_stack
+from modelyard.serving.engines.llama_cpp.tokenizer.deep_stack import PER_CHARACTER, on_stack
 from modelyard.serving.engines.llama_cpp.tokenizer.special_tokens import clear
 from modelyard.serving.engines.llama_cpp.tokenizer.tokenizer import (
-    PER_CHARACTER,
     UNBOUND,
     Bound,
     Tokenizer,
