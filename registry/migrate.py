@@ -72,6 +72,9 @@ def _alone(db: Database) -> Generator[None]:
 @contextmanager
 def _patience(connection: Connection) -> Generator[None]:
     """Let each statement in the block take the time that tables of any size need."""
+    if connection.dialect.name == "sqlite":  # has no such bound, and no need of the library
+        yield
+        return
     from modelyard.registry.bounded_connection import BoundedConnection
 
     driver = connection.connection.driver_connection
