@@ -8,8 +8,9 @@ class QueueOrder(Enum):
     """The order of waiting requests (docs/decisions/0030).
 
     FAIR is first come, first served. BALANCED starts the shortest first as long as nobody waits
-    for more than SLACK_SHARE longer than with FAIR. THROUGHPUT lets long requests wait in
-    proportion to their work to the WORK_POWER, for MOST_OVERTAKEN_S at most.
+    SLACK_SHARE longer than with FAIR, or longer than PATIENCE times what requests wait now.
+    THROUGHPUT lets long requests wait in proportion to their work to the WORK_POWER, for
+    MOST_OVERTAKEN_S at most.
     """
 
     FAIR = "fair"
@@ -20,8 +21,14 @@ class QueueOrder(Enum):
 SLACK_SHARE = 0.1
 """BALANCED: later requests may take this share of the seconds ahead of a request before it."""
 
+PATIENCE = 2.0
+"""BALANCED: whoever would wait less with FAIR may wait so many times as requests do on average."""
+
+MOST_PATIENCE_S = 30.0
+"""The longest that PATIENCE lets anybody wait, in seconds."""
+
 SENT_SHARE = 0.02
-"""Weight of each sent request in the moving averages behind `wait_ratio`."""
+"""Weight of each sent request in the moving averages of waiting and work."""
 
 MOST_OVERTAKEN_S = 90.0
 """The longest time in seconds that a request may be overtaken."""
@@ -47,7 +54,10 @@ class Overtaking:
 
     def slack_s(self, ahead_s: float) -> float:
         """Seconds of later requests that may start before one with `ahead_s` before it."""
-        return SLACK_SHARE * ahead_s if self.order is QueueOrder.BALANCED else 0.0
+        if self.order is not QueueOrder.BALANCED:
+            return 0.0
+        patience_s = min(MOST_PATIENCE_S, PATIENCE * self._waited_s)
+        return max(SLACK_SHARE * ahead_s, patience_s - ahead_s)
 
     def waited(self, seconds: float, whole_s: float) -> None:
         """Record that a request that takes `whole_s` has waited for `seconds`."""

@@ -10,7 +10,12 @@ from modelyard.serving.routing.estimates.speeds import LinearFit, TokenLatency
 from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.dispatcher import Dispatcher
 from modelyard.serving.routing.policy.fleet_state import PendingRequest
-from modelyard.serving.routing.policy.overtaking import SLACK_SHARE, QueueOrder
+from modelyard.serving.routing.policy.overtaking import (
+    MOST_PATIENCE_S,
+    SLACK_SHARE,
+    Overtaking,
+    QueueOrder,
+)
 from modelyard.serving.routing.policy.request import RoutedRequest
 from tests.serving.routing.decided import Decided
 
@@ -81,10 +86,10 @@ def asked(
         st.tuples(st.sampled_from([0.0, 0.1, 1.0]), st.integers(1, 5000)), min_size=2, max_size=60
     )
 )
-def test_balanced_lets_nobody_wait_more_than_a_tenth_longer_than_first_come(
+def test_balanced_lets_nobody_wait_longer_than_patience_or_a_tenth_more_than_first_come(
     drawn: list[Arrival],
 ) -> None:
-    """Whatever comes when: each begins within 1.1 times its wait by first come, first served."""
+    """Whatever comes when: within MOST_PATIENCE_S, or within 1.1 times its wait with FAIR."""
     arrivals = list[tuple[float, RoutedRequest]]()
     at = 0.0
     for number, (after_s, tokens) in enumerate(drawn):
@@ -94,7 +99,8 @@ def test_balanced_lets_nobody_wait_more_than_a_tenth_longer_than_first_come(
     balanced = Play(QueueOrder.BALANCED, arrivals).run()
     assert fair.begun == [work.request_id for _, work in arrivals]
     for name, fair_s in fair.waited_s.items():
-        assert balanced.waited_s[name] <= (1 + SLACK_SHARE) * fair_s + FORESEEN_S
+        most_s = max(MOST_PATIENCE_S, (1 + SLACK_SHARE) * fair_s)
+        assert balanced.waited_s[name] <= most_s + FORESEEN_S
 
 
 QUEUE = asked(("running", 0.0, 5000), ("long", 0.1, 4000), ("short", 0.2, 200), ("tiny", 0.3, 100))
@@ -114,12 +120,23 @@ def test_the_three_orders_of_the_same_queue(order: QueueOrder, begun: list[str])
 
 
 def test_balanced_lets_pass_only_what_the_slack_is_enough_for() -> None:
-    """The long one has 0.49 s: of three shorter ones of 0.2 s each, two may begin before it."""
-    shorter = [(f"shorter-{number}", 0.2, 200) for number in range(3)]
-    play = Play(
-        QueueOrder.BALANCED, asked(("running", 0.0, 5000), ("long", 0.1, 4000), *shorter)
-    ).run()
+    """The long one has 30 s, a tenth: of three shorter ones of 12 s two may begin before it."""
+    shorter = [(f"shorter-{number}", 0.2, 12_000) for number in range(3)]
+    first = asked(("running", 0.0, 300_000), ("long", 0.1, 40_000), *shorter)
+    play = Play(QueueOrder.BALANCED, first).run()
     assert play.begun == ["running", "shorter-0", "shorter-1", "long", "shorter-2"]
+
+
+def test_who_would_wait_less_than_others_do_on_average_may_be_passed_until_then() -> None:
+    """Within 1 s requests wait for 3 s on average: twice that, and no more, may be taken of it."""
+    overtaking = Overtaking(QueueOrder.BALANCED)
+    for _ in range(500):
+        overtaking.waited(3.0, 1.0)
+    assert overtaking.slack_s(1.0) == pytest.approx(5.0, abs=0.01)
+    assert overtaking.slack_s(100.0) == pytest.approx(10.0)
+    for _ in range(500):
+        overtaking.waited(300.0, 1.0)
+    assert overtaking.slack_s(1.0) == MOST_PATIENCE_S - 1.0
 
 
 def test_balanced_lets_nobody_pass_one_of_higher_priority() -> None:
