@@ -135,7 +135,8 @@ class GatewaySettings(FleetSettings, NoticeSettings):
     queue_order: Literal["fair", "balanced", "throughput"] = Field(
         default="balanced",
         description="Order of requests that wait for a worker: fair: first come, first served; "
-        "balanced: the shortest first, but nobody waits a tenth longer than with fair, or twice as long as others; "
+        "balanced: the shortest first, but nobody waits a tenth longer than with fair, or twice as "
+        "long as others do; "
         "throughput: most start soonest, the longest wait for up to 90 s more.",
     )
     unread_timeout_s: float = Field(
