@@ -94,7 +94,7 @@ def test_a_name_and_password_open_it_and_log_out_closes_it(
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in with the password").click()
     expect(page.get_by_text("ada", exact=True)).to_be_visible()
-    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("link", name="Log out").click()
     for address in ("", "/models"):
         if address:
             page.goto(the_dashboard.url + address)
