@@ -106,6 +106,7 @@ sys.stdin.readline()
 when = sys.argv[1]
 if when == "loading":
     taken = b"x" * (300 << 20)
+    time.sleep(60)
 print(json.dumps({READY!r}), flush=True)
 time.sleep(0.3)
 if when == "running":
