@@ -15,7 +15,7 @@ def current() -> DashboardSession | None:
     return SESSIONS.find(_cookie())
 
 
-def end(notice: str = "") -> None:
+def end(notice: str) -> None:
     """Have the browser end the session, which leads to the login page with the notice.
 
     The server ends it when the browser goes there: before that its page may still load the scripts
@@ -24,7 +24,7 @@ def end(notice: str = "") -> None:
     _go(LOGOUT, notice)
 
 
-def leave(notice: str = "") -> None:
+def leave(notice: str) -> None:
     """Send a browser without a session to the login page."""
     _go(LOGIN, notice)
 
