@@ -17,7 +17,6 @@ from modelyard.flows.ingest.flow import ingest
 from modelyard.flows.maintenance import is_overdue
 from modelyard.flows.steps.choose.quantizations import MAKEABLE
 from modelyard.registry.runs.state import RunState
-from modelyard.registry.web.authorization import basic
 from tests.deployments.hub_process import RunningHub as HubProcess
 from tests.flows.conftest import TOKEN
 from tests.flows.harness import PATIENCE_S, REPO, FlowHarness
@@ -38,8 +37,7 @@ def served(
     """
     folder = hostile_folder(harness.data.parent / "project")
     process = harness.start("flows", cwd=folder.path, **env)
-    login = {"Authorization": basic(harness.prefect.login).decode()}
-    with httpx2.Client(base_url=harness.prefect.url, headers=login, timeout=120) as api:
+    with prefect_api(harness.prefect) as api:
         try:
             for name in ("ingest/ingest", "upkeep/daily"):
                 _await(lambda name=name: api.get(f"/deployments/name/{name}").is_success, process)

@@ -15,7 +15,7 @@ from modelyard.flows.prefect.run_orders import RunOrders
 from modelyard.registry.catalog.model import Format, ModelFacts, StoredFile
 from modelyard.registry.runs.orders import OrderBook, OrderKind, OrderState, RunOrder
 from modelyard.registry.runs.state import RunState
-from modelyard.registry.web.authorization import basic
+from tests.servers.prefect import prefect_api
 
 pytestmark = pytest.mark.slow
 PARAMETERS = {
@@ -40,8 +40,7 @@ def context(
 @pytest.fixture
 def server(prefect: Prefect) -> Generator[httpx2.Client]:
     """Prefect's API, with the ingest's deployment, which nobody serves."""
-    headers = {"Authorization": basic(prefect.login).decode()}
-    with httpx2.Client(base_url=prefect.url, headers=headers, timeout=60) as client:
+    with prefect_api(prefect) as client:
         flow = made(client, "/flows/", {"name": "ingest"})
         made(client, "/deployments/", {"name": "ingest", "flow_id": flow["id"]})
         yield client

@@ -6,12 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from modelyard.registry.runs.state import RunState
-from modelyard.registry.web.authorization import basic
 from tests.flows.harness import REPO, FlowHarness
+from tests.servers.prefect import prefect_api
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).parents[2]
@@ -38,10 +37,9 @@ def _prefect(environment: dict[str, str], *words: str) -> subprocess.CompletedPr
 
 
 def _deployments(harness: FlowHarness) -> list[dict[str, Any]]:
-    login = {"Authorization": basic(harness.prefect.login).decode()}
     pool = {"work_pools": {"name": {"any_": ["modelyard"]}}}
-    url = f"{harness.prefect.url}/deployments/filter"
-    return httpx2.post(url, json=pool, headers=login, timeout=120).raise_for_status().json()
+    with prefect_api(harness.prefect) as api:
+        return api.post("/deployments/filter", json=pool).raise_for_status().json()
 
 
 def test_a_worker_of_the_pool_ingests(harness: FlowHarness, environment: dict[str, str]) -> None:

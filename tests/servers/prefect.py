@@ -7,12 +7,16 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
+
 from modelyard.flows.prefect.address import Prefect, answers
 from modelyard.flows.prefect.server import LOGIN
 from modelyard.registry.process.ports import choose_port
 from modelyard.registry.process.python import python_module
+from modelyard.registry.web.authorization import basic
 
 START_S = 120.0
+BUSY_S = 60.0
 QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
 
@@ -33,6 +37,29 @@ def running_prefect(home: Path) -> Generator[Prefect]:
     finally:
         process.terminate()
         process.wait(timeout=120)
+
+
+class Patient(httpx2.HTTPTransport):
+    """Asks again while Prefect's database is busy (503), which changed nothing, as its clients do."""
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        until = time.monotonic() + BUSY_S
+        while (answer := super().handle_request(request)).status_code == 503:
+            if time.monotonic() > until:
+                break
+            answer.close()
+            time.sleep(0.1)
+        return answer
+
+
+@contextmanager
+def prefect_api(server: Prefect) -> Generator[httpx2.Client]:
+    """A client of the server's API, logged in."""
+    login = {"Authorization": basic(server.login).decode()}
+    with httpx2.Client(
+        base_url=server.url, headers=login, timeout=120, transport=Patient()
+    ) as client:
+        yield client
 
 
 def _await(server: Prefect, process: subprocess.Popen[bytes]) -> None:

@@ -1,6 +1,5 @@
 """Lifecycle runs are cancelled and repeated at the Prefect server that has them."""
 
-import time
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +21,7 @@ from modelyard.registry.database import Database
 from modelyard.registry.errors import RunEnded, UnknownRun
 from modelyard.registry.runs.runs import RunBoard
 from modelyard.registry.runs.state import RunState
-from modelyard.registry.web.authorization import basic
+from tests.servers.prefect import prefect_api
 
 pytestmark = pytest.mark.slow
 PARAMETERS = {"repo": "ada/m", "quantize": ["Q8_0"]}
@@ -30,8 +29,7 @@ PARAMETERS = {"repo": "ada/m", "quantize": ["Q8_0"]}
 
 @pytest.fixture
 def server(prefect: Prefect) -> Generator[httpx2.Client]:
-    headers = {"Authorization": basic(prefect.login).decode()}
-    with httpx2.Client(base_url=prefect.url, headers=headers, timeout=60) as client:
+    with prefect_api(prefect) as client:
         yield client
 
 
@@ -58,12 +56,7 @@ def asked(prefect: Prefect) -> Generator[None]:
 
 
 def _made(server: httpx2.Client, path: str, body: dict[str, Any]) -> Any:
-    """What Prefect makes; while its database is busy (503) it has made nothing, and is asked on."""
-    until = time.monotonic() + 60
-    while (answer := server.post(path, json=body)).status_code == 503:
-        assert time.monotonic() < until, answer.text
-        time.sleep(0.1)
-    return answer.raise_for_status().json()
+    return server.post(path, json=body).raise_for_status().json()
 
 
 @pytest.fixture
