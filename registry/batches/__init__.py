@@ -1,0 +1,1 @@
+"""Batches: many jobs that are handed in, shown and cancelled together."""

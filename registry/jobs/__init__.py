@@ -1,0 +1,1 @@
+"""Jobs: requests that outlive the connection they came by, and the durable queue of them."""

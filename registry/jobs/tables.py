@@ -1,0 +1,73 @@
+"""Tables of jobs, and beside them their bodies and results, which no queue scan touches."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from modelyard.registry.database import Base, UtcDateTime
+
+
+class JobRow(Base):
+    """A job; `modelyard.registry.jobs.job.Job` describes the columns."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("jobs_by_turn", "status", "model", "priority", "rank"),
+        Index("jobs_by_user", "user_id", "submitted_at", "id"),
+        Index("jobs_by_batch", "batch_id", "status", "place"),
+        Index("jobs_by_lease", "status", "lease_until"),
+        Index("jobs_by_deadline", "status", "deadline"),
+        Index("jobs_by_end", "ended_at"),
+    )
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    user_id: Mapped[str] = mapped_column(String(36))
+    asked_by: Mapped[str] = mapped_column(String(36))
+    model: Mapped[str] = mapped_column(String(300))
+    type: Mapped[str] = mapped_column(String(20))
+    path: Mapped[str] = mapped_column(String(100))
+    priority: Mapped[int]
+    status: Mapped[str] = mapped_column(String(20))
+    rank: Mapped[float] = mapped_column(default=0.0)
+    digest: Mapped[str] = mapped_column(String(64))
+    prompt_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    output_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    resources: Mapped[dict[str, Any]] = mapped_column(JSON)
+    submitted_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    deadline: Mapped[datetime] = mapped_column(UtcDateTime)
+    eligible_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    attempts: Mapped[int] = mapped_column(default=0)
+    fence: Mapped[int] = mapped_column(BigInteger, default=0)
+    claimer: Mapped[str | None] = mapped_column(String(150))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    is_cancel_asked: Mapped[bool] = mapped_column(default=False)
+    progress: Mapped[float] = mapped_column(default=0.0)
+    version: Mapped[str | None] = mapped_column(String(300))
+    device_id: Mapped[str | None] = mapped_column(String(100))
+    result_status: Mapped[int | None]
+    error_code: Mapped[str | None] = mapped_column(String(50))
+    error: Mapped[str | None] = mapped_column(String(2000))
+    callback_url: Mapped[str | None] = mapped_column(String(2048))
+    batch_id: Mapped[str | None] = mapped_column(String(50))
+    place: Mapped[int] = mapped_column(default=0)
+    custom_id: Mapped[str | None] = mapped_column(String(512))
+    run_id: Mapped[str | None] = mapped_column(String(36))
+
+
+class JobBodyRow(Base):
+    """What was handed in, as JSON."""
+
+    __tablename__ = "job_bodies"
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class JobResultRow(Base):
+    """What came out: the engine's answer, as it was sent."""
+
+    __tablename__ = "job_results"
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
