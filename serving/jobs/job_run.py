@@ -16,6 +16,7 @@ from modelyard.serving.jobs.owners import JobOwners
 from modelyard.serving.jobs.whole_answer import STREAMED, asked_as_stream
 from modelyard.serving.metering.ids import new_id
 from modelyard.serving.observability.request_record import RequestRecord
+from modelyard.serving.routing.running import RunningRequest
 
 MOST_PROGRESS = 0.99
 """Of a job that has not ended."""
@@ -23,16 +24,24 @@ MOST_PROGRESS = 0.99
 _log = logger("modelyard.jobs")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class JobRun:
-    """A claimed job in this process; `is_begun` once an engine has it in hand."""
+    """A claimed job in this process, with its answer as far as it has come.
+
+    `is_told`: the queue knows on which device it is. `is_lost`: it was cancelled, or another
+    process has it, so that nothing is to be said of it any more.
+    """
 
     claim: Claim
     answer: JobAnswer = field(default_factory=JobAnswer)
-    device_id: str = ""
-    version: str = ""
-    is_begun: bool = False
+    request: GatewayRequest | None = None
+    is_told: bool = False
     is_lost: bool = False
+
+    @property
+    def running(self) -> RunningRequest | None:
+        """What an engine has, or last had, of it; None while it waits for one."""
+        return None if self.request is None else self.request.running
 
     @property
     def progress(self) -> float:
@@ -66,11 +75,9 @@ class JobRunner:
         caller = await self.owners.caller(job.user_id)
         record = RequestRecord(new_id(), job.id, job.path)
         record.user_id = caller.user_id
-        body = run.claim.body
-        if job.path in STREAMED:
-            body = _streamed(body)
-        request = GatewayRequest(caller, body, record, priority=job.priority)
-        await self.gateway.answer(request, run.answer)
+        body = _streamed(run.claim.body) if job.path in STREAMED else run.claim.body
+        run.request = GatewayRequest(caller, body, record, priority=job.priority)
+        await self.gateway.answer(run.request, run.answer)
 
 
 def _streamed(body: bytes) -> bytes:
