@@ -3,11 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import (
-    AbstractAsyncContextManager,
     AsyncExitStack,
     aclosing,
     asynccontextmanager,
-    nullcontext,
 )
 
 from fastapi import FastAPI
@@ -36,25 +34,17 @@ from modelyard.registry.secrets import dashboard_token, metrics_token
 from modelyard.registry.settings import RegistrySettings, load
 from modelyard.serving.access.authentication import Authenticator
 from modelyard.serving.access.logins import Logins
-from modelyard.serving.admission.gate import Gate
 from modelyard.serving.admission.open import open_gate
 from modelyard.serving.api.app import build_app
 from modelyard.serving.api.services import Services
 from modelyard.serving.background_task import background_task
 from modelyard.serving.cache import SingleFlightCache
-from modelyard.serving.gateway.attempt import Attempts
-from modelyard.serving.gateway.blame import Blame
 from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.card_search import CardSearch
-from modelyard.serving.gateway.model_versions import VisibleVersions
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
-from modelyard.serving.metering.access_log import AccessLog
-from modelyard.serving.metering.bookkeeper import Bookkeeper
-from modelyard.serving.metering.journal import Journal
-from modelyard.serving.metering.open_requests import OpenRequests
+from modelyard.serving.jobs.dispatch.upkeep import JobUpkeep
 from modelyard.serving.jobs.services import JobServices
-from modelyard.serving.jobs.upkeep import JobUpkeep
 from modelyard.serving.joining import (
     dispatcher_of,
     gateway_of,
@@ -66,16 +56,10 @@ from modelyard.serving.notices.bus import NoticeBus
 from modelyard.serving.notices.services import NoticeServices
 from modelyard.serving.notices.wake_up import WakeUp
 from modelyard.serving.observability.prometheus import Metrics
-from modelyard.serving.routing.fleet.asking import WorkerQuestion
 from modelyard.serving.routing.fleet.device_watch import DeviceWatch, thresholds_of
 from modelyard.serving.routing.fleet.prewarm import Prewarmer
 from modelyard.serving.routing.fleet.promoter import Promoter
-from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
-from modelyard.serving.routing.hedge import Hedge
-from modelyard.serving.routing.peer_exchange import PeerExchange
-from modelyard.serving.routing.policy.overtaking import QueueOrder
 from modelyard.serving.routing.router import Router
-from modelyard.serving.routing.running import RunningRequests
 from modelyard.serving.settings import GatewaySettings
 from modelyard.serving.shared_cache import SharedCache
 from modelyard.serving.upstream.client import Upstream
@@ -160,7 +144,9 @@ async def _at_work(
         await stack.enter_async_context(sharing(gateway.router, gateway.gate, redis_url))
         if services.jobs.dispatcher is not None:
             days = settings.requests_days
-            await stack.enter_async_context(background_task(JobUpkeep(services.jobs.queue, days).run()))
+            await stack.enter_async_context(
+                background_task(JobUpkeep(services.jobs.queue, days).run())
+            )
             await stack.enter_async_context(services.jobs.dispatcher.at_work())
         yield
 

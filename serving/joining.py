@@ -19,11 +19,11 @@ from modelyard.serving.gateway.blame import Blame
 from modelyard.serving.gateway.model_versions import VisibleVersions
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
-from modelyard.serving.jobs.dispatching import JobDispatcher
-from modelyard.serving.jobs.in_hand import JobsInHand
-from modelyard.serving.jobs.job_run import JobRunner
-from modelyard.serving.jobs.owners import JobOwners
-from modelyard.serving.jobs.places import ModelPlaces
+from modelyard.serving.jobs.dispatch.dispatching import JobDispatcher
+from modelyard.serving.jobs.dispatch.in_hand import JobsInHand
+from modelyard.serving.jobs.dispatch.places import ModelPlaces
+from modelyard.serving.jobs.running.job_run import JobRunner
+from modelyard.serving.jobs.running.owners import JobOwners
 from modelyard.serving.metering.access_log import AccessLog
 from modelyard.serving.metering.bookkeeper import Bookkeeper
 from modelyard.serving.metering.journal import Journal
