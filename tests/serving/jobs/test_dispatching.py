@@ -76,7 +76,7 @@ async def test_a_disabled_user_s_jobs_fail(lite: Installation) -> None:
     version = lite.filled.add("talker")
     queued = Queued(lite)
     job_id = queued.add("talker")
-    lite.identity.set_disabled("ada", True)
+    lite.identity.set_disabled("ada", True)  # noqa: FBT003  its name says it
     with lite.engine(version):
         async with lite.opened(lite.admin):
             (job,) = await queued.ended(job_id)
