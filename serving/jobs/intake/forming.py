@@ -3,7 +3,6 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +98,7 @@ def digest_of(asked: RequestedWork, acting: Acting, terms: Terms) -> str:
     Who hands it in is no part of it: the user, and a service on the user's behalf, mean the same.
     """
     needs = asked.resource_requirements
-    whole: Mapping[str, Any] = {
+    whole: dict[str, Any] = {
         "user_id": acting.user.user_id,
         "model_id": asked.model_id,
         "priority": asked.priority,
