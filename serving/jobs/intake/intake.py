@@ -1,6 +1,7 @@
 """Checks what is handed in, field by field, before a job is made of it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from modelyard.registry.errors import UnknownModel
@@ -10,7 +11,6 @@ from modelyard.registry.runs.served_flows import ServedFlows
 from modelyard.serving.errors import InvalidRequest
 from modelyard.serving.gateway.model_versions import ResolvedModel, VisibleVersions
 from modelyard.serving.jobs.intake.acting import Acting, Behalf
-from modelyard.serving.jobs.intake.callback_url import check_callback_url
 from modelyard.serving.jobs.intake.forming import Terms, job_of_work
 from modelyard.serving.jobs.intake.payload import check_kind
 from modelyard.serving.routing.priority import granted
@@ -28,11 +28,13 @@ class Intake:
     """The checks of everything that is handed in, whichever route it comes by.
 
     They count nothing: quota and rates are counted once, when a job is sent to its engine.
+    `check_url` raises InvalidRequest for a URL that no callback may be sent to.
     """
 
     behalf: Behalf
     versions: VisibleVersions
     flows: ServedFlows
+    check_url: Callable[[str], None]
 
     async def check(self, asked: Submission, caller: Caller) -> NewJob:
         """The job of a submission.
@@ -42,7 +44,8 @@ class Intake:
         Prefect runs), and InvalidRequest, which names the field.
         """
         acting = await self.behalf.of(asked.user_id, caller)
-        check_callback_url(asked.callback_url)
+        if asked.callback_url is not None:
+            self.check_url(asked.callback_url)
         terms = Terms(asked.timeout / 1000, asked.priority, asked.callback_url)
         return await self.check_work(asked, acting, terms)
 
