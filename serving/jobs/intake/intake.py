@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from modelyard.registry.billing.quota import Quota
+from modelyard.registry.catalog.model import ModelVersion
 from modelyard.registry.errors import UnknownModel
 from modelyard.registry.identity.caller import Caller
 from modelyard.registry.jobs.job import NewJob
@@ -24,6 +26,15 @@ class ModelUnknown(InvalidRequest):
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedJob:
+    """A job whose fields hold, the version that it would run on now, and its user's quota."""
+
+    job: NewJob
+    version: ModelVersion
+    quota: Quota
+
+
+@dataclass(frozen=True, slots=True)
 class Intake:
     """The checks of everything that is handed in, whichever route it comes by.
 
@@ -36,7 +47,7 @@ class Intake:
     flows: ServedFlows
     check_url: Callable[[str], None]
 
-    async def check(self, asked: Submission, caller: Caller) -> NewJob:
+    async def check(self, asked: Submission, caller: Caller) -> CheckedJob:
         """The job of a submission.
 
         Raises NotPermitted (a foreign user, a priority above the user's limit), ModelUnknown (also
@@ -49,7 +60,7 @@ class Intake:
         terms = Terms(asked.timeout / 1000, asked.priority, asked.callback_url)
         return await self.check_work(asked, acting, terms)
 
-    async def check_work(self, asked: RequestedWork, acting: Acting, terms: Terms) -> NewJob:
+    async def check_work(self, asked: RequestedWork, acting: Acting, terms: Terms) -> CheckedJob:
         """The job of one piece of work, alone or as a line of a batch; raises as `check`."""
         granted(terms.priority, acting.quota)
         model = await self.model(asked.model_id, acting.user)
@@ -59,7 +70,7 @@ class Intake:
             served.check(asked.payload)
         else:
             check_kind(new.path, model.version)
-        return new
+        return CheckedJob(new, model.version, acting.quota)
 
     async def model(self, name: str, user: Caller) -> ResolvedModel:
         """The version that a user means; raises InvalidName, or ModelUnknown."""
