@@ -160,7 +160,9 @@ async def _at_work(
         await stack.enter_async_context(sharing(gateway.router, gateway.gate, redis_url))
         if services.jobs.dispatcher is not None:
             days = settings.requests_days
-            await stack.enter_async_context(background_task(JobUpkeep(services.jobs.queue, days).run()))
+            await stack.enter_async_context(
+                background_task(JobUpkeep(services.jobs.queue, days).run())
+            )
             await stack.enter_async_context(services.jobs.dispatcher.at_work())
         yield
 
