@@ -94,7 +94,25 @@ class NoticeSettings(Section):
     )
 
 
-class GatewaySettings(FleetSettings, NoticeSettings):
+class FileSettings(Section):
+    """How much users may keep in files, and for how long."""
+
+    user_files_gb: float = Field(
+        default=10.0,
+        gt=0,
+        le=1e6,
+        description="GB (10^9 bytes) of files for batches that a user may keep; what batches write "
+        "counts too.",
+    )
+    files_days: float = Field(
+        default=30.0,
+        gt=0,
+        le=3650,
+        description="Days after which a user's files are removed.",
+    )
+
+
+class GatewaySettings(FleetSettings, NoticeSettings, FileSettings):
     """Where the gateway listens, whom it lets in and how long it waits for what."""
 
     host: str = Field(default="127.0.0.1", description="Address the gateway listens on.")
