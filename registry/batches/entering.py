@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -26,7 +25,7 @@ from modelyard.registry.files.tables import UserFileRow
 from modelyard.registry.files.user_file import unknown_file
 from modelyard.registry.identity.tables import UserRow
 from modelyard.registry.jobs.clock import QueueClock
-from modelyard.registry.jobs.job import JobStatus
+from modelyard.registry.jobs.ending import Ending
 from modelyard.registry.jobs.tables import JobRow
 from modelyard.registry.notices.publishing import publish
 
@@ -82,9 +81,9 @@ class Batches:
             return batch
 
     def cancel(self, batch_id: str, user_id: str) -> Batch:
-        """Begin to cancel: nothing of it starts any more; raises UnknownBatch and BatchEnded.
+        """Begin to cancel: all of its jobs end at once; raises UnknownBatch and BatchEnded.
 
-        Its jobs that wait end in this transaction, those that run a moment later.
+        It is cancelled itself as soon as the files of what was done are written.
         """
         with self.db.begin() as session:
             now = self.clock.begin(session)
@@ -102,8 +101,7 @@ class Batches:
                 row.fence += 1
                 row.lease_until = None
                 session.flush()
-                waiting = and_(JobRow.batch_id == batch_id, JobRow.status == JobStatus.QUEUED)
-                session.execute(update(JobRow).where(waiting).values(_cancelled(now)))
+                Ending(session, now).cancel([JobRow.batch_id == batch_id])
             return batch_of(session, row)
 
     def _check_room(self, session: Session, user_id: str) -> None:
@@ -114,15 +112,6 @@ class Batches:
                 f"{self.most_live} of your batches are on their way, as many as may be.",
                 fix="Wait until one has ended, or cancel one.",
             )
-
-
-def _cancelled(now: Any) -> dict[str, Any]:
-    return {
-        "status": JobStatus.CANCELLED,
-        "ended_at": now,
-        "is_cancel_asked": True,
-        "fence": JobRow.fence + 1,
-    }
 
 
 def _same(session: Session, row: BatchRow, new: NewBatch) -> Batch:

@@ -1,5 +1,6 @@
 """Forgets batches that ended long ago; their files have an end of their own."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, func
@@ -12,8 +13,14 @@ _ENDED_AT = func.coalesce(
 )
 
 
-def forget_batches(db: Database, before: datetime) -> int:
-    """Remove the batches that ended before this time; returns how many there were."""
-    gone = delete(BatchRow).where(_ENDED_AT < before).returning(BatchRow.id)
-    with db.begin() as session:
-        return len(session.scalars(gone).all())
+@dataclass(frozen=True, slots=True)
+class BatchForgetting:
+    """Removes the rows of ended batches."""
+
+    db: Database
+
+    def forget(self, before: datetime) -> int:
+        """Remove those that ended before this time; returns how many there were."""
+        gone = delete(BatchRow).where(_ENDED_AT < before).returning(BatchRow.id)
+        with self.db.begin() as session:
+            return len(session.scalars(gone).all())

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from modelyard.registry.batches.batch import Batch, BatchStatus, LineError
@@ -37,14 +37,14 @@ class BatchStates:
     lease_s: float = 60.0
     clock: QueueClock = field(default_factory=QueueClock)
 
-    def take(self) -> Batch | None:
-        """The longest waiting batch that has to be worked on, now in the caller's hands.
+    def take(self, statuses: Collection[BatchStatus]) -> Batch | None:
+        """The oldest batch in one of these states to be worked on, now in the caller's hands.
 
-        It is to be validated, or its jobs have ended, or are to be cancelled.
+        It is to be validated, or all of its jobs have ended.
         """
         with self.db.read() as session:
             now = self.clock.begin(session)
-            row = session.scalar(_waiting(now))
+            row = session.scalar(_waiting(statuses, now))
         return None if row is None else self._take(row.id, row.fence)
 
     def _take(self, batch_id: str, fence: int) -> Batch | None:
@@ -132,12 +132,9 @@ class BatchStates:
             return True
 
 
-def _waiting(now: datetime) -> Any:
-    has_work = or_(
-        BatchRow.status.in_([S.VALIDATING, S.FINALIZING, S.CANCELLING]),
-        and_(BatchRow.status == S.IN_PROGRESS, ~_HAS_LIVE_JOBS),
-    )
-    mine = select(BatchRow).where(has_work, _is_free(now))
+def _waiting(statuses: Collection[BatchStatus], now: datetime) -> Select[tuple[BatchRow]]:
+    is_due = or_(BatchRow.status != S.IN_PROGRESS, ~_HAS_LIVE_JOBS)
+    mine = select(BatchRow).where(BatchRow.status.in_(statuses), is_due, _is_free(now))
     return mine.order_by(BatchRow.created_at).limit(1)
 
 

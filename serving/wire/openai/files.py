@@ -49,7 +49,8 @@ class FileList(msgspec.Struct, frozen=True):
     def of(cls, files: "list[UserFile]", most: int) -> Self:
         """A page of `most` files, of which one more was asked for."""
         page = [FileObject.of(file) for file in files[:most]]
-        first, last = (page[0].id, page[-1].id) if page else (None, None)
+        first = page[0].id if page else None
+        last = page[-1].id if page else None
         return cls(page, len(files) > most, first, last)
 
 
