@@ -28,14 +28,16 @@ _log = logger("modelyard.jobs")
 class JobRun:
     """A claimed job in this process, with its answer as far as it has come.
 
-    `is_told`: the queue knows on which device it is. `is_lost`: it was cancelled, or another
-    process has it, so that nothing is to be said of it any more.
+    `is_told`: the queue knows on which device it is. `is_answered`: the gateway is done with it.
+    `is_lost`: it was cancelled, or another process has it: nothing is to be said of it any more.
     """
 
     claim: Claim
+    version_id: str
     answer: JobAnswer = field(default_factory=JobAnswer)
     request: GatewayRequest | None = None
     is_told: bool = False
+    is_answered: bool = False
     is_lost: bool = False
 
     @property
@@ -61,6 +63,7 @@ class JobRunner:
         """Try the job once; cancellation ends the engine's work too."""
         try:
             await self._answer(run)
+            return of_answer(run.answer)
         except ModelyardError as error:
             return of_error(error)
         except OperationalError:
@@ -68,7 +71,8 @@ class JobRunner:
         except Exception:  # noqa: BLE001  whatever it is, it is logged and tried again
             _log.exception("a job broke", job=run.claim.job.id)
             return Later("Something went wrong inside; the log says what.", is_attempt=True)
-        return of_answer(run.answer)
+        finally:
+            run.is_answered = True
 
     async def _answer(self, run: JobRun) -> None:
         job = run.claim.job

@@ -1,9 +1,10 @@
 """How many jobs of a version the fleet can take now without delaying live traffic."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from modelyard.registry.catalog.model import ModelVersion
+from modelyard.serving.jobs.job_run import JobRun
 from modelyard.serving.routing.policy.fleet_state import PendingRequest, Replica
 from modelyard.serving.routing.policy.stealing import LOOKAHEAD_S
 from modelyard.serving.routing.router import Router
@@ -53,22 +54,29 @@ class RoomView:
         return max(0, self.free - kept)
 
 
-def view_of(router: Router, version: ModelVersion, ours: Collection[str], now: float) -> RoomView:
-    """The room for a version; `ours` are the ids of jobs that this process has in hand."""
-    cluster = router.core.cluster
-    replicas = [r for r in cluster.replicas.get(version.id, ()) if r.is_staying]
-    fit = [replica for replica in replicas if replica.worker.is_fit]
+def view_of(
+    router: Router, version: ModelVersion, runs: Sequence[JobRun], now: float
+) -> RoomView:
+    """The room for a version; `runs` are this process' jobs that are for it."""
+    fit = [r for r in router.core.cluster.replicas.get(version.id, ()) if _is_fit(r)]
+    at_work = [run for run in runs if not run.is_answered]
+    ours = {run.claim.job.id for run in at_work}
     waiting = [t.work.request_id in ours for t in _waiting(router, version.id, fit)]
+    in_engines = sum(run.running is not None for run in at_work)
+    on_their_way = max(0, len(at_work) - in_engines - sum(waiting))
     sent = sum(replica.busy - replica.held for replica in fit)
-    in_engines = len(ours) - sum(waiting)
     return RoomView(
         slots=sum(replica.places for replica in fit),
-        free=sum(_free(replica) for replica in fit),
+        free=max(0, sum(map(_free, fit)) - on_their_way),
         live=max(0, sent - in_engines) + round(sum(r.worker.others for r in fit)),
         live_waiting=len(waiting) - sum(waiting),
         jobs_waiting=sum(waiting),
-        is_prompt=any(replica.worker.wait_s(now) <= LOOKAHEAD_S for replica in fit) or not fit,
+        is_prompt=not fit or any(r.worker.wait_s(now) <= LOOKAHEAD_S for r in fit),
     )
+
+
+def _is_fit(replica: Replica) -> bool:
+    return replica.is_staying and replica.worker.is_fit
 
 
 def _free(replica: Replica) -> int:
