@@ -41,7 +41,7 @@ class CallbackAddresses:
 
     db: Database
 
-    def list(self, user_id: str | None = None) -> list[FailingAddress]:
+    def failing(self, user_id: str | None = None) -> list[FailingAddress]:
         """A user's, or everybody's; those that have failed for longest first."""
         query = select(CallbackAddressRow).order_by(CallbackAddressRow.failing_since)
         if user_id is not None:

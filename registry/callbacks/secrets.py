@@ -41,7 +41,7 @@ class CallbackSecrets:
     db: Database
     seal: Seal
 
-    def list(self, user_id: str) -> list[SecretView]:
+    def of(self, user_id: str) -> list[SecretView]:
         """Those that sign now, the newest first."""
         with self.db.read() as session:
             return [_view(row) for row in self._living(session, user_id)]
