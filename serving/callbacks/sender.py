@@ -106,7 +106,7 @@ class CallbackSender:
             error = str(refused)
         except SQLAlchemyError:
             raise
-        except Exception as unexpected:
+        except Exception as unexpected:  # noqa: BLE001  one callback must not end all
             _log.exception("callback_not_sent", callback=delivery.id)
             error = f"something went wrong on our side: {type(unexpected).__name__}"
         duration_ms = (time.perf_counter() - began) * 1000
