@@ -11,6 +11,7 @@ from contextlib import (
 from fastapi import FastAPI
 
 from modelyard.registry.billing.quotas import Quotas
+from modelyard.registry.billing.response_times import ResponseBook
 from modelyard.registry.billing.traffic import TrafficBook
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.catalog.catalog import Catalog
@@ -43,10 +44,11 @@ from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.card_search import CardSearch
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
-from modelyard.serving.jobs.dispatch.upkeep import JobUpkeep
 from modelyard.serving.jobs.services import JobServices
 from modelyard.serving.joining import (
+    desk_of,
     dispatcher_of,
+    dispatching,
     gateway_of,
     ledger_at_work,
     queue_of,
@@ -109,7 +111,7 @@ def create_app(
                         settings, registry, authenticator.identity, gateway=gateway, metrics=metrics
                     ),
                 )
-                async with _at_work(settings, database, services, redis_url):
+                async with _at_work(settings, database, services, redis_url=redis_url, secret=key):
                     yield
         finally:
             database.close()
@@ -129,7 +131,12 @@ def _prewarmer(database: Database, router: Router, upstream: Upstream) -> Prewar
 
 @asynccontextmanager
 async def _at_work(
-    settings: GatewaySettings, database: Database, services: Services, redis_url: str
+    settings: GatewaySettings,
+    database: Database,
+    services: Services,
+    *,
+    redis_url: str,
+    secret: str,
 ) -> AsyncGenerator[None]:
     """What goes on beside the requests, while the block runs."""
     gateway = services.gateway
@@ -143,11 +150,8 @@ async def _at_work(
             await stack.enter_async_context(background_task(work.run()))
         await stack.enter_async_context(sharing(gateway.router, gateway.gate, redis_url))
         if services.jobs.dispatcher is not None:
-            days = settings.requests_days
-            await stack.enter_async_context(
-                background_task(JobUpkeep(services.jobs.queue, days).run())
-            )
-            await stack.enter_async_context(services.jobs.dispatcher.at_work())
+            dispatching_here = dispatching(settings, services.jobs.dispatcher, secret)
+            await stack.enter_async_context(dispatching_here)
         yield
 
 
@@ -217,6 +221,7 @@ def _join(  # noqa: PLR0913  one of each room
 ) -> Services:
     usage = UsageBook(database)
     traffic = TrafficBook(database)
+    responses = ResponseBook(database)
     router = gateway.router
     upstream = gateway.attempts.upstream
     promoter = Promoter(database, router.snapshots, upstream, router.load_timeout_s)
@@ -243,4 +248,6 @@ def _join(  # noqa: PLR0913  one of each room
         promotion_wait_s=settings.promotion_wait_s,
         notices=notices,
         jobs=jobs,
+        requests=desk_of(settings, gateway, queries, authenticator.identity, jobs=jobs),
+        responses=SingleFlightCache(lambda asked: responses.since(*asked), seconds=TRAFFIC_S),
     )

@@ -32,6 +32,7 @@ from modelyard.serving.api.routes import (
     usage,
 )
 from modelyard.serving.api.routes.people import account, keys, quotas, users
+from modelyard.serving.api.routes.requests import following, metrics, submitting
 from modelyard.serving.observability.request_record import RequestStats
 from modelyard.serving.wire.priority import PRIORITY
 from modelyard.serving.wire.rate_headers import RATE_HEADERS
@@ -40,6 +41,9 @@ ABOUT = "Models from Hugging Face, checked and served. Every route needs `Author
 
 _ROOMS = (
     account,
+    submitting,
+    following,
+    metrics,
     devices,
     device_history,
     device_orders,

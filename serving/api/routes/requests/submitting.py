@@ -1,7 +1,7 @@
 """POST /api/v1/route: hand in work, and get its id, its place and an estimate."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from fastapi.exceptions import RequestValidationError
