@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from modelyard.registry.web.origins import Pages
 from modelyard.serving.api import problems
+from modelyard.serving.api.documents import completed
 from modelyard.serving.api.inference.endpoint import PATHS, InferenceEndpoint
 from modelyard.serving.api.middleware.authentication import AuthMiddleware
 from modelyard.serving.api.middleware.body_limit import BodyLimit
@@ -41,9 +43,6 @@ ABOUT = "Models from Hugging Face, checked and served. Every route needs `Author
 
 _ROOMS = (
     account,
-    submitting,
-    following,
-    metrics,
     devices,
     device_history,
     device_orders,
@@ -63,6 +62,9 @@ _ROOMS = (
     tickets,
     event_stream,
     socket,
+    submitting,
+    following,
+    metrics,
 )
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -85,6 +87,11 @@ class GatewayApplication(FastAPI):
         else:
             is_head = scope["type"] == "http" and scope["method"] == "HEAD"
             await self.rest({**scope, "method": "GET"} if is_head else scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = completed(super().openapi())
+        return self.openapi_schema
 
     async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
         await super().__call__(scope, receive, send)

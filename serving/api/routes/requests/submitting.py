@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from modelyard.serving.api.documents import PROBLEMS, body_of
+from modelyard.serving.api.documents import body_of
 from modelyard.serving.api.services import TheCaller, TheServices
 from modelyard.serving.jobs.telling import request_reply
 from modelyard.serving.wire.admin.requests import RequestReply, Submission
@@ -36,7 +36,7 @@ def read_submission(body: bytes) -> Submission:
         raise RequestValidationError(error.errors(include_url=False)) from None
 
 
-@router.post("/route", openapi_extra=body_of(Submission), responses=PROBLEMS)
+@router.post("/route", openapi_extra=body_of(Submission))
 async def submit_request(
     services: TheServices,
     caller: TheCaller,
