@@ -41,6 +41,7 @@ from modelyard.serving.admission.open import open_gate
 from modelyard.serving.api.app import build_app
 from modelyard.serving.api.services import Services
 from modelyard.serving.background_task import background_task
+from modelyard.serving.batches.services import BatchServices
 from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.gateway.attempt import Attempts
 from modelyard.serving.gateway.blame import Blame
@@ -159,6 +160,7 @@ async def _at_work(
             await stack.enter_async_context(background_task(work.run()))
         await stack.enter_async_context(sharing(gateway.router, gateway.gate, redis_url))
         if services.jobs.dispatcher is not None:
+            await stack.enter_async_context(background_task(services.batches.keeper.run()))
             days = settings.requests_days
             await stack.enter_async_context(background_task(JobUpkeep(services.jobs.queue, days).run()))
             await stack.enter_async_context(services.jobs.dispatcher.at_work())
@@ -256,5 +258,12 @@ def _join(  # noqa: PLR0913  one of each room
         cards=CardLane(CardSearch(registry, queries.catalog)),
         promotion_wait_s=settings.promotion_wait_s,
         notices=notices,
+        batches=BatchServices.of(
+            jobs.queue,
+            registry,
+            settings,
+            identity=authenticator.identity,
+            versions=gateway.versions,
+        ),
         jobs=jobs,
     )

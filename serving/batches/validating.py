@@ -4,14 +4,15 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import batched
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from sqlalchemy.orm import Session
 
 from modelyard.registry.batches.batch import Batch, LineError
 from modelyard.registry.batches.states import BatchStates
+from modelyard.registry.billing.quota import Quota
 from modelyard.registry.database import utc_now
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.files.file_book import FileBook
@@ -28,7 +29,6 @@ from modelyard.serving.gateway.model_versions import VisibleVersions
 from modelyard.serving.jobs.intake.acting import Acting
 from modelyard.serving.jobs.intake.forming import Terms
 from modelyard.serving.jobs.intake.payload import check_kind
-from modelyard.registry.billing.quota import Quota
 
 LINES_AT_ONCE = 100
 JOBS_AT_ONCE = 500
@@ -66,7 +66,7 @@ class BatchValidator:
         except ModelyardError as error:
             await self._reject(batch, [LineError(error.code, str(error))])
 
-    def _path(self, batch: Batch):
+    def _path(self, batch: Batch) -> Path:
         return self.stored.path(self.files.get(batch.input_file_id or "", batch.user_id))
 
     async def _checked(self, batch: Batch, file: IO[bytes], user: Caller) -> FileCheck | None:
@@ -115,7 +115,8 @@ class BatchValidator:
     def _submit(
         self, session: Session, file: IO[bytes], lines: Sequence[CheckedLine], like: NewJob
     ) -> None:
-        for some in batched(lines, JOBS_AT_ONCE):
+        for start in range(0, len(lines), JOBS_AT_ONCE):
+            some = lines[start : start + JOBS_AT_ONCE]
             jobs = [line.job(file, like, str(uuid.uuid4())) for line in some]
             self.queue.submit(jobs, session)
 
