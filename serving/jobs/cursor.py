@@ -21,7 +21,9 @@ def read_cursor(text: str) -> Cursor | None:
         return None
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-        at, _, job_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(" ")
+        at, _, job_id = (
+            base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(" ")
+        )
         when = datetime.fromisoformat(at)
     except (ValueError, binascii.Error):
         raise _refused() from None

@@ -1,12 +1,13 @@
 """What the routes do with requests that outlive a connection: take, show, list and cancel them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from modelyard.registry.catalog.model import ModelVersion
-from modelyard.registry.errors import InvalidName, NotPermitted
+from modelyard.registry.errors import InvalidName, UnknownUser
 from modelyard.registry.identity.caller import Caller
+from modelyard.registry.jobs.backlog import OpenJobs
 from modelyard.registry.jobs.book import JobBook, JobFilter
 from modelyard.registry.jobs.errors import UnknownJob
 from modelyard.registry.jobs.job import Job
@@ -15,6 +16,7 @@ from modelyard.serving.jobs.admission import JobAdmission
 from modelyard.serving.jobs.cursor import read_cursor, write_cursor
 from modelyard.serving.jobs.intake.intake import Intake, ModelUnknown
 from modelyard.serving.jobs.outlook import JobOutlook, Outlooks
+from modelyard.serving.jobs.owners import JobOwners, UserDisabled
 from modelyard.serving.wire.admin.requests import Submission
 
 
@@ -44,6 +46,7 @@ class RequestDesk:
     queue: JobQueue
     book: JobBook
     outlooks: Outlooks
+    owners: JobOwners
     handed_in: Callable[[], None]
 
     async def submit(self, asked: Submission, caller: Caller) -> JobView:
@@ -85,13 +88,17 @@ class RequestDesk:
         is_more = len(found) > most
         return JobPage(jobs, write_cursor((jobs[-1].submitted_at, jobs[-1].id)) if is_more else "")
 
+    async def open_jobs(self, user_id: str | None) -> Sequence[OpenJobs]:
+        """What has not ended, by model and priority: of everybody, or what a user may see."""
+        return await asyncio.to_thread(self.book.open_jobs, user_id)
+
     async def _is_there(self, job_id: str) -> bool:
         return bool(await asyncio.to_thread(self.book.some, [job_id]))
 
     async def _version(self, job: Job) -> ModelVersion | None:
         """What it would run on now; None where its user or its model is gone."""
         try:
-            user = await self.intake.behalf.user(job.user_id)
+            user = await self.owners.caller(job.user_id)
             return (await self.intake.model(job.model, user)).version
-        except (ModelUnknown, InvalidName, NotPermitted):
+        except (ModelUnknown, InvalidName, UnknownUser, UserDisabled):
             return None

@@ -177,9 +177,7 @@ class JobDispatcher:
         if not wanted:
             return taken
         aged = [m for m in wanted if any(_is_aged(line) for line in self._waiting[m])]
-        request = ClaimRequest(
-            models=wanted, least_priority=BACKGROUND if aged else least_priority
-        )
+        request = ClaimRequest(models=wanted, least_priority=BACKGROUND if aged else least_priority)
         claims = await asyncio.shield(asyncio.ensure_future(self._take(request, found)))
         for claim in claims:
             taken[claim.job.model] += 1
@@ -188,9 +186,7 @@ class JobDispatcher:
                 self._drop(model, request.least_priority)
         return taken
 
-    async def _take(
-        self, request: ClaimRequest, found: Mapping[str, Places]
-    ) -> Sequence[Claim]:
+    async def _take(self, request: ClaimRequest, found: Mapping[str, Places]) -> Sequence[Claim]:
         """Claim, and begin what was claimed, even if this process is about to end."""
         self._is_idle.clear()
         begun = time.monotonic()

@@ -54,9 +54,7 @@ class RoomView:
         return max(0, self.free - kept)
 
 
-def view_of(
-    router: Router, version: ModelVersion, runs: Sequence[JobRun], now: float
-) -> RoomView:
+def view_of(router: Router, version: ModelVersion, runs: Sequence[JobRun], now: float) -> RoomView:
     """The room for a version; `runs` are this process' jobs that are for it."""
     fit = [r for r in router.core.cluster.replicas.get(version.id, ()) if _is_fit(r)]
     at_work = [run for run in runs if not run.is_answered]
