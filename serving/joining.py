@@ -84,12 +84,13 @@ def queue_of(settings: RequestSettings, database: Database) -> JobQueue:
 
 @asynccontextmanager
 async def dispatching(
-    settings: RequestSettings, dispatcher: JobDispatcher, secret: str
+    settings: RequestSettings, dispatcher: JobDispatcher, batches: BatchKeeper, *, secret: str
 ) -> AsyncGenerator[None]:
-    """Jobs are run, looked after and told of while the block runs; `secret` is the secret key."""
+    """Jobs and batches are worked on and told of while the block runs; `secret` is the key."""
     queue = dispatcher.queue
     async with (
         background_task(callback_sender(settings, queue.db, secret).run()),
+        background_task(batches.run()),
         background_task(JobUpkeep(queue, settings.requests_days).run()),
         dispatcher.at_work(),
     ):
