@@ -7,7 +7,6 @@ from contextlib import (
     aclosing,
     asynccontextmanager,
 )
-from functools import partial
 
 from fastapi import FastAPI
 
@@ -42,17 +41,15 @@ from modelyard.serving.api.services import Services
 from modelyard.serving.background_task import background_task
 from modelyard.serving.batches.services import BatchServices
 from modelyard.serving.cache import SingleFlightCache
-from modelyard.serving.callbacks.address_rules import check_url
-from modelyard.serving.callbacks.allowed_hosts import AllowedHosts
 from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.card_search import CardSearch
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
-from modelyard.serving.jobs.opening import desk_of
 from modelyard.serving.jobs.services import JobServices
-from modelyard.serving.jobs.upkeep import JobUpkeep
 from modelyard.serving.joining import (
+    desk_of,
     dispatcher_of,
+    dispatching,
     gateway_of,
     ledger_at_work,
     queue_of,
@@ -115,7 +112,7 @@ def create_app(
                         settings, registry, authenticator.identity, gateway=gateway, metrics=metrics
                     ),
                 )
-                async with _at_work(settings, database, services, redis_url):
+                async with _at_work(settings, registry, database, services, secret=key):
                     yield
         finally:
             database.close()
@@ -135,7 +132,12 @@ def _prewarmer(database: Database, router: Router, upstream: Upstream) -> Prewar
 
 @asynccontextmanager
 async def _at_work(
-    settings: GatewaySettings, database: Database, services: Services, redis_url: str
+    settings: GatewaySettings,
+    registry: RegistrySettings,
+    database: Database,
+    services: Services,
+    *,
+    secret: str,
 ) -> AsyncGenerator[None]:
     """What goes on beside the requests, while the block runs."""
     gateway = services.gateway
@@ -147,14 +149,12 @@ async def _at_work(
     async with AsyncExitStack() as stack:
         for work in works:
             await stack.enter_async_context(background_task(work.run()))
+        redis_url = registry.redis_url.get_secret_value()
         await stack.enter_async_context(sharing(gateway.router, gateway.gate, redis_url))
         if services.jobs.dispatcher is not None:
-            await stack.enter_async_context(background_task(services.batches.keeper.run()))
-            days = settings.requests_days
-            await stack.enter_async_context(
-                background_task(JobUpkeep(services.jobs.queue, days).run())
-            )
-            await stack.enter_async_context(services.jobs.dispatcher.at_work())
+            dispatcher = services.jobs.dispatcher
+            dispatching_here = dispatching(settings, registry, dispatcher, secret)
+            await stack.enter_async_context(dispatching_here)
         yield
 
 
@@ -250,20 +250,8 @@ def _join(  # noqa: PLR0913  one of each room
         cards=CardLane(CardSearch(registry, queries.catalog)),
         promotion_wait_s=settings.promotion_wait_s,
         notices=notices,
-        batches=BatchServices.of(
-            jobs.queue,
-            registry,
-            settings,
-            identity=authenticator.identity,
-            versions=gateway.versions,
-        ),
+        batches=BatchServices.of(database, registry, settings),
         jobs=jobs,
-        requests=desk_of(
-            jobs,
-            gateway,
-            queries,
-            identity=authenticator.identity,
-            check_url=partial(check_url, allowed=AllowedHosts.of(settings.callback_hosts)),
-        ),
+        requests=desk_of(settings, gateway, queries, authenticator.identity, jobs=jobs),
         responses=SingleFlightCache(lambda asked: responses.since(*asked), seconds=TRAFFIC_S),
     )
