@@ -41,13 +41,15 @@ from modelyard.serving.api.services import Services
 from modelyard.serving.background_task import background_task
 from modelyard.serving.batches.services import BatchServices
 from modelyard.serving.cache import SingleFlightCache
+from modelyard.serving.callbacks.address_rules import check_url
+from modelyard.serving.callbacks.allowed_hosts import AllowedHosts
 from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.card_search import CardSearch
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
+from modelyard.serving.jobs.opening import desk_of
 from modelyard.serving.jobs.services import JobServices
 from modelyard.serving.joining import (
-    desk_of,
     dispatcher_of,
     dispatching,
     gateway_of,
@@ -252,6 +254,12 @@ def _join(  # noqa: PLR0913  one of each room
         notices=notices,
         batches=BatchServices.of(database, registry, settings),
         jobs=jobs,
-        requests=desk_of(settings, gateway, queries, authenticator.identity, jobs=jobs),
+        requests=desk_of(
+            jobs,
+            gateway,
+            queries,
+            identity=authenticator.identity,
+            check_url=partial(check_url, allowed=AllowedHosts.of(settings.callback_hosts)),
+        ),
         responses=SingleFlightCache(lambda asked: responses.since(*asked), seconds=TRAFFIC_S),
     )

@@ -4,42 +4,30 @@ import socket
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from functools import partial
 
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.database import Database
 from modelyard.registry.identity.identity import Identity
-from modelyard.registry.jobs.backlog import QueueBacklog
 from modelyard.registry.jobs.book import JobBook
 from modelyard.registry.jobs.limits import QueueLimits
 from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.jobs.wake_up import JobWakeUp
-from modelyard.registry.runs.served_flows import ServedFlows
 from modelyard.registry.settings import RegistrySettings
 from modelyard.serving.admission.gate import Gate
 from modelyard.serving.background_task import background_task
 from modelyard.serving.batches.services import keeper_of
-from modelyard.serving.cache import SingleFlightCache
-from modelyard.serving.callbacks.address_rules import check_url
-from modelyard.serving.callbacks.allowed_hosts import AllowedHosts
 from modelyard.serving.callbacks.sending import callback_sender
 from modelyard.serving.gateway.attempt import Attempts
 from modelyard.serving.gateway.blame import Blame
 from modelyard.serving.gateway.model_versions import VisibleVersions
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
-from modelyard.serving.jobs.admission import JobAdmission
-from modelyard.serving.jobs.desk import RequestDesk
 from modelyard.serving.jobs.dispatch.dispatching import JobDispatcher
 from modelyard.serving.jobs.dispatch.in_hand import JobsInHand
 from modelyard.serving.jobs.dispatch.places import ModelPlaces
 from modelyard.serving.jobs.dispatch.upkeep import JobUpkeep
-from modelyard.serving.jobs.intake.acting import Behalf
-from modelyard.serving.jobs.intake.intake import Intake
-from modelyard.serving.jobs.outlook import LOOKED_S, Outlooks
 from modelyard.serving.jobs.running.job_run import JobRunner
 from modelyard.serving.jobs.running.owners import JobOwners
-from modelyard.serving.jobs.services import JobServices
 from modelyard.serving.metering.access_log import AccessLog
 from modelyard.serving.metering.bookkeeper import Bookkeeper
 from modelyard.serving.metering.journal import Journal
@@ -129,34 +117,4 @@ def dispatcher_of(
         claimer=f"{socket.gethostname()[:MOST_HOST]}/{uuid.uuid4()}",
         stats=metrics.jobs,
         in_hand=in_hand,
-    )
-
-
-def desk_of(
-    settings: GatewaySettings,
-    gateway: Gateway,
-    queries: Queries,
-    identity: Identity,
-    *,
-    jobs: JobServices,
-) -> RequestDesk:
-    """What takes requests in, and tells of them."""
-    allowed = AllowedHosts.of(settings.callback_hosts)
-    intake = Intake(
-        Behalf(identity, gateway.gate),
-        gateway.versions,
-        ServedFlows(identity.db),
-        partial(check_url, allowed=allowed),
-    )
-    backlog = SingleFlightCache[None, list[QueueBacklog]](
-        lambda _: jobs.queue.backlog(), seconds=LOOKED_S
-    )
-    return RequestDesk(
-        intake,
-        JobAdmission(gateway.gate, gateway.router.snapshots, queries),
-        jobs.queue,
-        jobs.book,
-        Outlooks(jobs.book, gateway.router, backlog),
-        JobOwners(identity),
-        jobs.heard,
     )

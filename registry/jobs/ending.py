@@ -19,7 +19,7 @@ MOST_OF_AN_ERROR = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class JobEnding:
     """Changes of jobs that somebody holds, or that end, within one transaction."""
 
     session: Session

@@ -46,9 +46,9 @@ class Services:
     """The objects behind the routes.
 
     `failures` gives the failed share of each device's requests in the last minutes, `traffic` the
-    steps of some last minutes, of some seconds each, of everybody or of one user, and `responses`
-    how long those minutes' answers took, by user; `promotion_wait_s` is how long a promotion waits
-    by default, in seconds.
+    steps of some last minutes, of some seconds each, of everybody or of one user, `responses` the
+    times of requests in some last minutes, by user;
+    `promotion_wait_s` is how long a promotion waits by default, in seconds.
     """
 
     gateway: Gateway
