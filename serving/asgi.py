@@ -7,6 +7,7 @@ from contextlib import (
     aclosing,
     asynccontextmanager,
 )
+from functools import partial
 
 from fastapi import FastAPI
 
