@@ -41,7 +41,10 @@ class JobType(StrEnum):
     @property
     def is_flow(self) -> bool:
         """Whether Prefect runs it, not an engine."""
-        return self in {JobType.TRAINING, JobType.FINE_TUNING}
+        return self in FLOWS
+
+
+FLOWS = frozenset({JobType.TRAINING, JobType.FINE_TUNING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +135,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnd:
-    """How a job ended: with a result, or with an error of a stable code."""
+    """How a job ended: with a result, or with an error of a stable code.
+
+    `version` and `device_id` say what worked on it last, where that was not told before.
+    """
 
     status: JobStatus
     result: bytes | None = None
@@ -141,3 +147,5 @@ class JobEnd:
     error: str | None = None
     prompt_tokens: int = 0
     output_tokens: int = 0
+    version: str | None = None
+    device_id: str | None = None

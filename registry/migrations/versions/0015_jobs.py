@@ -1,4 +1,4 @@
-"""Jobs with their bodies and results, users' files, batches and callbacks."""
+"""Jobs with their bodies and results, users' files, batches, callbacks, flows for jobs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,6 +14,7 @@ def upgrade() -> None:
     _files()
     _batches()
     _callbacks()
+    _served_flows()
 
 
 def _jobs() -> None:
@@ -55,12 +56,25 @@ def _jobs() -> None:
         sa.Column("run_id", sa.String(length=36), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
     )
-    op.create_index("jobs_by_turn", "jobs", ["status", "model", "priority", "rank"])
+    waiting = "status = 'queued'"
+    _partial("jobs_by_turn", waiting, "model", "priority", "rank", "deadline")
+    _partial("jobs_by_age", waiting, "model", "priority", "submitted_at")
+    _partial("jobs_by_waiter", waiting, "user_id", "model", "priority", "rank")
+    _partial("jobs_by_lease", "status = 'processing'", "lease_until")
+    _partial("jobs_by_deadline", "ended_at IS NULL", "deadline")
+    _partial("jobs_by_batch", "batch_id IS NOT NULL", "batch_id", "status", "place")
     op.create_index("jobs_by_user", "jobs", ["user_id", "submitted_at", "id"])
-    op.create_index("jobs_by_batch", "jobs", ["batch_id", "status", "place"])
-    op.create_index("jobs_by_lease", "jobs", ["status", "lease_until"])
-    op.create_index("jobs_by_deadline", "jobs", ["status", "deadline"])
+    op.create_index("jobs_by_time", "jobs", ["submitted_at", "id"])
     op.create_index("jobs_by_end", "jobs", ["ended_at"])
+    _job_contents()
+
+
+def _partial(name: str, where: str, *columns: str) -> None:
+    part = sa.text(where)
+    op.create_index(name, "jobs", list(columns), postgresql_where=part, sqlite_where=part)
+
+
+def _job_contents() -> None:
     op.create_table(
         "job_bodies",
         sa.Column("job_id", sa.String(length=36), nullable=False),
@@ -195,8 +209,22 @@ def _callbacks() -> None:
     op.create_index("ix_callback_secrets_user_id", "callback_secrets", ["user_id"])
 
 
+def _served_flows() -> None:
+    op.create_table(
+        "served_flows",
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("flow", sa.String(length=200), nullable=False),
+        sa.Column("deployment_id", sa.String(length=36), nullable=False),
+        sa.Column("parameters", sa.JSON(), nullable=False),
+        sa.Column("required", sa.JSON(), nullable=False),
+        sa.Column("takes_any", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_served_flows"),
+    )
+
+
 def downgrade() -> None:
     for table in (
+        "served_flows",
         "callback_secrets",
         "callback_addresses",
         "callback_tries",
