@@ -44,6 +44,7 @@ from modelyard.serving.batches.services import BatchServices
 from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.callbacks.address_rules import check_url
 from modelyard.serving.callbacks.allowed_hosts import AllowedHosts
+from modelyard.serving.callbacks.services import CallbackServices
 from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.card_search import CardSearch
 from modelyard.serving.gateway.pipeline import Gateway
@@ -260,6 +261,7 @@ def _join(  # noqa: PLR0913  one of each room
             identity=authenticator.identity,
             versions=gateway.versions,
         ),
+        callbacks=CallbackServices.of(database, secret_key(registry)),
         jobs=jobs,
         requests=desk_of(
             jobs,

@@ -22,6 +22,7 @@ from modelyard.serving.access.authentication import Authenticator
 from modelyard.serving.access.logins import Logins
 from modelyard.serving.batches.services import BatchServices
 from modelyard.serving.cache import SingleFlightCache
+from modelyard.serving.callbacks.services import CallbackServices
 from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
@@ -73,6 +74,7 @@ class Services:
     promotion_wait_s: float
     notices: NoticeServices
     batches: BatchServices
+    callbacks: CallbackServices
     jobs: JobServices
     requests: RequestDesk
     responses: SingleFlightCache[ResponseQuestion, dict[str, ResponseTimes]]
