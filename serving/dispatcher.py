@@ -55,7 +55,7 @@ class DispatcherDoor:
     metrics_token: str = field(repr=False)
 
     def app(self) -> Starlette:
-        also = dict.fromkeys((METRICS, LIVE, READY), self.metrics_token)
+        also: dict[str, str] = dict.fromkeys((METRICS, LIVE, READY), self.metrics_token)
         return Starlette(
             routes=[
                 Route(METRICS, self.series),

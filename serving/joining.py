@@ -15,6 +15,7 @@ from modelyard.registry.jobs.wake_up import JobWakeUp
 from modelyard.registry.settings import RegistrySettings
 from modelyard.serving.admission.gate import Gate
 from modelyard.serving.background_task import background_task
+from modelyard.serving.batches.keeping import BatchKeeper
 from modelyard.serving.callbacks.sending import callback_sender
 from modelyard.serving.gateway.attempt import Attempts
 from modelyard.serving.gateway.blame import Blame
