@@ -45,6 +45,10 @@ class Gate(Protocol):
         """A user's quota, including every request this gateway has let in."""
         ...
 
+    async def remembered(self, user_id: str) -> Quota:
+        """A user's quota as it is remembered here: its limits hold, its count may be behind."""
+        ...
+
     async def exchange(self, load: bytes) -> list[bytes] | None:
         """Publish this gateway's load and return the others'; None if they cannot be reached."""
         ...

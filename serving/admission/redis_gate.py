@@ -66,6 +66,9 @@ class RedisGate:
     async def quota(self, user_id: str) -> Quota:
         return await self.book.written(user_id)
 
+    async def remembered(self, user_id: str) -> Quota:
+        return self.book.known(user_id) or await self.book.find(user_id)
+
     async def exchange(self, load: bytes) -> list[bytes] | None:
         if self.pipe is None:
             return None
