@@ -1,0 +1,29 @@
+"""What may be said about work besides its model and its payload."""
+
+from typing import Any, TypedDict
+
+
+class WorkFields(TypedDict, total=False):
+    """The fields of `POST /api/v1/route`, by their names there; `timeout` is in milliseconds.
+
+    Without `request_id` the client makes one, by which the work is never done twice. Without
+    `user_id` it is for the caller.
+    """
+
+    type: str
+    priority: int
+    timeout: int
+    callback_url: str
+    request_id: str
+    user_id: str
+    resource_requirements: dict[str, Any]
+
+
+class ListFilter(TypedDict, total=False):
+    """Which requests to list: by status, model, and time of submission (ISO 8601)."""
+
+    status: str
+    model_id: str
+    since: str
+    until: str
+    user_id: str
