@@ -11,7 +11,7 @@ from modelyard.registry.database import Base, UtcDateTime
 class CallbackRow(Base):
     """One event that is told to one address; written in the transaction that it tells of.
 
-    `id` is the webhook id (`msg_…`), the same at every try; `subject` is the id of the job or batch.
+    `id` is the webhook id (`msg_…`), the same at every try; `subject` is the id of what ended.
     """
 
     __tablename__ = "callbacks"

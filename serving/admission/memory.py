@@ -44,6 +44,9 @@ class MemoryGate:
     async def remembered(self, user_id: str) -> Quota:
         return self.book.known(user_id) or await self.book.find(user_id)
 
+    def check(self, quota: Quota) -> None:
+        self.counts.check(quota)
+
     async def exchange(self, load: bytes) -> list[bytes] | None:
         """Return None: there are no other gateways."""
 

@@ -1,8 +1,11 @@
 """Checks what is handed in, field by field, before a job is made of it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from modelyard.registry.billing.quota import Quota
+from modelyard.registry.catalog.model import ModelVersion
 from modelyard.registry.errors import UnknownModel
 from modelyard.registry.identity.caller import Caller
 from modelyard.registry.jobs.job import NewJob
@@ -10,7 +13,6 @@ from modelyard.registry.runs.served_flows import ServedFlows
 from modelyard.serving.errors import InvalidRequest
 from modelyard.serving.gateway.model_versions import ResolvedModel, VisibleVersions
 from modelyard.serving.jobs.intake.acting import Acting, Behalf
-from modelyard.serving.jobs.intake.callback_url import check_callback_url
 from modelyard.serving.jobs.intake.forming import Terms, job_of_work
 from modelyard.serving.jobs.intake.payload import check_kind
 from modelyard.serving.routing.priority import granted
@@ -24,17 +26,28 @@ class ModelUnknown(InvalidRequest):
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedJob:
+    """A job whose fields hold, the version that it would run on now, and its user's quota."""
+
+    job: NewJob
+    version: ModelVersion
+    quota: Quota
+
+
+@dataclass(frozen=True, slots=True)
 class Intake:
     """The checks of everything that is handed in, whichever route it comes by.
 
     They count nothing: quota and rates are counted once, when a job is sent to its engine.
+    `check_url` raises InvalidRequest for a URL that no callback may be sent to.
     """
 
     behalf: Behalf
     versions: VisibleVersions
     flows: ServedFlows
+    check_url: Callable[[str], None]
 
-    async def check(self, asked: Submission, caller: Caller) -> NewJob:
+    async def check(self, asked: Submission, caller: Caller) -> CheckedJob:
         """The job of a submission.
 
         Raises NotPermitted (a foreign user, a priority above the user's limit), ModelUnknown (also
@@ -42,11 +55,12 @@ class Intake:
         Prefect runs), and InvalidRequest, which names the field.
         """
         acting = await self.behalf.of(asked.user_id, caller)
-        check_callback_url(asked.callback_url)
+        if asked.callback_url is not None:
+            self.check_url(asked.callback_url)
         terms = Terms(asked.timeout / 1000, asked.priority, asked.callback_url)
         return await self.check_work(asked, acting, terms)
 
-    async def check_work(self, asked: RequestedWork, acting: Acting, terms: Terms) -> NewJob:
+    async def check_work(self, asked: RequestedWork, acting: Acting, terms: Terms) -> CheckedJob:
         """The job of one piece of work, alone or as a line of a batch; raises as `check`."""
         granted(terms.priority, acting.quota)
         model = await self.model(asked.model_id, acting.user)
@@ -56,7 +70,7 @@ class Intake:
             served.check(asked.payload)
         else:
             check_kind(new.path, model.version)
-        return new
+        return CheckedJob(new, model.version, acting.quota)
 
     async def model(self, name: str, user: Caller) -> ResolvedModel:
         """The version that a user means; raises InvalidName, or ModelUnknown."""
