@@ -39,6 +39,7 @@ class Access:
             "base_url": self.url,
             "headers": {"Authorization": f"Bearer {self.key}"},
             "timeout": httpx2.Timeout(ANSWER_S, connect=CONNECT_S),
+            "trust_env": False,  # a proxy from the environment is for other addresses
         }
 
 
