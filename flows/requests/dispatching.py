@@ -1,11 +1,11 @@
 """Takes trainings and fine-tunings from the queue, has Prefect run them, and ends them.
 
-A job's id is the idempotency key of its run: whoever takes the job after a kill gets the run that is
-there. A run whose job has ended otherwise, as by its user or its timeout, is cancelled at Prefect.
+A job's id is the idempotency key of its run: whoever takes the job after a kill gets the run that
+is there. A run whose job has ended otherwise, as by its user or its timeout, is cancelled.
 """
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from modelyard.flows.errors import PrefectDeclined, PrefectRefused, PrefectUnreachable
@@ -69,7 +69,9 @@ class FlowJobs:
     def follow(self) -> None:
         """Keep the claims, say how far their runs are, and end those that are over."""
         claims = [one.claim for one in self._mine.values()]
-        held = self.queue.extend(claims, {id_: one.progress for id_, one in self._mine.items()})
+        held = self.queue.extend(
+            self.claimer, claims, {id_: one.progress for id_, one in self._mine.items()}
+        )
         self._let_go(held.lost)
         if not self._mine:
             return

@@ -11,6 +11,7 @@ from modelyard.serving.cli.requests.payload import payload_of
 
 if TYPE_CHECKING:
     from modelyard.serving.client import Modelyard, WorkFields
+    from modelyard.serving.client.fields import ListFilter
     from modelyard.serving.wire.admin.requests import RequestDetail
 
 SUBMIT_EXAMPLES = """
@@ -81,7 +82,11 @@ def submit(
     from modelyard.serving.cli.requests.showing import show_submitted
 
     body = payload_of(kind, prompt, payload, max_tokens)
-    fields: WorkFields = {"type": kind.value, "priority": priority, "timeout": round(timeout * 1000)}
+    fields: WorkFields = {
+        "type": kind.value,
+        "priority": priority,
+        "timeout": round(timeout * 1000),
+    }
     if callback_url is not None:
         fields["callback_url"] = callback_url
     if request_id is not None:
@@ -105,7 +110,6 @@ def list_requests(
     """List requests, the latest first; an admin sees everybody's."""
     from modelyard.serving.cli.requests.gateway import gateway_client
     from modelyard.serving.cli.requests.showing import show_list
-    from modelyard.serving.client.fields import ListFilter
 
     wanted: ListFilter = {}
     if status is not None:
@@ -204,12 +208,15 @@ def _followed(client: "Modelyard", request_id: str, most_s: float | None) -> "Re
 
 
 def _named(client: "Modelyard", wanted: str) -> str:
-    """The whole id of one's request; raises JobUnclear where none or several begin so."""
-    from modelyard.serving.cli.requests.naming import RequestUnclear
+    """The whole id of one's request; raises RequestUnclear where none or several begin so."""
+    from modelyard.serving.cli.requests.gateway import RequestUnclear
 
     if len(wanted) == 36:
         return wanted
     found = [each.request_id for each in client.list(MOST) if each.request_id.startswith(wanted)]
     if len(found) != 1:
-        raise RequestUnclear(len(found), wanted)
+        raise RequestUnclear(
+            f"Of the latest {MOST} requests {len(found)} begin with '{wanted[:40]}'.",
+            fix="`modelyard requests list --json` has the whole ids.",
+        )
     return found[0]

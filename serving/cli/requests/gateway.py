@@ -30,6 +30,13 @@ class WorkFailed(ModelyardError):
     code = "request_failed"
 
 
+class RequestUnclear(ModelyardError):
+    """None of one's latest requests has an id that begins so, or several have."""
+
+    code = "request_not_found"
+    exit_code = 4
+
+
 @contextmanager
 def gateway_client() -> Generator["Modelyard"]:
     """A client of the gateway that commands ask; raises what `check` does, and GatewayAway."""

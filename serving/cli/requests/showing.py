@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,8 @@ from modelyard.registry.catalog.plain_text import plain_text
 from modelyard.registry.console import out, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from modelyard.serving.wire.admin.requests import (
         QueueLine,
         RequestDetail,
