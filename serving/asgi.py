@@ -27,6 +27,7 @@ from modelyard.registry.fleet.rollup import HistoryRollup
 from modelyard.registry.identity.grants import Grants
 from modelyard.registry.identity.identity import Identity, internal_token, secret_key
 from modelyard.registry.installation import open_database
+from modelyard.registry.jobs.book import JobBook
 from modelyard.registry.notices.notice_book import NoticeBook
 from modelyard.registry.notices.tickets import NoticeTickets
 from modelyard.registry.runs.orders import OrderBook
@@ -52,6 +53,15 @@ from modelyard.serving.metering.access_log import AccessLog
 from modelyard.serving.metering.bookkeeper import Bookkeeper
 from modelyard.serving.metering.journal import Journal
 from modelyard.serving.metering.open_requests import OpenRequests
+from modelyard.serving.jobs.services import JobServices
+from modelyard.serving.jobs.upkeep import JobUpkeep
+from modelyard.serving.joining import (
+    dispatcher_of,
+    gateway_of,
+    ledger_at_work,
+    queue_of,
+    sharing,
+)
 from modelyard.serving.notices.bus import NoticeBus
 from modelyard.serving.notices.services import NoticeServices
 from modelyard.serving.notices.wake_up import WakeUp
@@ -97,10 +107,10 @@ def create_app(
                 Upstream.open(internal_token(key), silent_s=settings.answer_timeout_s) as upstream,
                 aclosing(SharedCache.at(redis_url)) as cache,
                 open_gate(settings, database, redis_url, authenticator.forget) as gate,
-                _ledger(settings, registry, database) as ledger,
+                ledger_at_work(settings, registry, database) as ledger,
             ):
                 queries = Queries(cache, Catalog(database), Fleet(database))
-                gateway = _gateway(settings, gate, queries, upstream=upstream, ledger=ledger)
+                gateway = gateway_of(settings, gate, queries, upstream=upstream, ledger=ledger)
                 services = app.state.services = _join(
                     settings,
                     database,
@@ -111,6 +121,9 @@ def create_app(
                     gateway=gateway,
                     queries=queries,
                     metrics=metrics,
+                    jobs=_jobs(
+                        settings, registry, authenticator.identity, gateway=gateway, metrics=metrics
+                    ),
                 )
                 async with _at_work(settings, database, services, redis_url):
                     yield
@@ -118,26 +131,6 @@ def create_app(
             database.close()
 
     return build_app(lifespan, metrics.counted, settings.origins, settings.host)
-
-
-def _gateway(
-    settings: GatewaySettings,
-    gate: Gate,
-    queries: Queries,
-    *,
-    upstream: Upstream,
-    ledger: OpenRequests,
-) -> Gateway:
-    snapshots = FleetSnapshotCache(
-        queries.fleet, settings.worker_alive_s, ask=WorkerQuestion(upstream.token).ask
-    )
-    order = QueueOrder(settings.queue_order)
-    router = Router(snapshots, upstream, settings.load_timeout_s, order)
-    router.fleet_sync.absences.return_s = settings.worker_return_s
-    hedge = Hedge(router, settings.hedge_after_s) if settings.hedge_after_s else None
-    blame = Blame(router, upstream)
-    attempts = Attempts(upstream, RunningRequests(), ledger, blame, hedge)
-    return Gateway(gate, VisibleVersions(queries.catalog), router, blame, attempts)
 
 
 def _prewarmer(database: Database, router: Router, upstream: Upstream) -> Prewarmer:
@@ -164,13 +157,28 @@ async def _at_work(
     async with AsyncExitStack() as stack:
         for work in works:
             await stack.enter_async_context(background_task(work.run()))
-        await stack.enter_async_context(_sharing(gateway.router, gateway.gate, redis_url))
+        await stack.enter_async_context(sharing(gateway.router, gateway.gate, redis_url))
+        if services.jobs.dispatcher is not None:
+            days = settings.requests_days
+            await stack.enter_async_context(
+                background_task(JobUpkeep(services.jobs.queue, days).run())
+            )
+            await stack.enter_async_context(services.jobs.dispatcher.at_work())
         yield
 
 
-def _sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContextManager[object]:
-    """Gateways tell one another of their reservations, where there is a Redis to do it by."""
-    return background_task(PeerExchange(router, gate).run()) if redis_url else nullcontext()
+def _jobs(
+    settings: GatewaySettings,
+    registry: RegistrySettings,
+    identity: Identity,
+    *,
+    gateway: Gateway,
+    metrics: Metrics,
+) -> JobServices:
+    queue = queue_of(settings, identity.db)
+    dispatcher = dispatcher_of(queue, registry, identity, gateway=gateway, metrics=metrics)
+    is_here = settings.dispatch == "gateway"
+    return JobServices(queue, JobBook(queue.db), dispatcher if is_here else None)
 
 
 def _notices(
@@ -210,13 +218,6 @@ def _device_watch(settings: GatewaySettings, database: Database, services: Servi
     )
 
 
-def _ledger(
-    settings: GatewaySettings, registry: RegistrySettings, database: Database
-) -> AbstractAsyncContextManager[OpenRequests]:
-    ledger = OpenRequests(Journal(registry.data_dir / "usage"))
-    return Bookkeeper.at_work(UsageBook(database), ledger, AccessLog(settings.access_log))
-
-
 def _join(  # noqa: PLR0913  one of each room
     settings: GatewaySettings,
     database: Database,
@@ -228,6 +229,7 @@ def _join(  # noqa: PLR0913  one of each room
     queries: Queries,
     metrics: Metrics,
     notices: NoticeServices,
+    jobs: JobServices,
 ) -> Services:
     usage = UsageBook(database)
     traffic = TrafficBook(database)
@@ -256,4 +258,5 @@ def _join(  # noqa: PLR0913  one of each room
         cards=CardLane(CardSearch(registry, queries.catalog)),
         promotion_wait_s=settings.promotion_wait_s,
         notices=notices,
+        jobs=jobs,
     )

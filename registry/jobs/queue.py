@@ -3,20 +3,30 @@
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import DateTime, text
 from sqlalchemy.orm import Session
 
-from modelyard.registry.database import Database
+from modelyard.registry.database import Database, utc_now
 from modelyard.registry.jobs import submitting, sweeping
 from modelyard.registry.jobs.backlog import QueueBacklog, backlog, room_for
 from modelyard.registry.jobs.claiming import Claiming, ClaimRequest
-from modelyard.registry.jobs.clock import QueueClock
 from modelyard.registry.jobs.ending import Ending
 from modelyard.registry.jobs.holding import Held, Holder, JobProgress, begun
 from modelyard.registry.jobs.job import Claim, Job, JobEnd, NewJob
 from modelyard.registry.jobs.limits import QueueLimits
 from modelyard.registry.jobs.tables import JobRow
+
+STALLED_S = 10
+"""Seconds after which PostgreSQL ends a transaction whose process stands still in the middle of it.
+
+What it had locked is free again then; else one frozen process would hold up all others.
+"""
+
+_BEGIN = text(
+    f"SELECT now() AS at, set_config('idle_in_transaction_session_timeout', '{STALLED_S}s', true)"
+).columns(at=DateTime(timezone=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,7 @@ class JobQueue:
             return backlog(session)
 
     def _submit(self, session: Session, jobs: Sequence[NewJob]) -> list[Job]:
-        now = QueueClock(self.now).begin(session)
+        now = self._time(session)
         wanted = submitting.distinct(jobs)
         found = submitting.known(session, wanted)
         new = [job for job in wanted if job.id not in found]
@@ -109,7 +119,14 @@ class JobQueue:
     @contextmanager
     def _begin(self) -> Generator[tuple[Session, datetime]]:
         with self.db.begin() as session:
-            yield session, QueueClock(self.now).begin(session)
+            yield session, self._time(session)
+
+    def _time(self, session: Session) -> datetime:
+        """When the transaction began by the clock that all hosts share, in UTC; bounds it too."""
+        at = utc_now()
+        if not self.db.is_sqlite:
+            at = session.execute(_BEGIN).one().at.astimezone(UTC)
+        return self.now() if self.now else at
 
     @contextmanager
     def _ending(self) -> Generator[Ending]:

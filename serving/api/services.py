@@ -23,6 +23,7 @@ from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
+from modelyard.serving.jobs.services import JobServices
 from modelyard.serving.metering.unbooked import UnbookedRequests
 from modelyard.serving.notices.services import NoticeServices
 from modelyard.serving.observability.prometheus import Metrics
@@ -64,6 +65,7 @@ class Services:
     run_orders: OrderBook
     promotion_wait_s: float
     notices: NoticeServices
+    jobs: JobServices
 
 
 def services_at(state: State) -> Services:

@@ -12,7 +12,7 @@ from modelyard.registry.jobs.errors import (
     UserQueueFull,
 )
 from modelyard.registry.jobs.holding import JobProgress
-from modelyard.registry.jobs.job import JobStatus
+from modelyard.registry.jobs.job import Job, JobStatus
 from modelyard.registry.jobs.limits import MOST_ATTEMPTS, QueueLimits
 from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.notices.notice_book import NoticeBook
@@ -49,7 +49,7 @@ def test_a_job_goes_from_its_submission_to_its_end(queue: JobQueue, db: Database
 
 
 def test_the_same_id_again_is_the_same_job(queue: JobQueue) -> None:
-    """With another digest or from another user it is refused, and nothing of its company is kept."""
+    """With another digest or from another user it is refused, and all that came with it."""
     job = new_job()
     first = queue.submit([job])
     assert queue.submit([job, job]) == first * 2
@@ -91,13 +91,14 @@ def test_a_cancelled_job_is_lost_to_whoever_has_it(queue: JobQueue) -> None:
 def test_a_poisonous_job_is_given_up(queue: JobQueue, watch: Watch) -> None:
     """After its last attempt, whether its process said so or died of it."""
     queue.submit([new_job(), new_job()])
+    given_up = list[Job]()
     for attempt in range(1, MOST_ATTEMPTS + 1):
         fatal, failing = queue.claim(BOOT, wants(2))
         assert fatal.job.attempts == attempt
         assert queue.give_back(failing, "It crashed.", wait_s=0, is_attempt=True)
         watch.move(31)
-        swept = queue.sweep()
-    assert [job.error_code for job in swept.given_up] == ["attempts_exhausted"]
+        given_up += queue.sweep().given_up
+    assert [job.error_code for job in given_up] == ["attempts_exhausted"]
     assert queue.claim(BOOT, wants(2)) == []
     counts = JobBook(queue.db).counts(JobFilter())
     assert counts == {JobStatus.FAILED: 2}
@@ -110,8 +111,8 @@ def test_what_the_engine_had_no_time_for_is_no_attempt(queue: JobQueue, watch: W
         (claim,) = queue.claim(BOOT, wants(1))
         assert queue.give_back(claim, "busy", wait_s=5, is_attempt=False)
         assert queue.claim(BOOT, wants(1)) == []
+        assert claim.job.attempts == 1
         watch.move(5)
-    assert claim.job.attempts == 1
 
 
 def test_a_timeout_counts_from_submission(queue: JobQueue, watch: Watch) -> None:
