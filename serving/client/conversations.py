@@ -89,7 +89,7 @@ class Conversations:
         return RequestPage.model_validate_json(answer)
 
     def queue(self) -> Conversation[QueueOverview]:
-        answer = yield from self._ask(Question(method="GET", path="/api/v1/queue"))
+        answer = yield from self._ask(Question(method="GET", path=f"{REQUESTS}/queue"))
         return QueueOverview.model_validate_json(answer)
 
     def own_id(self) -> Conversation[str]:

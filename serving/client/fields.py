@@ -20,10 +20,11 @@ class WorkFields(TypedDict, total=False):
 
 
 class ListFilter(TypedDict, total=False):
-    """Which requests to list: by status, model, and time of submission (ISO 8601)."""
+    """Which requests to list; `since` and `until` are times of submission (ISO 8601)."""
 
     status: str
-    model_id: str
+    model: str
+    user_id: str
+    batch_id: str
     since: str
     until: str
-    user_id: str

@@ -115,7 +115,7 @@ def list_requests(
     if status is not None:
         wanted["status"] = status
     if model is not None:
-        wanted["model_id"] = model
+        wanted["model"] = model
     with gateway_client() as client:
         found = [*client.list(limit, **wanted)]
     if as_json:
