@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import (
-    AbstractAsyncContextManager,
     AsyncExitStack,
     aclosing,
     asynccontextmanager,
-    nullcontext,
 )
+from functools import partial
 
 from fastapi import FastAPI
 
 from modelyard.registry.billing.quotas import Quotas
+from modelyard.registry.billing.response_times import ResponseBook
 from modelyard.registry.billing.traffic import TrafficBook
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.catalog.catalog import Catalog
@@ -36,23 +36,18 @@ from modelyard.registry.secrets import dashboard_token, metrics_token
 from modelyard.registry.settings import RegistrySettings, load
 from modelyard.serving.access.authentication import Authenticator
 from modelyard.serving.access.logins import Logins
-from modelyard.serving.admission.gate import Gate
 from modelyard.serving.admission.open import open_gate
 from modelyard.serving.api.app import build_app
 from modelyard.serving.api.services import Services
 from modelyard.serving.background_task import background_task
 from modelyard.serving.cache import SingleFlightCache
-from modelyard.serving.gateway.attempt import Attempts
-from modelyard.serving.gateway.blame import Blame
+from modelyard.serving.callbacks.address_rules import check_url
+from modelyard.serving.callbacks.allowed_hosts import AllowedHosts
 from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.card_search import CardSearch
-from modelyard.serving.gateway.model_versions import VisibleVersions
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
-from modelyard.serving.metering.access_log import AccessLog
-from modelyard.serving.metering.bookkeeper import Bookkeeper
-from modelyard.serving.metering.journal import Journal
-from modelyard.serving.metering.open_requests import OpenRequests
+from modelyard.serving.jobs.opening import desk_of
 from modelyard.serving.jobs.services import JobServices
 from modelyard.serving.jobs.upkeep import JobUpkeep
 from modelyard.serving.joining import (
@@ -66,16 +61,10 @@ from modelyard.serving.notices.bus import NoticeBus
 from modelyard.serving.notices.services import NoticeServices
 from modelyard.serving.notices.wake_up import WakeUp
 from modelyard.serving.observability.prometheus import Metrics
-from modelyard.serving.routing.fleet.asking import WorkerQuestion
 from modelyard.serving.routing.fleet.device_watch import DeviceWatch, thresholds_of
 from modelyard.serving.routing.fleet.prewarm import Prewarmer
 from modelyard.serving.routing.fleet.promoter import Promoter
-from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
-from modelyard.serving.routing.hedge import Hedge
-from modelyard.serving.routing.peer_exchange import PeerExchange
-from modelyard.serving.routing.policy.overtaking import QueueOrder
 from modelyard.serving.routing.router import Router
-from modelyard.serving.routing.running import RunningRequests
 from modelyard.serving.settings import GatewaySettings
 from modelyard.serving.shared_cache import SharedCache
 from modelyard.serving.upstream.client import Upstream
@@ -233,6 +222,7 @@ def _join(  # noqa: PLR0913  one of each room
 ) -> Services:
     usage = UsageBook(database)
     traffic = TrafficBook(database)
+    responses = ResponseBook(database)
     router = gateway.router
     upstream = gateway.attempts.upstream
     promoter = Promoter(database, router.snapshots, upstream, router.load_timeout_s)
@@ -259,4 +249,12 @@ def _join(  # noqa: PLR0913  one of each room
         promotion_wait_s=settings.promotion_wait_s,
         notices=notices,
         jobs=jobs,
+        requests=desk_of(
+            jobs,
+            gateway,
+            queries,
+            identity=authenticator.identity,
+            check_url=partial(check_url, allowed=AllowedHosts.of(settings.callback_hosts)),
+        ),
+        responses=SingleFlightCache(lambda asked: responses.since(*asked), seconds=TRAFFIC_S),
     )

@@ -18,7 +18,7 @@ BODIES: tuple[type[BaseModel], ...] = (Submission,)
 """Bodies that routes read themselves, since they may be long."""
 
 REFUSALS = (400, 401, 403, 404, 405, 409, 413, 429, 503)
-"""Statuses of refusals that a route may answer with; which of them its path and its caller decide."""
+"""Statuses of refusals that a route may answer with; not every route has each."""
 
 _REF = "#/components/schemas/{name}"
 
@@ -35,7 +35,7 @@ def completed(document: Document) -> Document:
     _, found = models_json_schema(
         [(body, "validation") for body in BODIES], ref_template="#/components/schemas/{model}"
     )
-    _, refusals = msgspec.json.schema_components((Problem, ErrorReply), _REF)
+    _, refusals = msgspec.json.schema_components((Problem, ErrorReply), ref_template=_REF)
     schemas |= found["$defs"] | refusals
     for path, operation in _operations(document["paths"]):
         responses = operation.setdefault("responses", {})

@@ -15,8 +15,8 @@ from modelyard.registry.jobs.queue import JobQueue
 from modelyard.serving.jobs.admission import JobAdmission
 from modelyard.serving.jobs.cursor import read_cursor, write_cursor
 from modelyard.serving.jobs.intake.intake import Intake, ModelUnknown
-from modelyard.serving.jobs.owners import JobOwners, UserDisabled
 from modelyard.serving.jobs.outlook import JobOutlook, Outlooks
+from modelyard.serving.jobs.owners import JobOwners, UserDisabled
 from modelyard.serving.wire.admin.requests import Submission
 
 

@@ -24,6 +24,7 @@ MOST: Mapping[str, int] = {"POST": SMALL_BODY_BYTES, "PUT": SMALL_BODY_BYTES}
 
 OWN: Mapping[tuple[str, str], int] = {
     ("POST", "/v1/files"): MOST_FILE_BYTES + SMALL_BODY_BYTES,
+    ("POST", "/api/v1/route"): MAX_BODY_BYTES,
     ("POST", "/api/v1/route/batch"): MAX_BODY_BYTES,
 }
 """Most bytes of a body of the few routes that take more."""

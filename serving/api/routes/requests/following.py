@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from modelyard.registry.identity.caller import Caller, Role
 from modelyard.registry.errors import NotPermitted
+from modelyard.registry.identity.caller import Caller, Role
 from modelyard.registry.jobs.book import JobFilter
 from modelyard.registry.jobs.job import JobStatus
 from modelyard.serving.api.services import TheCaller, TheServices

@@ -1,6 +1,5 @@
 """GET /api/v1/metrics: requests, devices and users of the last minutes, as JSON."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query

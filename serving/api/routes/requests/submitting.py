@@ -1,14 +1,14 @@
 """POST /api/v1/route: hand in work, and get its id, its place and an estimate."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from modelyard.serving.api.documents import PROBLEMS, body_of
+from modelyard.serving.api.documents import body_of
 from modelyard.serving.api.services import TheCaller, TheServices
 from modelyard.serving.jobs.telling import request_reply
 from modelyard.serving.wire.admin.requests import RequestReply, Submission
@@ -36,7 +36,7 @@ def read_submission(body: bytes) -> Submission:
         raise RequestValidationError(error.errors(include_url=False)) from None
 
 
-@router.post("/route", openapi_extra=body_of(Submission), responses=PROBLEMS)
+@router.post("/route", openapi_extra=body_of(Submission))
 async def submit_request(
     services: TheServices,
     caller: TheCaller,
