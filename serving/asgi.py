@@ -49,9 +49,9 @@ from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
 from modelyard.serving.jobs.opening import desk_of
 from modelyard.serving.jobs.services import JobServices
-from modelyard.serving.jobs.upkeep import JobUpkeep
 from modelyard.serving.joining import (
     dispatcher_of,
+    dispatching,
     gateway_of,
     ledger_at_work,
     queue_of,
@@ -114,7 +114,7 @@ def create_app(
                         settings, registry, authenticator.identity, gateway=gateway, metrics=metrics
                     ),
                 )
-                async with _at_work(settings, database, services, redis_url):
+                async with _at_work(settings, database, services, redis_url=redis_url, secret=key):
                     yield
         finally:
             database.close()
@@ -134,7 +134,12 @@ def _prewarmer(database: Database, router: Router, upstream: Upstream) -> Prewar
 
 @asynccontextmanager
 async def _at_work(
-    settings: GatewaySettings, database: Database, services: Services, redis_url: str
+    settings: GatewaySettings,
+    database: Database,
+    services: Services,
+    *,
+    redis_url: str,
+    secret: str,
 ) -> AsyncGenerator[None]:
     """What goes on beside the requests, while the block runs."""
     gateway = services.gateway
@@ -148,11 +153,8 @@ async def _at_work(
             await stack.enter_async_context(background_task(work.run()))
         await stack.enter_async_context(sharing(gateway.router, gateway.gate, redis_url))
         if services.jobs.dispatcher is not None:
-            days = settings.requests_days
-            await stack.enter_async_context(
-                background_task(JobUpkeep(services.jobs.queue, days).run())
-            )
-            await stack.enter_async_context(services.jobs.dispatcher.at_work())
+            dispatching_here = dispatching(settings, services.jobs.dispatcher, secret)
+            await stack.enter_async_context(dispatching_here)
         yield
 
 

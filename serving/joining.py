@@ -2,7 +2,8 @@
 
 import socket
 import uuid
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.database import Database
@@ -14,16 +15,18 @@ from modelyard.registry.jobs.wake_up import JobWakeUp
 from modelyard.registry.settings import RegistrySettings
 from modelyard.serving.admission.gate import Gate
 from modelyard.serving.background_task import background_task
+from modelyard.serving.callbacks.sending import callback_sender
 from modelyard.serving.gateway.attempt import Attempts
 from modelyard.serving.gateway.blame import Blame
 from modelyard.serving.gateway.model_versions import VisibleVersions
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
-from modelyard.serving.jobs.dispatching import JobDispatcher
-from modelyard.serving.jobs.in_hand import JobsInHand
-from modelyard.serving.jobs.job_run import JobRunner
-from modelyard.serving.jobs.owners import JobOwners
-from modelyard.serving.jobs.places import ModelPlaces
+from modelyard.serving.jobs.dispatch.dispatching import JobDispatcher
+from modelyard.serving.jobs.dispatch.in_hand import JobsInHand
+from modelyard.serving.jobs.dispatch.places import ModelPlaces
+from modelyard.serving.jobs.dispatch.upkeep import JobUpkeep
+from modelyard.serving.jobs.running.job_run import JobRunner
+from modelyard.serving.jobs.running.owners import JobOwners
 from modelyard.serving.metering.access_log import AccessLog
 from modelyard.serving.metering.bookkeeper import Bookkeeper
 from modelyard.serving.metering.journal import Journal
@@ -77,6 +80,20 @@ def sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContextM
 def queue_of(settings: RequestSettings, database: Database) -> JobQueue:
     limits = QueueLimits(settings.queued_requests, settings.user_queued_requests)
     return JobQueue(database, limits, settings.request_lease_s)
+
+
+@asynccontextmanager
+async def dispatching(
+    settings: RequestSettings, dispatcher: JobDispatcher, secret: str
+) -> AsyncGenerator[None]:
+    """Jobs are run, looked after and told of while the block runs; `secret` is the secret key."""
+    queue = dispatcher.queue
+    async with (
+        background_task(callback_sender(settings, queue.db, secret).run()),
+        background_task(JobUpkeep(queue, settings.requests_days).run()),
+        dispatcher.at_work(),
+    ):
+        yield
 
 
 def dispatcher_of(

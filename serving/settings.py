@@ -156,8 +156,8 @@ class RequestSettings(FileSettings):
     callback_hosts: str = Field(
         default="",
         max_length=10_000,
-        description="Hosts, addresses and networks (10.0.0.0/8), separated by commas, that callbacks "
-        "may reach although they are not on the internet, and without TLS; empty: none.",
+        description="Hosts, addresses and networks (10.0.0.0/8), separated by commas, that "
+        "callbacks may reach although they are not on the internet, and without TLS; empty: none.",
     )
 
     @field_validator("callback_hosts")

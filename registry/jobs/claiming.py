@@ -43,7 +43,7 @@ class Candidate:
 
 
 @dataclass(slots=True)
-class Line:
+class WaitingLine:
     """The waiting jobs of one model and priority: the fair order of them, and the oldest first."""
 
     by_turn: list[Candidate]
@@ -59,7 +59,7 @@ class Line:
         return (oldest.level(now), oldest.priority)
 
 
-def in_order(lines: Sequence[Line], most: int, now: datetime) -> Iterator[Candidate]:
+def in_order(lines: Sequence[WaitingLine], most: int, now: datetime) -> Iterator[Candidate]:
     """The next `most` jobs of several lines.
 
     The line whose oldest job is the most urgent is next. It sends the first in its fair order where
@@ -113,13 +113,13 @@ class Claiming:
 
     def _lines(
         self, here: Sequence[Any], most: int, least_priority: int, passed: Collection[str]
-    ) -> list[Line]:
+    ) -> list[WaitingLine]:
         parts = [
             part
             for priority in range(least_priority, MOST_PRIORITY + 1)
             for part in self._parts([*here, JobRow.id.not_in(passed)], priority, most)
         ]
-        lines = {p: Line([], []) for p in range(least_priority, MOST_PRIORITY + 1)}
+        lines = {p: WaitingLine([], []) for p in range(least_priority, MOST_PRIORITY + 1)}
         for row in self.session.execute(union_all(*parts)):
             line = lines[row.priority]
             one = Candidate(row.id, row.priority, row.submitted_at)

@@ -12,7 +12,7 @@ from modelyard.registry.database import Database, utc_now
 from modelyard.registry.jobs import submitting, sweeping
 from modelyard.registry.jobs.backlog import QueueBacklog, backlog, room_for
 from modelyard.registry.jobs.claiming import Claiming, ClaimRequest
-from modelyard.registry.jobs.ending import Ending
+from modelyard.registry.jobs.ending import JobEnding
 from modelyard.registry.jobs.holding import Held, Holder, JobProgress, begun
 from modelyard.registry.jobs.job import Claim, Job, JobEnd, NewJob
 from modelyard.registry.jobs.limits import QueueLimits
@@ -129,6 +129,6 @@ class JobQueue:
         return self.now() if self.now else at
 
     @contextmanager
-    def _ending(self) -> Generator[Ending]:
+    def _ending(self) -> Generator[JobEnding]:
         with self._begin() as (session, now):
-            yield Ending(session, now)
+            yield JobEnding(session, now)

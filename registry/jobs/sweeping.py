@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from modelyard.registry.jobs.ending import Ending, exhausted, waiting_again
+from modelyard.registry.jobs.ending import JobEnding, exhausted, waiting_again
 from modelyard.registry.jobs.job import Job
 from modelyard.registry.jobs.limits import MOST_ATTEMPTS
 from modelyard.registry.jobs.notices import QUEUED, tell
@@ -32,13 +32,13 @@ class Swept:
         return max(len(self.timed_out), len(self.queued) + len(self.given_up)) < AT_ONCE
 
 
-def fail_late(ending: Ending) -> list[Job]:
+def fail_late(ending: JobEnding) -> list[Job]:
     """Up to AT_ONCE jobs past their deadline; whoever holds one of them has lost it."""
     late = _locked(ending.session, [IS_OPEN, JobRow.deadline <= ending.now], JobRow.deadline)
     return ending.fail(late, "timeout", "Its timeout passed before it had ended.")
 
 
-def take_back(ending: Ending) -> Swept:
+def take_back(ending: JobEnding) -> Swept:
     """Up to AT_ONCE jobs whose lease has ended; those that somebody has locked are passed."""
     held = [IS_HELD, JobRow.lease_until <= ending.now]
     lapsed = _locked(ending.session, held, JobRow.lease_until)

@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import batched
 from typing import IO
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from modelyard.registry.batches.batch import Batch, LineError
 from modelyard.registry.batches.states import BatchStates
+from modelyard.registry.billing.quota import Quota
 from modelyard.registry.database import utc_now
 from modelyard.registry.errors import ModelyardError
 from modelyard.registry.files.file_book import FileBook
@@ -28,7 +29,6 @@ from modelyard.serving.gateway.model_versions import VisibleVersions
 from modelyard.serving.jobs.intake.acting import Acting
 from modelyard.serving.jobs.intake.forming import Terms
 from modelyard.serving.jobs.intake.payload import check_kind
-from modelyard.registry.billing.quota import Quota
 
 LINES_AT_ONCE = 100
 JOBS_AT_ONCE = 500

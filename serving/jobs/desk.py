@@ -12,11 +12,12 @@ from modelyard.registry.jobs.book import JobBook, JobFilter
 from modelyard.registry.jobs.errors import UnknownJob
 from modelyard.registry.jobs.job import Job
 from modelyard.registry.jobs.queue import JobQueue
+from modelyard.registry.jobs.wake_up import JobSignal
 from modelyard.serving.jobs.admission import JobAdmission
 from modelyard.serving.jobs.cursor import read_cursor, write_cursor
 from modelyard.serving.jobs.intake.intake import Intake, ModelUnknown
 from modelyard.serving.jobs.outlook import JobOutlook, Outlooks
-from modelyard.serving.jobs.owners import JobOwners, UserDisabled
+from modelyard.serving.jobs.running.owners import JobOwners, UserDisabled
 from modelyard.serving.wire.admin.requests import Submission
 
 
@@ -39,7 +40,7 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class RequestDesk:
-    """`handed_in` tells whoever dispatches in this process that there is something new."""
+    """`heard` tells whoever dispatches in this process what was just handed in or cancelled."""
 
     intake: Intake
     admission: JobAdmission
@@ -47,7 +48,7 @@ class RequestDesk:
     book: JobBook
     outlooks: Outlooks
     owners: JobOwners
-    handed_in: Callable[[], None]
+    heard: Callable[[JobSignal], None]
 
     async def submit(self, asked: Submission, caller: Caller) -> JobView:
         """Queue a submission, or find the job that it is already.
@@ -58,7 +59,7 @@ class RequestDesk:
         if asked.request_id is None or not await self._is_there(checked.job.id):
             await self.admission.check(checked)
         [job] = await asyncio.to_thread(self.queue.submit, [checked.job])
-        self.handed_in()
+        self.heard(JobSignal.WAITING)
         return JobView(job, await self.outlooks.of(job, checked.version))
 
     async def show(self, job_id: str, caller: Caller) -> JobView:
@@ -78,7 +79,9 @@ class RequestDesk:
     async def cancel(self, job_id: str, caller: Caller) -> Job:
         """Raises UnknownJob and JobEnded."""
         await self.find(job_id, caller)
-        return await asyncio.to_thread(self.queue.cancel, job_id)
+        job = await asyncio.to_thread(self.queue.cancel, job_id)
+        self.heard(JobSignal.CANCELLED)
+        return job
 
     async def page(self, wanted: JobFilter, cursor: str, most: int) -> JobPage:
         """Raises InvalidRequest for a cursor that is none."""

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from modelyard.registry.identity.identity import Identity
 from modelyard.registry.jobs.backlog import QueueBacklog
-from modelyard.registry.jobs.wake_up import JobSignal
 from modelyard.registry.runs.served_flows import ServedFlows
 from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.gateway.pipeline import Gateway
@@ -14,7 +13,7 @@ from modelyard.serving.jobs.desk import RequestDesk
 from modelyard.serving.jobs.intake.acting import Behalf
 from modelyard.serving.jobs.intake.intake import Intake
 from modelyard.serving.jobs.outlook import LOOKED_S, Outlooks
-from modelyard.serving.jobs.owners import JobOwners
+from modelyard.serving.jobs.running.owners import JobOwners
 from modelyard.serving.jobs.services import JobServices
 
 
@@ -44,5 +43,5 @@ def desk_of(
         jobs.book,
         Outlooks(jobs.book, router, backlog),
         JobOwners(identity),
-        lambda: jobs.heard(JobSignal.WAITING),
+        jobs.heard,
     )

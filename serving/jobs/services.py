@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from modelyard.registry.jobs.book import JobBook
 from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.jobs.wake_up import JobSignal
-from modelyard.serving.jobs.dispatching import JobDispatcher
+from modelyard.serving.jobs.dispatch.dispatching import JobDispatcher
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,9 +63,7 @@ async def list_files(
     purpose: Annotated[str | None, Query(max_length=50)] = None,
 ) -> Response:
     """The caller's files."""
-    asked = FileFilter(
-        purpose=purpose, after=after, most=limit + 1, newest_first=order == "desc"
-    )
+    asked = FileFilter(purpose=purpose, after=after, most=limit + 1, newest_first=order == "desc")
     files = await asyncio.to_thread(services.batches.files.list, caller.user_id, asked)
     return _json(FileList.of(files, limit))
 

@@ -179,7 +179,9 @@ def _errors(batch: "Batch") -> BatchErrors | None:
     told = [BatchLineError(e.code, e.message, e.line, e.param) for e in batch.errors]
     if not told and batch.status.is_end and batch.counts.failed == batch.counts.total:
         told = [
-            BatchLineError(code, f"{number} of {batch.counts.total} requests failed so.", None, None)
+            BatchLineError(
+                code, f"{number} of {batch.counts.total} requests failed so.", None, None
+            )
             for code, number in sorted(batch.error_codes.items())
         ]
     return BatchErrors(told) if told else None

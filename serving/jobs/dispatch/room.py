@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from modelyard.registry.catalog.model import ModelVersion
-from modelyard.serving.jobs.job_run import JobRun
+from modelyard.serving.jobs.running.job_run import JobRun
 from modelyard.serving.routing.policy.fleet_state import PendingRequest, Replica
 from modelyard.serving.routing.policy.stealing import LOOKAHEAD_S
 from modelyard.serving.routing.router import Router

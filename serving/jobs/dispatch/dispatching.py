@@ -18,13 +18,13 @@ from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.jobs.wake_up import JobSignal, JobWakeUp
 from modelyard.registry.logs import logger
 from modelyard.serving.background_task import background_task
-from modelyard.serving.jobs.in_hand import JobsInHand
-from modelyard.serving.jobs.job_run import JobRun, JobRunner
-from modelyard.serving.jobs.keeping import LeaseKeeper
-from modelyard.serving.jobs.lane import JobLane
-from modelyard.serving.jobs.outcome import TIMED_OUT, Later
-from modelyard.serving.jobs.places import BACKGROUND, ModelPlaces, Places
-from modelyard.serving.jobs.settling import JobSettler
+from modelyard.serving.jobs.dispatch.in_hand import JobsInHand
+from modelyard.serving.jobs.dispatch.keeping import LeaseKeeper
+from modelyard.serving.jobs.dispatch.lane import JobLane
+from modelyard.serving.jobs.dispatch.places import BACKGROUND, ModelPlaces, Places
+from modelyard.serving.jobs.dispatch.settling import JobSettler
+from modelyard.serving.jobs.running.job_run import JobRun, JobRunner
+from modelyard.serving.jobs.running.outcome import TIMED_OUT, Later
 from modelyard.serving.observability.job_stats import JobStats
 
 FLOOR_S = 1.0
@@ -46,7 +46,7 @@ MOST_CLAIMED = 64
 MOST_IN_HAND = 1024
 
 AGED_S = 60.0
-"""Background jobs that have waited so long are also taken in urgent places, in the queue's order."""
+"""Background jobs that have waited so long are also taken in urgent places, in the order of all."""
 
 GRACE_S = 5.0
 """Seconds that running jobs have to end before the process does."""
@@ -82,12 +82,12 @@ class JobDispatcher:
         self._is_idle.set()
         self.settler = JobSettler(self.queue, self.lane, self.stats)
         self.keeper = LeaseKeeper(
-            self.queue, self.book, self.wake_up, self.lane, self.in_hand, self.stats
+            self.queue, self.book, self.wake_up, self.lane, self.claimer, self.in_hand, self.stats
         )
 
     @asynccontextmanager
     async def at_work(self) -> AsyncGenerator[None]:
-        """Dispatch while the block runs; then give back what has not begun, and wait for the rest."""
+        """Dispatch while the block runs; then give back what has not begun, and await the rest."""
         try:
             async with (
                 background_task(self.settler.run()),
@@ -226,7 +226,7 @@ class JobDispatcher:
             outcome = Later("The process that had it in hand was stopped.", wait_s=0.0)
         self._news.set()  # a place is free
         if not run.is_lost:
-            await self.settler.settle(run, outcome)
+            await self.settler.settle(run, run.located(outcome))
 
     async def _leave(self) -> None:
         """Give back what no engine has; the rest has GRACE_S to end, and is given back then."""

@@ -7,7 +7,7 @@ import msgspec
 from modelyard.registry.errors import ErrorKind, ModelyardError
 from modelyard.registry.jobs.job import JobEnd, JobStatus
 from modelyard.serving.errors import EngineUnavailable, Unavailable
-from modelyard.serving.jobs.job_answer import JobAnswer
+from modelyard.serving.jobs.running.job_answer import JobAnswer
 from modelyard.serving.wire.errors import ErrorDetail, ErrorReply, error_bytes, status_of
 
 BUSY = 503

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from modelyard.registry.errors import ErrorKind
 from modelyard.serving.errors import ServingError
-from modelyard.serving.jobs.whole_answer import WholeAnswer
+from modelyard.serving.jobs.running.whole_answer import WholeAnswer
 from modelyard.serving.upstream.stream import Reply
 from modelyard.serving.wire.openai.usage import NOTHING, TokenCounts
 from modelyard.serving.wire.rate_headers import RateLimitStatus

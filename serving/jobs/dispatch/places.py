@@ -7,9 +7,9 @@ from modelyard.registry.errors import InvalidName, UnknownModel
 from modelyard.registry.identity.caller import Caller, Role
 from modelyard.serving.gateway.model_versions import ResolvedModel
 from modelyard.serving.gateway.pipeline import Gateway
-from modelyard.serving.jobs.in_hand import JobsInHand
-from modelyard.serving.jobs.pace import BackgroundPace
-from modelyard.serving.jobs.room import view_of
+from modelyard.serving.jobs.dispatch.in_hand import JobsInHand
+from modelyard.serving.jobs.dispatch.pace import BackgroundPace
+from modelyard.serving.jobs.dispatch.room import view_of
 from modelyard.serving.observability.request_record import Histogram, RequestStats
 
 UNKNOWN = 16

@@ -13,9 +13,9 @@ from modelyard.registry.jobs.job import JobStatus
 from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.jobs.wake_up import JobWakeUp
 from modelyard.registry.logs import logger
-from modelyard.serving.jobs.in_hand import JobsInHand
-from modelyard.serving.jobs.job_run import JobRun
-from modelyard.serving.jobs.lane import JobLane
+from modelyard.serving.jobs.dispatch.in_hand import JobsInHand
+from modelyard.serving.jobs.dispatch.lane import JobLane
+from modelyard.serving.jobs.running.job_run import JobRun
 from modelyard.serving.observability.job_stats import JobStats
 
 LOOK_S = 0.25
@@ -33,6 +33,7 @@ class LeaseKeeper:
     book: JobBook
     wake_up: JobWakeUp
     lane: JobLane
+    claimer: str
     in_hand: JobsInHand
     stats: JobStats
     _cancelled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -57,7 +58,7 @@ class LeaseKeeper:
             claims = [run.claim for run in runs]
             far = {run.claim.job.id: JobProgress(run.progress) for run in runs}
             try:
-                held = await self.lane.do(self.queue.extend, claims, far)
+                held = await self.lane.do(self.queue.extend, self.claimer, claims, far)
             except SQLAlchemyError as error:
                 _log.warning("leases_not_extended", reason=str(error).splitlines()[0])
             else:

@@ -1,6 +1,6 @@
 """One job on its way through the gateway, as if its user were connected and waiting."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 from sqlalchemy.exc import OperationalError
@@ -10,10 +10,10 @@ from modelyard.registry.jobs.job import Claim
 from modelyard.registry.logs import logger
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.request import GatewayRequest
-from modelyard.serving.jobs.job_answer import JobAnswer
-from modelyard.serving.jobs.outcome import Later, Outcome, of_answer, of_error
-from modelyard.serving.jobs.owners import JobOwners
-from modelyard.serving.jobs.whole_answer import STREAMED, asked_as_stream
+from modelyard.serving.jobs.running.job_answer import JobAnswer
+from modelyard.serving.jobs.running.outcome import Later, Outcome, of_answer, of_error
+from modelyard.serving.jobs.running.owners import JobOwners
+from modelyard.serving.jobs.running.whole_answer import STREAMED, asked_as_stream
 from modelyard.serving.metering.ids import new_id
 from modelyard.serving.observability.request_record import RequestRecord
 from modelyard.serving.routing.running import RunningRequest
@@ -44,6 +44,13 @@ class JobRun:
     def running(self) -> RunningRequest | None:
         """What an engine has, or last had, of it; None while it waits for one."""
         return None if self.request is None else self.request.running
+
+    def located(self, outcome: Outcome) -> Outcome:
+        """The outcome with what worked on it; short jobs end before anybody has told."""
+        running = self.running
+        if running is None or isinstance(outcome, Later):
+            return outcome
+        return replace(outcome, version=running.model, device_id=running.target.device_id)
 
     @property
     def progress(self) -> float:

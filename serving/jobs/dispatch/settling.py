@@ -9,9 +9,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from modelyard.registry.jobs.job import JobEnd
 from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.logs import logger
-from modelyard.serving.jobs.job_run import JobRun
-from modelyard.serving.jobs.lane import JobLane
-from modelyard.serving.jobs.outcome import Later, Outcome
+from modelyard.serving.jobs.dispatch.lane import JobLane
+from modelyard.serving.jobs.running.job_run import JobRun
+from modelyard.serving.jobs.running.outcome import Later, Outcome
 from modelyard.serving.observability.job_stats import JobStats
 
 AT_ONCE = 64

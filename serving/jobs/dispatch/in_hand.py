@@ -5,7 +5,7 @@ from collections.abc import Collection, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelyard.serving.jobs.job_run import JobRun
+from modelyard.serving.jobs.running.job_run import JobRun
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Threads of their own for what jobs ask of the database, so that live requests never wait behind."""
+"""Threads of their own for what jobs ask of the database: live requests never wait behind."""
 
 import asyncio
 from collections.abc import Callable
