@@ -75,7 +75,7 @@ def fine_tuning(gate: Path) -> NewJob:
 def test_a_fine_tuning_survives_the_process_that_follows_it(
     harness: FlowHarness, tmp_path: Path
 ) -> None:
-    """Killed in the middle, without a word: the next process follows the same run to its end and its result."""
+    """Killed in the middle: the next process follows the same run to its end and its result."""
     gate = tmp_path / "gate"
     with (
         harness.database() as database,
