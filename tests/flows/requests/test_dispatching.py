@@ -11,7 +11,7 @@ from modelyard.registry.errors import UnknownDeployment
 from modelyard.registry.jobs.job import JobStatus
 from tests.flows.requests.conftest import Trainings
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=30)
 
 
 def test_a_training_is_run_followed_and_ended(trainings: Trainings) -> None:

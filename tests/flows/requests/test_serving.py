@@ -70,7 +70,7 @@ def fine_tuning(gate: Path) -> NewJob:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=60)
 @pytest.mark.timeout(900)
 def test_a_fine_tuning_survives_the_process_that_follows_it(
     harness: FlowHarness, tmp_path: Path
