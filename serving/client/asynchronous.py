@@ -1,7 +1,8 @@
 """The client for programs that do other things meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import IO, Any, Self, TypeVar, Unpack
 
 import httpx2
@@ -9,8 +10,8 @@ import httpx2
 from modelyard.serving.client import batch_questions as batch
 from modelyard.serving.client.asking import Conversation, Pause
 from modelyard.serving.client.connecting import Access, arguments
-from modelyard.serving.client.conversations import BETWEEN_LOOKS_S, ENDS, Conversations
-from modelyard.serving.client.fields import ListFilter, WorkFields
+from modelyard.serving.client.conversations import ENDS, Conversations
+from modelyard.serving.client.fields import BatchFields, ListFilter, WorkFields
 from modelyard.serving.client.notices import (
     COME_AGAIN_S,
     PATH,
@@ -19,7 +20,9 @@ from modelyard.serving.client.notices import (
     Listening,
     is_about,
 )
+from modelyard.serving.client.patience import BETWEEN_LOOKS_S
 from modelyard.serving.client.problem import ApiProblem, GatewaySilent
+from modelyard.serving.wire.admin.batches import BatchReply
 from modelyard.serving.wire.admin.requests import (
     CancelledRequest,
     QueueOverview,
@@ -57,9 +60,9 @@ class AsyncModelyard:
         return await self._run(self._talk.submit(model_id, payload, fields))
 
     async def submit_batch(
-        self, requests: Sequence[Mapping[str, Any]], **fields: Any
-    ) -> dict[str, Any]:
-        """Hand many in as one, all or none, as `POST /api/v1/route/batch` takes and answers."""
+        self, requests: Sequence[Mapping[str, Any]], **fields: Unpack[BatchFields]
+    ) -> BatchReply:
+        """Hand many in, all or none; each as `WorkFields`, with `model_id` and `payload`."""
         return await self._run(self._talk.submit_batch(requests, fields))
 
     async def get(self, request_id: str) -> RequestDetail:
@@ -69,16 +72,17 @@ class AsyncModelyard:
         """The request once it has ended, however it did; raises TimeoutError, and it goes on."""
         return await self._run(self._talk.wait(request_id, timeout_s))
 
-    async def follow(self, request_id: str) -> AsyncIterator[RequestDetail]:
+    async def follow(self, request_id: str) -> AsyncGenerator[RequestDetail]:
         """The request now and at each change, the last time when it has ended."""
         last = None
-        async for _ in self._looks(request_id):
-            found = await self.get(request_id)
-            if found != last:
-                yield found
-            last = found
-            if found.status in ENDS:
-                return
+        async with aclosing(self._looks(request_id)) as looks:
+            async for _ in looks:
+                found = await self.get(request_id)
+                if found != last:
+                    yield found
+                last = found
+                if found.status in ENDS:
+                    return
 
     async def cancel(self, request_id: str) -> CancelledRequest:
         return await self._run(self._talk.cancel(request_id))
@@ -102,13 +106,14 @@ class AsyncModelyard:
 
     async def notices(
         self, topics: Sequence[str] = (), after: int | None = None
-    ) -> AsyncIterator[HeardNotice]:
+    ) -> AsyncGenerator[HeardNotice]:
         """Every notice once, over as many connections as it takes, until the caller stops."""
         place = Listening(topics, after)
         while True:
             try:
-                async for notice in self._stream(place):
-                    yield notice
+                async with aclosing(self._stream(place)) as heard:
+                    async for notice in heard:
+                        yield notice
             except httpx2.TransportError:
                 await asyncio.sleep(COME_AGAIN_S)
 
@@ -124,6 +129,10 @@ class AsyncModelyard:
 
     async def get_batch(self, batch_id: str) -> dict[str, Any]:
         return await self._run(self._talk.document(batch.get(batch_id)))
+
+    async def wait_batch(self, batch_id: str, timeout_s: float | None = None) -> dict[str, Any]:
+        """The batch once it has ended; raises TimeoutError, and it goes on."""
+        return await self._run(self._talk.wait_batch(batch_id, timeout_s))
 
     async def cancel_batch(self, batch_id: str) -> dict[str, Any]:
         return await self._run(self._talk.document(batch.cancel(batch_id)))
@@ -141,19 +150,20 @@ class AsyncModelyard:
             async for line in answer.aiter_lines():
                 yield line
 
-    async def _looks(self, request_id: str) -> AsyncIterator[None]:
+    async def _looks(self, request_id: str) -> AsyncGenerator[None]:
         """When to look: as notices tell of it; where none can be heard, every two seconds."""
         try:
-            async for notice in self._stream(Listening(["requests"], None)):
-                if is_about(notice, request_id):
-                    yield
+            async with aclosing(self._stream(Listening(["requests"], None))) as heard:
+                async for notice in heard:
+                    if is_about(notice, request_id):
+                        yield
         except (httpx2.TransportError, ApiProblem, GatewaySilent):
             pass
         while True:
             yield
             await asyncio.sleep(BETWEEN_LOOKS_S[-1])
 
-    async def _stream(self, place: Listening) -> AsyncIterator[HeardNotice]:
+    async def _stream(self, place: Listening) -> AsyncGenerator[HeardNotice]:
         """The notices of one connection."""
         query = await self._run(place.ticket(self._talk.most_tries))
         stream = self._http.stream("GET", f"{PATH}/stream", params=query, timeout=SILENT_S)

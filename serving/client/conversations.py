@@ -1,15 +1,17 @@
 """What the client asks for each of its methods; the same for both kinds of client."""
 
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import quote
 
-from modelyard.serving.client.asking import Conversation, Pause, Question, ask
-from modelyard.serving.client.fields import ListFilter, WorkFields
+from modelyard.serving.client.asking import Conversation, Question, ask
+from modelyard.serving.client.batch_questions import BATCH_ENDS, get
+from modelyard.serving.client.fields import BatchFields, ListFilter, WorkFields
+from modelyard.serving.client.patience import Patience
 from modelyard.serving.wire.admin.account import Me
+from modelyard.serving.wire.admin.batches import BatchReply
 from modelyard.serving.wire.admin.requests import (
     CancelledRequest,
     QueueOverview,
@@ -20,8 +22,6 @@ from modelyard.serving.wire.admin.requests import (
 
 REQUESTS = "/api/v1/requests"
 ENDS = frozenset({"completed", "failed", "cancelled"})
-BETWEEN_LOOKS_S = (0.1, 0.2, 0.4, 0.8, 1.5, 2.0)
-"""Seconds between two looks at a request that is waited for; the last one stays."""
 
 
 @dataclass(slots=True)
@@ -46,8 +46,8 @@ class Conversations:
         return RequestReply.model_validate_json(answer)
 
     def submit_batch(
-        self, requests: Sequence[Mapping[str, Any]], fields: Mapping[str, Any]
-    ) -> Conversation[dict[str, Any]]:
+        self, requests: Sequence[Mapping[str, Any]], fields: BatchFields
+    ) -> Conversation[BatchReply]:
         body = {
             **fields,
             "batch_id": fields.get("batch_id") or str(uuid.uuid4()),
@@ -55,7 +55,7 @@ class Conversations:
             "requests": [{"type": "inference", **each} for each in requests],
         }
         question = Question(method="POST", path="/api/v1/route/batch", body=body)
-        return (yield from self.document(question))
+        return BatchReply.model_validate_json((yield from self._ask(question)))
 
     def get(self, request_id: str) -> Conversation[RequestDetail]:
         path = f"{REQUESTS}/{_word(request_id)}"
@@ -64,16 +64,16 @@ class Conversations:
 
     def wait(self, request_id: str, timeout_s: float | None) -> Conversation[RequestDetail]:
         """Raises TimeoutError; the request goes on."""
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        looks = 0
+        patience = Patience(f"request {request_id}", timeout_s)
         while (found := (yield from self.get(request_id))).status not in ENDS:
-            pause = BETWEEN_LOOKS_S[min(looks, len(BETWEEN_LOOKS_S) - 1)]
-            if deadline is not None and time.monotonic() + pause > deadline:
-                raise TimeoutError(
-                    f"The request {request_id} is {found.status} after {timeout_s} s."
-                )
-            yield Pause(pause)
-            looks += 1
+            yield patience.pause(found.status)
+        return found
+
+    def wait_batch(self, batch_id: str, timeout_s: float | None) -> Conversation[dict[str, Any]]:
+        """Raises TimeoutError; the batch goes on."""
+        patience = Patience(f"batch {batch_id}", timeout_s)
+        while (found := (yield from self.document(get(batch_id))))["status"] not in BATCH_ENDS:
+            yield patience.pause(found["status"])
         return found
 
     def cancel(self, request_id: str) -> Conversation[CancelledRequest]:
@@ -103,9 +103,6 @@ class Conversations:
         """The JSON object that answers it."""
         answer = yield from ask(question, self.most_tries)
         return cast("dict[str, Any]", answer.json())
-
-    def text(self, path: str) -> Conversation[str]:
-        return (yield from self._ask(Question(method="GET", path=path))).decode()
 
     def _ask(self, question: Question) -> Conversation[bytes]:
         return (yield from ask(question, self.most_tries)).content

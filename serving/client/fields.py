@@ -19,6 +19,15 @@ class WorkFields(TypedDict, total=False):
     resource_requirements: dict[str, Any]
 
 
+class BatchFields(TypedDict, total=False):
+    """The fields of `POST /api/v1/route/batch` besides its requests, by their names there."""
+
+    timeout: int
+    callback_url: str
+    batch_id: str
+    user_id: str
+
+
 class ListFilter(TypedDict, total=False):
     """Which requests to list; `since` and `until` are times of submission (ISO 8601)."""
 

@@ -1,7 +1,7 @@
 """The client for programs that wait where they ask."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import IO, Any, Self, TypeVar, Unpack
 
 import httpx2
@@ -9,8 +9,8 @@ import httpx2
 from modelyard.serving.client import batch_questions as batch
 from modelyard.serving.client.asking import Conversation, Pause
 from modelyard.serving.client.connecting import Access, arguments
-from modelyard.serving.client.conversations import BETWEEN_LOOKS_S, ENDS, Conversations
-from modelyard.serving.client.fields import ListFilter, WorkFields
+from modelyard.serving.client.conversations import ENDS, Conversations
+from modelyard.serving.client.fields import BatchFields, ListFilter, WorkFields
 from modelyard.serving.client.notices import (
     COME_AGAIN_S,
     PATH,
@@ -19,7 +19,9 @@ from modelyard.serving.client.notices import (
     Listening,
     is_about,
 )
+from modelyard.serving.client.patience import BETWEEN_LOOKS_S
 from modelyard.serving.client.problem import ApiProblem, GatewaySilent
+from modelyard.serving.wire.admin.batches import BatchReply
 from modelyard.serving.wire.admin.requests import (
     CancelledRequest,
     QueueOverview,
@@ -61,8 +63,10 @@ class Modelyard:
         """Hand one request in; the same `request_id` again is the same request."""
         return self._run(self._talk.submit(model_id, payload, fields))
 
-    def submit_batch(self, requests: Sequence[Mapping[str, Any]], **fields: Any) -> dict[str, Any]:
-        """Hand many in as one, all or none, as `POST /api/v1/route/batch` takes and answers."""
+    def submit_batch(
+        self, requests: Sequence[Mapping[str, Any]], **fields: Unpack[BatchFields]
+    ) -> BatchReply:
+        """Hand many in, all or none; each as `WorkFields`, with `model_id` and `payload`."""
         return self._run(self._talk.submit_batch(requests, fields))
 
     def get(self, request_id: str) -> RequestDetail:
@@ -124,6 +128,10 @@ class Modelyard:
     def get_batch(self, batch_id: str) -> dict[str, Any]:
         return self._run(self._talk.document(batch.get(batch_id)))
 
+    def wait_batch(self, batch_id: str, timeout_s: float | None = None) -> dict[str, Any]:
+        """The batch once it has ended; raises TimeoutError, and it goes on."""
+        return self._run(self._talk.wait_batch(batch_id, timeout_s))
+
     def cancel_batch(self, batch_id: str) -> dict[str, Any]:
         return self._run(self._talk.document(batch.cancel(batch_id)))
 
@@ -151,7 +159,7 @@ class Modelyard:
             yield
             time.sleep(BETWEEN_LOOKS_S[-1])
 
-    def _stream(self, place: Listening) -> Iterator[HeardNotice]:
+    def _stream(self, place: Listening) -> Generator[HeardNotice]:
         """The notices of one connection."""
         query = self._run(place.ticket(self._talk.most_tries))
         with self._http.stream("GET", f"{PATH}/stream", params=query, timeout=SILENT_S) as answer:

@@ -1,5 +1,7 @@
 """Both clients hand work in, follow, wait and cancel at a real gateway."""
 
+import io
+import json
 import uuid
 from contextlib import closing
 
@@ -64,6 +66,36 @@ def test_the_list_goes_over_its_pages(client: Modelyard) -> None:
     for each in ids:
         client.wait(each, timeout_s=60)
     assert client.queue().queue == []
+
+
+def test_many_are_handed_in_as_one(client: Modelyard) -> None:
+    """In the order of their answers' ids; the same batch again is the same."""
+    work = {"model_id": MODEL, "payload": SAID}
+    batch = client.submit_batch([work, {**work, "priority": 1}], timeout=60_000)
+    again = client.submit_batch(
+        [work, {**work, "priority": 1}], timeout=60_000, batch_id=batch.batch_id
+    )
+    ended = [client.wait(each, timeout_s=60) for each in batch.request_ids]
+    assert again.request_ids == batch.request_ids
+    assert [(each.status, each.priority) for each in ended] == [("completed", 3), ("completed", 1)]
+
+
+def test_a_file_of_requests_becomes_a_batch(client: Modelyard) -> None:
+    """Uploaded, handed in, waited for; its output is read a line at a time."""
+    url = "/v1/chat/completions"
+    lines = [
+        {"custom_id": f"c{n}", "method": "POST", "url": url, "body": {"model": MODEL, **SAID}}
+        for n in range(3)
+    ]
+    file_id = client.upload(io.BytesIO("\n".join(map(json.dumps, lines)).encode()))
+    batch = client.create_batch(file_id)
+    assert batch["id"] in [each["id"] for each in client.list_batches()["data"]]
+    ended = client.wait_batch(batch["id"], timeout_s=120)
+    assert (ended["status"], ended["request_counts"]["completed"]) == ("completed", 3)
+    answers = [json.loads(line) for line in client.content(ended["output_file_id"])]
+    assert {each["custom_id"] for each in answers} == {"c0", "c1", "c2"}
+    with pytest.raises(ApiProblem):
+        client.cancel_batch("batch_none")
 
 
 def test_notices_of_a_request_are_heard(client: Modelyard) -> None:

@@ -5,11 +5,12 @@ import subprocess
 import uuid
 from pathlib import Path
 
+import psutil
 import pytest
 
 from modelyard.registry.console import out
 from tests.serving.cli.shell import Shell
-from tests.serving.processes import MODELYARD, environment
+from tests.serving.processes import MODELYARD, environment, until
 from tests.serving.reached import MODEL, SLOW, ReachedGateway
 
 pytestmark = pytest.mark.slow(seconds=20)
@@ -91,19 +92,13 @@ def test_ctrl_c_ends_the_waiting_alone(
         _once_it_waits(process.pid, reached.url)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    assert (
-        process.returncode,
-        f"modelyard requests wait {request_id}" in " ".join(errors.split()),
-    ) == (130, True), errors
+    said = " ".join(errors.split())
+    assert (process.returncode, f"requests wait {request_id}" in said) == (130, True), said
     assert remote.run("requests", "cancel", request_id).code == 0
 
 
 def _once_it_waits(pid: int, url: str) -> None:
     """Until a process has a connection to the gateway."""
-    import psutil
-
-    from tests.serving.processes import until
-
     port = int(url.rpartition(":")[2])
     mine = psutil.Process(pid)
     until(lambda: any(c.raddr and c.raddr.port == port for c in mine.net_connections()))
