@@ -75,14 +75,14 @@ def test_of_those_whose_turn_is_the_same_the_earliest_deadline_goes_first(queue:
 def test_the_least_urgent_job_waits_no_longer_than_its_ageing(
     queue: JobQueue, watch: Watch
 ) -> None:
-    """Under constant work of the highest priority, of which more comes than is done."""
+    """Under constant work of the highest priority; and no urgent job waits for it any sooner."""
     queue.submit([new_job(id="least", priority=1, user_id="bob"), new_job(priority=5)])
     steps = 0
     while "least" not in claimed(queue, 1):
-        queue.submit([new_job(priority=5), new_job(priority=5)])
+        queue.submit([new_job(priority=5)])
         watch.move(AGEING_S)
         steps += 1
-    assert 4 <= steps <= 10
+    assert 4 <= steps <= 7
 
 
 def test_an_old_job_does_not_push_newer_ones_of_its_priority(queue: JobQueue, watch: Watch) -> None:
