@@ -154,6 +154,22 @@ class FlowsAway(ModelyardError):
     exit_code = 10
 
 
+class UnknownDeployment(ModelyardError):
+    """No Prefect deployment of that name is there to be started by a request."""
+
+    code = "deployment_not_found"
+    kind = ErrorKind.INVALID
+    exit_code = 2
+
+
+class ParametersUnfit(ModelyardError):
+    """A deployment does not take a parameter, or one that it needs is missing."""
+
+    code = "invalid_parameters"
+    kind = ErrorKind.INVALID
+    exit_code = 2
+
+
 class OrderRefused(ModelyardError):
     """What was ordered of the flows' process could not be done, or its run failed."""
 
@@ -167,6 +183,38 @@ class UnknownOrder(ModelyardError):
     code = "order_not_found"
     kind = ErrorKind.NOT_FOUND
     exit_code = 4
+
+
+class UnknownCallback(ModelyardError):
+    """No callback, signing secret or address of that id is kept, or it is another user's."""
+
+    code = "callback_not_found"
+    kind = ErrorKind.NOT_FOUND
+    exit_code = 4
+
+
+class AddressOff(ModelyardError):
+    """An address takes no callbacks since it said so, or has failed for days."""
+
+    code = "callback_address_off"
+    kind = ErrorKind.CONFLICT
+    exit_code = 5
+
+
+class TooManySecrets(ModelyardError):
+    """A user has as many signing secrets as may hold at the same time."""
+
+    code = "too_many_secrets"
+    kind = ErrorKind.CONFLICT
+    exit_code = 5
+
+
+class SecretUnreadable(ModelyardError):
+    """A signing secret was sealed by another installation's key."""
+
+    code = "secret_unreadable"
+    kind = ErrorKind.INTERNAL
+    exit_code = 8
 
 
 class InvalidPassword(ModelyardError):

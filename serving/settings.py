@@ -1,5 +1,6 @@
 """Settings of the gateway, and those that gateway and workers must agree on."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -94,7 +95,25 @@ class NoticeSettings(Section):
     )
 
 
-class RequestSettings(Section):
+class FileSettings(Section):
+    """How much users may keep in files, and for how long."""
+
+    user_files_gb: float = Field(
+        default=10.0,
+        gt=0,
+        le=1e6,
+        description="GB (10^9 bytes) of files for batches that a user may keep; what batches write "
+        "counts too.",
+    )
+    files_days: float = Field(
+        default=30.0,
+        gt=0,
+        le=3650,
+        description="Days after which a user's files are removed.",
+    )
+
+
+class RequestSettings(FileSettings):
     """Requests that outlive a connection: who works on them, how many may wait, how long kept."""
 
     dispatch: Literal["gateway", "apart", "off"] = Field(
@@ -134,6 +153,20 @@ class RequestSettings(Section):
         description="Days after its end for which a queued request, its body and its result are "
         "kept.",
     )
+    callback_hosts: str = Field(
+        default="",
+        max_length=10_000,
+        description="Hosts, addresses and networks (10.0.0.0/8), separated by commas, that "
+        "callbacks may reach although they are not on the internet, and without TLS; empty: none.",
+    )
+
+    @field_validator("callback_hosts")
+    @classmethod
+    def _real_networks(cls, value: str) -> str:
+        for word in value.split(","):
+            if "/" in word:
+                ip_network(word.strip())
+        return value
 
 
 class GatewaySettings(FleetSettings, NoticeSettings, RequestSettings):

@@ -106,6 +106,8 @@ class JobEnding:
             error=end.error[:MOST_OF_AN_ERROR] if end.error else None,
             prompt_tokens=end.prompt_tokens or job.prompt_tokens,
             output_tokens=end.output_tokens or job.output_tokens,
+            version=end.version or job.version,
+            device_id=end.device_id or job.device_id,
         )
 
     def _write(self, ended: Sequence[Job]) -> None:
@@ -126,6 +128,8 @@ _CHANGED = (
     "error",
     "prompt_tokens",
     "output_tokens",
+    "version",
+    "device_id",
 )
 
 

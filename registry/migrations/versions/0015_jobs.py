@@ -1,4 +1,4 @@
-"""Jobs with their bodies and results, users' files, batches and callbacks."""
+"""Jobs with their bodies and results, users' files, batches, callbacks, flows for jobs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,6 +14,7 @@ def upgrade() -> None:
     _files()
     _batches()
     _callbacks()
+    _served_flows()
 
 
 def _jobs() -> None:
@@ -189,7 +190,8 @@ def _callbacks() -> None:
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("user_id", sa.String(length=36), nullable=False),
         sa.Column("url", sa.String(length=2048), nullable=False),
-        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reason", sa.String(length=300), nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_callback_addresses"),
@@ -207,8 +209,22 @@ def _callbacks() -> None:
     op.create_index("ix_callback_secrets_user_id", "callback_secrets", ["user_id"])
 
 
+def _served_flows() -> None:
+    op.create_table(
+        "served_flows",
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("flow", sa.String(length=200), nullable=False),
+        sa.Column("deployment_id", sa.String(length=36), nullable=False),
+        sa.Column("parameters", sa.JSON(), nullable=False),
+        sa.Column("required", sa.JSON(), nullable=False),
+        sa.Column("takes_any", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_served_flows"),
+    )
+
+
 def downgrade() -> None:
     for table in (
+        "served_flows",
         "callback_secrets",
         "callback_addresses",
         "callback_tries",
