@@ -94,7 +94,49 @@ class NoticeSettings(Section):
     )
 
 
-class GatewaySettings(FleetSettings, NoticeSettings):
+class RequestSettings(Section):
+    """Requests that outlive a connection: who works on them, how many may wait, how long kept."""
+
+    dispatch: Literal["gateway", "apart", "off"] = Field(
+        default="gateway",
+        description="Who hands queued requests to engines: gateway: every gateway, beside its live "
+        "traffic; apart: only `modelyard dispatcher`; off: nobody, they wait.",
+    )
+    dispatcher_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port of `modelyard dispatcher` and its /metrics; 0: any free one.",
+    )
+    request_lease_s: float = Field(
+        default=30.0,
+        ge=1,
+        le=600,
+        description="Seconds without a sign of life of the process that has a queued request in "
+        "hand, until another may take it.",
+    )
+    queued_requests: int = Field(
+        default=200_000,
+        ge=1,
+        le=10_000_000,
+        description="Requests of all users together that may wait in the queue.",
+    )
+    user_queued_requests: int = Field(
+        default=100_000,
+        ge=1,
+        le=10_000_000,
+        description="Requests of one user that may wait in the queue.",
+    )
+    requests_days: float = Field(
+        default=30.0,
+        gt=0,
+        le=3650,
+        description="Days after its end for which a queued request, its body and its result are "
+        "kept.",
+    )
+
+
+class GatewaySettings(FleetSettings, NoticeSettings, RequestSettings):
     """Where the gateway listens, whom it lets in and how long it waits for what."""
 
     host: str = Field(default="127.0.0.1", description="Address the gateway listens on.")

@@ -25,6 +25,7 @@ class CallbackRow(Base):
     subject: Mapped[str] = mapped_column(String(50))
     kind: Mapped[str] = mapped_column(String(50))
     url: Mapped[str] = mapped_column(String(2048))
+    host: Mapped[str] = mapped_column(String(255))
     body: Mapped[bytes] = mapped_column(LargeBinary)
     state: Mapped[str] = mapped_column(String(20))
     tries: Mapped[int] = mapped_column(default=0)

@@ -141,6 +141,7 @@ def _callbacks() -> None:
         sa.Column("subject", sa.String(length=50), nullable=False),
         sa.Column("kind", sa.String(length=50), nullable=False),
         sa.Column("url", sa.String(length=2048), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
