@@ -169,6 +169,38 @@ class UnknownOrder(ModelyardError):
     exit_code = 4
 
 
+class UnknownCallback(ModelyardError):
+    """No callback, signing secret or address of that id is kept, or it is another user's."""
+
+    code = "callback_not_found"
+    kind = ErrorKind.NOT_FOUND
+    exit_code = 4
+
+
+class AddressOff(ModelyardError):
+    """An address takes no callbacks since it said so, or has failed for days."""
+
+    code = "callback_address_off"
+    kind = ErrorKind.CONFLICT
+    exit_code = 5
+
+
+class TooManySecrets(ModelyardError):
+    """A user has as many signing secrets as may hold at the same time."""
+
+    code = "too_many_secrets"
+    kind = ErrorKind.CONFLICT
+    exit_code = 5
+
+
+class SecretUnreadable(ModelyardError):
+    """A signing secret was sealed by another installation's key."""
+
+    code = "secret_unreadable"
+    kind = ErrorKind.INTERNAL
+    exit_code = 8
+
+
 class InvalidPassword(ModelyardError):
     """A new password is too short or too long."""
 

@@ -63,6 +63,11 @@ def known_dashboard_token(settings: RegistrySettings) -> str:
     return dashboard_token(settings) if is_known else ""
 
 
+def callback_key(secret: str) -> bytes:
+    """32 bytes by which users' signing secrets are sealed in the database."""
+    return bytes.fromhex(_derived(secret, b"modelyard-callbacks"))
+
+
 def prefect_login(secret: str) -> str:
     """The login, as `name:password`, of the Prefect server that `modelyard up` starts."""
     return f"modelyard:{_derived(secret, b'modelyard-prefect')}"

@@ -1,5 +1,6 @@
 """Settings of the gateway, and those that gateway and workers must agree on."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -134,6 +135,20 @@ class RequestSettings(Section):
         description="Days after its end for which a queued request, its body and its result are "
         "kept.",
     )
+    callback_hosts: str = Field(
+        default="",
+        max_length=10_000,
+        description="Hosts, addresses and networks (10.0.0.0/8), separated by commas, that "
+        "callbacks may reach although they are not on the internet, and without TLS; empty: none.",
+    )
+
+    @field_validator("callback_hosts")
+    @classmethod
+    def _real_networks(cls, value: str) -> str:
+        for word in value.split(","):
+            if "/" in word:
+                ip_network(word.strip())
+        return value
 
 
 class GatewaySettings(FleetSettings, NoticeSettings, RequestSettings):

@@ -13,7 +13,7 @@ from modelyard.registry.callbacks.tables import CallbackRow
 from modelyard.registry.database import utc_now
 
 
-def enter(
+def enter(  # noqa: PLR0913  one keyword for each column
     session: Session, *, user_id: str, subject: str, kind: str, url: str, body: Mapping[str, Any]
 ) -> str:
     """Have one event told to `url`, a checked one, as soon as the transaction is committed.

@@ -11,7 +11,7 @@ from modelyard.registry.database import Base, UtcDateTime
 class CallbackRow(Base):
     """One event that is told to one address; written in the transaction that it tells of.
 
-    `id` is the webhook id (`msg_…`), the same at every try; `subject` is the id of the job or batch.
+    `id` is the webhook id (`msg_…`), the same at every try; `subject` is the id of what ended.
     """
 
     __tablename__ = "callbacks"
@@ -50,13 +50,14 @@ class CallbackTryRow(Base):
 
 
 class CallbackAddressRow(Base):
-    """An address of a user's that fails, or was switched off; `key` is sha256(user, URL)."""
+    """An address of a user's that fails, or was switched off; `key` is sha256(user, address)."""
 
     __tablename__ = "callback_addresses"
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     user_id: Mapped[str] = mapped_column(String(36), index=True)
     url: Mapped[str] = mapped_column(String(2048))
-    failing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    failing_since: Mapped[datetime] = mapped_column(UtcDateTime)
+    failed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reason: Mapped[str] = mapped_column(String(300), default="")
 

@@ -1,0 +1,141 @@
+"""Callbacks that are due: claimed by one process for a while, and what came of each try."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from modelyard.registry.callbacks.addresses import failed, is_off, worked
+from modelyard.registry.callbacks.places import Places
+from modelyard.registry.callbacks.schedule import wait_after
+from modelyard.registry.callbacks.state import CallbackState
+from modelyard.registry.callbacks.tables import CallbackRow, CallbackTryRow
+from modelyard.registry.database import Database, utc_now
+
+GONE = 410
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A callback in the hands of one process until its lease ends; a record of it names `fence`."""
+
+    id: str
+    user_id: str
+    url: str
+    host: str
+    body: bytes
+    fence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One try: when it began, how long it took, the HTTP status or why there is none."""
+
+    at: datetime
+    duration_ms: float
+    status: int | None = None
+    error: str | None = None
+
+    @property
+    def is_success(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """The outbox as those see it who send; `lease_s` is longer than a try takes."""
+
+    db: Database
+    lease_s: float = 20.0
+
+    def is_any_due(self, places: Places) -> bool:
+        """Whether a claim would bring something; asks without holding up anybody who writes."""
+        with self.db.read() as session:
+            due = select(CallbackRow.id).where(_due(utc_now(), places)).limit(1)
+            return session.scalar(due) is not None
+
+    def claim(self, most: int, places: Places) -> list[Delivery]:
+        """Up to `most` that are due and have a place, of which one is taken for each.
+
+        A process that is killed loses them with its lease, and another sends them again. Those to
+        an address that is switched off end here.
+        """
+        now = utc_now()
+        due = select(CallbackRow).where(_due(now, places)).order_by(CallbackRow.due_at).limit(most)
+        with self.db.begin() as session:
+            rows = session.scalars(due.with_for_update(skip_locked=True)).all()
+            return [
+                self._claimed(row, now)
+                for row in rows
+                if not _ended(session, row) and places.take(row.host, row.user_id)
+            ]
+
+    def record(self, delivery: Delivery, outcome: Outcome) -> bool:
+        """Write down a try and what follows from it; False if the lease was lost meanwhile."""
+        with self.db.begin() as session:
+            row = session.get(CallbackRow, delivery.id, with_for_update=True)
+            if row is None or row.fence != delivery.fence or row.state != CallbackState.WAITING:
+                return False
+            row.tries += 1
+            session.add(_try(row, outcome))
+            if outcome.is_success:
+                worked(session, row.user_id, row.url)
+                _end(row, CallbackState.DELIVERED)
+            else:
+                failed(session, row.user_id, row.url, is_gone=outcome.status == GONE)
+                _wait(row, outcome)
+        return True
+
+    def _claimed(self, row: CallbackRow, now: datetime) -> Delivery:
+        row.fence += 1
+        row.due_at = now + timedelta(seconds=self.lease_s)
+        return Delivery(
+            id=row.id,
+            user_id=row.user_id,
+            url=row.url,
+            host=row.host,
+            body=row.body,
+            fence=row.fence,
+        )
+
+
+def _due(now: datetime, places: Places) -> ColumnElement[bool]:
+    due = (CallbackRow.state == CallbackState.WAITING) & (CallbackRow.due_at <= now)
+    if full := places.full_hosts:
+        due &= CallbackRow.host.not_in(full)
+    if full := places.full_users:
+        due &= CallbackRow.user_id.not_in(full)
+    return due
+
+
+def _ended(session: Session, row: CallbackRow) -> bool:
+    """Whether a callback ends before its next try, since its address is switched off."""
+    if not is_off(session, row.user_id, row.url):
+        return False
+    _end(row, CallbackState.FAILED)
+    return True
+
+
+def _wait(row: CallbackRow, outcome: Outcome) -> None:
+    wait = wait_after(row.tries)
+    if wait is None or outcome.status == GONE:
+        _end(row, CallbackState.FAILED)
+    else:
+        row.due_at = utc_now() + wait
+
+
+def _end(row: CallbackRow, state: CallbackState) -> None:
+    row.state = state
+    row.ended_at = utc_now()
+
+
+def _try(row: CallbackRow, outcome: Outcome) -> CallbackTryRow:
+    return CallbackTryRow(
+        callback_id=row.id,
+        number=row.tries,
+        at=outcome.at,
+        duration_ms=outcome.duration_ms,
+        status=outcome.status,
+        error=outcome.error[:300] if outcome.error else None,
+    )
