@@ -30,7 +30,7 @@ class Oracle:
     refused_stale: int = 0
 
     def claimed(self, claims: list[Claim], waiting: list[Job]) -> None:
-        """`waiting` are the jobs that still wait after the claims were made."""
+        """`waiting` are the jobs that could have been claimed as well, and were not."""
         for claim in claims:
             known = self.fences.get(claim.job.id, 0)
             if claim.fence <= known:
