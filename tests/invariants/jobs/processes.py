@@ -12,7 +12,7 @@ from modelyard.registry.jobs.job import Claim, JobEnd, JobStatus, JobType, NewJo
 from tests.invariants.jobs.oracle import Violated
 from tests.invariants.jobs.world import World
 
-MODELS = ("a/one", "b/two")
+MODEL = "a/one"
 USERS = ("ada", "grace", "mary")
 POISON = b'{"poison": true}'
 
@@ -60,7 +60,7 @@ class Submitter:
             id=job_id,
             user_id=chance.choice(USERS),
             asked_by="ada",
-            model=chance.choice(MODELS),
+            model=MODEL,
             type=JobType.INFERENCE,
             path="/v1/completions",
             body=body,
@@ -90,12 +90,10 @@ class Worker:
         return f"{self.name}/{self.boot}"
 
     def step(self) -> None:
-        if self.world.is_calm and self.held:
-            self.world.queue.extend(self.held)
         act = self.world.chance.random()
-        if not self.held or act < 0.25:
+        if not self.held or act < 0.1:
             self._claim()
-        elif act < 0.4:
+        elif act < 0.3:
             self._extend()
         else:
             self._end(self.held.pop(self.world.chance.randrange(len(self.held))))
@@ -106,10 +104,11 @@ class Worker:
 
     def _claim(self) -> None:
         world = self.world
-        wanted = ClaimRequest(models={model: world.chance.randint(1, 3) for model in MODELS})
+        wanted = ClaimRequest(models={MODEL: world.chance.randint(1, 4)})
         claims = world.queue.claim(self.claimer, wanted)
         self.held += claims
-        world.oracle.claimed(claims, world.waiting())
+        if claims:
+            world.oracle.claimed(claims, world.waiting())
 
     def _extend(self) -> None:
         held = self.world.queue.extend(self.held)
