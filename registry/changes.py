@@ -32,8 +32,8 @@ def changes_channel(table: str) -> str:
     return f"modelyard:changed:{table}"
 
 
-HEARD = frozenset({"notices"})
-"""Tables whose changes somebody waits for; all others are looked at when they are needed."""
+HEARD = frozenset({"notices", "jobs_waiting", "jobs_cancelled"})
+"""Tables and signals that somebody waits for; all others are looked at when they are needed."""
 
 
 @dataclass(slots=True)
@@ -96,14 +96,15 @@ class Changes:
 
 def _note_flushed(session: Session, _flush: UOWTransaction) -> None:
     for row in (*session.new, *session.dirty, *session.deleted):
-        _note(session, row.__tablename__)
+        note(session, row.__tablename__)
 
 
 def _note_executed(execution: ORMExecuteState) -> None:
     if execution.is_insert or execution.is_update or execution.is_delete:
         statement: Any = execution.statement
-        _note(execution.session, statement.table.name)
+        note(execution.session, statement.table.name)
 
 
-def _note(session: Session, table: str) -> None:
+def note(session: Session, table: str) -> None:
+    """Have a table or a signal announced with this transaction's commit."""
     session.info.setdefault("changed", set()).add(table)

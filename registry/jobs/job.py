@@ -41,7 +41,10 @@ class JobType(StrEnum):
     @property
     def is_flow(self) -> bool:
         """Whether Prefect runs it, not an engine."""
-        return self in {JobType.TRAINING, JobType.FINE_TUNING}
+        return self in FLOWS
+
+
+FLOWS = frozenset({JobType.TRAINING, JobType.FINE_TUNING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

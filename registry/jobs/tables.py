@@ -1,12 +1,24 @@
 """Tables of jobs, and beside them their bodies and results, which no queue scan touches."""
 
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from modelyard.registry.database import Base, UtcDateTime
+from modelyard.registry.jobs.job import Job, JobStatus, JobType
+
+IS_WAITING = text("jobs.status = 'queued'")
+"""Said as text: an index of a part of the table is used where the statement says the same."""
+
+IS_HELD = text("jobs.status = 'processing'")
+IS_OPEN = text("jobs.ended_at IS NULL")
+
+
+def _partial(name: str, where: str, *columns: str) -> Index:
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 
 class JobRow(Base):
@@ -14,11 +26,14 @@ class JobRow(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        Index("jobs_by_turn", "status", "model", "priority", "rank"),
+        _partial("jobs_by_turn", "status = 'queued'", "model", "priority", "rank", "deadline"),
+        _partial("jobs_by_age", "status = 'queued'", "model", "priority", "submitted_at"),
+        _partial("jobs_by_waiter", "status = 'queued'", "user_id", "model", "priority", "rank"),
+        _partial("jobs_by_lease", "status = 'processing'", "lease_until"),
+        _partial("jobs_by_deadline", "ended_at IS NULL", "deadline"),
+        _partial("jobs_by_batch", "batch_id IS NOT NULL", "batch_id", "status", "place"),
         Index("jobs_by_user", "user_id", "submitted_at", "id"),
-        Index("jobs_by_batch", "batch_id", "status", "place"),
-        Index("jobs_by_lease", "status", "lease_until"),
-        Index("jobs_by_deadline", "status", "deadline"),
+        Index("jobs_by_time", "submitted_at", "id"),
         Index("jobs_by_end", "ended_at"),
     )
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -29,7 +44,7 @@ class JobRow(Base):
     path: Mapped[str] = mapped_column(String(100))
     priority: Mapped[int]
     status: Mapped[str] = mapped_column(String(20))
-    rank: Mapped[float] = mapped_column(default=0.0)
+    rank: Mapped[float]
     digest: Mapped[str] = mapped_column(String(64))
     prompt_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     output_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -71,3 +86,12 @@ class JobResultRow(Base):
     __tablename__ = "job_results"
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+_PLAIN = [one.name for one in fields(Job) if one.name not in {"type", "status"}]
+
+
+def job_of(row: JobRow) -> Job:
+    """The job of a row, as it is there."""
+    plain = {name: getattr(row, name) for name in _PLAIN}
+    return Job(type=JobType(row.type), status=JobStatus(row.status), **plain)

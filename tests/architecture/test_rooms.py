@@ -47,7 +47,6 @@ PRIVATE_WORDS = {
     "Hope",
     "Surprise",
     "Order",
-    "Job",
 }
 
 

@@ -55,12 +55,25 @@ def _jobs() -> None:
         sa.Column("run_id", sa.String(length=36), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
     )
-    op.create_index("jobs_by_turn", "jobs", ["status", "model", "priority", "rank"])
+    waiting = "status = 'queued'"
+    _partial("jobs_by_turn", waiting, "model", "priority", "rank", "deadline")
+    _partial("jobs_by_age", waiting, "model", "priority", "submitted_at")
+    _partial("jobs_by_waiter", waiting, "user_id", "model", "priority", "rank")
+    _partial("jobs_by_lease", "status = 'processing'", "lease_until")
+    _partial("jobs_by_deadline", "ended_at IS NULL", "deadline")
+    _partial("jobs_by_batch", "batch_id IS NOT NULL", "batch_id", "status", "place")
     op.create_index("jobs_by_user", "jobs", ["user_id", "submitted_at", "id"])
-    op.create_index("jobs_by_batch", "jobs", ["batch_id", "status", "place"])
-    op.create_index("jobs_by_lease", "jobs", ["status", "lease_until"])
-    op.create_index("jobs_by_deadline", "jobs", ["status", "deadline"])
+    op.create_index("jobs_by_time", "jobs", ["submitted_at", "id"])
     op.create_index("jobs_by_end", "jobs", ["ended_at"])
+    _job_contents()
+
+
+def _partial(name: str, where: str, *columns: str) -> None:
+    part = sa.text(where)
+    op.create_index(name, "jobs", list(columns), postgresql_where=part, sqlite_where=part)
+
+
+def _job_contents() -> None:
     op.create_table(
         "job_bodies",
         sa.Column("job_id", sa.String(length=36), nullable=False),

@@ -1,0 +1,71 @@
+"""How much waits: for overviews and estimates, and against the limits of the queue."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, literal, select
+from sqlalchemy.orm import Session
+
+from modelyard.registry.jobs.errors import QueueFull, UserQueueFull
+from modelyard.registry.jobs.job import NewJob
+from modelyard.registry.jobs.limits import QueueLimits
+from modelyard.registry.jobs.tables import IS_WAITING, JobRow
+
+
+@dataclass(frozen=True, slots=True)
+class QueueBacklog:
+    """What waits of one model and priority; tokens are the most that the jobs may take."""
+
+    model: str
+    priority: int
+    waiting: int
+    oldest_at: datetime
+    prompt_tokens: int
+    output_tokens: int
+
+
+def backlog(session: Session) -> list[QueueBacklog]:
+    wanted = (
+        select(
+            JobRow.model,
+            JobRow.priority,
+            func.count(),
+            func.min(JobRow.submitted_at),
+            func.sum(JobRow.prompt_tokens),
+            func.sum(JobRow.output_tokens),
+        )
+        .where(IS_WAITING)
+        .group_by(JobRow.model, JobRow.priority)
+        .order_by(JobRow.priority.desc(), JobRow.model)
+    )
+    return [
+        QueueBacklog(model, priority, waiting, oldest, int(prompt), int(output))
+        for model, priority, waiting, oldest, prompt, output in session.execute(wanted)
+    ]
+
+
+def room_for(session: Session, jobs: Sequence[NewJob], limits: QueueLimits) -> None:
+    """Raises QueueFull, or UserQueueFull, unless all of these may wait too."""
+    waiting = _waiting(session, limits.queued)
+    if waiting + len(jobs) > limits.queued:
+        raise QueueFull(
+            f"{waiting} requests wait, and {limits.queued} may; {len(jobs)} more were handed in.",
+            fix="Try again later, or raise MODELYARD_QUEUED_REQUESTS.",
+        )
+    for user_id, more in Counter(job.user_id for job in jobs).items():
+        own = _waiting(session, limits.queued_of_user, JobRow.user_id == user_id)
+        if own + more > limits.queued_of_user:
+            raise UserQueueFull(
+                f"{own} of your requests wait, and {limits.queued_of_user} may; "
+                f"{more} more were handed in.",
+                fix="Wait until some have ended, or ask an admin for a larger "
+                "MODELYARD_USER_QUEUED_REQUESTS.",
+            )
+
+
+def _waiting(session: Session, most: int, *where: Any) -> int:
+    some = select(literal(1)).select_from(JobRow).where(IS_WAITING, *where).limit(most)
+    return session.scalar(select(func.count()).select_from(some.subquery())) or 0

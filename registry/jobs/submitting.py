@@ -1,0 +1,165 @@
+"""Writes new jobs down: all or none, each id once, and with a place that is fair among users."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from modelyard.registry.jobs.errors import JobIdTaken
+from modelyard.registry.jobs.job import Job, JobStatus, NewJob
+from modelyard.registry.jobs.notices import QUEUED, tell
+from modelyard.registry.jobs.tables import IS_WAITING, JobBodyRow, JobRow, job_of
+from modelyard.registry.jobs.wake_up import announce
+
+AT_ONCE = 500
+"""Rows that one statement reads or writes."""
+
+
+def known(session: Session, jobs: Sequence[NewJob]) -> dict[str, Job]:
+    """Those that were written down before, by id; raises JobIdTaken where one was another."""
+    found = dict[str, Job]()
+    for some in _parts(jobs):
+        same = select(JobRow).where(JobRow.id.in_([job.id for job in some]))
+        found |= {row.id: job_of(row) for row in session.scalars(same)}
+    for job in jobs:
+        there = found.get(job.id)
+        if there and (there.digest, there.user_id) != (job.digest, job.user_id):
+            raise JobIdTaken(job.id)
+    return found
+
+
+def distinct(jobs: Sequence[NewJob]) -> list[NewJob]:
+    """Each id once; raises JobIdTaken where one stands for two."""
+    first = dict[str, NewJob]()
+    for job in jobs:
+        if first.setdefault(job.id, job).digest != job.digest:
+            raise JobIdTaken(job.id)
+    return list(first.values())
+
+
+def enter(session: Session, jobs: Sequence[NewJob], now: datetime) -> dict[str, Job]:
+    """Write new jobs; those that another transaction wrote meanwhile are as it wrote them.
+
+    Raises JobIdTaken.
+    """
+    ranks = Ranks(session, now)
+    entered = dict[str, Job]()
+    for some in _parts(jobs):
+        rows = [_row(job, ranks.next(job), now) for job in some]
+        mine = set(session.scalars(_insert(session), rows))
+        bodies = [{"job_id": job.id, "body": job.body} for job in some if job.id in mine]
+        if bodies:
+            session.execute(insert(JobBodyRow), bodies)
+        entered |= {row["id"]: _job(row) for row in rows if row["id"] in mine}
+        entered |= known(session, [job for job in some if job.id not in mine])
+    tell(session, QUEUED, [job for job in entered.values() if job.submitted_at == now])
+    announce(session)
+    return entered
+
+
+@dataclass(slots=True)
+class Ranks:
+    """Start-time fair queueing: a rank is a count of tokens, and the smallest is next.
+
+    Each job ranks behind its user's one before by what that one takes, and never before the job
+    that is next: who hands in many waits for their own, and nobody gains by having waited for none.
+    """
+
+    session: Session
+    now: datetime
+    _next: dict[tuple[str, str, int], float]
+
+    def __init__(self, session: Session, now: datetime) -> None:
+        self.session = session
+        self.now = now
+        self._next = {}
+
+    def next(self, job: NewJob) -> float:
+        """The rank of the user's next job of this model and priority."""
+        key = (job.user_id, job.model, job.priority)
+        if key not in self._next:
+            self._next[key] = max(self._of_next(job), self._behind_own(job))
+        rank = self._next[key]
+        self._next[key] = rank + max(1, job.prompt_tokens + job.output_tokens)
+        return rank
+
+    def _of_next(self, job: NewJob) -> float:
+        """The time counts as a token a second, so that ranks grow also where nothing waits."""
+        alike = (JobRow.model == job.model) & (JobRow.priority == job.priority)
+        first = self.session.scalar(select(func.min(JobRow.rank)).where(IS_WAITING, alike))
+        return max(first or 0.0, self.now.timestamp())
+
+    def _behind_own(self, job: NewJob) -> float:
+        own = (
+            JobRow.user_id == job.user_id,
+            JobRow.model == job.model,
+            JobRow.priority == job.priority,
+        )
+        takes = JobRow.prompt_tokens + JobRow.output_tokens
+        last = select(JobRow.rank, takes.label("takes")).where(IS_WAITING, *own)
+        found = self.session.execute(last.order_by(JobRow.rank.desc()).limit(1)).first()
+        return found.rank + max(1, found.takes) if found else 0.0
+
+
+def _parts(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
+    for first in range(0, len(jobs), AT_ONCE):
+        yield jobs[first : first + AT_ONCE]
+
+
+def _insert(session: Session) -> Any:
+    """Of rows whose ids are there, the new ones alone are written; the answer is their ids."""
+    kind = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    return kind.insert(JobRow).on_conflict_do_nothing().returning(JobRow.id)
+
+
+def _row(job: NewJob, rank: float, now: datetime) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "user_id": job.user_id,
+        "asked_by": job.asked_by,
+        "model": job.model,
+        "type": job.type,
+        "path": job.path,
+        "priority": job.priority,
+        "status": JobStatus.QUEUED,
+        "rank": rank,
+        "digest": job.digest,
+        "prompt_tokens": job.prompt_tokens,
+        "output_tokens": job.output_tokens,
+        "resources": dict(job.resources),
+        "submitted_at": now,
+        "deadline": now + timedelta(seconds=job.timeout_s),
+        "eligible_at": now,
+        "attempts": 0,
+        "fence": 0,
+        "is_cancel_asked": False,
+        "progress": 0.0,
+        "callback_url": job.callback_url,
+        "batch_id": job.batch_id,
+        "place": job.place,
+        "custom_id": job.custom_id,
+    }
+
+
+_NOT_YET = dict.fromkeys(
+    (
+        "started_at",
+        "ended_at",
+        "claimer",
+        "lease_until",
+        "version",
+        "device_id",
+        "result_status",
+        "error_code",
+        "error",
+        "run_id",
+    )
+)
+
+
+def _job(row: dict[str, Any]) -> Job:
+    return Job(**{name: value for name, value in row.items() if name != "rank"}, **_NOT_YET)
