@@ -111,7 +111,7 @@ class Worker:
             world.oracle.claimed(claims, world.waiting())
 
     def _extend(self) -> None:
-        held = self.world.queue.extend(self.held)
+        held = self.world.queue.extend(self.claimer, self.held, {})
         gone = {*held.lost, *held.cancelled}
         self.held = [claim for claim in self.held if claim.job.id not in gone]
 

@@ -9,8 +9,8 @@ from tests.invariants.jobs.oracle import Violated
 from tests.invariants.jobs.planted_faults import FAULTS
 from tests.invariants.jobs.simulation import simulate
 
-SEEDS = {"sqlite": 150, "postgresql": 40}
-SOAK = {"sqlite": 85_000, "postgresql": 15_000}
+SEEDS = {"sqlite": 40, "postgresql": 12}
+SOAK = {"sqlite": 95_000, "postgresql": 5_000}
 BOTH = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 AGAIN = "pytest 'tests/invariants/jobs/test_simulation.py::test_no_order_of_events[{}]' --seed {}"
 
