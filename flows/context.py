@@ -18,6 +18,7 @@ from modelyard.registry.catalog.builds import BuildRecords
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.database import Database
 from modelyard.registry.fleet.fleet import Fleet
+from modelyard.registry.files.file_book import FileBook
 from modelyard.registry.installation import open_database, open_store
 from modelyard.registry.mlflow.aliases import MlflowAliases
 from modelyard.registry.mlflow.mirror import MlflowRegistry
@@ -40,6 +41,10 @@ class FlowContext:
     @property
     def catalog(self) -> Catalog:
         return Catalog(self.db)
+
+    @property
+    def files(self) -> FileBook:
+        return FileBook(self.db)
 
     @property
     def adapters(self) -> AdapterCatalog:

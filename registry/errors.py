@@ -154,6 +154,22 @@ class FlowsAway(ModelyardError):
     exit_code = 10
 
 
+class UnknownDeployment(ModelyardError):
+    """No Prefect deployment of that name is there to be started by a request."""
+
+    code = "deployment_not_found"
+    kind = ErrorKind.INVALID
+    exit_code = 2
+
+
+class ParametersUnfit(ModelyardError):
+    """A deployment does not take a parameter, or one that it needs is missing."""
+
+    code = "invalid_parameters"
+    kind = ErrorKind.INVALID
+    exit_code = 2
+
+
 class OrderRefused(ModelyardError):
     """What was ordered of the flows' process could not be done, or its run failed."""
 

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import (
-    AbstractAsyncContextManager,
     AsyncExitStack,
     aclosing,
     asynccontextmanager,
-    nullcontext,
 )
+from functools import partial
 
 from fastapi import FastAPI
 
 from modelyard.registry.billing.quotas import Quotas
+from modelyard.registry.billing.response_times import ResponseBook
 from modelyard.registry.billing.traffic import TrafficBook
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.catalog.catalog import Catalog
@@ -27,6 +27,7 @@ from modelyard.registry.fleet.rollup import HistoryRollup
 from modelyard.registry.identity.grants import Grants
 from modelyard.registry.identity.identity import Identity, internal_token, secret_key
 from modelyard.registry.installation import open_database
+from modelyard.registry.jobs.book import JobBook
 from modelyard.registry.notices.notice_book import NoticeBook
 from modelyard.registry.notices.tickets import NoticeTickets
 from modelyard.registry.runs.orders import OrderBook
@@ -35,37 +36,35 @@ from modelyard.registry.secrets import dashboard_token, metrics_token
 from modelyard.registry.settings import RegistrySettings, load
 from modelyard.serving.access.authentication import Authenticator
 from modelyard.serving.access.logins import Logins
-from modelyard.serving.admission.gate import Gate
 from modelyard.serving.admission.open import open_gate
 from modelyard.serving.api.app import build_app
 from modelyard.serving.api.services import Services
 from modelyard.serving.background_task import background_task
 from modelyard.serving.cache import SingleFlightCache
-from modelyard.serving.gateway.attempt import Attempts
-from modelyard.serving.gateway.blame import Blame
+from modelyard.serving.callbacks.address_rules import check_url
+from modelyard.serving.callbacks.allowed_hosts import AllowedHosts
 from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.card_search import CardSearch
-from modelyard.serving.gateway.model_versions import VisibleVersions
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
-from modelyard.serving.metering.access_log import AccessLog
-from modelyard.serving.metering.bookkeeper import Bookkeeper
-from modelyard.serving.metering.journal import Journal
-from modelyard.serving.metering.open_requests import OpenRequests
+from modelyard.serving.jobs.opening import desk_of
+from modelyard.serving.jobs.services import JobServices
+from modelyard.serving.joining import (
+    dispatcher_of,
+    dispatching,
+    gateway_of,
+    ledger_at_work,
+    queue_of,
+    sharing,
+)
 from modelyard.serving.notices.bus import NoticeBus
 from modelyard.serving.notices.services import NoticeServices
 from modelyard.serving.notices.wake_up import WakeUp
 from modelyard.serving.observability.prometheus import Metrics
-from modelyard.serving.routing.fleet.asking import WorkerQuestion
 from modelyard.serving.routing.fleet.device_watch import DeviceWatch, thresholds_of
 from modelyard.serving.routing.fleet.prewarm import Prewarmer
 from modelyard.serving.routing.fleet.promoter import Promoter
-from modelyard.serving.routing.fleet.snapshot import FleetSnapshotCache
-from modelyard.serving.routing.hedge import Hedge
-from modelyard.serving.routing.peer_exchange import PeerExchange
-from modelyard.serving.routing.policy.overtaking import QueueOrder
 from modelyard.serving.routing.router import Router
-from modelyard.serving.routing.running import RunningRequests
 from modelyard.serving.settings import GatewaySettings
 from modelyard.serving.shared_cache import SharedCache
 from modelyard.serving.upstream.client import Upstream
@@ -97,10 +96,10 @@ def create_app(
                 Upstream.open(internal_token(key), silent_s=settings.answer_timeout_s) as upstream,
                 aclosing(SharedCache.at(redis_url)) as cache,
                 open_gate(settings, database, redis_url, authenticator.forget) as gate,
-                _ledger(settings, registry, database) as ledger,
+                ledger_at_work(settings, registry, database) as ledger,
             ):
                 queries = Queries(cache, Catalog(database), Fleet(database))
-                gateway = _gateway(settings, gate, queries, upstream=upstream, ledger=ledger)
+                gateway = gateway_of(settings, gate, queries, upstream=upstream, ledger=ledger)
                 services = app.state.services = _join(
                     settings,
                     database,
@@ -111,33 +110,16 @@ def create_app(
                     gateway=gateway,
                     queries=queries,
                     metrics=metrics,
+                    jobs=_jobs(
+                        settings, registry, authenticator.identity, gateway=gateway, metrics=metrics
+                    ),
                 )
-                async with _at_work(settings, database, services, redis_url):
+                async with _at_work(settings, database, services, redis_url=redis_url, secret=key):
                     yield
         finally:
             database.close()
 
     return build_app(lifespan, metrics.counted, settings.origins, settings.host)
-
-
-def _gateway(
-    settings: GatewaySettings,
-    gate: Gate,
-    queries: Queries,
-    *,
-    upstream: Upstream,
-    ledger: OpenRequests,
-) -> Gateway:
-    snapshots = FleetSnapshotCache(
-        queries.fleet, settings.worker_alive_s, ask=WorkerQuestion(upstream.token).ask
-    )
-    order = QueueOrder(settings.queue_order)
-    router = Router(snapshots, upstream, settings.load_timeout_s, order)
-    router.fleet_sync.absences.return_s = settings.worker_return_s
-    hedge = Hedge(router, settings.hedge_after_s) if settings.hedge_after_s else None
-    blame = Blame(router, upstream)
-    attempts = Attempts(upstream, RunningRequests(), ledger, blame, hedge)
-    return Gateway(gate, VisibleVersions(queries.catalog), router, blame, attempts)
 
 
 def _prewarmer(database: Database, router: Router, upstream: Upstream) -> Prewarmer:
@@ -152,7 +134,12 @@ def _prewarmer(database: Database, router: Router, upstream: Upstream) -> Prewar
 
 @asynccontextmanager
 async def _at_work(
-    settings: GatewaySettings, database: Database, services: Services, redis_url: str
+    settings: GatewaySettings,
+    database: Database,
+    services: Services,
+    *,
+    redis_url: str,
+    secret: str,
 ) -> AsyncGenerator[None]:
     """What goes on beside the requests, while the block runs."""
     gateway = services.gateway
@@ -164,13 +151,25 @@ async def _at_work(
     async with AsyncExitStack() as stack:
         for work in works:
             await stack.enter_async_context(background_task(work.run()))
-        await stack.enter_async_context(_sharing(gateway.router, gateway.gate, redis_url))
+        await stack.enter_async_context(sharing(gateway.router, gateway.gate, redis_url))
+        if services.jobs.dispatcher is not None:
+            dispatching_here = dispatching(settings, services.jobs.dispatcher, secret)
+            await stack.enter_async_context(dispatching_here)
         yield
 
 
-def _sharing(router: Router, gate: Gate, redis_url: str) -> AbstractAsyncContextManager[object]:
-    """Gateways tell one another of their reservations, where there is a Redis to do it by."""
-    return background_task(PeerExchange(router, gate).run()) if redis_url else nullcontext()
+def _jobs(
+    settings: GatewaySettings,
+    registry: RegistrySettings,
+    identity: Identity,
+    *,
+    gateway: Gateway,
+    metrics: Metrics,
+) -> JobServices:
+    queue = queue_of(settings, identity.db)
+    dispatcher = dispatcher_of(queue, registry, identity, gateway=gateway, metrics=metrics)
+    is_here = settings.dispatch == "gateway"
+    return JobServices(queue, JobBook(queue.db), dispatcher if is_here else None)
 
 
 def _notices(
@@ -210,13 +209,6 @@ def _device_watch(settings: GatewaySettings, database: Database, services: Servi
     )
 
 
-def _ledger(
-    settings: GatewaySettings, registry: RegistrySettings, database: Database
-) -> AbstractAsyncContextManager[OpenRequests]:
-    ledger = OpenRequests(Journal(registry.data_dir / "usage"))
-    return Bookkeeper.at_work(UsageBook(database), ledger, AccessLog(settings.access_log))
-
-
 def _join(  # noqa: PLR0913  one of each room
     settings: GatewaySettings,
     database: Database,
@@ -228,9 +220,11 @@ def _join(  # noqa: PLR0913  one of each room
     queries: Queries,
     metrics: Metrics,
     notices: NoticeServices,
+    jobs: JobServices,
 ) -> Services:
     usage = UsageBook(database)
     traffic = TrafficBook(database)
+    responses = ResponseBook(database)
     router = gateway.router
     upstream = gateway.attempts.upstream
     promoter = Promoter(database, router.snapshots, upstream, router.load_timeout_s)
@@ -256,4 +250,13 @@ def _join(  # noqa: PLR0913  one of each room
         cards=CardLane(CardSearch(registry, queries.catalog)),
         promotion_wait_s=settings.promotion_wait_s,
         notices=notices,
+        jobs=jobs,
+        requests=desk_of(
+            jobs,
+            gateway,
+            queries,
+            identity=authenticator.identity,
+            check_url=partial(check_url, allowed=AllowedHosts.of(settings.callback_hosts)),
+        ),
+        responses=SingleFlightCache(lambda asked: responses.since(*asked), seconds=TRAFFIC_S),
     )

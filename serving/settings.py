@@ -95,7 +95,25 @@ class NoticeSettings(Section):
     )
 
 
-class RequestSettings(Section):
+class FileSettings(Section):
+    """How much users may keep in files, and for how long."""
+
+    user_files_gb: float = Field(
+        default=10.0,
+        gt=0,
+        le=1e6,
+        description="GB (10^9 bytes) of files for batches that a user may keep; what batches write "
+        "counts too.",
+    )
+    files_days: float = Field(
+        default=30.0,
+        gt=0,
+        le=3650,
+        description="Days after which a user's files are removed.",
+    )
+
+
+class RequestSettings(FileSettings):
     """Requests that outlive a connection: who works on them, how many may wait, how long kept."""
 
     dispatch: Literal["gateway", "apart", "off"] = Field(

@@ -10,6 +10,7 @@ from modelyard.flows.ingest.run import LOCK
 from modelyard.flows.runs.record import records
 from modelyard.flows.steps.publish.abandoned import PATIENCE
 from modelyard.registry.database import utc_now
+from modelyard.registry.files.file_store import pin_of
 from modelyard.registry.locks import is_free, remove_free
 
 FRESH_S = 60.0
@@ -73,11 +74,15 @@ class Leftovers:
         return any(record.noted(LOCK) and not record.is_dead for record in every)
 
     def _known(self) -> set[str]:
-        """The owners that the catalog knows, those of unfinished registrations included."""
+        """The owners that the database knows, those of unfinished registrations included."""
         catalog = self.context.catalog
         versions = [*catalog.list(), *catalog.pending()]
         adapters = self.context.adapters.ids()
-        return {f"version:{v.id}" for v in versions} | {f"adapter:{id_}" for id_ in adapters}
+        return (
+            {f"version:{v.id}" for v in versions}
+            | {f"adapter:{id_}" for id_ in adapters}
+            | {pin_of(id_) for id_ in self.context.files.ids()}
+        )
 
     def _runs(self) -> Iterator[Leftover]:
         settle = partial(self.settle, self.context)
@@ -117,7 +122,7 @@ class Leftovers:
     def _pins(self) -> Iterator[tuple[str, Leftover]]:
         store = self.context.store
         for owner, hashes in store.pin_owners().items():
-            why = f"keeps {len(hashes)} files for what the catalog does not have"
+            why = f"keeps {len(hashes)} files for what the database does not have"
             yield owner, Leftover("pin", owner, 0, why, partial(store.unpin, owner))
 
     def _files(self) -> Iterator[Leftover]:

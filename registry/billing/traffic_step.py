@@ -1,6 +1,6 @@
 """What began in a step of time: requests, failures, tokens, times to the first token."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 FIRST_TOKEN_MS = (
@@ -39,11 +39,16 @@ def quantile_ms(counts: Iterable[dict[int, int]], share: float) -> float | None:
     for each in counts:
         for place, count in each.items():
             added[place] = added.get(place, 0) + count
-    left = share * sum(added.values())
-    for place, count in sorted(added.items()):
+    return quantile_within(FIRST_TOKEN_MS, added, share)
+
+
+def quantile_within(bounds: Sequence[float], counts: dict[int, int], share: float) -> float | None:
+    """What `share` (0..1) of all that was counted stay within, by classes with these bounds."""
+    left = share * sum(counts.values())
+    for place, count in sorted(counts.items()):
         if left <= count:
-            low = FIRST_TOKEN_MS[place - 1] if place else 0.0
-            high = FIRST_TOKEN_MS[min(place, len(FIRST_TOKEN_MS) - 1)]
+            low = bounds[place - 1] if place else 0.0
+            high = bounds[min(place, len(bounds) - 1)]
             return low + (high - low) * left / count
         left -= count
     return None

@@ -17,7 +17,7 @@ GONE = 410
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class CallbackDelivery:
     """A callback in the hands of one process until its lease ends; a record of it names `fence`."""
 
     id: str
@@ -29,7 +29,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class TryOutcome:
     """One try: when it began, how long it took, the HTTP status or why there is none."""
 
     at: datetime
@@ -55,7 +55,7 @@ class Deliveries:
             due = select(CallbackRow.id).where(_due(utc_now(), places)).limit(1)
             return session.scalar(due) is not None
 
-    def claim(self, most: int, places: Places) -> list[Delivery]:
+    def claim(self, most: int, places: Places) -> list[CallbackDelivery]:
         """Up to `most` that are due and have a place, of which one is taken for each.
 
         A process that is killed loses them with its lease, and another sends them again. Those to
@@ -71,7 +71,7 @@ class Deliveries:
                 if not _ended(session, row) and places.take(row.host, row.user_id)
             ]
 
-    def record(self, delivery: Delivery, outcome: Outcome) -> bool:
+    def record(self, delivery: CallbackDelivery, outcome: TryOutcome) -> bool:
         """Write down a try and what follows from it; False if the lease was lost meanwhile."""
         with self.db.begin() as session:
             row = session.get(CallbackRow, delivery.id, with_for_update=True)
@@ -87,10 +87,10 @@ class Deliveries:
                 _wait(row, outcome)
         return True
 
-    def _claimed(self, row: CallbackRow, now: datetime) -> Delivery:
+    def _claimed(self, row: CallbackRow, now: datetime) -> CallbackDelivery:
         row.fence += 1
         row.due_at = now + timedelta(seconds=self.lease_s)
-        return Delivery(
+        return CallbackDelivery(
             id=row.id,
             user_id=row.user_id,
             url=row.url,
@@ -117,7 +117,7 @@ def _ended(session: Session, row: CallbackRow) -> bool:
     return True
 
 
-def _wait(row: CallbackRow, outcome: Outcome) -> None:
+def _wait(row: CallbackRow, outcome: TryOutcome) -> None:
     wait = wait_after(row.tries)
     if wait is None or outcome.status == GONE:
         _end(row, CallbackState.FAILED)
@@ -130,7 +130,7 @@ def _end(row: CallbackRow, state: CallbackState) -> None:
     row.ended_at = utc_now()
 
 
-def _try(row: CallbackRow, outcome: Outcome) -> CallbackTryRow:
+def _try(row: CallbackRow, outcome: TryOutcome) -> CallbackTryRow:
     return CallbackTryRow(
         callback_id=row.id,
         number=row.tries,

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from modelyard.registry.jobs.errors import QueueFull, UserQueueFull
 from modelyard.registry.jobs.job import NewJob
 from modelyard.registry.jobs.limits import QueueLimits
-from modelyard.registry.jobs.tables import IS_WAITING, JobRow
+from modelyard.registry.jobs.tables import IS_OPEN, IS_WAITING, JobRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,34 @@ def backlog(session: Session) -> list[QueueBacklog]:
     return [
         QueueBacklog(model, priority, waiting, oldest, int(prompt), int(output))
         for model, priority, waiting, oldest, prompt, output in session.execute(wanted)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJobs:
+    """What has not ended of one model and priority: how many wait, since when, and how many run."""
+
+    model: str
+    priority: int
+    waiting: int
+    processing: int
+    oldest_at: datetime | None
+
+
+def open_jobs(session: Session, user_id: str | None) -> list[OpenJobs]:
+    """The most urgent first: of everybody, or what is a user's or was handed in by it."""
+    whose = [] if user_id is None else [or_(JobRow.user_id == user_id, JobRow.asked_by == user_id)]
+    waits = case((IS_WAITING, 1), else_=0)
+    since = case((IS_WAITING, JobRow.submitted_at))
+    wanted = (
+        select(JobRow.model, JobRow.priority, func.count(), func.sum(waits), func.min(since))
+        .where(IS_OPEN, *whose)
+        .group_by(JobRow.model, JobRow.priority)
+        .order_by(JobRow.priority.desc(), JobRow.model)
+    )
+    return [
+        OpenJobs(model, priority, int(waiting), count - int(waiting), oldest)
+        for model, priority, count, waiting, oldest in session.execute(wanted)
     ]
 
 

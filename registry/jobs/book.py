@@ -9,6 +9,7 @@ from sqlalchemy import and_, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from modelyard.registry.database import Database, UtcDateTime
+from modelyard.registry.jobs.backlog import OpenJobs, open_jobs
 from modelyard.registry.jobs.errors import UnknownJob
 from modelyard.registry.jobs.job import Job, JobStatus
 from modelyard.registry.jobs.tables import IS_WAITING, JobBodyRow, JobResultRow, JobRow, job_of
@@ -19,9 +20,14 @@ Cursor = tuple[datetime, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which jobs; what is None doesn't matter. Submitted in [since, until)."""
+    """Which jobs; what is None doesn't matter. Submitted in [since, until).
+
+    `seen_by` is whoever they are of, or who handed them in; `is_tried` whether one was begun.
+    """
 
     user_id: str | None = None
+    seen_by: str | None = None
+    is_tried: bool | None = None
     statuses: Collection[JobStatus] | None = None
     model: str | None = None
     since: datetime | None = None
@@ -97,6 +103,11 @@ class JobBook:
             found = session.execute(query.group_by(JobRow.status)).all()
         return {JobStatus(status): count for status, count in found}
 
+    def open_jobs(self, user_id: str | None = None) -> Sequence[OpenJobs]:
+        """What has not ended, by model and priority: of everybody, or of one user."""
+        with self.db.read() as session:
+            return open_jobs(session, user_id)
+
     def place_of(self, job: Job) -> int:
         """Its place among the waiting jobs of its model: 1 is next, 0 is not waiting.
 
@@ -131,6 +142,10 @@ def _conditions(wanted: JobFilter) -> list[Any]:
         JobRow.device_id: wanted.device_id,
     }
     found: list[Any] = [column == value for column, value in equal.items() if value is not None]
+    if wanted.seen_by is not None:
+        found.append(or_(JobRow.user_id == wanted.seen_by, JobRow.asked_by == wanted.seen_by))
+    if wanted.is_tried is not None:
+        found.append(JobRow.attempts > 0 if wanted.is_tried else JobRow.attempts == 0)
     if wanted.statuses is not None:
         found.append(JobRow.status.in_(wanted.statuses))
     if wanted.since is not None:

@@ -90,7 +90,12 @@ class JobEnding:
         return failed
 
     def _values(self, end: JobEnd) -> dict[str, Any]:
-        tokens = {"prompt_tokens": end.prompt_tokens, "output_tokens": end.output_tokens}
+        known = {
+            "prompt_tokens": end.prompt_tokens,
+            "output_tokens": end.output_tokens,
+            "version": end.version,
+            "device_id": end.device_id,
+        }
         is_whole = end.status is JobStatus.COMPLETED
         return {
             "status": end.status,
@@ -99,7 +104,7 @@ class JobEnding:
             "error_code": end.error_code,
             "error": end.error[:MOST_OF_AN_ERROR] if end.error else None,
             **({"progress": 1.0} if is_whole else {}),
-            **{name: value for name, value in tokens.items() if value},
+            **{name: value for name, value in known.items() if value},
         }
 
     def _change(self, where: Sequence[Any], values: Mapping[str, Any]) -> list[Job]:

@@ -135,7 +135,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnd:
-    """How a job ended: with a result, or with an error of a stable code."""
+    """How a job ended: with a result, or with an error of a stable code.
+
+    `version` and `device_id` say what worked on it last, where that was not told before.
+    """
 
     status: JobStatus
     result: bytes | None = None
@@ -144,3 +147,5 @@ class JobEnd:
     error: str | None = None
     prompt_tokens: int = 0
     output_tokens: int = 0
+    version: str | None = None
+    device_id: str | None = None

@@ -1,4 +1,4 @@
-"""Tables of lifecycle runs, of orders about them, and of the processes that carry orders out."""
+"""Tables of lifecycle runs, of orders about them, and of the processes and flows that serve."""
 
 from datetime import datetime
 from typing import Any
@@ -53,3 +53,15 @@ class FlowProcessRow(Base):
     __tablename__ = "flow_processes"
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     heartbeat_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ServedFlowRow(Base):
+    """A deployment that requests may start; see `ServedFlow`."""
+
+    __tablename__ = "served_flows"
+    name: Mapped[str] = mapped_column(String(50), primary_key=True)
+    flow: Mapped[str] = mapped_column(String(200))
+    deployment_id: Mapped[str] = mapped_column(String(36))
+    parameters: Mapped[list[Any]] = mapped_column(JSON)
+    required: Mapped[list[Any]] = mapped_column(JSON)
+    takes_any: Mapped[bool]

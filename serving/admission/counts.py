@@ -80,6 +80,12 @@ class RequestCounts:
             self.used[user_id].since += 1
         return room
 
+    def check(self, quota: Quota) -> None:
+        """Raise QuotaExceeded or RateLimited where a request would not be let in; counts none."""
+        if quota.request_limit:
+            self._check_quota(quota)
+        self._check_rates(self.user(quota.user_id), self.clock())
+
     def enter(self, key: str, user_id: str, at: float) -> None:
         """Record a request that was let in, here or by Redis."""
         user = self.user(user_id)

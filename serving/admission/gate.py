@@ -45,6 +45,17 @@ class Gate(Protocol):
         """A user's quota, including every request this gateway has let in."""
         ...
 
+    async def remembered(self, user_id: str) -> Quota:
+        """A user's quota as it is remembered here: its limits hold, its count may be behind."""
+        ...
+
+    def check(self, quota: Quota) -> None:
+        """Raise QuotaExceeded or RateLimited where the user's next request would be refused now.
+
+        It counts nothing, and goes by what this gateway has let in.
+        """
+        ...
+
     async def exchange(self, load: bytes) -> list[bytes] | None:
         """Publish this gateway's load and return the others'; None if they cannot be reached."""
         ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from modelyard.registry.web.origins import Pages
 from modelyard.serving.api import problems
+from modelyard.serving.api.documents import completed
 from modelyard.serving.api.inference.endpoint import PATHS, InferenceEndpoint
 from modelyard.serving.api.middleware.authentication import AuthMiddleware
 from modelyard.serving.api.middleware.body_limit import BodyLimit
@@ -32,6 +34,7 @@ from modelyard.serving.api.routes import (
     usage,
 )
 from modelyard.serving.api.routes.people import account, keys, quotas, users
+from modelyard.serving.api.routes.requests import following, metrics, submitting
 from modelyard.serving.observability.request_record import RequestStats
 from modelyard.serving.wire.priority import PRIORITY
 from modelyard.serving.wire.rate_headers import RATE_HEADERS
@@ -59,6 +62,9 @@ _ROOMS = (
     tickets,
     event_stream,
     socket,
+    submitting,
+    following,
+    metrics,
 )
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -81,6 +87,11 @@ class GatewayApplication(FastAPI):
         else:
             is_head = scope["type"] == "http" and scope["method"] == "HEAD"
             await self.rest({**scope, "method": "GET"} if is_head else scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = completed(super().openapi())
+        return self.openapi_schema
 
     async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
         await super().__call__(scope, receive, send)

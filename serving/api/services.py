@@ -9,6 +9,7 @@ from starlette.datastructures import State
 from starlette.requests import Request
 
 from modelyard.registry.billing.quotas import Quotas
+from modelyard.registry.billing.response_times import ResponseTimes
 from modelyard.registry.billing.traffic_step import TrafficStep
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.catalog.promotions import Promotions
@@ -23,6 +24,8 @@ from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
+from modelyard.serving.jobs.desk import RequestDesk
+from modelyard.serving.jobs.services import JobServices
 from modelyard.serving.metering.unbooked import UnbookedRequests
 from modelyard.serving.notices.services import NoticeServices
 from modelyard.serving.observability.prometheus import Metrics
@@ -33,13 +36,17 @@ from modelyard.serving.routing.running import RunningRequests
 TrafficQuestion = tuple[int, int, str | None]
 """Minutes, seconds of a step, and a user's id or None."""
 
+ResponseQuestion = tuple[int, str | None]
+"""Minutes, and a user's id or None."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """The objects behind the routes.
 
     `failures` gives the failed share of each device's requests in the last minutes, `traffic` the
-    steps of some last minutes, of some seconds each, of everybody or of one user;
+    steps of some last minutes, of some seconds each, of everybody or of one user, `responses` the
+    times of requests in some last minutes, by user;
     `promotion_wait_s` is how long a promotion waits by default, in seconds.
     """
 
@@ -64,6 +71,9 @@ class Services:
     run_orders: OrderBook
     promotion_wait_s: float
     notices: NoticeServices
+    jobs: JobServices
+    requests: RequestDesk
+    responses: SingleFlightCache[ResponseQuestion, dict[str, ResponseTimes]]
 
 
 def services_at(state: State) -> Services:

@@ -1,7 +1,7 @@
 """The operator's list of hosts that callbacks may reach although they are not on the internet."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from modelyard.serving.callbacks.global_addresses import Address, is_global, literal
 
@@ -40,7 +40,8 @@ class AllowedHosts:
 
     def may_reach(self, host: str, address: Address) -> bool:
         """Whether a callback to a URL of `host` may connect to this address."""
-        if address.is_multicast or address.is_unspecified:
+        is_scoped = isinstance(address, IPv6Address) and address.scope_id is not None
+        if address.is_multicast or address.is_unspecified or is_scoped:
             return False
         return is_global(address) or self.lists(host) or self.has(address)
 

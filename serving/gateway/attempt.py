@@ -54,6 +54,7 @@ class Attempts:
         ref = held.version.ref
         running = RunningRequest(record.request_id, request.caller, ref, held.target, since=now)
         booking = self.ledger.reserve(_reserved(request, held, now))
+        request.running = running
         self.running.begin(running)
         try:
             reply = await self._first(request, model, held)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from modelyard.registry.identity.caller import Caller
 from modelyard.serving.observability.request_record import RequestRecord
+from modelyard.serving.routing.running import RunningRequest
 from modelyard.serving.routing.suspicion.suspects import Case
 from modelyard.serving.upstream.stream import Reply
 from modelyard.serving.wire.rate_headers import RateLimitStatus
@@ -18,11 +19,15 @@ class GatewayRequest:
     """A client's request; its body is forwarded byte for byte.
 
     A `priority` of None means the default. `case` is set if an engine ended while it had this
-    request or an equal one. `used` becomes true once the request is booked.
+    request or an equal one. `running` is what an engine was last given of it. `used` becomes true
+    once the request is booked.
     """
 
-    __slots__ = ("body", "caller", "case", "explain", "path", "priority", "record", "used")
+    __slots__ = (
+        "body", "caller", "case", "explain", "path", "priority", "record", "running", "used",
+    )  # fmt: skip
     case: Case | None
+    running: RunningRequest | None
 
     def __init__(
         self,
@@ -41,6 +46,7 @@ class GatewayRequest:
         self.priority = priority
         self.used = False
         self.case = None
+        self.running = None
 
 
 class ResponseSink(Protocol):

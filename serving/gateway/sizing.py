@@ -26,13 +26,13 @@ def work_of(request: GatewayRequest, head: RequestHead, quota: Quota) -> RoutedR
         quota.user_id,
         granted(request.priority, quota),
         max(1, prompt_tokens(request.body)),
-        _output(head),
+        output_tokens(head),
         _blocks(quota.user_id, request.body),
         quota.gpu_limit,
     )
 
 
-def _output(head: RequestHead) -> int:
+def output_tokens(head: RequestHead) -> int:
     """The token limit of all requested answers together, at most MOST_OUTPUT."""
     limit = _count(head.max_completion_tokens) or _count(head.max_tokens) or USUAL_OUTPUT
     return min(limit * (_count(head.n) or 1), MOST_OUTPUT)

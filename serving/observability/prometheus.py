@@ -12,6 +12,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from modelyard.serving.observability.job_stats import JobStats, job_series
 from modelyard.serving.observability.notice_stats import NoticeStats, notice_series
 from modelyard.serving.observability.promotion_stats import PromotionStats
 from modelyard.serving.observability.request_record import Histogram, RequestStats
@@ -30,6 +31,7 @@ class Metrics(Collector):
         self.counted = RequestStats()
         self.promotions = PromotionStats()
         self.notices = NoticeStats()
+        self.jobs = JobStats()
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -55,6 +57,7 @@ class Metrics(Collector):
         yield GaugeMetricFamily(f"{_PREFIX}requests_in_flight", about, counted.active)
         yield from self._promotions()
         yield from notice_series(self.notices)
+        yield from job_series(self.jobs)
 
     def _promotions(self) -> Iterator[Metric]:
         about = "Promotions that this gateway was asked for, by what they came to."

@@ -123,6 +123,10 @@ class Router:
         await self._look(version)
         return explain(self.core.cluster, self.core.users, work, version.id, now=time.monotonic())
 
+    async def catch_up(self, version: ModelVersion) -> None:
+        """Bring the view of the fleet up to date, as a request for the version would."""
+        await self._look(version)
+
     def worker_of(self, target: Target) -> WorkerView | None:
         """The worker of an engine, running or not; None if the worker has left for good."""
         known = self.fleet_sync.worker(target.device_id) is not None

@@ -1,5 +1,6 @@
 """The requests this gateway is answering now, and on which device."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -50,3 +51,7 @@ class RunningRequests:
 
     def count(self, target: Target) -> int:
         return sum(r.target == target for r in self._requests.values())
+
+    def by_user(self) -> dict[str, int]:
+        """How many run, by the user's id."""
+        return Counter(r.caller.user_id for r in self._requests.values())

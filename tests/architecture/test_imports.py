@@ -31,7 +31,7 @@ _HEAVY = {
     "serving.wire.admin.quotas": "sqlalchemy structlog",
     "serving.wire.admin.run_orders": "sqlalchemy structlog",
     "serving.wire.admin.traffic": "sqlalchemy structlog",
-    "serving.wire.admin.usage_report": "sqlalchemy structlog",
+    "serving.wire.admin.reports.usage_report": "sqlalchemy structlog",
     "flows.deployments": "mlflow pandas numpy llama_cpp onnx qdrant_client alembic",
 }
 _SCRIPT = """

@@ -1,4 +1,4 @@
-"""Jobs with their bodies and results, users' files, batches and callbacks."""
+"""Jobs with their bodies and results, users' files, batches, callbacks, flows for jobs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,6 +14,7 @@ def upgrade() -> None:
     _files()
     _batches()
     _callbacks()
+    _served_flows()
 
 
 def _jobs() -> None:
@@ -208,8 +209,22 @@ def _callbacks() -> None:
     op.create_index("ix_callback_secrets_user_id", "callback_secrets", ["user_id"])
 
 
+def _served_flows() -> None:
+    op.create_table(
+        "served_flows",
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("flow", sa.String(length=200), nullable=False),
+        sa.Column("deployment_id", sa.String(length=36), nullable=False),
+        sa.Column("parameters", sa.JSON(), nullable=False),
+        sa.Column("required", sa.JSON(), nullable=False),
+        sa.Column("takes_any", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_served_flows"),
+    )
+
+
 def downgrade() -> None:
     for table in (
+        "served_flows",
         "callback_secrets",
         "callback_addresses",
         "callback_tries",

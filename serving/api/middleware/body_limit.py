@@ -13,13 +13,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelyard.serving.api.problems import refusal
 from modelyard.serving.errors import RequestTooLarge
-from modelyard.serving.wire.openai.body import SMALL_BODY_BYTES, check_size
+from modelyard.serving.wire.openai.body import MAX_BODY_BYTES, SMALL_BODY_BYTES, check_size
+from modelyard.serving.wire.openai.files import MOST_FILE_BYTES
 
 NONE_NEEDED = 1024
 """Bytes for methods whose routes read no body; some clients send `{}` all the same."""
 
 MOST: Mapping[str, int] = {"POST": SMALL_BODY_BYTES, "PUT": SMALL_BODY_BYTES}
 """Most bytes of a body by method, for routes that are not to a model."""
+
+OWN: Mapping[tuple[str, str], int] = {
+    ("POST", "/v1/files"): MOST_FILE_BYTES + SMALL_BODY_BYTES,
+    ("POST", "/api/v1/route"): MAX_BODY_BYTES,
+    ("POST", "/api/v1/route/batch"): MAX_BODY_BYTES,
+}
+"""Most bytes of a body of the few routes that take more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        most = MOST.get(scope["method"], NONE_NEEDED)
+        method = scope["method"]
+        most = OWN.get((method, scope["path"])) or MOST.get(method, NONE_NEEDED)
         announced = Headers(scope=scope).get("content-length", "")
         try:
             check_size(int(announced) if announced.isdecimal() else 0, most)

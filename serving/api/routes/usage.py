@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from modelyard.registry.errors import NotPermitted
 from modelyard.serving.api.services import TheCaller, TheServices
-from modelyard.serving.wire.admin.usage_report import UsageDay, UsageReport
+from modelyard.serving.wire.admin.reports.usage_report import UsageDay, UsageReport
 
 router = APIRouter(prefix="/api/v1", tags=["usage"])
 

@@ -60,7 +60,7 @@ def _used(days: int, user: str) -> list[dict[str, Any]]:
         return list(gateway.ask("GET", f"/api/v1/usage?{query}")["usage"])
     from modelyard.registry.billing.usage import UsageBook
     from modelyard.serving.cli.context import installation
-    from modelyard.serving.wire.admin.usage_report import UsageDay
+    from modelyard.serving.wire.admin.reports.usage_report import UsageDay
 
     with installation() as registry:
         totals = UsageBook(registry.database).totals(days, user or None)

@@ -1,0 +1,176 @@
+"""The ways of a batch from one state to the next, each one transaction under the batch's fence."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from modelyard.registry.batches.batch import Batch, BatchStatus, LineError
+from modelyard.registry.batches.batch_book import batch_of
+from modelyard.registry.batches.counting import kept
+from modelyard.registry.batches.notices import ENDED, STARTED, batch_notice
+from modelyard.registry.batches.tables import BatchRow
+from modelyard.registry.callbacks import outbox
+from modelyard.registry.database import Database
+from modelyard.registry.files import file_book
+from modelyard.registry.files.user_file import UserFile
+from modelyard.registry.jobs.clock import QueueClock
+from modelyard.registry.jobs.tables import IS_OPEN, JobRow
+from modelyard.registry.notices.publishing import publish
+
+S = BatchStatus
+_HAS_LIVE_JOBS = exists().where(JobRow.batch_id == BatchRow.id, IS_OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStates:
+    """Moves batches on; whoever works on one has taken it and holds its fence for `lease_s`.
+
+    A process that is killed leaves its batch to whoever takes it once the lease has lapsed. What
+    a process says whose fence is no longer the batch's changes nothing.
+    """
+
+    db: Database
+    lease_s: float = 60.0
+    clock: QueueClock = field(default_factory=QueueClock)
+
+    def take(self, statuses: Collection[BatchStatus]) -> Batch | None:
+        """The oldest batch in one of these states to be worked on, now in the caller's hands.
+
+        It is to be validated, or all of its jobs have ended.
+        """
+        with self.db.read() as session:
+            now = self.clock.begin(session)
+            row = session.scalar(_waiting(statuses, now))
+        return None if row is None else self._take(row.id, row.fence)
+
+    def _take(self, batch_id: str, fence: int) -> Batch | None:
+        with self.db.begin() as session:
+            now = self.clock.begin(session)
+            mine = and_(BatchRow.id == batch_id, BatchRow.fence == fence, _is_free(now))
+            values = {"fence": fence + 1, "lease_until": now + timedelta(seconds=self.lease_s)}
+            taken = update(BatchRow).where(mine).values(values).returning(BatchRow)
+            row = session.scalar(taken)
+            return None if row is None else batch_of(session, row)
+
+    def extend(self, batch: Batch) -> bool:
+        """Hold a batch for another `lease_s`; False if it is lost."""
+        return self._lease(batch, self.lease_s)
+
+    def put_off(self, batch: Batch, wait_s: float) -> bool:
+        """Let nobody take the batch for so long; False if it is lost."""
+        return self._lease(batch, wait_s)
+
+    def _lease(self, batch: Batch, for_s: float) -> bool:
+        with self.db.begin() as session:
+            until = self.clock.begin(session) + timedelta(seconds=for_s)
+            return _changed(session, batch, {"lease_until": until}) is not None
+
+    def begin(self, batch: Batch, about: dict[str, Any], submit: Callable[[Session], None]) -> bool:
+        """From validating to in progress, with all of its jobs or none; False if it is lost.
+
+        `about` are the columns that its file has told: `model` and `total`, and the ids that its
+        own files will have. `submit` writes the jobs in the transaction it is given.
+        """
+        with self.db.begin() as session:
+            now = self.clock.begin(session)
+            values = about | {"status": S.IN_PROGRESS, "in_progress_at": now, "lease_until": None}
+            row = _changed(session, batch, values)
+            if row is None:
+                return False
+            submit(session)
+            publish(session, [batch_notice(STARTED, batch_of(session, row))])
+            return True
+
+    def reject(self, batch: Batch, errors: Sequence[LineError]) -> bool:
+        """From validating to failed: none of its jobs was ever there; False if it is lost."""
+        told = {"errors": [asdict(error) for error in errors]}
+        return self._end(batch, S.FAILED, [], told)
+
+    def finalize(self, batch: Batch) -> Batch | None:
+        """From in progress to finalizing; None if it is lost."""
+        with self.db.begin() as session:
+            now = self.clock.begin(session)
+            values = {"status": S.FINALIZING, "finalizing_at": now}
+            row = _changed(session, batch, values)
+            return None if row is None else batch_of(session, row)
+
+    def end(self, batch: Batch, status: BatchStatus, files: Collection[UserFile]) -> bool:
+        """To an end, with the files of its answers; False if it is lost."""
+        ids = {file.id for file in files}
+        told = {
+            name: file_id if file_id in ids else None
+            for name, file_id in (
+                ("output_file_id", batch.output_file_id),
+                ("error_file_id", batch.error_file_id),
+            )
+        }
+        return self._end(batch, status, files, told)
+
+    def _end(
+        self,
+        batch: Batch,
+        status: BatchStatus,
+        files: Collection[UserFile],
+        told: dict[str, Any],
+    ) -> bool:
+        with self.db.begin() as session:
+            now = self.clock.begin(session)
+            values = told | {"status": status, f"{status}_at": now, "lease_until": None}
+            row = _changed(session, batch, values)
+            if row is None:
+                return False
+            ended = batch_of(session, row)
+            row.about = row.about | kept(ended.counts, dict(ended.error_codes))
+            file_book.enter(session, files)
+            _call_back(session, ended)
+            session.flush()
+            publish(session, [batch_notice(ENDED, replace(ended, status=status))])
+            return True
+
+
+def _waiting(statuses: Collection[BatchStatus], now: datetime) -> Select[tuple[BatchRow]]:
+    is_due = or_(BatchRow.status != S.IN_PROGRESS, ~_HAS_LIVE_JOBS)
+    mine = select(BatchRow).where(BatchRow.status.in_(statuses), is_due, _is_free(now))
+    return mine.order_by(BatchRow.created_at).limit(1)
+
+
+def _is_free(now: datetime) -> ColumnElement[bool]:
+    return or_(BatchRow.lease_until.is_(None), BatchRow.lease_until <= now)
+
+
+def _changed(session: Session, batch: Batch, values: dict[str, Any]) -> BatchRow | None:
+    """The row with its new values; None if the fence, or the status, is no longer `batch`'s."""
+    mine = and_(
+        BatchRow.id == batch.id, BatchRow.fence == batch.fence, BatchRow.status == batch.status
+    )
+    return session.scalar(update(BatchRow).where(mine).values(values).returning(BatchRow))
+
+
+def _call_back(session: Session, batch: Batch) -> None:
+    if batch.callback_url is None:
+        return
+    counts = batch.counts
+    body = {
+        "batch_id": batch.id,
+        "user_id": batch.user_id,
+        "status": batch.status,
+        "submission_time": batch.created_at,
+        "completion_time": batch.ended_at,
+        "total": counts.total,
+        "completed": counts.completed,
+        "failed": counts.failed,
+        "cancelled": counts.cancelled,
+        "errors": batch.error_codes,
+    }
+    outbox.enter(
+        session,
+        user_id=batch.user_id,
+        subject=batch.id,
+        kind=f"batch.{batch.status}",
+        url=batch.callback_url,
+        body=body,
+    )

@@ -1,0 +1,1 @@
+"""One job at work: through the gateway to an engine, and what came of it."""
