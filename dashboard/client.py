@@ -13,7 +13,12 @@ from modelyard.registry.errors import ModelyardError, NotAuthenticated, NotPermi
 from modelyard.registry.logs.hidden import without_logins
 from modelyard.registry.web.forwarded import HEADER
 from modelyard.serving.wire.admin.account import Me, Session
-from modelyard.serving.wire.admin.devices import DeviceHistoryReply, DeviceList, DeviceSummary
+from modelyard.serving.wire.admin.devices import (
+    DeviceDetail,
+    DeviceHistoryReply,
+    DeviceList,
+    DeviceSummary,
+)
 from modelyard.serving.wire.admin.people import (
     CreatedKey,
     KeyEntry,
@@ -98,6 +103,10 @@ class GatewayClient:
 
     def gpus(self) -> list[DeviceSummary]:
         return decode(self.ask("GET", "/api/v1/gpus"), DeviceList).gpus
+
+    def gpu(self, gpu_id: str) -> DeviceDetail:
+        """One device, with the requests that run on it."""
+        return decode(self.ask("GET", f"/api/v1/gpus/{part(gpu_id)}"), DeviceDetail)
 
     def history(self, gpu_id: str, step_s: int = 60) -> DeviceHistoryReply:
         """A device's samples of the last hour."""

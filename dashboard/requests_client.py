@@ -27,7 +27,7 @@ class RequestsClient:
 
     def queue(self) -> list[QueueLine]:
         """What waits and runs, by model and priority."""
-        return decode(self.gateway.ask("GET", "/api/v1/queue"), QueueOverview).queue
+        return decode(self.gateway.ask("GET", f"{REQUESTS}/queue"), QueueOverview).queue
 
     def one(self, request_id: str) -> RequestDetail:
         return decode(self.gateway.ask("GET", f"{REQUESTS}/{part(request_id)}"), RequestDetail)

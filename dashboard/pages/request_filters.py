@@ -11,7 +11,9 @@ from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.widgets.live import complain
 from modelyard.registry.errors import ModelyardError
 
-STATUSES = ("All", "Waiting", "Processing", "Completed", "Failed", "Cancelled")
+STATUSES = ("All", "Pending", "Queued", "Processing", "Completed", "Failed", "Cancelled")
+"""What waits is pending until it was tried once; then it is queued."""
+
 TIMES = {
     "Always": None,
     "Last hour": timedelta(hours=1),
@@ -39,7 +41,7 @@ class RequestFilters:
         since = f"{datetime.now(UTC) - self.within:%Y-%m-%dT%H:%M:%SZ}" if self.within else ""
         wanted = {
             "status": self.status,
-            "model_id": self.model,
+            "model": self.model,
             "user_id": self.user_id,
             "since": since,
         }
@@ -67,11 +69,8 @@ def choose(login: DashboardSession) -> RequestFilters:
             name_of = {"": "All users", **users}
             user = st.selectbox("User", ["", *users], format_func=lambda each: name_of[each])
         time = st.selectbox("Handed in", list(TIMES))
-    wanted = "" if status in (None, "All") else _STATUS_OF.get(status, status.lower())
+    wanted = "" if status in {None, "All"} else str(status).lower()
     return RequestFilters(wanted, model, user, TIMES[time], users)
-
-
-_STATUS_OF = {"Waiting": "queued"}
 
 
 def _users(gateway: GatewayClient) -> dict[str, str]:

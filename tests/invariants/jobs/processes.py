@@ -4,7 +4,7 @@ import hashlib
 import uuid
 from dataclasses import dataclass, field, replace
 
-from modelyard.registry.callbacks.deliveries import Delivery, Outcome
+from modelyard.registry.callbacks.deliveries import CallbackDelivery, TryOutcome
 from modelyard.registry.callbacks.places import Places
 from modelyard.registry.jobs.claiming import ClaimRequest
 from modelyard.registry.jobs.errors import JobEnded, JobIdTaken, UnknownJob
@@ -174,7 +174,7 @@ class Sender:
     """Sends callbacks to a server that takes most of them; it may die after one was sent."""
 
     world: World
-    held: list[Delivery] = field(default_factory=list[Delivery])
+    held: list[CallbackDelivery] = field(default_factory=list[CallbackDelivery])
 
     def step(self) -> None:
         if not self.held:
@@ -184,7 +184,7 @@ class Sender:
         is_taken = self.world.is_calm or self.world.chance.random() < 0.7
         if is_taken:
             self.world.received.append(delivery.id)
-        outcome = Outcome(
+        outcome = TryOutcome(
             at=self.world.clock.now, duration_ms=1.0, status=204 if is_taken else 500
         )
         self.world.deliveries.record(delivery, outcome)

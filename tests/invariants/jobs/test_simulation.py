@@ -1,10 +1,12 @@
 """No order of events that a seed draws loses a request, ends it twice or tells of it wrongly."""
 
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from modelyard.registry.database import Database
+from modelyard.registry.jobs.queue import JobQueue
 from tests.invariants.jobs.oracle import Violated
 from tests.invariants.jobs.planted_faults import FAULTS
 from tests.invariants.jobs.simulation import simulate
@@ -13,6 +15,15 @@ SEEDS = {"sqlite": 40, "postgresql": 12}
 SOAK = {"sqlite": 95_000, "postgresql": 5_000}
 BOTH = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 AGAIN = "pytest 'tests/invariants/jobs/test_simulation.py::test_no_order_of_events[{}]' --seed {}"
+
+
+def violations(db: Database, kind: type[JobQueue]) -> Iterator[Violated]:
+    """What goes wrong with this queue in the first hundred seeds."""
+    for seed in range(100):
+        try:
+            simulate(db, seed, kind)
+        except Violated as found:
+            yield found
 
 
 @BOTH
@@ -48,7 +59,6 @@ def test_a_seed_is_the_same_again(simulated_db: Database, kind: str) -> None:
 def test_a_planted_fault_is_found(simulated_db: Database, fault: str) -> None:
     """A queue without its fence, leases, order or outbox does not get through a few seeds."""
     broken, numbers = FAULTS[fault]
-    with pytest.raises(Violated) as found:
-        for seed in range(100):
-            simulate(simulated_db, seed, broken)
-    assert found.value.number in numbers
+    found = next(violations(simulated_db, broken), None)
+    assert found is not None
+    assert found.number in numbers
