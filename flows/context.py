@@ -17,8 +17,8 @@ from modelyard.registry.catalog.adapters import AdapterCatalog
 from modelyard.registry.catalog.builds import BuildRecords
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.database import Database
-from modelyard.registry.fleet.fleet import Fleet
 from modelyard.registry.files.file_book import FileBook
+from modelyard.registry.fleet.fleet import Fleet
 from modelyard.registry.installation import open_database, open_store
 from modelyard.registry.mlflow.aliases import MlflowAliases
 from modelyard.registry.mlflow.mirror import MlflowRegistry

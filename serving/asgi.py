@@ -40,6 +40,7 @@ from modelyard.serving.admission.open import open_gate
 from modelyard.serving.api.app import build_app
 from modelyard.serving.api.services import Services
 from modelyard.serving.background_task import background_task
+from modelyard.serving.batches.services import BatchServices
 from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.callbacks.address_rules import check_url
 from modelyard.serving.callbacks.allowed_hosts import AllowedHosts
@@ -153,7 +154,9 @@ async def _at_work(
             await stack.enter_async_context(background_task(work.run()))
         await stack.enter_async_context(sharing(gateway.router, gateway.gate, redis_url))
         if services.jobs.dispatcher is not None:
-            dispatching_here = dispatching(settings, services.jobs.dispatcher, secret)
+            dispatching_here = dispatching(
+                settings, services.jobs.dispatcher, services.batches.keeper, secret=secret
+            )
             await stack.enter_async_context(dispatching_here)
         yield
 
@@ -250,6 +253,13 @@ def _join(  # noqa: PLR0913  one of each room
         cards=CardLane(CardSearch(registry, queries.catalog)),
         promotion_wait_s=settings.promotion_wait_s,
         notices=notices,
+        batches=BatchServices.of(
+            jobs.queue,
+            registry,
+            settings,
+            identity=authenticator.identity,
+            versions=gateway.versions,
+        ),
         jobs=jobs,
         requests=desk_of(
             jobs,

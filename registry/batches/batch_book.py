@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, or_, select, tuple_
+from sqlalchemy import ColumnElement, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from modelyard.registry.batches.batch import Batch, BatchStatus, LineError, unknown_batch
 from modelyard.registry.batches.counting import counted
 from modelyard.registry.batches.tables import BatchRow
-from modelyard.registry.database import Database
+from modelyard.registry.database import Database, UtcDateTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class BatchBook:
         ]
         if after is not None:
             last = self.get(after, user_id)
-            at = tuple_(last.created_at, last.id)
+            at = tuple_(literal(last.created_at, UtcDateTime), literal(last.id))
             where.append(tuple_(BatchRow.created_at, BatchRow.id) < at)
         query = select(BatchRow).where(*where)
         query = query.order_by(BatchRow.created_at.desc(), BatchRow.id.desc()).limit(most)

@@ -1,7 +1,8 @@
 """Writes new batches down, and takes back those that their users no longer want."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.exc import IntegrityError
@@ -20,11 +21,10 @@ from modelyard.registry.batches.batch import (
 from modelyard.registry.batches.batch_book import batch_of
 from modelyard.registry.batches.notices import STARTED, batch_notice
 from modelyard.registry.batches.tables import BatchRow
-from modelyard.registry.database import Database
+from modelyard.registry.database import Database, utc_now
 from modelyard.registry.files.tables import UserFileRow
 from modelyard.registry.files.user_file import unknown_file
 from modelyard.registry.identity.tables import UserRow
-from modelyard.registry.jobs.clock import QueueClock
 from modelyard.registry.jobs.ending import Ending
 from modelyard.registry.jobs.tables import JobRow
 from modelyard.registry.notices.publishing import publish
@@ -39,7 +39,7 @@ class Batches:
 
     db: Database
     most_live: int = MOST_LIVE
-    clock: QueueClock = field(default_factory=QueueClock)
+    now: Callable[[], datetime] = utc_now
 
     def create(self, new: NewBatch) -> Batch:
         """A batch of a file, to be validated; raises UnknownFile and TooManyBatches."""
@@ -86,7 +86,7 @@ class Batches:
         It is cancelled itself as soon as the files of what was done are written.
         """
         with self.db.begin() as session:
-            now = self.clock.begin(session)
+            now = self.now()
             row = session.get(BatchRow, batch_id, with_for_update=True)
             if row is None or row.user_id != user_id:
                 raise unknown_batch(batch_id)

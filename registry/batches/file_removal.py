@@ -42,7 +42,7 @@ class FileRemoval:
         self.files.drop(file_id)
 
     def remove_expired(self, now: datetime) -> int:
-        """Remove up to AT_ONCE files whose time is over and that no batch needs; returns so many."""
+        """Remove up to AT_ONCE files whose time is over and no batch needs; returns how many."""
         over = and_(UserFileRow.expires_at <= now, ~_IS_USED)
         with self.db.begin() as session:
             query = select(UserFileRow).where(over).limit(AT_ONCE)

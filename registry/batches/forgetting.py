@@ -21,6 +21,6 @@ class BatchForgetting:
 
     def forget(self, before: datetime) -> int:
         """Remove those that ended before this time; returns how many there were."""
-        gone = delete(BatchRow).where(_ENDED_AT < before).returning(BatchRow.id)
+        gone = delete(BatchRow).where(before > _ENDED_AT).returning(BatchRow.id)
         with self.db.begin() as session:
             return len(session.scalars(gone).all())

@@ -1,7 +1,7 @@
 """The ways of a batch from one state to the next, each one transaction under the batch's fence."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,10 +14,9 @@ from modelyard.registry.batches.counting import kept
 from modelyard.registry.batches.notices import ENDED, STARTED, batch_notice
 from modelyard.registry.batches.tables import BatchRow
 from modelyard.registry.callbacks import outbox
-from modelyard.registry.database import Database
+from modelyard.registry.database import Database, utc_now
 from modelyard.registry.files import file_book
 from modelyard.registry.files.user_file import UserFile
-from modelyard.registry.jobs.clock import QueueClock
 from modelyard.registry.jobs.tables import IS_OPEN, JobRow
 from modelyard.registry.notices.publishing import publish
 
@@ -35,7 +34,7 @@ class BatchStates:
 
     db: Database
     lease_s: float = 60.0
-    clock: QueueClock = field(default_factory=QueueClock)
+    now: Callable[[], datetime] = utc_now
 
     def take(self, statuses: Collection[BatchStatus]) -> Batch | None:
         """The oldest batch in one of these states to be worked on, now in the caller's hands.
@@ -43,13 +42,13 @@ class BatchStates:
         It is to be validated, or all of its jobs have ended.
         """
         with self.db.read() as session:
-            now = self.clock.begin(session)
+            now = self.now()
             row = session.scalar(_waiting(statuses, now))
         return None if row is None else self._take(row.id, row.fence)
 
     def _take(self, batch_id: str, fence: int) -> Batch | None:
         with self.db.begin() as session:
-            now = self.clock.begin(session)
+            now = self.now()
             mine = and_(BatchRow.id == batch_id, BatchRow.fence == fence, _is_free(now))
             values = {"fence": fence + 1, "lease_until": now + timedelta(seconds=self.lease_s)}
             taken = update(BatchRow).where(mine).values(values).returning(BatchRow)
@@ -66,7 +65,7 @@ class BatchStates:
 
     def _lease(self, batch: Batch, for_s: float) -> bool:
         with self.db.begin() as session:
-            until = self.clock.begin(session) + timedelta(seconds=for_s)
+            until = self.now() + timedelta(seconds=for_s)
             return _changed(session, batch, {"lease_until": until}) is not None
 
     def begin(self, batch: Batch, about: dict[str, Any], submit: Callable[[Session], None]) -> bool:
@@ -76,7 +75,7 @@ class BatchStates:
         own files will have. `submit` writes the jobs in the transaction it is given.
         """
         with self.db.begin() as session:
-            now = self.clock.begin(session)
+            now = self.now()
             values = about | {"status": S.IN_PROGRESS, "in_progress_at": now, "lease_until": None}
             row = _changed(session, batch, values)
             if row is None:
@@ -93,7 +92,7 @@ class BatchStates:
     def finalize(self, batch: Batch) -> Batch | None:
         """From in progress to finalizing; None if it is lost."""
         with self.db.begin() as session:
-            now = self.clock.begin(session)
+            now = self.now()
             values = {"status": S.FINALIZING, "finalizing_at": now}
             row = _changed(session, batch, values)
             return None if row is None else batch_of(session, row)
@@ -118,7 +117,7 @@ class BatchStates:
         told: dict[str, Any],
     ) -> bool:
         with self.db.begin() as session:
-            now = self.clock.begin(session)
+            now = self.now()
             values = told | {"status": status, f"{status}_at": now, "lease_until": None}
             row = _changed(session, batch, values)
             if row is None:

@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
-from modelyard.registry.database import Database
+from modelyard.registry.database import Database, UtcDateTime
 from modelyard.registry.files.tables import UserFileRow
 from modelyard.registry.files.user_file import FilePurpose, FilesFull, UserFile, unknown_file
 from modelyard.registry.identity.tables import UserRow
@@ -66,7 +66,7 @@ class FileBook:
             where.append(UserFileRow.purpose == asked.purpose)
         if asked.after is not None:
             last = self.get(asked.after, user_id)
-            at = tuple_(last.created_at, last.id)
+            at = tuple_(literal(last.created_at, UtcDateTime), literal(last.id))
             where.append(key < at if asked.newest_first else key > at)
         columns = (UserFileRow.created_at, UserFileRow.id)
         order = [c.desc() if asked.newest_first else c.asc() for c in columns]

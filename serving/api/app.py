@@ -19,11 +19,13 @@ from modelyard.serving.api.middleware.body_limit import BodyLimit
 from modelyard.serving.api.middleware.request_id import RequestIdMiddleware
 from modelyard.serving.api.notices import event_stream, socket, tickets
 from modelyard.serving.api.routes import (
+    batches,
     card_search,
     device_history,
     device_orders,
     devices,
     explain,
+    files,
     health,
     openai_models,
     promotions,
@@ -43,6 +45,8 @@ ABOUT = "Models from Hugging Face, checked and served. Every route needs `Author
 
 _ROOMS = (
     account,
+    batches,
+    files,
     devices,
     device_history,
     device_orders,

@@ -20,6 +20,7 @@ from modelyard.registry.runs.orders import OrderBook
 from modelyard.registry.runs.runs import RunBoard
 from modelyard.serving.access.authentication import Authenticator
 from modelyard.serving.access.logins import Logins
+from modelyard.serving.batches.services import BatchServices
 from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.pipeline import Gateway
@@ -71,6 +72,7 @@ class Services:
     run_orders: OrderBook
     promotion_wait_s: float
     notices: NoticeServices
+    batches: BatchServices
     jobs: JobServices
     requests: RequestDesk
     responses: SingleFlightCache[ResponseQuestion, dict[str, ResponseTimes]]

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from modelyard.registry.errors import StorageFull
 from modelyard.registry.store import Store, StoredObject
@@ -21,7 +21,7 @@ class Draft:
     path: Path
     _file: IO[bytes]
     size: int = 0
-    _sha256: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    _sha256: Any = field(default_factory=hashlib.sha256)
 
     def write(self, data: bytes) -> None:
         """Append; raises StorageFull where the volume has no room."""

@@ -8,15 +8,22 @@ from typing import Self
 from modelyard.registry.batches.batch_book import BatchBook
 from modelyard.registry.batches.entering import Batches
 from modelyard.registry.batches.file_removal import FileRemoval
-from modelyard.registry.database import Database
+from modelyard.registry.batches.forgetting import BatchForgetting
+from modelyard.registry.batches.states import BatchStates
 from modelyard.registry.files.file_book import FileBook, FileRoom
 from modelyard.registry.files.file_store import FileStore
+from modelyard.registry.identity.identity import Identity
 from modelyard.registry.installation import open_store
 from modelyard.registry.jobs.book import JobBook
+from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.settings import RegistrySettings
 from modelyard.serving.batches.answers import BatchAnswers
+from modelyard.serving.batches.keeping import BatchKeeper
 from modelyard.serving.batches.uploading import FileIntake
-from modelyard.serving.settings import FileSettings
+from modelyard.serving.batches.validating import BatchValidator
+from modelyard.serving.gateway.model_versions import VisibleVersions
+from modelyard.serving.jobs.running.owners import JobOwners
+from modelyard.serving.settings import RequestSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +37,42 @@ class BatchServices:
     book: BatchBook
     batches: Batches
     answers: BatchAnswers
+    keeper: BatchKeeper
 
     @classmethod
-    def of(cls, database: Database, registry: RegistrySettings, settings: FileSettings) -> Self:
+    def of(
+        cls,
+        queue: JobQueue,
+        registry: RegistrySettings,
+        settings: RequestSettings,
+        *,
+        identity: Identity,
+        versions: VisibleVersions,
+    ) -> Self:
+        database = identity.db
         files = FileBook(database)
         stored = FileStore(partial(open_store, registry))
-        room = FileRoom(int(settings.user_files_gb * 1e9))
+        removal = FileRemoval(database, stored)
+        answers = BatchAnswers(JobBook(database))
+        states = BatchStates(database)
+        owner = JobOwners(identity).caller
+        life = timedelta(days=settings.files_days)
         return cls(
             files,
             stored,
-            FileIntake(files, stored, room, timedelta(days=settings.files_days)),
-            FileRemoval(database, stored),
+            FileIntake(files, stored, FileRoom(int(settings.user_files_gb * 1e9)), life),
+            removal,
             BatchBook(database),
             Batches(database),
-            BatchAnswers(JobBook(database)),
+            answers,
+            BatchKeeper(
+                states,
+                BatchValidator(states, files, stored, versions, queue, owner),
+                answers,
+                stored,
+                removal,
+                BatchForgetting(database),
+                life,
+                kept=timedelta(days=settings.requests_days),
+            ),
         )

@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from itertools import batched
+from pathlib import Path
 from typing import IO
 
 from sqlalchemy.orm import Session
@@ -66,7 +66,7 @@ class BatchValidator:
         except ModelyardError as error:
             await self._reject(batch, [LineError(error.code, str(error))])
 
-    def _path(self, batch: Batch):
+    def _path(self, batch: Batch) -> Path:
         return self.stored.path(self.files.get(batch.input_file_id or "", batch.user_id))
 
     async def _checked(self, batch: Batch, file: IO[bytes], user: Caller) -> FileCheck | None:
@@ -115,7 +115,8 @@ class BatchValidator:
     def _submit(
         self, session: Session, file: IO[bytes], lines: Sequence[CheckedLine], like: NewJob
     ) -> None:
-        for some in batched(lines, JOBS_AT_ONCE):
+        for start in range(0, len(lines), JOBS_AT_ONCE):
+            some = lines[start : start + JOBS_AT_ONCE]
             jobs = [line.job(file, like, str(uuid.uuid4())) for line in some]
             self.queue.submit(jobs, session)
 

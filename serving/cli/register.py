@@ -1,7 +1,7 @@
 """Serving's commands, hung on the frame."""
 
 from modelyard.registry.console import Commands
-from modelyard.serving.cli import config, doctor, gateway, start, worker
+from modelyard.serving.cli import config, dispatcher, doctor, gateway, start, worker
 from modelyard.serving.cli.catalog import models, promotion, unloading
 from modelyard.serving.cli.chat import chat
 from modelyard.serving.cli.fleet import gpus, status
@@ -15,6 +15,7 @@ def register(commands: Commands) -> None:
         start,
         command,
         gateway,
+        dispatcher,
         worker,
         gpus,
         models,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -14,12 +14,11 @@ from modelyard.registry.files.user_file import FilePurpose, UnknownFile, UserFil
 from modelyard.serving.api.services import TheCaller, TheServices
 from modelyard.serving.batches.answers import AnswerKind
 from modelyard.serving.batches.services import BatchServices
-from modelyard.serving.wire.openai.files import DeletedFile, FileList, FileObject
+from modelyard.serving.wire.openai.files import DeletedFile, FileList, FileObject, FileQuery
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
 LINES = "application/jsonl"
-MOST_LISTED = 10_000
 _FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -55,17 +54,17 @@ async def upload(request: Request, services: TheServices, caller: TheCaller) -> 
 
 @router.get("/files")
 async def list_files(
-    services: TheServices,
-    caller: TheCaller,
-    after: Annotated[str | None, Query(max_length=50)] = None,
-    limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = MOST_LISTED,
-    order: Literal["asc", "desc"] = "desc",
-    purpose: Annotated[str | None, Query(max_length=50)] = None,
+    asked: Annotated[FileQuery, Query()], services: TheServices, caller: TheCaller
 ) -> Response:
     """The caller's files."""
-    asked = FileFilter(purpose=purpose, after=after, most=limit + 1, newest_first=order == "desc")
-    files = await asyncio.to_thread(services.batches.files.list, caller.user_id, asked)
-    return _json(FileList.of(files, limit))
+    wanted = FileFilter(
+        purpose=asked.purpose,
+        after=asked.after,
+        most=asked.limit + 1,
+        newest_first=asked.order == "desc",
+    )
+    files = await asyncio.to_thread(services.batches.files.list, caller.user_id, wanted)
+    return _json(FileList.of(files, asked.limit))
 
 
 @router.get("/files/{file_id}")

@@ -1,8 +1,9 @@
 """/v1/files: files as OpenAI's clients read them."""
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import msgspec
+from pydantic import BaseModel, Field
 
 if TYPE_CHECKING:
     from modelyard.registry.files.user_file import UserFile
@@ -10,6 +11,15 @@ if TYPE_CHECKING:
 
 MOST_FILE_BYTES = 200_000_000
 """Bytes in the largest file that may be uploaded, as OpenAI has it."""
+
+
+class FileQuery(BaseModel):
+    """Which files: those `after` the one of that id, of one purpose or all, by their time."""
+
+    after: Annotated[str, Field(max_length=50)] | None = None
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 10_000
+    order: Literal["asc", "desc"] = "desc"
+    purpose: Annotated[str, Field(max_length=50)] | None = None
 
 
 class FileObject(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ ARGUMENTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("runs", "retry"): ("3f2a",),
     ("runs", "show"): ("3f2a",),
     ("gateway",): ("--port", "0"),
+    ("dispatcher",): ("--port", "0"),
     ("up",): ("--port", "0"),
     ("users", "add"): ("ada", "--no-password"),
     ("users", "disable"): ("ada",),
