@@ -25,7 +25,7 @@ from modelyard.registry.database import Database, utc_now
 from modelyard.registry.files.tables import UserFileRow
 from modelyard.registry.files.user_file import unknown_file
 from modelyard.registry.identity.tables import UserRow
-from modelyard.registry.jobs.ending import Ending
+from modelyard.registry.jobs.ending import JobEnding
 from modelyard.registry.jobs.tables import JobRow
 from modelyard.registry.notices.publishing import publish
 
@@ -101,7 +101,7 @@ class Batches:
                 row.fence += 1
                 row.lease_until = None
                 session.flush()
-                Ending(session, now).cancel([JobRow.batch_id == batch_id])
+                JobEnding(session, now).cancel([JobRow.batch_id == batch_id])
             return batch_of(session, row)
 
     def _check_room(self, session: Session, user_id: str) -> None:

@@ -12,7 +12,14 @@ from modelyard.registry.database import Database, UtcDateTime
 from modelyard.registry.jobs.backlog import OpenJobs, open_jobs
 from modelyard.registry.jobs.errors import UnknownJob
 from modelyard.registry.jobs.job import Job, JobStatus
-from modelyard.registry.jobs.tables import IS_WAITING, JobBodyRow, JobResultRow, JobRow, job_of
+from modelyard.registry.jobs.tables import (
+    IS_HELD,
+    IS_WAITING,
+    JobBodyRow,
+    JobResultRow,
+    JobRow,
+    job_of,
+)
 
 Cursor = tuple[datetime, str]
 """When the last job of a page was submitted, and its id."""
@@ -102,6 +109,12 @@ class JobBook:
         with self.db.read() as session:
             found = session.execute(query.group_by(JobRow.status)).all()
         return {JobStatus(status): count for status, count in found}
+
+    def at_work_on(self, device_id: str) -> Sequence[Job]:
+        """Jobs that some process has running on a device, the oldest first."""
+        held = select(JobRow).where(IS_HELD, JobRow.device_id == device_id)
+        with self.db.read() as session:
+            return [job_of(row) for row in session.scalars(held.order_by(JobRow.started_at))]
 
     def open_jobs(self, user_id: str | None = None) -> Sequence[OpenJobs]:
         """What has not ended, by model and priority: of everybody, or of one user."""

@@ -28,7 +28,7 @@ def id_of(installation: Installation, key: str) -> str:
 
 
 def asking(user_id: str, **fields: object) -> dict[str, Any]:
-    """A submission; `fields` replace what it usually holds, and those that are None are left out."""
+    """A submission; `fields` replace what it usually holds, and None leaves one out."""
     usual = {
         "user_id": user_id,
         "model_id": MODEL,

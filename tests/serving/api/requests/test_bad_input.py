@@ -142,7 +142,7 @@ async def test_who_may_ask_in_whose_name(installation: Installation) -> None:
     installation.identity.create_user("gone", Role.USER)
     service = installation.identity.create_key("agent", "test")
     gone = id_of(installation, installation.identity.create_key("gone", "test"))
-    installation.identity.set_disabled("gone", True)
+    installation.identity.set_disabled("gone", disabled=True)
     ada = id_of(installation, installation.ada)
     admin = id_of(installation, installation.admin)
     keys = {"ada": installation.ada, "admin": installation.admin, "agent": service}
