@@ -115,7 +115,7 @@ def create_app(
                         settings, registry, authenticator.identity, gateway=gateway, metrics=metrics
                     ),
                 )
-                async with _at_work(settings, database, services, redis_url=redis_url, secret=key):
+                async with _at_work(settings, registry, database, services, secret=key):
                     yield
         finally:
             database.close()
@@ -136,10 +136,10 @@ def _prewarmer(database: Database, router: Router, upstream: Upstream) -> Prewar
 @asynccontextmanager
 async def _at_work(
     settings: GatewaySettings,
+    registry: RegistrySettings,
     database: Database,
     services: Services,
     *,
-    redis_url: str,
     secret: str,
 ) -> AsyncGenerator[None]:
     """What goes on beside the requests, while the block runs."""
@@ -152,11 +152,11 @@ async def _at_work(
     async with AsyncExitStack() as stack:
         for work in works:
             await stack.enter_async_context(background_task(work.run()))
+        redis_url = registry.redis_url.get_secret_value()
         await stack.enter_async_context(sharing(gateway.router, gateway.gate, redis_url))
         if services.jobs.dispatcher is not None:
-            dispatching_here = dispatching(
-                settings, services.jobs.dispatcher, services.batches.keeper, secret=secret
-            )
+            dispatcher = services.jobs.dispatcher
+            dispatching_here = dispatching(settings, registry, dispatcher, secret)
             await stack.enter_async_context(dispatching_here)
         yield
 
@@ -253,13 +253,7 @@ def _join(  # noqa: PLR0913  one of each room
         cards=CardLane(CardSearch(registry, queries.catalog)),
         promotion_wait_s=settings.promotion_wait_s,
         notices=notices,
-        batches=BatchServices.of(
-            jobs.queue,
-            registry,
-            settings,
-            identity=authenticator.identity,
-            versions=gateway.versions,
-        ),
+        batches=BatchServices.of(database, registry, settings),
         jobs=jobs,
         requests=desk_of(
             jobs,

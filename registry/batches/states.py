@@ -17,11 +17,12 @@ from modelyard.registry.callbacks import outbox
 from modelyard.registry.database import Database, utc_now
 from modelyard.registry.files import file_book
 from modelyard.registry.files.user_file import UserFile
-from modelyard.registry.jobs.tables import IS_OPEN, JobRow
+from modelyard.registry.jobs.job import ENDS, JobStatus
+from modelyard.registry.jobs.tables import JobRow
 from modelyard.registry.notices.publishing import publish
 
 S = BatchStatus
-_HAS_LIVE_JOBS = exists().where(JobRow.batch_id == BatchRow.id, IS_OPEN)
+_LIVE_JOBS = (JobRow.batch_id == BatchRow.id, JobRow.status.in_(set(JobStatus) - ENDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class BatchStates:
 
 
 def _waiting(statuses: Collection[BatchStatus], now: datetime) -> Select[tuple[BatchRow]]:
-    is_due = or_(BatchRow.status != S.IN_PROGRESS, ~_HAS_LIVE_JOBS)
+    is_due = or_(BatchRow.status != S.IN_PROGRESS, ~exists().where(*_LIVE_JOBS))
     mine = select(BatchRow).where(BatchRow.status.in_(statuses), is_due, _is_free(now))
     return mine.order_by(BatchRow.created_at).limit(1)
 
