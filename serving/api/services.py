@@ -21,6 +21,7 @@ from modelyard.registry.runs.runs import RunBoard
 from modelyard.serving.access.authentication import Authenticator
 from modelyard.serving.access.logins import Logins
 from modelyard.serving.batches.services import BatchServices
+from modelyard.serving.batches.submitting import BatchIntake
 from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.pipeline import Gateway
@@ -73,6 +74,7 @@ class Services:
     promotion_wait_s: float
     notices: NoticeServices
     batches: BatchServices
+    batch_intake: BatchIntake
     jobs: JobServices
     requests: RequestDesk
     responses: SingleFlightCache[ResponseQuestion, dict[str, ResponseTimes]]
