@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelyard.dashboard.client import GatewayClient, decode, part
+from modelyard.serving.wire.admin.callbacks import CallbackEntry, CallbackList
 from modelyard.serving.wire.admin.requests import (
     CancelledRequest,
     QueueLine,
@@ -35,3 +36,12 @@ class RequestsClient:
     def cancel(self, request_id: str) -> CancelledRequest:
         path = f"{REQUESTS}/{part(request_id)}"
         return decode(self.gateway.ask("DELETE", path), CancelledRequest)
+
+    def callbacks(self, request_id: str) -> list[CallbackEntry]:
+        """What was told of a request, with every try."""
+        path = f"{REQUESTS}/{part(request_id)}/callbacks"
+        return decode(self.gateway.ask("GET", path), CallbackList).callbacks
+
+    def resend(self, callback_id: str) -> CallbackEntry:
+        path = f"/api/v1/admin/callbacks/{part(callback_id)}/resend"
+        return decode(self.gateway.ask("POST", path), CallbackEntry)

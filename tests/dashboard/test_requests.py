@@ -48,6 +48,7 @@ def test_one_request_tells_its_whole_story(
     """When it was handed in, where it ran, what it took, and what came of it."""
     page.goto(f"{the_dashboard.url}/requests?id={sample_data.requests.completed}")
     shows(page, "Handed in", "Began after", "Ended after", "cpu-0", "42", "Tries")
+    shows(page, "request.completed to", "Tried next")
     page.get_by_text("Result", exact=True).click()
     shows(page, "To be")
     page.screenshot(path=tmp_path / "request.png", full_page=True)

@@ -20,7 +20,7 @@ PAUSES = (0.0, 0.0, 0.0, 0.01, 0.5, 3.0, 25.0)
 """Seconds that may pass between two steps; a lease is 30."""
 
 FREEZES = 0.04
-DIES = 0.12
+DIES = 0.2
 """How likely it is that a process stands still, or dies, when it is its turn."""
 
 
