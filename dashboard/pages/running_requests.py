@@ -14,8 +14,6 @@ MOST_SHOWN = 8
 
 def draw(gateway: GatewayClient, gpu: DeviceSummary) -> None:
     """A table of the longest-running ones; nothing where nothing runs."""
-    if not gpu.active_requests:
-        return
     running = gateway.gpu(gpu.gpu_id).active_requests
     if not running:
         return
