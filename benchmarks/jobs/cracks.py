@@ -103,7 +103,7 @@ def _figures(first: list[float], queued: int, seconds: float) -> CracksFigures:
 
 async def hand_in(session: aiohttp.ClientSession, count: int) -> None:
     async with session.get("/api/v1/me") as me:
-        asked = QUEUED | {"user_id": (await me.json())["id"]}
+        asked = QUEUED | {"user_id": (await me.json())["user_id"]}
     for _ in range(count):
         async with session.post("/api/v1/route", json=asked) as answer:
             answer.raise_for_status()

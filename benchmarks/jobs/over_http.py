@@ -45,7 +45,7 @@ async def _measure(installation: BenchInstallation, count: int) -> HttpPace:
     headers = {"Authorization": f"Bearer {installation.key}"}
     async with aiohttp.ClientSession(installation.url, headers=headers) as session:
         async with session.get("/api/v1/me") as me:
-            user_id = (await me.json())["id"]
+            user_id = (await me.json())["user_id"]
         began = time.perf_counter()
         numbers = iter(range(count))
         ids = list[str]()

@@ -77,6 +77,7 @@ class PatientCaller:
     key: str
     user_id: str
     chance: random.Random
+    http: httpx2.Client
 
     def submit(self, number: int) -> str:
         body = {
@@ -101,5 +102,4 @@ class PatientCaller:
     def _post(self, url: str, body: Mapping[str, object]) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {self.key}"}
         route = f"{url or 'http://127.0.0.1:9'}/api/v1/route"
-        with httpx2.Client(headers=headers, timeout=ANSWERS, trust_env=False) as client:
-            return client.post(route, json=body)
+        return self.http.post(route, json=body, headers=headers)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
+import httpx2
 import pytest
 from sqlalchemy import func, select
 
@@ -15,7 +16,12 @@ from modelyard.registry.database import Database
 from modelyard.registry.jobs.job import JobStatus
 from modelyard.registry.jobs.tables import JobRow
 from modelyard.registry.notices.tables import NoticeRow
-from tests.invariants.killable_gateways import KillableGateway, PatientCaller, killable_gateways
+from tests.invariants.killable_gateways import (
+    ANSWERS,
+    KillableGateway,
+    PatientCaller,
+    killable_gateways,
+)
 from tests.serving.installation import Installation, open_installation
 from tests.serving.processes import PATIENT, environment
 
@@ -70,8 +76,9 @@ def test_killed_gateways_lose_nothing_and_bill_nothing_twice(
     with (
         installation.engine(version),
         killable_gateways(env, tmp_path, 2) as gateways,
+        httpx2.Client(timeout=ANSWERS, trust_env=False) as http,
     ):
-        caller = PatientCaller(gateways, installation.ada, user_id, random.Random(7))
+        caller = PatientCaller(gateways, installation.ada, user_id, random.Random(7), http)
         ids = [caller.submit(number) for number in range(REQUESTS[is_soak])]
         within_s = WITHIN_S[is_soak]
         kill_while_they_work(installation, gateways, kills=KILLS[is_soak], within_s=within_s)
