@@ -106,7 +106,7 @@ class Modelyard:
 
     def notices(
         self, topics: Sequence[str] = (), after: int | None = None
-    ) -> Iterator[HeardNotice]:
+    ) -> Generator[HeardNotice]:
         """Every notice once, over as many connections as it takes, until the caller stops."""
         place = Listening(topics, after)
         while True:
