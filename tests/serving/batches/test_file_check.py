@@ -2,6 +2,7 @@
 
 import io
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -125,4 +126,4 @@ def test_prompts_that_begin_alike_come_one_after_the_other() -> None:
     )
     order = sorted(checked(content).lines, key=lambda one: one.prefix)
     kinds = [(one.number - 1) % 3 for one in order]
-    assert sum(a != b for a, b in zip(kinds, kinds[1:], strict=False)) == 2
+    assert sum(a != b for a, b in pairwise(kinds)) == 2

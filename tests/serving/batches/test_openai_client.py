@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.serving.batches.served import answers, begun, client_of, line, lines, until
+from tests.serving.batches.served import answers, begun, client_of, lines, until
 from tests.serving.installation import Installation
 
 pytestmark = pytest.mark.anyio
