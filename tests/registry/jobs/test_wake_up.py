@@ -1,6 +1,7 @@
 """Whoever waits for jobs hears at once of those that another process handed in."""
 
 import asyncio
+from collections.abc import Generator
 from contextlib import suppress
 
 import pytest
@@ -10,8 +11,15 @@ from modelyard.registry.database import Database
 from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.jobs.wake_up import JobSignal, JobWakeUp
 from tests.registry.jobs.jobs import new_job
+from tests.servers.redis import running_redis
 
 WITHIN_S = 30
+
+
+@pytest.fixture(scope="module")
+def redis_url() -> Generator[str]:
+    with running_redis() as server:
+        yield server.url
 
 
 async def hears(wake_up: JobWakeUp, queue: JobQueue) -> list[JobSignal]:
@@ -55,13 +63,15 @@ async def test_postgresql_tells(postgres_url: str) -> None:
 
 async def test_redis_tells(redis_url: str, db: Database) -> None:
     """Where there is one, with either database."""
-    Changes.to(redis_url).follow(db)
+    changes = Changes.to(redis_url, answer_s=WITHIN_S)
+    changes.follow(db)
     heard = await hears(JobWakeUp("sqlite://", redis_url), JobQueue(db))
+    changes.client.close()
     assert {JobSignal.WAITING, JobSignal.CANCELLED} <= set(heard)
 
 
 async def test_sqlite_alone_tells_nobody() -> None:
     """Listening ends at once, and polling is what is left."""
     wake_up = JobWakeUp("sqlite:///x.db")
-    await wake_up.listen(lambda signal: pytest.fail(signal))
+    await wake_up.listen(pytest.fail)
     assert not wake_up.is_heard
