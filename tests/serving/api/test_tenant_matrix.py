@@ -1,6 +1,8 @@
 """What is private to somebody is told to nobody else, on any route of the application."""
 
+import json
 import time
+import uuid
 from collections.abc import Iterator
 
 import httpx2
@@ -12,6 +14,8 @@ from modelyard.registry.cards.card import Card
 from modelyard.registry.cards.index import open_index
 from modelyard.registry.catalog.model import ModelVersion
 from modelyard.registry.identity.caller import Caller, Role
+from modelyard.registry.jobs.job import JobType, NewJob
+from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.runs.flow_processes import FlowProcesses
 from modelyard.registry.runs.orders import OrderBook, OrderKind
 from modelyard.registry.runs.runs import RunBoard
@@ -61,6 +65,24 @@ def filled(installation: Installation, owner: str) -> ModelVersion:
     return version
 
 
+def handed_in(installation: Installation, owner: str) -> str:
+    """The id of a request of the owner's, which names the private model."""
+    new = NewJob(
+        id=str(uuid.uuid4()),
+        user_id=owner,
+        asked_by=owner,
+        model=PRIVATE,
+        type=JobType.INFERENCE,
+        path="/v1/completions",
+        body=json.dumps({"prompt": EXPENSIVE}).encode(),
+        priority=3,
+        timeout_s=3600,
+        digest="0" * 64,
+    )
+    [job] = JobQueue(installation.database).submit([new])
+    return job.id
+
+
 def ordered(installation: Installation) -> tuple[str, str]:
     """The ids of the private model's run, and of an order about it."""
     FlowProcesses(installation.database).beat("a process")
@@ -85,7 +107,7 @@ def routes(installation: Installation) -> list[tuple[str, str]]:
 
 
 def asked(
-    method: str, path: str, model: str, user: str, key: str, *, run: str, order: str
+    method: str, path: str, model: str, user: str, key: str, *, run: str, order: str, job: str
 ) -> Iterator[httpx2.Request]:
     """The route with its parts filled in, plain and with the model as a query or in the body."""
     url = "http://gateway" + path
@@ -96,6 +118,9 @@ def asked(
         "{key_id}": key,
         "{run_id}": run,
         "{order_id}": order,
+        "{request_id}": job,
+        "{batch_id}": NONE,
+        "{file_id}": NONE,
     }.items():
         url = url.replace(part, value)
     assert "{" not in url, f"{path} has a part that this test does not know"
@@ -110,26 +135,28 @@ async def test_no_route_tells_of_what_is_private_to_another(lite: Installation) 
     owner = lite.identity.authenticate_key(lite.admin).user_id
     version = filled(lite, owner)
     run, order = ordered(lite)
+    job = handed_in(lite, owner)
     [key] = [each.id for each in lite.identity.list_keys("admin")]
     count = 0
-    async with lite.opened(lite.ada, worker_alive_s=600) as (client, services):
+    async with lite.opened(lite.ada, worker_alive_s=600, dispatch="off") as (client, services):
         services.running.begin(running(version, owner))
         for method, path in routes(lite):
-            there = asked(method, path, PRIVATE, owner, key, run=run, order=order)
-            absent = asked(method, path, NOT_THERE, "nobody", NONE, run=NONE, order=NONE)
+            there = asked(method, path, PRIVATE, owner, key, run=run, order=order, job=job)
+            absent = asked(method, path, NOT_THERE, "nobody", NONE, run=NONE, order=NONE, job=NONE)
             for one, other in zip(there, absent, strict=True):
                 answers = []
                 for request, name in ((one, PRIVATE), (other, NOT_THERE)):
                     request.headers["Authorization"] = f"Bearer {lite.ada}"
                     answer = await client.send(request)
-                    answers.append((answer.status_code, answer.text.replace(name, "it")))
+                    text = answer.text.replace(name, "it").replace(job, NONE)
+                    answers.append((answer.status_code, text))
                     said = answer.text if name == NOT_THERE else answers[-1][1]
                     assert PRIVATE not in said, (method, path)
                     assert EXPENSIVE not in said, (method, path)
                     assert version.id not in said, (method, path)
                     count += 1
                 assert answers[0][0] == answers[1][0], (method, path)
-                if path in PATHS or "models" in path or "explain" in path:
+                if path in PATHS or any(w in path for w in ("models", "explain", "{request_id}")):
                     assert answers[0] == answers[1], (method, path)
     assert count > 60
 
@@ -139,13 +166,14 @@ async def test_its_owner_is_told_by_the_same_routes(lite: Installation) -> None:
     owner = lite.identity.authenticate_key(lite.admin).user_id
     version = filled(lite, owner)
     run, order = ordered(lite)
+    job = handed_in(lite, owner)
     telling = set[str]()
-    async with lite.opened(lite.admin) as (client, services):
+    async with lite.opened(lite.admin, dispatch="off") as (client, services):
         services.running.begin(running(version, owner))
         for method, path in routes(lite):
             if method != "GET":
                 continue
-            for request in asked(method, path, PRIVATE, owner, NONE, run=run, order=order):
+            for request in asked(method, path, PRIVATE, owner, NONE, run=run, order=order, job=job):
                 request.headers["Authorization"] = f"Bearer {lite.admin}"
                 answer = await client.send(request)
                 if any(word in answer.text for word in (PRIVATE, EXPENSIVE, version.id)):
@@ -155,6 +183,9 @@ async def test_its_owner_is_told_by_the_same_routes(lite: Installation) -> None:
         "/api/v1/gpus/{gpu_id}",
         "/api/v1/models",
         "/api/v1/models/search",
+        "/api/v1/requests",
+        "/api/v1/requests/queue",
+        "/api/v1/requests/{request_id}",
         "/api/v1/route/explain",
         "/api/v1/runs",
         "/api/v1/usage",
