@@ -173,7 +173,7 @@ def _call_back(session: Session, batch: Batch) -> None:
     }
     outbox.enter(
         session,
-        user_id=batch.user_id,
+        user_id=batch.asked_by,
         subject=batch.id,
         kind=f"batch.{batch.status}",
         url=batch.callback_url,

@@ -1,12 +1,14 @@
 """Serving's commands, hung on the frame."""
 
 from modelyard.registry.console import Commands
-from modelyard.serving.cli import config, doctor, gateway, start, worker
+from modelyard.serving.cli import config, dispatcher, doctor, gateway, start, worker
 from modelyard.serving.cli.catalog import models, promotion, unloading
 from modelyard.serving.cli.chat import chat
 from modelyard.serving.cli.fleet import gpus, status
 from modelyard.serving.cli.history import logs, notices, runs, usage
 from modelyard.serving.cli.identity import keys, quota, users
+from modelyard.serving.cli.requests import batches
+from modelyard.serving.cli.requests import commands as requests
 from modelyard.serving.cli.up import command
 
 
@@ -15,6 +17,7 @@ def register(commands: Commands) -> None:
         start,
         command,
         gateway,
+        dispatcher,
         worker,
         gpus,
         models,
@@ -27,6 +30,8 @@ def register(commands: Commands) -> None:
         status,
         runs,
         notices,
+        requests,
+        batches,
         usage,
         logs,
         doctor,

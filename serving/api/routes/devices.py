@@ -1,5 +1,6 @@
 """GET /api/v1/gpus and /api/v1/gpus/{gpu_id}."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from fastapi import APIRouter
 from modelyard.registry.fleet.fleet import WorkerView
 from modelyard.registry.fleet.report import DeviceReport
 from modelyard.registry.identity.caller import Caller
+from modelyard.registry.jobs.job import Job
 from modelyard.serving.api.performance import UNMEASURED, Performance, performances
 from modelyard.serving.api.services import Services, TheCaller, TheServices
 from modelyard.serving.errors import NotFound
@@ -53,8 +55,7 @@ async def show_gpu(gpu_id: str, services: TheServices, caller: TheCaller) -> Dev
     seen = DeviceKnowledge(
         await services.failures.get(None), performances(_living(workers, services))
     )
-    here = services.running.on(gpu_id)
-    running = {"active_requests": [_active(r) for r in here if _may_see(caller, r)]}
+    running = {"active_requests": await _active_on(gpu_id, services, caller)}
     return DeviceDetail.model_validate(_base(worker, services, seen) | running)
 
 
@@ -93,15 +94,39 @@ def _base(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> dict
     }
 
 
-def _may_see(caller: Caller, request: RunningRequest) -> bool:
-    return caller.is_admin or request.caller.user_id == caller.user_id
+async def _active_on(gpu_id: str, services: Services, caller: Caller) -> list[ActiveRequest]:
+    """What this gateway has there, and the queued requests that any gateway has there."""
+    jobs = {job.id: job for job in await asyncio.to_thread(services.jobs.book.at_work_on, gpu_id)}
+    here = services.running.on(gpu_id)
+    of_others = jobs.keys() - {request.request_id for request in here}
+    own = [_active(r, jobs.get(r.request_id)) for r in here if _may_see(caller, r.caller.user_id)]
+    return own + [
+        _active_job(job)
+        for job in jobs.values()
+        if job.id in of_others and _may_see(caller, job.user_id)
+    ]
 
 
-def _active(request: RunningRequest) -> ActiveRequest:
+def _may_see(caller: Caller, user_id: str) -> bool:
+    return caller.is_admin or user_id == caller.user_id
+
+
+def _active(request: RunningRequest, job: Job | None) -> ActiveRequest:
+    """Progress is known of queued requests alone; a client that waits sees its own."""
     return ActiveRequest(
         request_id=request.request_id,
         user_id=request.caller.user_id,
         model_id=request.model,
         start_time=request.started_at,
-        progress=None,
+        progress=job.progress if job else None,
+    )
+
+
+def _active_job(job: Job) -> ActiveRequest:
+    return ActiveRequest(
+        request_id=job.id,
+        user_id=job.user_id,
+        model_id=job.version or job.model,
+        start_time=job.started_at or job.submitted_at,
+        progress=job.progress,
     )

@@ -104,6 +104,11 @@ class JobDispatcher:
         finally:
             self.lane.close()
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether the last look into the queue was answered."""
+        return not self._failures
+
     def heard(self, signal: JobSignal) -> None:
         """Look now: somebody has handed a job in, or cancelled one."""
         if signal is JobSignal.CANCELLED:

@@ -14,6 +14,9 @@ BUSY = 503
 """An engine that is full, or stops, answers so: the same request will do later."""
 
 BROKEN = (500, 502)
+SERVER_ERROR = "server_error"
+"""The type of errors that are the server's own."""
+
 AGAIN_S = 1.0
 """Seconds until the next try of a request that an engine could not finish."""
 
@@ -54,7 +57,7 @@ def of_answer(answer: JobAnswer) -> Outcome:
     if answer.is_broken:
         return Later("The engine ended in the middle of the answer.", is_attempt=True)
     if answer.written.error is not None:
-        return _of_detail(answer.written.error, status=500)
+        return _of_event(answer.written.error)
     if answer.status in BROKEN:
         return Later(_detail(answer.body).message, is_attempt=True)
     if answer.status // 100 != 2:
@@ -67,6 +70,13 @@ def of_answer(answer: JobAnswer) -> Outcome:
         prompt_tokens=counts.prompt_tokens,
         output_tokens=counts.completion_tokens,
     )
+
+
+def _of_event(error: ErrorDetail) -> Outcome:
+    """What an error in the middle of a stream means: another engine may do what one could not."""
+    if error.type == SERVER_ERROR:
+        return Later(error.message, is_attempt=True)
+    return _of_detail(error, status=400)
 
 
 def of_error(error: ModelyardError) -> Outcome:
@@ -106,4 +116,4 @@ def _detail(body: bytes) -> ErrorDetail:
     try:
         return _read_error(body).error
     except msgspec.MsgspecError:
-        return ErrorDetail("The engine refused it without saying why.", "server_error")
+        return ErrorDetail("The engine refused it without saying why.", SERVER_ERROR)

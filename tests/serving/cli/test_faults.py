@@ -16,7 +16,7 @@ from tests.serving.cli.every_command import line, paths
 from tests.serving.installation import SECRET, Installation
 
 NOBODY = "127.0.0.1:9"
-SERVE = {("up",), ("gateway",), ("worker",), ("flows",), ("dashboard",)}
+SERVE = {("up",), ("gateway",), ("dispatcher",), ("worker",), ("flows",), ("dashboard",)}
 """These would go on for ever where a fault does not keep them from starting."""
 
 OF_ITS_OWN = {("dashboard",), ("doctor",)}

@@ -20,7 +20,7 @@ from tests.serving.cli.shell import Shell
 from tests.serving.installation import NOBODY, Installation, device_report, open_installation
 from tests.serving.processes import GatewayProcess, environment, gateway_process
 
-HERE = {("up",), ("gateway",), ("dashboard",), ("doctor",)}
+HERE = {("up",), ("gateway",), ("dispatcher",), ("dashboard",), ("doctor",)}
 """These start something here, or look at this machine, whatever gateway there is elsewhere."""
 
 

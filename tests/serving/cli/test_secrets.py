@@ -38,7 +38,7 @@ SERVERS = {
     "PREFECT_API_URL": URLS[0],
     "PREFECT_API_AUTH_STRING": f"name:{SECRET}",
 }
-LASTING = {("demo",), ("gateway",), ("up",), ("worker",)}
+LASTING = {("demo",), ("dispatcher",), ("gateway",), ("up",), ("worker",)}
 """Servers: they do not end, and what they write is a log's lines."""
 
 SHOWN_ON_PURPOSE = {("keys", "metrics")}
