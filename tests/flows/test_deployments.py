@@ -21,6 +21,7 @@ from tests.deployments.hub_process import RunningHub as HubProcess
 from tests.flows.conftest import TOKEN
 from tests.flows.harness import PATIENCE_S, REPO, FlowHarness
 from tests.servers.hostile_folder import hostile_folder
+from tests.servers.prefect import prefect_api
 
 ROOT = Path(__file__).parents[2]
 SETTLED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}

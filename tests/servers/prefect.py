@@ -40,7 +40,7 @@ def running_prefect(home: Path) -> Generator[Prefect]:
 
 
 class Patient(httpx2.HTTPTransport):
-    """Asks again while Prefect's database is busy (503), which changed nothing, as its clients do."""
+    """Asks again while Prefect's database is busy (503: nothing was changed), as its clients do."""
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         until = time.monotonic() + BUSY_S
