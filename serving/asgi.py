@@ -45,6 +45,7 @@ from modelyard.serving.batches.submitting import BatchIntake
 from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.callbacks.address_rules import check_url
 from modelyard.serving.callbacks.allowed_hosts import AllowedHosts
+from modelyard.serving.callbacks.services import CallbackServices
 from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.card_search import CardSearch
 from modelyard.serving.gateway.pipeline import Gateway
@@ -263,6 +264,7 @@ def _join(  # noqa: PLR0913  one of each room
         promotion_wait_s=settings.promotion_wait_s,
         notices=notices,
         batches=batches,
+        callbacks=CallbackServices.of(database, secret_key(registry)),
         jobs=jobs,
         requests=requests,
         batch_intake=BatchIntake(requests, batches.batches, batches.book),

@@ -37,7 +37,7 @@ from modelyard.serving.api.routes import (
     usage,
 )
 from modelyard.serving.api.routes.people import account, keys, quotas, users
-from modelyard.serving.api.routes.requests import following, metrics, submitting
+from modelyard.serving.api.routes.requests import callbacks, following, metrics, submitting
 from modelyard.serving.observability.request_record import RequestStats
 from modelyard.serving.wire.priority import PRIORITY
 from modelyard.serving.wire.rate_headers import RATE_HEADERS
@@ -71,6 +71,7 @@ _ROOMS = (
     submitting,
     following,
     metrics,
+    callbacks,
 )
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

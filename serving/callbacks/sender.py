@@ -14,7 +14,8 @@ from modelyard.registry.callbacks.secrets import CallbackSecrets
 from modelyard.registry.database import utc_now
 from modelyard.registry.errors import SecretUnreadable
 from modelyard.registry.logs import logger
-from modelyard.serving.callbacks.network import CallbackMessage, CallbackNetwork, NotSent
+from modelyard.serving.callbacks.errors import NotSent
+from modelyard.serving.callbacks.network import CallbackMessage, CallbackNetwork
 from modelyard.serving.callbacks.signature import signed_headers
 
 POLL_S = 0.5
