@@ -41,9 +41,11 @@ from modelyard.serving.api.app import build_app
 from modelyard.serving.api.services import Services
 from modelyard.serving.background_task import background_task
 from modelyard.serving.batches.services import BatchServices
+from modelyard.serving.batches.submitting import BatchIntake
 from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.callbacks.address_rules import check_url
 from modelyard.serving.callbacks.allowed_hosts import AllowedHosts
+from modelyard.serving.callbacks.services import CallbackServices
 from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.card_search import CardSearch
 from modelyard.serving.gateway.pipeline import Gateway
@@ -115,7 +117,7 @@ def create_app(
                         settings, registry, authenticator.identity, gateway=gateway, metrics=metrics
                     ),
                 )
-                async with _at_work(settings, database, services, redis_url=redis_url, secret=key):
+                async with _at_work(settings, registry, database, services, secret=key):
                     yield
         finally:
             database.close()
@@ -136,10 +138,10 @@ def _prewarmer(database: Database, router: Router, upstream: Upstream) -> Prewar
 @asynccontextmanager
 async def _at_work(
     settings: GatewaySettings,
+    registry: RegistrySettings,
     database: Database,
     services: Services,
     *,
-    redis_url: str,
     secret: str,
 ) -> AsyncGenerator[None]:
     """What goes on beside the requests, while the block runs."""
@@ -152,11 +154,11 @@ async def _at_work(
     async with AsyncExitStack() as stack:
         for work in works:
             await stack.enter_async_context(background_task(work.run()))
+        redis_url = registry.redis_url.get_secret_value()
         await stack.enter_async_context(sharing(gateway.router, gateway.gate, redis_url))
         if services.jobs.dispatcher is not None:
-            dispatching_here = dispatching(
-                settings, services.jobs.dispatcher, services.batches.keeper, secret=secret
-            )
+            dispatcher = services.jobs.dispatcher
+            dispatching_here = dispatching(settings, registry, dispatcher, secret)
             await stack.enter_async_context(dispatching_here)
         yield
 
@@ -231,6 +233,14 @@ def _join(  # noqa: PLR0913  one of each room
     router = gateway.router
     upstream = gateway.attempts.upstream
     promoter = Promoter(database, router.snapshots, upstream, router.load_timeout_s)
+    requests = desk_of(
+        jobs,
+        gateway,
+        queries,
+        identity=authenticator.identity,
+        check_url=partial(check_url, allowed=AllowedHosts.of(settings.callback_hosts)),
+    )
+    batches = BatchServices.of(database, registry, settings)
     return Services(
         gateway=gateway,
         authenticator=authenticator,
@@ -253,20 +263,10 @@ def _join(  # noqa: PLR0913  one of each room
         cards=CardLane(CardSearch(registry, queries.catalog)),
         promotion_wait_s=settings.promotion_wait_s,
         notices=notices,
-        batches=BatchServices.of(
-            jobs.queue,
-            registry,
-            settings,
-            identity=authenticator.identity,
-            versions=gateway.versions,
-        ),
+        batches=batches,
+        callbacks=CallbackServices.of(database, secret_key(registry)),
         jobs=jobs,
-        requests=desk_of(
-            jobs,
-            gateway,
-            queries,
-            identity=authenticator.identity,
-            check_url=partial(check_url, allowed=AllowedHosts.of(settings.callback_hosts)),
-        ),
+        requests=requests,
+        batch_intake=BatchIntake(requests, batches.batches, batches.book),
         responses=SingleFlightCache(lambda asked: responses.since(*asked), seconds=TRAFFIC_S),
     )

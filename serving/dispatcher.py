@@ -22,7 +22,6 @@ from modelyard.registry.installation import open_database
 from modelyard.registry.secrets import metrics_token
 from modelyard.registry.settings import RegistrySettings
 from modelyard.serving.admission.open import open_gate
-from modelyard.serving.batches.services import BatchServices
 from modelyard.serving.engines.process.guard import InternalGuard
 from modelyard.serving.gateway.queries import Queries
 from modelyard.serving.jobs.dispatch.dispatching import JobDispatcher
@@ -134,11 +133,8 @@ async def _dispatching(
         gateway = gateway_of(settings, gate, queries, upstream=upstream, ledger=ledger)
         queue = queue_of(settings, database)
         dispatcher = dispatcher_of(queue, registry, identity, gateway=gateway, metrics=metrics)
-        batches = BatchServices.of(
-            queue, registry, settings, identity=identity, versions=gateway.versions
-        )
         async with (
             sharing(gateway.router, gate, redis_url),
-            dispatching(settings, dispatcher, batches.keeper, secret=key),
+            dispatching(settings, registry, dispatcher, key),
         ):
             yield DispatcherDoor(dispatcher, metrics, internal_token(key), metrics_token(registry))

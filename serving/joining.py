@@ -15,7 +15,7 @@ from modelyard.registry.jobs.wake_up import JobWakeUp
 from modelyard.registry.settings import RegistrySettings
 from modelyard.serving.admission.gate import Gate
 from modelyard.serving.background_task import background_task
-from modelyard.serving.batches.keeping import BatchKeeper
+from modelyard.serving.batches.services import keeper_of
 from modelyard.serving.callbacks.sending import callback_sender
 from modelyard.serving.gateway.attempt import Attempts
 from modelyard.serving.gateway.blame import Blame
@@ -85,13 +85,13 @@ def queue_of(settings: RequestSettings, database: Database) -> JobQueue:
 
 @asynccontextmanager
 async def dispatching(
-    settings: RequestSettings, dispatcher: JobDispatcher, batches: BatchKeeper, *, secret: str
+    settings: RequestSettings, registry: RegistrySettings, dispatcher: JobDispatcher, secret: str
 ) -> AsyncGenerator[None]:
-    """Jobs and batches are worked on and told of while the block runs; `secret` is the key."""
+    """Jobs are run, looked after and told of while the block runs; `secret` is the secret key."""
     queue = dispatcher.queue
     async with (
         background_task(callback_sender(settings, queue.db, secret).run()),
-        background_task(batches.run()),
+        background_task(keeper_of(queue, dispatcher.runner, registry, settings).run()),
         background_task(JobUpkeep(queue, settings.requests_days).run()),
         dispatcher.at_work(),
     ):

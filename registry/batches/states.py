@@ -17,11 +17,12 @@ from modelyard.registry.callbacks import outbox
 from modelyard.registry.database import Database, utc_now
 from modelyard.registry.files import file_book
 from modelyard.registry.files.user_file import UserFile
-from modelyard.registry.jobs.tables import IS_OPEN, JobRow
+from modelyard.registry.jobs.job import ENDS, JobStatus
+from modelyard.registry.jobs.tables import JobRow
 from modelyard.registry.notices.publishing import publish
 
 S = BatchStatus
-_HAS_LIVE_JOBS = exists().where(JobRow.batch_id == BatchRow.id, IS_OPEN)
+_LIVE_JOBS = (JobRow.batch_id == BatchRow.id, JobRow.status.in_(set(JobStatus) - ENDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +45,20 @@ class BatchStates:
         with self.db.read() as session:
             now = self.now()
             row = session.scalar(_waiting(statuses, now))
-        return None if row is None else self._take(row.id, row.fence)
+        return None if row is None else self._take(row)
 
-    def _take(self, batch_id: str, fence: int) -> Batch | None:
+    def _take(self, seen: BatchRow) -> Batch | None:
         with self.db.begin() as session:
             now = self.now()
-            mine = and_(BatchRow.id == batch_id, BatchRow.fence == fence, _is_free(now))
-            values = {"fence": fence + 1, "lease_until": now + timedelta(seconds=self.lease_s)}
-            taken = update(BatchRow).where(mine).values(values).returning(BatchRow)
-            row = session.scalar(taken)
+            mine = and_(
+                BatchRow.id == seen.id,
+                BatchRow.fence == seen.fence,
+                BatchRow.status == seen.status,
+                _is_free(now),
+            )
+            until = now + timedelta(seconds=self.lease_s)
+            values = {"fence": seen.fence + 1, "lease_until": until}
+            row = session.scalar(update(BatchRow).where(mine).values(values).returning(BatchRow))
             return None if row is None else batch_of(session, row)
 
     def extend(self, batch: Batch) -> bool:
@@ -132,7 +138,7 @@ class BatchStates:
 
 
 def _waiting(statuses: Collection[BatchStatus], now: datetime) -> Select[tuple[BatchRow]]:
-    is_due = or_(BatchRow.status != S.IN_PROGRESS, ~_HAS_LIVE_JOBS)
+    is_due = or_(BatchRow.status != S.IN_PROGRESS, ~exists().where(*_LIVE_JOBS))
     mine = select(BatchRow).where(BatchRow.status.in_(statuses), is_due, _is_free(now))
     return mine.order_by(BatchRow.created_at).limit(1)
 
@@ -167,7 +173,7 @@ def _call_back(session: Session, batch: Batch) -> None:
     }
     outbox.enter(
         session,
-        user_id=batch.user_id,
+        user_id=batch.asked_by,
         subject=batch.id,
         kind=f"batch.{batch.status}",
         url=batch.callback_url,

@@ -57,11 +57,13 @@ class CallbackBook:
             rows = session.scalars(query.limit(MOST_LISTED)).all()
             return [_view(row, _tries(session, row.id)) for row in rows]
 
-    def of_user(self, user_id: str | None, most: int = 100) -> list[CallbackView]:
-        """The newest of a user's, or of everybody's."""
+    def newest(self, user_id: str | None, subject: str = "", most: int = 100) -> list[CallbackView]:
+        """The newest of a user's, or of everybody's; about one subject, or any."""
         query = select(CallbackRow).order_by(CallbackRow.created_at.desc(), CallbackRow.id)
         if user_id is not None:
             query = query.where(CallbackRow.user_id == user_id)
+        if subject:
+            query = query.where(CallbackRow.subject == subject)
         with self.db.read() as session:
             rows = session.scalars(query.limit(most)).all()
             return [_view(row, _tries(session, row.id)) for row in rows]

@@ -18,6 +18,7 @@ def enter(  # noqa: PLR0913  one keyword for each column
 ) -> str:
     """Have one event told to `url`, a checked one, as soon as the transaction is committed.
 
+    `user_id` is who gave the URL, and whose secrets sign it; not whoever it was done for.
     `subject` is the id of the job or batch, `kind` what happened to it, such as
     `request.completed` or `batch.failed`, and `body` the fields of its status answer, which become
     the event's `data`; times in it may be datetimes. The id that is returned is the webhook id.

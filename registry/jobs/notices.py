@@ -60,7 +60,7 @@ def call_back(session: Session, job: Job, result: bytes | None) -> None:
     }
     outbox.enter(
         session,
-        user_id=job.user_id,
+        user_id=job.asked_by,
         subject=job.id,
         kind=f"request.{job.status}",
         url=job.callback_url,

@@ -30,13 +30,14 @@ from modelyard.serving.api.routes import (
     openai_models,
     promotions,
     registered,
+    route_batch,
     run_orders,
     traffic,
     unloads,
     usage,
 )
 from modelyard.serving.api.routes.people import account, keys, quotas, users
-from modelyard.serving.api.routes.requests import following, metrics, submitting
+from modelyard.serving.api.routes.requests import callbacks, following, metrics, submitting
 from modelyard.serving.observability.request_record import RequestStats
 from modelyard.serving.wire.priority import PRIORITY
 from modelyard.serving.wire.rate_headers import RATE_HEADERS
@@ -47,6 +48,7 @@ _ROOMS = (
     account,
     batches,
     files,
+    route_batch,
     devices,
     device_history,
     device_orders,
@@ -69,6 +71,7 @@ _ROOMS = (
     submitting,
     following,
     metrics,
+    callbacks,
 )
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

@@ -10,9 +10,9 @@ from modelyard.registry.batches.entering import Batches
 from modelyard.registry.batches.file_removal import FileRemoval
 from modelyard.registry.batches.forgetting import BatchForgetting
 from modelyard.registry.batches.states import BatchStates
+from modelyard.registry.database import Database
 from modelyard.registry.files.file_book import FileBook, FileRoom
 from modelyard.registry.files.file_store import FileStore
-from modelyard.registry.identity.identity import Identity
 from modelyard.registry.installation import open_store
 from modelyard.registry.jobs.book import JobBook
 from modelyard.registry.jobs.queue import JobQueue
@@ -21,14 +21,13 @@ from modelyard.serving.batches.answers import BatchAnswers
 from modelyard.serving.batches.keeping import BatchKeeper
 from modelyard.serving.batches.uploading import FileIntake
 from modelyard.serving.batches.validating import BatchValidator
-from modelyard.serving.gateway.model_versions import VisibleVersions
-from modelyard.serving.jobs.running.owners import JobOwners
-from modelyard.serving.settings import RequestSettings
+from modelyard.serving.jobs.running.job_run import JobRunner
+from modelyard.serving.settings import FileSettings, RequestSettings
 
 
 @dataclass(frozen=True, slots=True)
 class BatchServices:
-    """The rooms behind /v1/files, /v1/batches and /api/v1/route/batch."""
+    """The rooms behind /v1/files and /v1/batches."""
 
     files: FileBook
     stored: FileStore
@@ -37,42 +36,38 @@ class BatchServices:
     book: BatchBook
     batches: Batches
     answers: BatchAnswers
-    keeper: BatchKeeper
 
     @classmethod
-    def of(
-        cls,
-        queue: JobQueue,
-        registry: RegistrySettings,
-        settings: RequestSettings,
-        *,
-        identity: Identity,
-        versions: VisibleVersions,
-    ) -> Self:
-        database = identity.db
-        files = FileBook(database)
+    def of(cls, db: Database, registry: RegistrySettings, settings: FileSettings) -> Self:
+        files = FileBook(db)
         stored = FileStore(partial(open_store, registry))
-        removal = FileRemoval(database, stored)
-        answers = BatchAnswers(JobBook(database))
-        states = BatchStates(database)
-        owner = JobOwners(identity).caller
-        life = timedelta(days=settings.files_days)
+        room = FileRoom(int(settings.user_files_gb * 1e9))
         return cls(
             files,
             stored,
-            FileIntake(files, stored, FileRoom(int(settings.user_files_gb * 1e9)), life),
-            removal,
-            BatchBook(database),
-            Batches(database),
-            answers,
-            BatchKeeper(
-                states,
-                BatchValidator(states, files, stored, versions, queue, owner),
-                answers,
-                stored,
-                removal,
-                BatchForgetting(database),
-                life,
-                kept=timedelta(days=settings.requests_days),
-            ),
+            FileIntake(files, stored, room, timedelta(days=settings.files_days)),
+            FileRemoval(db, stored),
+            BatchBook(db),
+            Batches(db),
+            BatchAnswers(JobBook(db)),
         )
+
+
+def keeper_of(
+    queue: JobQueue, runner: JobRunner, registry: RegistrySettings, settings: RequestSettings
+) -> BatchKeeper:
+    """What works on batches where jobs are dispatched."""
+    files = FileBook(queue.db)
+    stored = FileStore(partial(open_store, registry))
+    states = BatchStates(queue.db, settings.request_lease_s)
+    versions = runner.gateway.versions
+    return BatchKeeper(
+        states,
+        BatchValidator(states, files, stored, versions, queue, runner.owners.caller),
+        BatchAnswers(JobBook(queue.db)),
+        stored,
+        FileRemoval(queue.db, stored),
+        BatchForgetting(queue.db),
+        life=timedelta(days=settings.files_days),
+        kept=timedelta(days=settings.requests_days),
+    )

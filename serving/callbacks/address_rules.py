@@ -10,9 +10,8 @@ from modelyard.serving.errors import InvalidRequest
 MOST_CHARACTERS = 2048
 
 _PRINTED = re.compile(r"[!-~]+")
-_NAME = re.compile(
-    r"(?=.{1,253}\.?$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.?)+", re.IGNORECASE
-)
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,254}}$){_LABEL}(?:\.{_LABEL})*\.?", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)", re.IGNORECASE)
 _OWN = ("localhost", "local", "internal", "localdomain", "home.arpa")
 _FIELD = "callback_url"

@@ -8,13 +8,14 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from modelyard.serving.callbacks.address_rules import check_url
 from modelyard.serving.callbacks.allowed_hosts import AllowedHosts
+from modelyard.serving.callbacks.errors import NotSent
 from modelyard.serving.callbacks.global_addresses import Address
+from modelyard.serving.callbacks.peer import WatchedPeer
 from modelyard.serving.callbacks.resolving import Resolver, resolve
 from modelyard.serving.errors import InvalidRequest
 
@@ -35,10 +36,6 @@ FINISH_S = 0.5
 MOST_ADDRESSES = 3
 MOST_ANSWER = 16_384
 """Bytes of an answer's body that are read, and thrown away, before the connection is closed."""
-
-
-class NotSent(Exception):
-    """No answer came; the message says why, and nothing of what is behind the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +80,10 @@ class CallbackNetwork:
         addresses = await self._addresses(message.url)
         for place, address in enumerate(addresses):
             is_last = place == len(addresses) - 1
-            request = _request(message, address, None if is_last else CONNECT_S)
+            peer = WatchedPeer(address)
+            request = _request(message, peer, None if is_last else CONNECT_S)
             try:
-                return await _answered(transport, request)
+                return await _answered(transport, request, peer)
             except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
                 if is_last:
                     raise NotSent(f"no connection: {_reason(error)}") from None
@@ -95,9 +93,9 @@ class CallbackNetwork:
 
     async def _addresses(self, url: str) -> list[Address]:
         """Where to connect to; raises NotSent unless every address of the name is allowed."""
-        host = urlsplit(url).hostname or ""
         try:
             check_url(url, self.allowed)
+            host = urlsplit(url).hostname or ""
             addresses = await self.resolver(host)
         except InvalidRequest as error:
             raise NotSent(error.message) from None
@@ -117,7 +115,7 @@ def _new_transport(tls: "ssl.SSLContext | None") -> "httpx2.AsyncHTTPTransport":
 
 
 def _request(
-    message: CallbackMessage, address: Address, connect_s: float | None
+    message: CallbackMessage, peer: WatchedPeer, connect_s: float | None
 ) -> "httpx2.Request":
     import httpx2
 
@@ -126,39 +124,30 @@ def _request(
     return httpx2.Request(
         "POST",
         httpx2.URL(
-            scheme=parts.scheme, host=str(address), port=parts.port, raw_path=target.encode()
+            scheme=parts.scheme, host=str(peer.address), port=parts.port, raw_path=target.encode()
         ),
         headers={**message.headers, "Host": parts.netloc.lower()},
         content=message.body,
         extensions={
             "sni_hostname": (parts.hostname or "").rstrip("."),
             "timeout": {"connect": connect_s},
-            "trace": _peer_check(address),
+            "trace": peer,
         },
     )
 
 
-def _peer_check(address: Address) -> Any:
-    """What the library calls with each of its steps; raises NotSent for another peer."""
-
-    async def check(step: str, facts: Mapping[str, Any]) -> None:
-        if step != "connection.connect_tcp.complete":
-            return
-        stream = facts["return_value"]
-        if ip_address(stream.get_extra_info("server_addr")[0]) != address:
-            await stream.aclose()
-            raise NotSent("the connection led to another address")
-
-    return check
-
-
-async def _answered(transport: "httpx2.AsyncHTTPTransport", request: "httpx2.Request") -> int:
-    response = await transport.handle_async_request(request)
+async def _answered(
+    transport: "httpx2.AsyncHTTPTransport", request: "httpx2.Request", peer: WatchedPeer
+) -> int:
     try:
-        await _let_finish(response)
+        response = await transport.handle_async_request(request)
+        try:
+            await _let_finish(response)
+        finally:
+            await response.aclose()
+        return response.status_code
     finally:
-        await response.aclose()
-    return response.status_code
+        await peer.close()
 
 
 async def _let_finish(response: "httpx2.Response") -> None:

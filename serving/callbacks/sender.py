@@ -14,7 +14,8 @@ from modelyard.registry.callbacks.secrets import CallbackSecrets
 from modelyard.registry.database import utc_now
 from modelyard.registry.errors import SecretUnreadable
 from modelyard.registry.logs import logger
-from modelyard.serving.callbacks.network import CallbackMessage, CallbackNetwork, NotSent
+from modelyard.serving.callbacks.errors import NotSent
+from modelyard.serving.callbacks.network import CallbackMessage, CallbackNetwork
 from modelyard.serving.callbacks.signature import signed_headers
 
 POLL_S = 0.5
@@ -83,9 +84,13 @@ class CallbackSender:
         try:
             outcome = await self._tried(delivery)
             await asyncio.to_thread(self.deliveries.record, delivery, outcome)
-            _log.info(
-                "callback_tried", callback=delivery.id, status=outcome.status, error=outcome.error
-            )
+            if not outcome.is_success:
+                _log.info(
+                    "callback_failed",
+                    callback=delivery.id,
+                    status=outcome.status,
+                    error=outcome.error,
+                )
         except SQLAlchemyError as error:  # it is sent again when the lease has ended
             _log.warning("callback_not_recorded", reason=str(error).splitlines()[0])
         finally:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 
 from modelyard.registry.batches.batch import NewBatch, unknown_batch
 from modelyard.registry.database import utc_now
+from modelyard.registry.jobs.wake_up import JobSignal
 from modelyard.serving.api.services import TheCaller, TheServices
 from modelyard.serving.wire.openai.batches import BatchList, BatchObject, BatchRequest
 
@@ -63,6 +64,7 @@ async def cancel_batch(batch_id: str, services: TheServices, caller: TheCaller) 
     """End a batch before its time; what was done of it can be read."""
     cancel = services.batches.batches.cancel
     batch = await asyncio.to_thread(cancel, batch_id, caller.user_id)
+    services.jobs.heard(JobSignal.CANCELLED)
     return _json(BatchObject.of(batch))
 
 

@@ -210,7 +210,7 @@ def test_what_ended_long_ago_is_forgotten(db: Database) -> None:
         session.execute(update(CallbackRow).where(ended).values(ended_at=long_ago))
         session.execute(update(CallbackAddressRow).values(failed_at=long_ago))
     assert forget_callbacks(db, 30) == 2
-    assert [view.id for view in CallbackBook(db).of_user("ada")] == [waits]
+    assert [view.id for view in CallbackBook(db).newest("ada")] == [waits]
     assert len(CallbackAddresses(db).failing()) == 1
 
 
