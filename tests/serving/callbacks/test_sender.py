@@ -1,8 +1,5 @@
 """Everything that is due is sent: beside slow addresses, after failures, and after kills."""
 
-import asyncio
-from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,7 +7,6 @@ from standardwebhooks import Webhook
 
 from modelyard.registry.callbacks import schedule
 from modelyard.registry.callbacks.book import CallbackBook
-from modelyard.registry.callbacks.outbox import enter
 from modelyard.registry.callbacks.sealing import Seal
 from modelyard.registry.callbacks.secrets import CallbackSecrets
 from modelyard.registry.callbacks.state import CallbackState
@@ -19,31 +15,11 @@ from modelyard.registry.secrets import callback_key
 from modelyard.serving.background_task import background_task
 from tests.serving.callbacks.receiver import Receiver
 from tests.serving.callbacks.sending import HOSTS, KEY, fork_server, sender_of, sending
+from tests.serving.callbacks.told import entered, states, until
 
 pytestmark = pytest.mark.anyio
 
-WITHIN_S = 120.0
 HOST = "127.0.0.1"
-
-
-def entered(db: Database, *urls: str, user_id: str = "ada") -> list[str]:
-    with db.begin() as session:
-        return [
-            enter(
-                session, user_id=user_id, subject=url[-50:], kind="request.failed", url=url, body={}
-            )
-            for url in urls
-        ]
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while not await asyncio.to_thread(is_so):
-            await asyncio.sleep(0.01)
-
-
-def states(db: Database) -> Counter[CallbackState]:
-    return Counter(view.state for view in CallbackBook(db).newest(None, most=1000))
 
 
 async def test_a_slow_address_keeps_nobody_waiting(db: Database) -> None:
