@@ -1,11 +1,16 @@
-"""A process that sends what is due until it is killed."""
+"""Processes that send what is due until they are killed."""
 
 import asyncio
-import multiprocessing
+import importlib
+import os
+import signal
+import ssl
+import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from ipaddress import ip_address
-from multiprocessing.context import ForkServerContext
 
 from modelyard.registry.callbacks.deliveries import Deliveries
 from modelyard.registry.callbacks.sealing import Seal
@@ -34,30 +39,58 @@ async def loopback(host: str) -> list[Address]:
 def sender_of(db: Database, *, lease_s: float = 20.0, whole_s: float = 5.0) -> CallbackSender:
     """A sender that may reach HOSTS."""
     allowed = AllowedHosts.of(",".join(["127.0.0.1", *HOSTS]))
-    network = CallbackNetwork(allowed, loopback, whole_s=whole_s)
+    no_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # they take long to load
+    network = CallbackNetwork(allowed, loopback, no_certificates, whole_s)
     return CallbackSender(Deliveries(db, lease_s), CallbackSecrets(db, Seal(KEY)), network)
 
 
-def send_for_ever(database_url: str) -> None:
-    db = Database.connect(database_url)
-    asyncio.run(sender_of(db, lease_s=LEASE_S).run())
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """Starts processes that send, one after the other; all that they need is loaded already."""
+
+    forking: "subprocess.Popen[str]"
+
+    @classmethod
+    @contextmanager
+    def of(cls, database_url: str) -> Generator["Senders"]:
+        command = [sys.executable, "-m", __name__, database_url]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as forking:
+            try:
+                yield cls(forking)
+            finally:
+                forking.kill()
+
+    @contextmanager
+    def sending(self) -> Generator[None]:
+        """One sends while the block runs; then it is killed, whatever it does."""
+        assert self.forking.stdin is not None
+        assert self.forking.stdout is not None
+        self.forking.stdin.write("start\n")
+        self.forking.stdin.flush()
+        process = int(self.forking.stdout.readline())
+        try:
+            yield
+        finally:
+            os.kill(process, signal.SIGKILL)
+            assert self.forking.stdout.readline() == "ended\n"
 
 
-def fork_server() -> ForkServerContext:
-    """Starts processes that have all of this loaded; none of them shares anything with the test."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "httpx2", "standardwebhooks", "psycopg"])
-    return context
+def fork_on_demand(database_url: str) -> None:
+    """What `Senders` speaks to."""
+    for module in ("httpx2", "standardwebhooks", "sqlalchemy.dialects.postgresql.psycopg"):
+        importlib.import_module(module)
+    for _ in sys.stdin:
+        process = os.fork()
+        if not process:
+            db = Database.connect(database_url)
+            asyncio.run(sender_of(db, lease_s=LEASE_S).run())
+        sys.stdout.write(f"{process}\n")
+        sys.stdout.flush()
+        os.waitpid(process, 0)
+        sys.stdout.write("ended\n")
+        sys.stdout.flush()
 
 
-@contextmanager
-def sending(context: ForkServerContext, database_url: str) -> Generator[None]:
-    """A process that sends until the block has ended; then it is killed, whatever it does."""
-    process = context.Process(target=send_for_ever, args=(database_url,), daemon=True)
-    process.start()
-    try:
-        yield
-    finally:
-        process.kill()
-        process.join()
-        process.close()
+if __name__ == "__main__":
+    fork_on_demand(sys.argv[1])

@@ -14,7 +14,7 @@ from modelyard.registry.database import Database
 from modelyard.registry.secrets import callback_key
 from modelyard.serving.background_task import background_task
 from tests.serving.callbacks.receiver import Receiver
-from tests.serving.callbacks.sending import HOSTS, KEY, fork_server, sender_of, sending
+from tests.serving.callbacks.sending import HOSTS, KEY, Senders, sender_of
 from tests.serving.callbacks.told import entered, states, until
 
 pytestmark = pytest.mark.anyio
@@ -95,15 +95,15 @@ async def test_kills_lose_nothing(db: Database, database_url: str, full_length: 
     kills = 50 if full_length > 1 else 8
     events = 4 * kills
     text = CallbackSecrets(db, Seal(KEY)).make("ada")[1]
-    context = fork_server()
     async with Receiver().listening() as receiver:
         ids = entered(db, *[receiver.url(f"/{n}", host=HOSTS[n % 8]) for n in range(events)])
-        for _ in range(kills):
-            known = len(receiver.got)
-            with sending(context, database_url):
-                await until(lambda known=known: len(receiver.got) > known)
-        with sending(context, database_url):
-            await until(lambda: CallbackState.WAITING not in states(db))
+        with Senders.of(database_url) as senders:
+            for _ in range(kills):
+                known = len(receiver.got)
+                with senders.sending():
+                    await until(lambda known=known: len(receiver.got) > known)
+            with senders.sending():
+                await until(lambda: CallbackState.WAITING not in states(db))
     arrived = {one.path: set[str]() for one in receiver.got}
     for one in receiver.got:
         Webhook(text).verify(one.body, dict(one.headers))
