@@ -21,6 +21,9 @@ from modelyard.serving.routing.running import RunningRequest
 MOST_PROGRESS = 0.99
 """Of a job that has not ended."""
 
+STEP = 0.01
+"""The least progress that is told."""
+
 _log = logger("modelyard.jobs")
 
 
@@ -36,6 +39,7 @@ class JobRun:
     version_id: str
     answer: JobAnswer = field(default_factory=JobAnswer)
     request: GatewayRequest | None = None
+    told_progress: float = 0.0
     is_told: bool = False
     is_answered: bool = False
     is_lost: bool = False
@@ -57,6 +61,17 @@ class JobRun:
         """The share of its token limit that is written, from 0 to MOST_PROGRESS."""
         most = self.claim.job.output_tokens
         return min(MOST_PROGRESS, self.answer.written.pieces / most) if most else 0.0
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether its progress is worth telling; of a batch's lines nobody looks at it."""
+        is_alone = self.claim.job.batch_id is None
+        return is_alone and self.progress - self.told_progress >= STEP
+
+    def moved(self) -> float:
+        """The progress, which counts as told from now on."""
+        self.told_progress = self.progress
+        return self.told_progress
 
 
 @dataclass(frozen=True, slots=True)

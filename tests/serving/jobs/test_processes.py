@@ -19,7 +19,7 @@ from tests.serving.processes import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow(seconds=20)]
 
-SHORT = {"request_lease_s": 2}
+SHORT = {"request_lease_s": 4}
 
 
 def ends(installation: Installation, job: Job) -> int:
@@ -115,7 +115,7 @@ async def test_a_dispatcher_that_is_told_to_end_gives_its_work_back(
         with dispatcher_process(lite, tmp_path) as dispatcher:
             await queued.once(long, JobStatus.PROCESSING)
             await once_it_speaks(engine)
-            assert (asked(dispatcher.url, ""), asked(dispatcher.url, METRICS_TOKEN)) == (
+            assert (asked(dispatcher.url, "somebody"), asked(dispatcher.url, METRICS_TOKEN)) == (
                 {401},
                 {200},
             )
