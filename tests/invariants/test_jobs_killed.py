@@ -72,12 +72,12 @@ def test_killed_gateways_lose_nothing_and_bill_nothing_twice(
 ) -> None:
     """200 requests, two gateways that are killed and come again: all completed, each once."""
     is_soak = full_length > 1
-    version = installation.filled.add("talker", delay_s=0.02)
+    version = installation.filled.add("talker")
     settings = installation.settings
     env = environment(settings.data_dir, settings.database_url) | PATIENT | SETTINGS
     user_id = installation.identity.authenticate_key(installation.ada).user_id
     with (
-        installation.engine(version),
+        installation.engine(version, delay_s=0.02),
         killable_gateways(env, tmp_path, 2) as gateways,
         httpx2.Client(timeout=ANSWERS, trust_env=False) as http,
     ):
@@ -115,4 +115,4 @@ def check(db: Database, ids: list[str]) -> int:
 
 ENDED = "request.ended"
 ANSWERED = UsageRow.status == "200"
-"""A try that was cut short is booked as lost, which is another row."""
+"""A try that was cut short is booked as lost, until an answer takes its place."""
