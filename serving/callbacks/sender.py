@@ -84,9 +84,13 @@ class CallbackSender:
         try:
             outcome = await self._tried(delivery)
             await asyncio.to_thread(self.deliveries.record, delivery, outcome)
-            _log.info(
-                "callback_tried", callback=delivery.id, status=outcome.status, error=outcome.error
-            )
+            if not outcome.is_success:
+                _log.info(
+                    "callback_failed",
+                    callback=delivery.id,
+                    status=outcome.status,
+                    error=outcome.error,
+                )
         except SQLAlchemyError as error:  # it is sent again when the lease has ended
             _log.warning("callback_not_recorded", reason=str(error).splitlines()[0])
         finally:

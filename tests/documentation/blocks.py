@@ -9,7 +9,7 @@ _BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTAL
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class PageProgram:
     """One program: of Python as it is, of a terminal what follows its `$`."""
 
     language: str
@@ -22,6 +22,6 @@ class Block:
         return "\n".join(line.removeprefix("$ ") for line in self.text.splitlines())
 
 
-def blocks(page: str) -> list[Block]:
+def blocks(page: str) -> list[PageProgram]:
     text = (ROOT / "docs" / page).read_text("utf-8")
-    return [Block(*found) for found in _BLOCK.findall(text)]
+    return [PageProgram(*found) for found in _BLOCK.findall(text)]
