@@ -1,5 +1,6 @@
 """What is private to somebody is told to nobody else, on any route of the application."""
 
+import json
 import time
 import uuid
 from collections.abc import Iterator, Mapping
