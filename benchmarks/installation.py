@@ -39,10 +39,20 @@ class BenchInstallation:
 
 
 def running_installation(
-    stack: ExitStack, folder: Path, models: Mapping[str, Mapping[str, Any]], nodes: Sequence[str]
+    stack: ExitStack,
+    folder: Path,
+    models: Mapping[str, Mapping[str, Any]],
+    nodes: Sequence[str],
+    *,
+    database_url: str = "",
 ) -> BenchInstallation:
-    """`models`: the mock engine's options by name; each node has every one loaded."""
-    settings = RegistrySettings(data_dir=folder, secret_key=SecretStr(_SECRET))
+    """`models`: the mock engine's options by name; each node has every one loaded.
+
+    Without an URL the database is SQLite in the folder.
+    """
+    settings = RegistrySettings(
+        data_dir=folder, database_url=database_url, secret_key=SecretStr(_SECRET)
+    )
     database = open_database(settings)
     stack.callback(database.close)
     identity = Identity(database, _SECRET)
@@ -50,7 +60,11 @@ def running_installation(
     identity.create_user("bob", Role.USER, "correct horse battery")
     for name, options in models.items():
         _register(Catalog(database), Store(settings.store, 10**9), name, options)
-    env = {"MODELYARD_DATA_DIR": str(folder), "MODELYARD_SECRET_KEY": _SECRET}
+    env = {
+        "MODELYARD_DATA_DIR": str(folder),
+        "MODELYARD_DATABASE_URL": database_url,
+        "MODELYARD_SECRET_KEY": _SECRET,
+    }
     preloaded = [word for name in models for word in ("--preload", name)]
     workers = {
         node: _start(stack, ["worker", "--device", "cpu-0", *preloaded], env, node)

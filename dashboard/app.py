@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from modelyard.dashboard import navigation, session
-from modelyard.dashboard.pages import devices, models, overview, people, runs
+from modelyard.dashboard.pages import devices, models, overview, people, requests, runs
 from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.settings import DashboardSettings
 from modelyard.dashboard.widgets.connection import fade_when_lost
@@ -19,6 +19,7 @@ _PAGES: tuple[tuple[str, str, Callable[[DashboardSession, DashboardSettings], No
     ("overview", "Overview", overview.show),
     ("devices", "Devices", devices.show),
     ("models", "Models", models.show),
+    ("requests", "Requests", requests.show),
     ("runs", "Runs", runs.show),
     ("people", "People", people.show),
 )

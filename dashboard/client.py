@@ -13,7 +13,12 @@ from modelyard.registry.errors import ModelyardError, NotAuthenticated, NotPermi
 from modelyard.registry.logs.hidden import without_logins
 from modelyard.registry.web.forwarded import HEADER
 from modelyard.serving.wire.admin.account import Me, Session
-from modelyard.serving.wire.admin.devices import DeviceHistoryReply, DeviceList, DeviceSummary
+from modelyard.serving.wire.admin.devices import (
+    DeviceDetail,
+    DeviceHistoryReply,
+    DeviceList,
+    DeviceSummary,
+)
 from modelyard.serving.wire.admin.people import (
     CreatedKey,
     KeyEntry,
@@ -86,114 +91,119 @@ class GatewayClient:
         """Log in; `browser` is the signed address of the browser whose tries are counted."""
         body = {"name": name, "password": password}
         told = {HEADER: browser} if browser else {}
-        return _decode(self._ask("POST", "/api/v1/login", told, json=body), Session)
+        return decode(self.ask("POST", "/api/v1/login", told, json=body), Session)
 
     def me(self) -> Me:
-        return _decode(self._ask("GET", "/api/v1/me"), Me)
+        return decode(self.ask("GET", "/api/v1/me"), Me)
 
     def traffic(self, minutes: int = 60, step_s: int = 60) -> TrafficReply:
         """Requests, tokens and times of the last minutes: one's own, for admins everybody's."""
         asked = {"minutes": minutes, "step": step_s}
-        return _decode(self._ask("GET", "/api/v1/usage/history", params=asked), TrafficReply)
+        return decode(self.ask("GET", "/api/v1/usage/history", params=asked), TrafficReply)
 
     def gpus(self) -> list[DeviceSummary]:
-        return _decode(self._ask("GET", "/api/v1/gpus"), DeviceList).gpus
+        return decode(self.ask("GET", "/api/v1/gpus"), DeviceList).gpus
+
+    def gpu(self, gpu_id: str) -> DeviceDetail:
+        """One device, with the requests that run on it."""
+        return decode(self.ask("GET", f"/api/v1/gpus/{part(gpu_id)}"), DeviceDetail)
 
     def history(self, gpu_id: str, step_s: int = 60) -> DeviceHistoryReply:
         """A device's samples of the last hour."""
-        path = f"/api/v1/gpus/{_part(gpu_id)}/history"
-        return _decode(self._ask("GET", path, params={"step": step_s}), DeviceHistoryReply)
+        path = f"/api/v1/gpus/{part(gpu_id)}/history"
+        return decode(self.ask("GET", path, params={"step": step_s}), DeviceHistoryReply)
 
     def set_maintenance(self, gpu_id: str, *, on: bool, reason: str) -> None:
         """Take a device out of work, or give it back."""
-        path = f"/api/v1/admin/gpus/{_part(gpu_id)}/maintenance"
-        self._ask("PUT", path, json={"on": on, "reason": reason})
+        path = f"/api/v1/admin/gpus/{part(gpu_id)}/maintenance"
+        self.ask("PUT", path, json={"on": on, "reason": reason})
 
     def clear_faults(self, gpu_id: str) -> None:
         """Let a device work again after faults that somebody has seen to."""
-        self._ask("POST", f"/api/v1/admin/gpus/{_part(gpu_id)}/clear")
+        self.ask("POST", f"/api/v1/admin/gpus/{part(gpu_id)}/clear")
 
     def models(self) -> list[RegisteredModel]:
-        return _decode(self._ask("GET", "/api/v1/models"), RegisteredModels).models
+        return decode(self.ask("GET", "/api/v1/models"), RegisteredModels).models
 
     def promote(self, asked: NewPromotion, wait_s: float) -> PromotionReply:
         """Move an alias once its new version answers: takes up to `wait_s` seconds, and loads."""
         body = asked.model_dump(exclude_none=True)
         patience = httpx2.Timeout(wait_s + 60.0, connect=2.0)
         path = "/api/v1/admin/promotions"
-        return _decode(self._ask("POST", path, json=body, timeout=patience), PromotionReply)
+        return decode(self.ask("POST", path, json=body, timeout=patience), PromotionReply)
 
     def add_model(self, asked: NewIngest) -> RunOrderReply:
         body = asked.model_dump(exclude_none=True)
-        return _decode(self._ask("POST", "/api/v1/admin/ingests", json=body), RunOrderReply)
+        return decode(self.ask("POST", "/api/v1/admin/ingests", json=body), RunOrderReply)
 
     def remove_model(self, asked: NewRemoval) -> RunOrderReply:
         body = asked.model_dump()
-        return _decode(self._ask("POST", "/api/v1/admin/removals", json=body), RunOrderReply)
+        return decode(self.ask("POST", "/api/v1/admin/removals", json=body), RunOrderReply)
 
     def unload(self, model: str) -> UnloadReply:
         """Free the memory that a version takes; waits for requests that run."""
         patience = httpx2.Timeout(UNLOAD_S, connect=2.0)
         path = "/api/v1/admin/unloads"
-        answer = self._ask("POST", path, json={"model": model}, timeout=patience)
-        return _decode(answer, UnloadReply)
+        answer = self.ask("POST", path, json={"model": model}, timeout=patience)
+        return decode(answer, UnloadReply)
 
     def cancel_run(self, run_id: str) -> RunOrderReply:
-        return _decode(self._ask("POST", f"/api/v1/runs/{_part(run_id)}/cancel"), RunOrderReply)
+        return decode(self.ask("POST", f"/api/v1/runs/{part(run_id)}/cancel"), RunOrderReply)
 
     def retry_run(self, run_id: str) -> RunOrderReply:
-        return _decode(self._ask("POST", f"/api/v1/runs/{_part(run_id)}/retry"), RunOrderReply)
+        return decode(self.ask("POST", f"/api/v1/runs/{part(run_id)}/retry"), RunOrderReply)
 
     def order(self, order_id: str) -> RunOrderReply:
         """How far an order is, and the run that came of it."""
-        path = f"/api/v1/admin/orders/{_part(order_id)}"
-        return _decode(self._ask("GET", path), RunOrderReply)
+        path = f"/api/v1/admin/orders/{part(order_id)}"
+        return decode(self.ask("GET", path), RunOrderReply)
 
     def runs(self) -> list[LifecycleRun]:
-        return _decode(self._ask("GET", "/api/v1/runs"), LifecycleRuns).runs
+        return decode(self.ask("GET", "/api/v1/runs"), LifecycleRuns).runs
 
     def users(self) -> list[UserEntry]:
-        return _decode(self._ask("GET", "/api/v1/admin/users"), UserList).users
+        return decode(self.ask("GET", "/api/v1/admin/users"), UserList).users
 
     def add_user(self, name: str, role: str, password: str | None) -> UserEntry:
         body = {"name": name, "role": role, "password": password}
-        return _decode(self._ask("POST", "/api/v1/admin/users", json=body), UserEntry)
+        return decode(self.ask("POST", "/api/v1/admin/users", json=body), UserEntry)
 
     def set_disabled(self, user_id: str, *, disabled: bool) -> UserEntry:
-        path = f"/api/v1/admin/users/{_part(user_id)}"
-        return _decode(self._ask("PATCH", path, json={"disabled": disabled}), UserEntry)
+        path = f"/api/v1/admin/users/{part(user_id)}"
+        return decode(self.ask("PATCH", path, json={"disabled": disabled}), UserEntry)
 
     def set_password(self, user_id: str, password: str) -> UserEntry:
-        path = f"/api/v1/admin/users/{_part(user_id)}"
-        return _decode(self._ask("PATCH", path, json={"password": password}), UserEntry)
+        path = f"/api/v1/admin/users/{part(user_id)}"
+        return decode(self.ask("PATCH", path, json={"password": password}), UserEntry)
 
     def remove_user(self, user_id: str) -> None:
         """Remove a user with keys and quota for good."""
-        self._ask("DELETE", f"/api/v1/admin/users/{_part(user_id)}")
+        self.ask("DELETE", f"/api/v1/admin/users/{part(user_id)}")
 
     def keys(self) -> list[KeyEntry]:
         """One's own keys; for admins everybody's."""
-        return _decode(self._ask("GET", "/api/v1/keys"), KeyList).keys
+        return decode(self.ask("GET", "/api/v1/keys"), KeyList).keys
 
     def create_key(self, name: str, user: str) -> CreatedKey:
         body = {"name": name, "user": user}
-        return _decode(self._ask("POST", "/api/v1/keys", json=body), CreatedKey)
+        return decode(self.ask("POST", "/api/v1/keys", json=body), CreatedKey)
 
     def revoke_key(self, key_id: str) -> None:
-        self._ask("DELETE", f"/api/v1/keys/{_part(key_id)}")
+        self.ask("DELETE", f"/api/v1/keys/{part(key_id)}")
 
     def quota(self) -> UserQuota:
         """One's own quota."""
-        return _decode(self._ask("GET", "/api/v1/quota"), UserQuota)
+        return decode(self.ask("GET", "/api/v1/quota"), UserQuota)
 
     def set_quota(self, user_id: str, quota: NewQuota) -> UserQuota:
         body = quota.model_dump(mode="json", exclude_none=True)
-        path = f"/api/v1/admin/users/{_part(user_id)}/quota"
-        return _decode(self._ask("PUT", path, json=body), UserQuota)
+        path = f"/api/v1/admin/users/{part(user_id)}/quota"
+        return decode(self.ask("PUT", path, json=body), UserQuota)
 
-    def _ask(
+    def ask(
         self, method: str, path: str, more: Mapping[str, str] = _NO_MORE, **body: Any
     ) -> httpx2.Response:
+        """Ask and return an answer that is no refusal; `more` are headers, `body` the client's."""
         own = {"Authorization": f"Bearer {self.credential}"} if self.credential else {}
         try:
             answer = self.http.request(method, path, headers={**own, **more}, **body)
@@ -212,12 +222,13 @@ class GatewayClient:
         )
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
     """A name as one part of a path."""
     return quote(name, safe="")
 
 
-def _decode(answer: httpx2.Response, shape: type[T]) -> T:
+def decode(answer: httpx2.Response, shape: type[T]) -> T:
+    """The answer's body in its shape; raises GatewayFault where it has another."""
     try:
         return shape.model_validate_json(answer.content)
     except ValidationError as error:

@@ -20,11 +20,14 @@ from modelyard.registry.database import Database
 from modelyard.registry.files.file_book import FileBook
 from modelyard.registry.fleet.fleet import Fleet
 from modelyard.registry.installation import open_database, open_store
+from modelyard.registry.jobs.book import JobBook
+from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.mlflow.aliases import MlflowAliases
 from modelyard.registry.mlflow.mirror import MlflowRegistry
 from modelyard.registry.runs.flow_processes import FlowProcesses
 from modelyard.registry.runs.orders import OrderBook
 from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.served_flows import ServedFlows
 from modelyard.registry.settings import RegistrySettings, load
 from modelyard.registry.store import Store
 
@@ -65,6 +68,18 @@ class FlowContext:
     @property
     def flow_processes(self) -> FlowProcesses:
         return FlowProcesses(self.db)
+
+    @property
+    def job_queue(self) -> JobQueue:
+        return JobQueue(self.db)
+
+    @property
+    def job_book(self) -> JobBook:
+        return JobBook(self.db)
+
+    @property
+    def served_flows(self) -> ServedFlows:
+        return ServedFlows(self.db)
 
     @property
     def known(self) -> AlreadyRegistered:

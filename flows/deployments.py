@@ -13,6 +13,7 @@ from modelyard.flows.order_runner import orders_carried_out
 from modelyard.flows.prefect.address import Prefect
 from modelyard.flows.prefect.flow_runs import TAG
 from modelyard.flows.reconciling import reconciling
+from modelyard.flows.requests.serving import requests_served
 from modelyard.flows.runs.cancellation import name_runner
 
 DAILY = "17 4 * * *"
@@ -26,12 +27,14 @@ def run(server: Prefect, reconcile_s: float) -> None:
     """Serve until terminated; Prefect's pages and API start runs of these deployments by name.
 
     Every `reconcile_s` seconds dead runs are settled, and aliases brought together with MLflow.
-    What admins order through the gateway is carried out at once, at `server`.
+    What admins order through the gateway is carried out at once, at `server`, and what users handed
+    in for Prefect is run there.
     """
     with (
         suppress(KeyboardInterrupt, TerminationSignal),
         reconciling(reconcile_s),
         orders_carried_out(server),
+        requests_served(server),
     ):
         asyncio.run(_serve())
 

@@ -120,3 +120,9 @@ class PrefectRefused(ModelyardError):
 
     code = "prefect_refused"
     exit_code = 6
+
+
+class PrefectDeclined(PrefectRefused):
+    """A Prefect server does not know what was named, or does not take what it was given."""
+
+    code = "prefect_declined"

@@ -152,6 +152,7 @@ class FlowsAway(ModelyardError):
     code = "flows_unavailable"
     kind = ErrorKind.UNAVAILABLE
     exit_code = 10
+    retry_after: ClassVar[float] = 10
 
 
 class UnknownDeployment(ModelyardError):

@@ -41,6 +41,7 @@ from modelyard.serving.api.app import build_app
 from modelyard.serving.api.services import Services
 from modelyard.serving.background_task import background_task
 from modelyard.serving.batches.services import BatchServices
+from modelyard.serving.batches.submitting import BatchIntake
 from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.callbacks.address_rules import check_url
 from modelyard.serving.callbacks.allowed_hosts import AllowedHosts
@@ -232,6 +233,14 @@ def _join(  # noqa: PLR0913  one of each room
     router = gateway.router
     upstream = gateway.attempts.upstream
     promoter = Promoter(database, router.snapshots, upstream, router.load_timeout_s)
+    requests = desk_of(
+        jobs,
+        gateway,
+        queries,
+        identity=authenticator.identity,
+        check_url=partial(check_url, allowed=AllowedHosts.of(settings.callback_hosts)),
+    )
+    batches = BatchServices.of(database, registry, settings)
     return Services(
         gateway=gateway,
         authenticator=authenticator,
@@ -254,15 +263,10 @@ def _join(  # noqa: PLR0913  one of each room
         cards=CardLane(CardSearch(registry, queries.catalog)),
         promotion_wait_s=settings.promotion_wait_s,
         notices=notices,
-        batches=BatchServices.of(database, registry, settings),
+        batches=batches,
         callbacks=CallbackServices.of(database, secret_key(registry)),
         jobs=jobs,
-        requests=desk_of(
-            jobs,
-            gateway,
-            queries,
-            identity=authenticator.identity,
-            check_url=partial(check_url, allowed=AllowedHosts.of(settings.callback_hosts)),
-        ),
+        requests=requests,
+        batch_intake=BatchIntake(requests, batches.batches, batches.book),
         responses=SingleFlightCache(lambda asked: responses.since(*asked), seconds=TRAFFIC_S),
     )

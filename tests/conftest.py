@@ -32,6 +32,7 @@ _DEFAULT_FLOATS = ctypes.c_void_p(-1)  # FE_DFL_ENV of glibc and musl
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="Run the invariants at full length.")
+    parser.addoption("--seed", help="Run a simulation's one seed again.")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from modelyard.dashboard.client import GatewayClient
+from modelyard.dashboard.pages import running_requests
 from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.settings import DashboardSettings
 from modelyard.dashboard.widgets import charts, heading
@@ -77,6 +78,7 @@ def _draw(gateway: GatewayClient) -> None:
                 _loaded(gpu, models)
             with hour:
                 _last_hour(gateway, gpu)
+            running_requests.draw(gateway, gpu)
 
 
 def _last_hour(gateway: GatewayClient, gpu: DeviceSummary) -> None:

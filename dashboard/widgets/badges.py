@@ -1,4 +1,4 @@
-"""Coloured Markdown badges for the state of a device, engine or run."""
+"""Coloured Markdown badges for the state of a device, engine, run, request or callback."""
 
 from modelyard.dashboard.widgets.units import plain
 
@@ -10,6 +10,11 @@ _COLOURS = {
     "loading": "orange",
     "failed": "red",
     "running": "blue",
+    "processing": "blue",
+    "in_progress": "blue",
+    "finalizing": "blue",
+    "delivered": "green",
+    "expired": "orange",
     "completed": "green",
     "interrupted": "orange",
     "alias": "blue",

@@ -1,22 +1,16 @@
 """Cancels and repeats flow runs at a Prefect server."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx2
-
-from modelyard.flows.errors import PrefectRefused, PrefectUnreachable
-from modelyard.flows.prefect.address import PATIENCE_S, Prefect
-from modelyard.registry.web.authorization import basic
+from modelyard.flows.errors import PrefectRefused
+from modelyard.flows.prefect.address import Prefect
+from modelyard.flows.prefect.api import PrefectApi
 
 DEPLOYMENT = "ingest/ingest"
 CANCELLED = frozenset({"CANCELLING", "CANCELLED"})
 """Types of the states of a run that was cancelled, also by somebody else."""
-
-BUSY_PAUSE_S = 0.5
-"""Seconds until a busy server is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,39 +55,4 @@ class RunOrders:
         return str(self._ask("POST", f"/deployments/{deployment}/create_flow_run", body)["id"])
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
-        """One answer; a server whose database is busy (503) is asked again, as Prefect's does."""
-        until = time.monotonic() + PATIENCE_S
-        while (answer := self._asked_once(method, path, body)).status_code == 503:
-            if time.monotonic() > until:
-                raise PrefectUnreachable(
-                    f"The Prefect server at {self.server.url} is too busy to answer.",
-                    fix="Try again in a moment.",
-                )
-            time.sleep(BUSY_PAUSE_S)
-        if answer.status_code == 404:
-            raise PrefectRefused(
-                f"The Prefect server at {self.server.url} does not know {path}.",
-                fix="The run is another server's; or `modelyard flows` does not serve the flows.",
-            )
-        if not answer.is_success:
-            raise PrefectRefused(
-                f"The Prefect server at {self.server.url} answers {answer.status_code}.",
-                fix="See PREFECT_API_AUTH_STRING, and its log.",
-            )
-        return answer.json()
-
-    def _asked_once(self, method: str, path: str, body: object) -> httpx2.Response:
-        headers = {"Authorization": basic(self.server.login).decode()} if self.server.login else {}
-        try:
-            return httpx2.request(
-                method,
-                f"{self.server.url}{path}",
-                json=body,
-                headers=headers,
-                timeout=PATIENCE_S,
-            )
-        except httpx2.HTTPError as error:
-            raise PrefectUnreachable(
-                f"The Prefect server at {self.server.url} does not answer: {error}.",
-                fix="Start it, or correct PREFECT_API_URL.",
-            ) from None
+        return PrefectApi(self.server).ask(method, path, body)

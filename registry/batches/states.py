@@ -45,15 +45,20 @@ class BatchStates:
         with self.db.read() as session:
             now = self.now()
             row = session.scalar(_waiting(statuses, now))
-        return None if row is None else self._take(row.id, row.fence)
+        return None if row is None else self._take(row)
 
-    def _take(self, batch_id: str, fence: int) -> Batch | None:
+    def _take(self, seen: BatchRow) -> Batch | None:
         with self.db.begin() as session:
             now = self.now()
-            mine = and_(BatchRow.id == batch_id, BatchRow.fence == fence, _is_free(now))
-            values = {"fence": fence + 1, "lease_until": now + timedelta(seconds=self.lease_s)}
-            taken = update(BatchRow).where(mine).values(values).returning(BatchRow)
-            row = session.scalar(taken)
+            mine = and_(
+                BatchRow.id == seen.id,
+                BatchRow.fence == seen.fence,
+                BatchRow.status == seen.status,
+                _is_free(now),
+            )
+            until = now + timedelta(seconds=self.lease_s)
+            values = {"fence": seen.fence + 1, "lease_until": until}
+            row = session.scalar(update(BatchRow).where(mine).values(values).returning(BatchRow))
             return None if row is None else batch_of(session, row)
 
     def extend(self, batch: Batch) -> bool:

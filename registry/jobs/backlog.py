@@ -1,8 +1,10 @@
 """How much waits: for overviews and estimates, and against the limits of the queue."""
 
+import math
+import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +15,12 @@ from modelyard.registry.jobs.errors import QueueFull, UserQueueFull
 from modelyard.registry.jobs.job import NewJob
 from modelyard.registry.jobs.limits import QueueLimits
 from modelyard.registry.jobs.tables import IS_OPEN, IS_WAITING, JobRow
+
+COUNTED_FOR_S = 2.0
+"""Seconds for which a count serves; what other processes add meanwhile may exceed a limit."""
+
+MOST_USERS = 10_000
+"""Users whose counts are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +83,46 @@ def open_jobs(session: Session, user_id: str | None) -> list[OpenJobs]:
     ]
 
 
-def room_for(session: Session, jobs: Sequence[NewJob], limits: QueueLimits) -> None:
-    """Raises QueueFull, or UserQueueFull, unless all of these may wait too."""
-    waiting = _waiting(session, limits.queued)
-    if waiting + len(jobs) > limits.queued:
-        raise QueueFull(
-            f"{waiting} requests wait, and {limits.queued} may; {len(jobs)} more were handed in.",
-            fix="Try again later, or raise MODELYARD_QUEUED_REQUESTS.",
-        )
-    for user_id, more in Counter(job.user_id for job in jobs).items():
-        own = _waiting(session, limits.queued_of_user, JobRow.user_id == user_id)
-        if own + more > limits.queued_of_user:
-            raise UserQueueFull(
-                f"{own} of your requests wait, and {limits.queued_of_user} may; "
-                f"{more} more were handed in.",
-                fix="Wait until some have ended, or ask an admin for a larger "
-                "MODELYARD_USER_QUEUED_REQUESTS.",
+@dataclass(slots=True)
+class WaitingCounts:
+    """How many jobs wait, in all and of each user; near a limit it is counted anew each time."""
+
+    _of: dict[str | None, tuple[int, float]] = field(
+        default_factory=dict[str | None, tuple[int, float]]
+    )
+
+    def check(self, session: Session, jobs: Sequence[NewJob], limits: QueueLimits) -> None:
+        """Raises QueueFull, or UserQueueFull, unless all of these may wait too."""
+        waiting = self._before(session, None, len(jobs), limits.queued)
+        if waiting + len(jobs) > limits.queued:
+            raise QueueFull(
+                f"{waiting} requests wait, and {limits.queued} may; {len(jobs)} more were "
+                "handed in.",
+                fix="Try again later, or raise MODELYARD_QUEUED_REQUESTS.",
             )
+        for user_id, more in Counter(job.user_id for job in jobs).items():
+            own = self._before(session, user_id, more, limits.queued_of_user)
+            if own + more > limits.queued_of_user:
+                raise UserQueueFull(
+                    f"{own} requests of '{user_id}' wait, and {limits.queued_of_user} may; {more} "
+                    "more were handed in.",
+                    fix="Wait until some have ended, or raise MODELYARD_USER_QUEUED_REQUESTS.",
+                )
+
+    def _before(self, session: Session, user_id: str | None, more: int, most: int) -> int:
+        """How many wait without these, exactly wherever that decides."""
+        waiting, counted_at = self._of.get(user_id, (0, -math.inf))
+        is_old = time.monotonic() - counted_at > COUNTED_FOR_S
+        if is_old or waiting + more > most:
+            own = [] if user_id is None else [JobRow.user_id == user_id]
+            waiting = _count(session, most, own)
+            counted_at = time.monotonic()
+        if len(self._of) > MOST_USERS:
+            self._of.clear()
+        self._of[user_id] = (waiting + more, counted_at)
+        return waiting
 
 
-def _waiting(session: Session, most: int, *where: Any) -> int:
-    some = select(literal(1)).select_from(JobRow).where(IS_WAITING, *where).limit(most)
+def _count(session: Session, most: int, own: Sequence[Any]) -> int:
+    some = select(literal(1)).select_from(JobRow).where(IS_WAITING, *own).limit(most)
     return session.scalar(select(func.count()).select_from(some.subquery())) or 0

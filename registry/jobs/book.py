@@ -15,10 +15,11 @@ from modelyard.registry.jobs.job import Job, JobStatus
 from modelyard.registry.jobs.tables import (
     IS_HELD,
     IS_WAITING,
+    JOB,
     JobBodyRow,
     JobResultRow,
     JobRow,
-    job_of,
+    jobs_of,
 )
 
 Cursor = tuple[datetime, str]
@@ -52,16 +53,16 @@ class JobBook:
     def get(self, job_id: str, user_id: str | None = None) -> Job:
         """One job, of that user where one is named. Raises UnknownJob."""
         with self.db.read() as session:
-            row = session.get(JobRow, job_id)
-        if row is None or user_id not in {None, row.user_id}:
+            found = jobs_of(session, select(*JOB).where(JobRow.id == job_id))
+        if not found or user_id not in {None, found[0].user_id}:
             raise UnknownJob(job_id)
-        return job_of(row)
+        return found[0]
 
     def some(self, ids: Collection[str]) -> dict[str, Job]:
         """Those of these ids that are kept, by id."""
         with self.db.read() as session:
-            rows = session.scalars(select(JobRow).where(JobRow.id.in_(ids)))
-            return {row.id: job_of(row) for row in rows}
+            found = jobs_of(session, select(*JOB).where(JobRow.id.in_(ids)))
+        return {job.id: job for job in found}
 
     def body(self, job_id: str) -> bytes | None:
         """What was handed in, as JSON."""
@@ -86,22 +87,22 @@ class JobBook:
                 tuple_(JobRow.submitted_at, JobRow.id)
                 < tuple_(literal(after[0], UtcDateTime), literal(after[1]))
             )
-        query = select(JobRow).where(*conditions)
+        query = select(*JOB).where(*conditions)
         newest_first = query.order_by(JobRow.submitted_at.desc(), JobRow.id.desc()).limit(most)
         with self.db.read() as session:
-            return [job_of(row) for row in session.scalars(newest_first)]
+            return jobs_of(session, newest_first)
 
     def of_batch(
         self, batch_id: str, statuses: Collection[JobStatus], after_place: int, most: int
     ) -> Sequence[Job]:
         """Jobs of a batch in the order of its lines, those after a line."""
-        query = select(JobRow).where(
+        query = select(*JOB).where(
             JobRow.batch_id == batch_id,
             JobRow.status.in_(statuses),
             JobRow.place > after_place,
         )
         with self.db.read() as session:
-            return [job_of(r) for r in session.scalars(query.order_by(JobRow.place).limit(most))]
+            return jobs_of(session, query.order_by(JobRow.place).limit(most))
 
     def counts(self, wanted: JobFilter) -> Mapping[JobStatus, int]:
         """How many jobs are in each status; a status that none is in is left out."""
@@ -112,9 +113,9 @@ class JobBook:
 
     def at_work_on(self, device_id: str) -> Sequence[Job]:
         """Jobs that some process has running on a device, the oldest first."""
-        held = select(JobRow).where(IS_HELD, JobRow.device_id == device_id)
+        held = select(*JOB).where(IS_HELD, JobRow.device_id == device_id)
         with self.db.read() as session:
-            return [job_of(row) for row in session.scalars(held.order_by(JobRow.started_at))]
+            return jobs_of(session, held.order_by(JobRow.started_at))
 
     def open_jobs(self, user_id: str | None = None) -> Sequence[OpenJobs]:
         """What has not ended, by model and priority: of everybody, or of one user."""

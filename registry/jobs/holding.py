@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select, tuple_, update
 from sqlalchemy.orm import Session
 
 from modelyard.registry.jobs.job import Claim, Job
 from modelyard.registry.jobs.notices import PROGRESS, tell
-from modelyard.registry.jobs.tables import IS_HELD, JobRow, job_of
+from modelyard.registry.jobs.tables import IS_HELD, JOB, JobRow, jobs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +57,10 @@ class Holder:
 
     def _move(self, job_id: str, done: float) -> list[Job]:
         further = update(JobRow).where(JobRow.id == job_id, JobRow.progress < done)
-        return _changed(self.session, further.values(progress=done))
+        return jobs_of(self.session, further.values(progress=done).returning(*JOB))
 
 
 def begun(session: Session, claim: Claim, version: str, device_id: str) -> bool:
     mine = update(JobRow).where(IS_HELD, JobRow.id == claim.job.id, JobRow.fence == claim.fence)
-    return bool(_changed(session, mine.values(version=version, device_id=device_id)))
-
-
-def _changed(session: Session, statement: Any) -> list[Job]:
-    options = {"synchronize_session": False, "populate_existing": True}
-    rows = session.scalars(statement.returning(JobRow).execution_options(**options))
-    return [job_of(row) for row in rows]
+    said = mine.values(version=version, device_id=device_id)
+    return bool(jobs_of(session, said.returning(*JOB)))

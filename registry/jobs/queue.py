@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 
 from modelyard.registry.database import Database, utc_now
 from modelyard.registry.jobs import submitting, sweeping
-from modelyard.registry.jobs.backlog import QueueBacklog, backlog, room_for
+from modelyard.registry.jobs.backlog import QueueBacklog, WaitingCounts, backlog
 from modelyard.registry.jobs.claiming import Claiming, ClaimRequest
-from modelyard.registry.jobs.ending import JobEnding
+from modelyard.registry.jobs.ending import MOST_AT_ONCE, JobEnding
 from modelyard.registry.jobs.holding import Held, Holder, JobProgress, begun
 from modelyard.registry.jobs.job import Claim, Job, JobEnd, NewJob
 from modelyard.registry.jobs.limits import QueueLimits
 from modelyard.registry.jobs.tables import JobRow
+from modelyard.registry.jobs.turns.looking import Looking
 
 STALLED_S = 10
 """Seconds after which PostgreSQL ends a transaction whose process stands still in the middle of it.
@@ -37,6 +38,8 @@ class JobQueue:
     limits: QueueLimits = field(default_factory=QueueLimits)
     lease_s: float = 30.0
     now: Callable[[], datetime] | None = None
+    _looking: Looking = field(default_factory=Looking, repr=False, compare=False)
+    _waiting: WaitingCounts = field(default_factory=WaitingCounts, repr=False, compare=False)
 
     def submit(self, jobs: Sequence[NewJob], session: Session | None = None) -> list[Job]:
         """Write jobs down, all or none, in a transaction of its own or the caller's.
@@ -52,7 +55,13 @@ class JobQueue:
     def claim(self, claimer: str, wanted: ClaimRequest) -> list[Claim]:
         """Take the next jobs until a lease from now; `claimer` is a name and a boot id."""
         with self._begin() as (session, now):
-            return Claiming(session, claimer, now, timedelta(seconds=self.lease_s)).claim(wanted)
+            return Claiming(
+                session=session,
+                looking=self._looking,
+                claimer=claimer,
+                now=now,
+                lease=timedelta(seconds=self.lease_s),
+            ).claim(wanted)
 
     def extend(
         self, claimer: str, claims: Sequence[Claim], progress: Mapping[str, JobProgress]
@@ -82,7 +91,9 @@ class JobQueue:
         An attempt counts; after the last one the job is failed as `attempts_exhausted` instead.
         """
         with self._ending() as ending:
-            return ending.give_back(claim, why, wait_s=wait_s, is_attempt=is_attempt)
+            is_back = ending.give_back(claim, why, wait_s=wait_s, is_attempt=is_attempt)
+        self._looking.forget()
+        return is_back
 
     def cancel(self, job_id: str) -> Job:
         """End it at once, also while a process has it in hand. Raises UnknownJob and JobEnded."""
@@ -91,15 +102,23 @@ class JobQueue:
 
     def cancel_batch(self, batch_id: str) -> int:
         """End all jobs of a batch that have not ended, and say how many they were."""
-        with self._ending() as ending:
-            return len(ending.cancel([JobRow.batch_id == batch_id]))
+        cancelled = 0
+        while True:
+            with self._ending() as ending:
+                some = ending.cancel([JobRow.batch_id == batch_id])
+            cancelled += len(some)
+            if len(some) < MOST_AT_ONCE:
+                return cancelled
 
     def sweep(self) -> sweeping.Swept:
         """Fail jobs past their deadline, and take back those whose lease has ended."""
         with self._ending() as ending:
             timed_out = sweeping.fail_late(ending)
         with self._ending() as ending:
-            return replace(sweeping.take_back(ending), timed_out=timed_out)
+            taken_back = sweeping.take_back(ending)
+        if taken_back.queued:
+            self._looking.forget()
+        return replace(taken_back, timed_out=timed_out)
 
     def backlog(self) -> list[QueueBacklog]:
         """What waits, by model and priority, the most urgent first."""
@@ -112,7 +131,7 @@ class JobQueue:
         found = submitting.known(session, wanted)
         new = [job for job in wanted if job.id not in found]
         if new:
-            room_for(session, new, self.limits)
+            self._waiting.check(session, new, self.limits)
             found |= submitting.enter(session, new, now)
         return [found[job.id] for job in jobs]
 

@@ -1,18 +1,18 @@
 """Writes new jobs down: all or none, each id once, and with a place that is fair among users."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from modelyard.registry.jobs.errors import JobIdTaken
 from modelyard.registry.jobs.job import Job, JobStatus, NewJob
 from modelyard.registry.jobs.notices import QUEUED, tell
-from modelyard.registry.jobs.tables import IS_WAITING, JobBodyRow, JobRow, job_of
+from modelyard.registry.jobs.tables import JOB, JobBodyRow, JobRow, jobs_of
+from modelyard.registry.jobs.turns.ranks import Ranks
 from modelyard.registry.jobs.wake_up import announce
 
 AT_ONCE = 500
@@ -23,8 +23,8 @@ def known(session: Session, jobs: Sequence[NewJob]) -> dict[str, Job]:
     """Those that were written down before, by id; raises JobIdTaken where one was another."""
     found = dict[str, Job]()
     for some in _parts(jobs):
-        same = select(JobRow).where(JobRow.id.in_([job.id for job in some]))
-        found |= {row.id: job_of(row) for row in session.scalars(same)}
+        same = select(*JOB).where(JobRow.id.in_([job.id for job in some]))
+        found |= {job.id: job for job in jobs_of(session, same)}
     for job in jobs:
         there = found.get(job.id)
         if there and (there.digest, there.user_id) != (job.digest, job.user_id):
@@ -59,50 +59,6 @@ def enter(session: Session, jobs: Sequence[NewJob], now: datetime) -> dict[str, 
     tell(session, QUEUED, [job for job in entered.values() if job.submitted_at == now])
     announce(session)
     return entered
-
-
-@dataclass(slots=True)
-class Ranks:
-    """Start-time fair queueing: a rank is a count of tokens, and the smallest is next.
-
-    Each job ranks behind its user's one before by what that one takes, and never before the job
-    that is next: who hands in many waits for their own, and nobody gains by having waited for none.
-    """
-
-    session: Session
-    now: datetime
-    _next: dict[tuple[str, str, int], float]
-
-    def __init__(self, session: Session, now: datetime) -> None:
-        self.session = session
-        self.now = now
-        self._next = {}
-
-    def next(self, job: NewJob) -> float:
-        """The rank of the user's next job of this model and priority."""
-        key = (job.user_id, job.model, job.priority)
-        if key not in self._next:
-            self._next[key] = max(self._of_next(job), self._behind_own(job))
-        rank = self._next[key]
-        self._next[key] = rank + max(1, job.prompt_tokens + job.output_tokens)
-        return rank
-
-    def _of_next(self, job: NewJob) -> float:
-        """The time counts as a token a second, so that ranks grow also where nothing waits."""
-        alike = (JobRow.model == job.model) & (JobRow.priority == job.priority)
-        first = self.session.scalar(select(func.min(JobRow.rank)).where(IS_WAITING, alike))
-        return max(first or 0.0, self.now.timestamp())
-
-    def _behind_own(self, job: NewJob) -> float:
-        own = (
-            JobRow.user_id == job.user_id,
-            JobRow.model == job.model,
-            JobRow.priority == job.priority,
-        )
-        takes = JobRow.prompt_tokens + JobRow.output_tokens
-        last = select(JobRow.rank, takes.label("takes")).where(IS_WAITING, *own)
-        found = self.session.execute(last.order_by(JobRow.rank.desc()).limit(1)).first()
-        return found.rank + max(1, found.takes) if found else 0.0
 
 
 def _parts(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:

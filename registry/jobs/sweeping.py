@@ -11,7 +11,7 @@ from modelyard.registry.jobs.ending import JobEnding, exhausted, waiting_again
 from modelyard.registry.jobs.job import Job
 from modelyard.registry.jobs.limits import MOST_ATTEMPTS
 from modelyard.registry.jobs.notices import QUEUED, tell
-from modelyard.registry.jobs.tables import IS_HELD, IS_OPEN, JobRow, job_of
+from modelyard.registry.jobs.tables import IS_HELD, IS_OPEN, JOB, JobRow, jobs_of
 from modelyard.registry.jobs.wake_up import announce
 
 AT_ONCE = 500
@@ -50,8 +50,8 @@ def take_back(ending: JobEnding) -> Swept:
 
 
 def _locked(session: Session, where: Sequence[Any], order: Any) -> list[Job]:
-    wanted = select(JobRow).where(*where).order_by(order).limit(AT_ONCE)
-    return [job_of(row) for row in session.scalars(wanted.with_for_update(skip_locked=True))]
+    wanted = select(*JOB).where(*where).order_by(order).limit(AT_ONCE)
+    return jobs_of(session, wanted.with_for_update(skip_locked=True))
 
 
 def _queue_again(session: Session, jobs: Sequence[Job]) -> list[Job]:
@@ -61,10 +61,9 @@ def _queue_again(session: Session, jobs: Sequence[Job]) -> list[Job]:
         update(JobRow)
         .where(JobRow.id.in_([job.id for job in jobs]))
         .values(fence=JobRow.fence + 1, **waiting_again())
-        .returning(JobRow)
-        .execution_options(synchronize_session=False, populate_existing=True)
+        .returning(*JOB)
     )
-    queued = [job_of(row) for row in session.scalars(again)]
+    queued = jobs_of(session, again)
     tell(session, QUEUED, queued)
     announce(session)
     return queued

@@ -4,8 +4,18 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Executable,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Row,
+    String,
+    text,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from modelyard.registry.database import Base, UtcDateTime
 from modelyard.registry.jobs.job import Job, JobStatus, JobType
@@ -27,7 +37,7 @@ class JobRow(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         _partial("jobs_by_turn", "status = 'queued'", "model", "priority", "rank", "deadline"),
-        _partial("jobs_by_age", "status = 'queued'", "model", "priority", "submitted_at"),
+        _partial("jobs_by_age", "status = 'queued'", "model", "priority", "submitted_at", "rank"),
         _partial("jobs_by_waiter", "status = 'queued'", "user_id", "model", "priority", "rank"),
         _partial("jobs_by_lease", "status = 'processing'", "lease_until"),
         _partial("jobs_by_deadline", "ended_at IS NULL", "deadline"),
@@ -88,10 +98,20 @@ class JobResultRow(Base):
     body: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-_PLAIN = [one.name for one in fields(Job) if one.name not in {"type", "status"}]
+_NAMES = [one.name for one in fields(Job)]
+JOB = [getattr(JobRow, name) for name in _NAMES]
+"""The columns of a job, for `select(*JOB)` and `returning(*JOB)`."""
 
 
-def job_of(row: JobRow) -> Job:
-    """The job of a row, as it is there."""
-    plain = {name: getattr(row, name) for name in _PLAIN}
-    return Job(type=JobType(row.type), status=JobStatus(row.status), **plain)
+def job_of(row: Row[Any]) -> Job:
+    """The job of a row of `JOB`."""
+    found = dict(zip(_NAMES, row, strict=True))
+    found["type"] = JobType(found["type"])
+    found["status"] = JobStatus(found["status"])
+    return Job(**found)
+
+
+def jobs_of(session: Session, statement: Executable) -> list[Job]:
+    """The jobs that a `select(*JOB)` finds, or that an update with `returning(*JOB)` changed."""
+    rows = session.execute(statement, execution_options={"synchronize_session": False})
+    return [job_of(row) for row in rows]

@@ -9,12 +9,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from modelyard.serving.api.problems import Problem
+from modelyard.serving.wire.admin.batches import BatchSubmission
 from modelyard.serving.wire.admin.requests import Submission
 from modelyard.serving.wire.errors import ErrorReply
 
 Document = dict[str, Any]
 
-BODIES: tuple[type[BaseModel], ...] = (Submission,)
+BODIES: tuple[type[BaseModel], ...] = (Submission, BatchSubmission)
 """Bodies that routes read themselves, since they may be long."""
 
 REFUSALS = (400, 401, 403, 404, 405, 409, 413, 429, 503)

@@ -23,7 +23,6 @@ from modelyard.serving.errors import (
     RequestEndsEngines,
     RequestTooLarge,
     ServingError,
-    Unavailable,
 )
 from modelyard.serving.wire.errors import error_bytes, status_of
 from modelyard.serving.wire.openai.tokens import TOKEN_PATHS
@@ -85,8 +84,9 @@ def _headers(status: int, error: ModelyardError) -> dict[str, str]:
     if isinstance(error, RateLimited):
         room = RateLimitStatus(error.limit, 0, error.reset_s)
         return retry_headers(error.retry_after) | rate_headers(room)
-    if isinstance(error, Unavailable):
-        return retry_headers(error.retry_after)
+    retry_after: float | None = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        return retry_headers(retry_after)
     if isinstance(error, RequestEndsEngines):
         return {"x-should-retry": "false"}  # OpenAI's clients obey it
     if status == 413:

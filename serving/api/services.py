@@ -21,6 +21,7 @@ from modelyard.registry.runs.runs import RunBoard
 from modelyard.serving.access.authentication import Authenticator
 from modelyard.serving.access.logins import Logins
 from modelyard.serving.batches.services import BatchServices
+from modelyard.serving.batches.submitting import BatchIntake
 from modelyard.serving.cache import SingleFlightCache
 from modelyard.serving.callbacks.services import CallbackServices
 from modelyard.serving.gateway.card_lane import CardLane
@@ -74,6 +75,7 @@ class Services:
     promotion_wait_s: float
     notices: NoticeServices
     batches: BatchServices
+    batch_intake: BatchIntake
     callbacks: CallbackServices
     jobs: JobServices
     requests: RequestDesk

@@ -59,7 +59,7 @@ def keeper_of(
     """What works on batches where jobs are dispatched."""
     files = FileBook(queue.db)
     stored = FileStore(partial(open_store, registry))
-    states = BatchStates(queue.db)
+    states = BatchStates(queue.db, settings.request_lease_s)
     versions = runner.gateway.versions
     return BatchKeeper(
         states,

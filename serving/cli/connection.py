@@ -135,7 +135,12 @@ def check(response: "httpx2.Response") -> None:
     if response.is_success:
         return
     message, fix = _told(response)
-    raise _REFUSALS.get(response.status_code, GatewayRefused)(message, fix=fix)
+    raise refusal(response.status_code, message, fix)
+
+
+def refusal(status: int, message: str, fix: str) -> ModelyardError:
+    """The error of a command that the gateway refuses with an HTTP status."""
+    return _REFUSALS.get(status, GatewayRefused)(message, fix=fix)
 
 
 def _told(response: "httpx2.Response") -> tuple[str, str]:

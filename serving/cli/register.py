@@ -7,6 +7,8 @@ from modelyard.serving.cli.chat import chat
 from modelyard.serving.cli.fleet import gpus, status
 from modelyard.serving.cli.history import logs, notices, runs, usage
 from modelyard.serving.cli.identity import keys, quota, users
+from modelyard.serving.cli.requests import batches
+from modelyard.serving.cli.requests import commands as requests
 from modelyard.serving.cli.up import command
 
 
@@ -28,6 +30,8 @@ def register(commands: Commands) -> None:
         status,
         runs,
         notices,
+        requests,
+        batches,
         usage,
         logs,
         doctor,

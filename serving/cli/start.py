@@ -29,6 +29,18 @@ NEED_NO_INSTALLATION = {("up",), ("gateway",), ("dashboard",), ("chat",), ("stat
     ("notices",),
     ("config",),
     ("doctor",),
+    ("requests", "submit"),
+    ("requests", "list"),
+    ("requests", "show"),
+    ("requests", "wait"),
+    ("requests", "cancel"),
+    ("requests", "queue"),
+    ("batches", "create"),
+    ("batches", "list"),
+    ("batches", "show"),
+    ("batches", "wait"),
+    ("batches", "cancel"),
+    ("batches", "output"),
 }
 """These are the same wherever the gateway of MODELYARD_GATEWAY_URL is."""
 

@@ -13,7 +13,6 @@ from modelyard.registry.jobs.errors import UnknownJob
 from modelyard.registry.jobs.job import Job
 from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.jobs.wake_up import JobSignal
-from modelyard.registry.jobs.wake_up import JobSignal
 from modelyard.serving.jobs.admission import JobAdmission
 from modelyard.serving.jobs.cursor import read_cursor, write_cursor
 from modelyard.serving.jobs.intake.intake import Intake, ModelUnknown

@@ -63,11 +63,17 @@ def _prospect(need: MemoryNeed, away: list[WorkerView], fit: list[WorkerView]) -
     larger = [worker for worker in away if _holds(worker, need)]
     if larger:
         first = max(larger, key=_memory)
-        why = first.device.reason or first.device.status
-        return f"Waiting would help: {first.device_id} is large enough and comes back ({why})."
+        return f"Waiting would help: {first.device_id} is large enough, and {_why_away(first)}."
     if not fit and not away:
         return "Waiting would help once a worker runs: `modelyard worker`, or `modelyard up`."
     return "Waiting would not help: ask for less memory, a smaller model, or add a larger device."
+
+
+def _why_away(worker: WorkerView) -> str:
+    device = worker.device
+    if device.takes_work:
+        return "its worker gives no sign of life"
+    return f"is in {device.status} ({device.reason or 'no reason'})"
 
 
 def _memory(worker: WorkerView) -> int:

@@ -65,6 +65,7 @@ def gateway(data: Path, secret: str) -> RestartableServer:
         "MODELYARD_DATA_DIR": str(data),
         "MODELYARD_SECRET_KEY": secret,
         "MODELYARD_WORKER_ALIVE_S": "600",
+        "MODELYARD_DISPATCH": "off",
     }
     app = ["-m", "uvicorn", "modelyard.serving.asgi:create_app", "--factory", "--host", "127.0.0.1"]
     return RestartableServer(app, "/health/live", env, data / "gateway.log")

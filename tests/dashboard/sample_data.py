@@ -17,6 +17,7 @@ from modelyard.registry.identity.caller import Role
 from modelyard.registry.identity.identity import Identity
 from modelyard.registry.runs.runs import RunBoard
 from modelyard.registry.runs.state import RunState
+from tests.dashboard.sample_requests import SampleRequests, hand_in
 from tests.serving.metering.rows import row
 
 MODEL = "owner/tiny"
@@ -63,6 +64,7 @@ class Scenery:
 
     key: str
     identity: Identity
+    requests: SampleRequests
 
     def beat(self) -> None:
         """Signs of life of the devices, whose worker does not run."""
@@ -77,7 +79,9 @@ def put_up(db: Database, secret: str) -> Scenery:
     _device(db)
     _runs(RunBoard(db))
     _traffic(UsageBook(db))
-    return Scenery(identity.create_key("ada", "test"), identity)
+    key = identity.create_key("ada", "test")
+    requests = hand_in(db, identity.authenticate_key(key).user_id, MODEL)
+    return Scenery(key, identity, requests)
 
 
 def _device(db: Database) -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import psycopg
 from modelyard.registry.process.ports import choose_port
 
 _START_WITHIN_S = 120.0
+_DURABLE = ("max_connections=200",)
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 
 _INITDB = ("-U", "modelyard", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
@@ -81,15 +82,15 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Generator[Postgres]:
-    """Start a fresh server, end it and remove its files."""
+def running_postgres(*, durable: bool = False) -> Generator[Postgres]:
+    """Start a fresh server, end it and remove its files; a durable one writes as in production."""
     folder = Path(tempfile.mkdtemp(prefix="modelyard-pg-"))
     try:
         account = _account()
         if account is not None:
             os.chown(folder, account.pw_uid, account.pw_gid)
         _initialise(folder, account)
-        with _serving(folder, account) as server:
+        with _serving(folder, account, _DURABLE if durable else _FAST) as server:
             yield server
     finally:
         shutil.rmtree(folder)
@@ -108,9 +109,11 @@ def _initialise(folder: Path, account: pwd.struct_passwd | None) -> None:
 
 
 @contextmanager
-def _serving(folder: Path, account: pwd.struct_passwd | None) -> Generator[Postgres]:
+def _serving(
+    folder: Path, account: pwd.struct_passwd | None, how: Sequence[str]
+) -> Generator[Postgres]:
     port = choose_port(0, "")
-    options = ("listen_addresses=127.0.0.1", f"port={port}", *_FAST)
+    options = ("listen_addresses=127.0.0.1", f"port={port}", *how)
     options = (*options, f"unix_socket_directories={folder}")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

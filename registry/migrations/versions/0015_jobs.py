@@ -58,7 +58,7 @@ def _jobs() -> None:
     )
     waiting = "status = 'queued'"
     _partial("jobs_by_turn", waiting, "model", "priority", "rank", "deadline")
-    _partial("jobs_by_age", waiting, "model", "priority", "submitted_at")
+    _partial("jobs_by_age", waiting, "model", "priority", "submitted_at", "rank")
     _partial("jobs_by_waiter", waiting, "user_id", "model", "priority", "rank")
     _partial("jobs_by_lease", "status = 'processing'", "lease_until")
     _partial("jobs_by_deadline", "ended_at IS NULL", "deadline")

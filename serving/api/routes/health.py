@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy.exc import OperationalError
 
@@ -23,7 +23,7 @@ async def live() -> dict[str, str]:
     return {"status": "live"}
 
 
-@router.get("/health/ready")
+@router.get("/health/ready", responses={503: {"content": {"application/json": {}}}})
 async def ready(services: TheServices) -> JSONResponse:
     """200 where a worker takes work, else 503 with the reasons.
 
@@ -46,7 +46,7 @@ async def ready(services: TheServices) -> JSONResponse:
     return JSONResponse(body, 503 if reasons else 200)
 
 
-@router.get(METRICS)
+@router.get(METRICS, response_class=PlainTextResponse)
 async def metrics(request: Request, services: TheServices) -> Response:
     """Everything measured, for Prometheus with its token and for admins."""
     caller: Caller | None = request.state.caller

@@ -127,6 +127,9 @@ class JobDispatcher:
             except SQLAlchemyError as error:
                 self._failures += 1
                 _log.warning("jobs_not_claimed", reason=str(error).splitlines()[0])
+            except Exception:  # noqa: BLE001  whatever it is, it is logged and tried again
+                self._failures += 1
+                _log.exception("the dispatcher stumbled")
             if not took:
                 await self._wait()
 

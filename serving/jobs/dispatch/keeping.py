@@ -1,6 +1,7 @@
 """Keeps the leases of jobs in hand, tells how far they are, and finds out which are lost."""
 
 import asyncio
+import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,12 @@ from modelyard.serving.observability.job_stats import JobStats
 LOOK_S = 0.25
 FLOOR_S = 2.0
 """Seconds between looks for cancelled jobs: as long as nothing tells of them, and where it does."""
+
+BEAT_S = 2.0
+"""Seconds between two tellings of how far jobs are."""
+
+MOST_MOVED = 64
+"""Jobs whose progress is told at once."""
 
 _log = logger("modelyard.jobs")
 
@@ -50,18 +57,23 @@ class LeaseKeeper:
             group.create_task(self._tell())
 
     async def _extend(self) -> None:
+        """Keep all leases three times within one; in between tell how far some have come."""
+        kept_at = time.monotonic()
         while True:
-            await asyncio.sleep(self.queue.lease_s / 3)
-            runs = [*self.in_hand]
+            await asyncio.sleep(min(BEAT_S, self.queue.lease_s / 3))
+            is_due = time.monotonic() - kept_at >= self.queue.lease_s / 3
+            moved = [run for run in self.in_hand if run.has_moved][:MOST_MOVED]
+            runs = [*self.in_hand] if is_due else moved
             if not runs:
                 continue
             claims = [run.claim for run in runs]
-            far = {run.claim.job.id: JobProgress(run.progress) for run in runs}
+            far = {run.claim.job.id: JobProgress(run.moved()) for run in moved}
             try:
                 held = await self.lane.do(self.queue.extend, self.claimer, claims, far)
             except SQLAlchemyError as error:
                 _log.warning("leases_not_extended", reason=str(error).splitlines()[0])
             else:
+                kept_at = time.monotonic() if is_due else kept_at
                 self._lost(held.lost)
 
     async def _look(self) -> None:

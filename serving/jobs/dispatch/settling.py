@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from modelyard.registry.jobs.job import JobEnd
+from modelyard.registry.jobs.job import Claim, JobEnd, JobStatus
 from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.logs import logger
 from modelyard.serving.jobs.dispatch.lane import JobLane
@@ -22,6 +22,12 @@ MOST_AGAIN_S = 5.0
 """Seconds until a database that did not take it is asked again, more with each time."""
 
 _log = logger("modelyard.jobs")
+
+UNWRITABLE = JobEnd(
+    status=JobStatus.FAILED,
+    error_code="result_unwritable",
+    error="The database refused its result; the dispatcher's log says why.",
+)
 
 Told = tuple[JobRun, JobEnd, asyncio.Future[bool]]
 
@@ -60,18 +66,35 @@ class JobSettler:
             await self._finish([one for one in some if not one[2].done()])
 
     async def _finish(self, some: Sequence[Told]) -> None:
-        ends = [(run.claim, end) for run, end, _ in some]
         wait_s = AGAIN_S
-        while ends:
+        while some:
             try:
-                ended = {job.id for job in await self.lane.do(self.queue.finish_all, ends)}
-            except SQLAlchemyError as error:
+                ended = await self._ended([(run.claim, end) for run, end, _ in some])
+            except OperationalError as error:
                 wait_s = await _patience("jobs_not_finished", error, wait_s)
                 continue
+            except SQLAlchemyError as error:
+                await self._one_by_one(some, error)
+                return
             for run, _, told in some:
-                if not told.done():
-                    told.set_result(run.claim.job.id in ended)
+                _tell(told, is_ended=run.claim.job.id in ended)
             return
+
+    async def _one_by_one(self, some: Sequence[Told], error: SQLAlchemyError) -> None:
+        """The database refuses one of these ends: that job is failed, the others end as they do."""
+        if len(some) > 1:
+            for one in some:
+                await self._finish([one])
+            return
+        [(run, end, told)] = some
+        _log.error("job_end_refused", job=run.claim.job.id, reason=str(error).splitlines()[0])
+        if end is UNWRITABLE:
+            _tell(told, is_ended=False)
+        else:
+            await self._finish([(run, UNWRITABLE, told)])
+
+    async def _ended(self, ends: Sequence[tuple[Claim, JobEnd]]) -> set[str]:
+        return {job.id for job in await self.lane.do(self.queue.finish_all, ends)}
 
     async def _give_back(self, run: JobRun, later: Later) -> None:
         self.stats.given_back["tried" if later.is_attempt else "later"] += 1
@@ -89,6 +112,11 @@ class JobSettler:
                 wait_s = await _patience("job_not_given_back", error, wait_s)
             else:
                 return
+
+
+def _tell(told: asyncio.Future[bool], *, is_ended: bool) -> None:
+    if not told.done():
+        told.set_result(is_ended)
 
 
 async def _patience(event: str, error: SQLAlchemyError, wait_s: float) -> float:

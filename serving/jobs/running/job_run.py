@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy.exc import OperationalError
 
 from modelyard.registry.errors import ModelyardError
-from modelyard.registry.jobs.job import Claim
+from modelyard.registry.jobs.job import Claim, Job
 from modelyard.registry.logs import logger
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.request import GatewayRequest
@@ -14,12 +14,14 @@ from modelyard.serving.jobs.running.job_answer import JobAnswer
 from modelyard.serving.jobs.running.outcome import Later, Outcome, of_answer, of_error
 from modelyard.serving.jobs.running.owners import JobOwners
 from modelyard.serving.jobs.running.whole_answer import STREAMED, asked_as_stream
-from modelyard.serving.metering.ids import new_id
 from modelyard.serving.observability.request_record import RequestRecord
 from modelyard.serving.routing.running import RunningRequest
 
 MOST_PROGRESS = 0.99
 """Of a job that has not ended."""
+
+STEP = 0.01
+"""The least progress that is told."""
 
 _log = logger("modelyard.jobs")
 
@@ -36,6 +38,7 @@ class JobRun:
     version_id: str
     answer: JobAnswer = field(default_factory=JobAnswer)
     request: GatewayRequest | None = None
+    told_progress: float = 0.0
     is_told: bool = False
     is_answered: bool = False
     is_lost: bool = False
@@ -57,6 +60,17 @@ class JobRun:
         """The share of its token limit that is written, from 0 to MOST_PROGRESS."""
         most = self.claim.job.output_tokens
         return min(MOST_PROGRESS, self.answer.written.pieces / most) if most else 0.0
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether its progress is worth telling; of a batch's lines nobody looks at it."""
+        is_alone = self.claim.job.batch_id is None
+        return is_alone and self.progress - self.told_progress >= STEP
+
+    def moved(self) -> float:
+        """The progress, which counts as told from now on."""
+        self.told_progress = self.progress
+        return self.told_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +98,19 @@ class JobRunner:
     async def _answer(self, run: JobRun) -> None:
         job = run.claim.job
         caller = await self.owners.caller(job.user_id)
-        record = RequestRecord(new_id(), job.id, job.path)
+        record = RequestRecord(booked_as(job), job.id, job.path)
         record.user_id = caller.user_id
         body = _streamed(run.claim.body) if job.path in STREAMED else run.claim.body
         run.request = GatewayRequest(caller, body, record, priority=job.priority)
         await self.gateway.answer(run.request, run.answer)
+
+
+def booked_as(job: Job) -> str:
+    """The id of its usage row: the same for each of its tries, so that it is booked once.
+
+    An id that was forgotten and is used anew is another row, for it was submitted at another time.
+    """
+    return f"job-{job.id}-{job.submitted_at.timestamp():.0f}"
 
 
 def _streamed(body: bytes) -> bytes:

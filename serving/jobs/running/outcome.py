@@ -98,7 +98,7 @@ def failed(error: ModelyardError) -> JobEnd:
         result=error_bytes(error),
         result_status=status_of(error),
         error_code=error.code[:MOST_CODE],
-        error=str(error)[:MOST_ERROR],
+        error=str(error).replace("\0", "")[:MOST_ERROR],
     )
 
 
@@ -108,7 +108,7 @@ def _of_detail(detail: ErrorDetail, status: int, body: bytes = b"") -> JobEnd:
         result=body or msgspec.json.encode(ErrorReply(detail)),
         result_status=status,
         error_code=(detail.code or detail.type)[:MOST_CODE],
-        error=detail.message[:MOST_ERROR],
+        error=detail.message.replace("\0", "")[:MOST_ERROR],
     )
 
 

@@ -47,7 +47,7 @@ class _Choice:
     text: list[str] = field(default_factory=list[str])
     calls: dict[int, JsonObject] = field(default_factory=dict[int, JsonObject])
     logprobs: JsonObject | None = None
-    finish_reason: str | None = None
+    finish_reason: str = "stop"
 
     def add(self, piece: JsonObject) -> None:
         delta: JsonObject = piece.get("delta") or piece

@@ -150,7 +150,10 @@ async def test_who_may_ask_in_whose_name(installation: Installation) -> None:
     async with installation.client(dispatch="off") as client:
         for who, key in keys.items():
             for whose, user_id in {
-                "ada": ada, "admin": admin, "gone": gone, "nobody": NOBODY
+                "ada": ada,
+                "admin": admin,
+                "gone": gone,
+                "nobody": NOBODY,
             }.items():
                 headers = {"Authorization": f"Bearer {key}"}
                 answer = await client.post(ROUTE, json=asking(user_id), headers=headers)

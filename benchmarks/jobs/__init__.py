@@ -1,0 +1,1 @@
+"""How fast requests that outlive a connection are taken in, handed out and ended."""

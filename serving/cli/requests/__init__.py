@@ -1,0 +1,1 @@
+"""Commands about requests that outlive a connection, alone and in batches."""

@@ -1,0 +1,1 @@
+"""The queue of requests under every order of events that a seed can draw."""
