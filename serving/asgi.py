@@ -150,6 +150,7 @@ async def _at_work(
         _prewarmer(database, gateway.router, gateway.attempts.upstream),
         services.notices.bus,
         _device_watch(settings, database, services),
+        services.requests.estimates,
     )
     async with AsyncExitStack() as stack:
         for work in works:
@@ -239,6 +240,7 @@ def _join(  # noqa: PLR0913  one of each room
         queries,
         identity=authenticator.identity,
         check_url=partial(check_url, allowed=AllowedHosts.of(settings.callback_hosts)),
+        stats=metrics.estimates,
     )
     batches = BatchServices.of(database, registry, settings)
     return Services(

@@ -68,13 +68,13 @@ class FlowJobs:
 
     def follow(self) -> None:
         """Keep the claims, say how far their runs are, and end those that are over."""
+        if not self._mine:
+            return
         claims = [one.claim for one in self._mine.values()]
         held = self.queue.extend(
             self.claimer, claims, {id_: one.progress for id_, one in self._mine.items()}
         )
         self._let_go(held.lost)
-        if not self._mine:
-            return
         found = {run.id: run for run in self.runs.named([m.run_id for m in self._mine.values()])}
         for job_id, mine in list(self._mine.items()):
             self._look(job_id, mine, found.get(mine.run_id))

@@ -15,6 +15,7 @@ from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.jobs.wake_up import JobSignal
 from modelyard.serving.jobs.admission import JobAdmission
 from modelyard.serving.jobs.cursor import read_cursor, write_cursor
+from modelyard.serving.jobs.estimate_check import EstimateCheck
 from modelyard.serving.jobs.intake.intake import Intake, ModelUnknown
 from modelyard.serving.jobs.outlook import JobOutlook, Outlooks
 from modelyard.serving.jobs.running.owners import JobOwners, UserDisabled
@@ -47,6 +48,7 @@ class RequestDesk:
     queue: JobQueue
     book: JobBook
     outlooks: Outlooks
+    estimates: EstimateCheck
     owners: JobOwners
     heard: Callable[[JobSignal], None]
 
@@ -60,7 +62,9 @@ class RequestDesk:
             await self.admission.check(checked)
         [job] = await asyncio.to_thread(self.queue.submit, [checked.job])
         self.heard(JobSignal.WAITING)
-        return JobView(job, await self.outlooks.of(job, checked.version))
+        outlook = await self.outlooks.of(job, checked.version)
+        self.estimates.made(job, outlook)
+        return JobView(job, outlook)
 
     async def show(self, job_id: str, caller: Caller) -> JobView:
         """Raises UnknownJob, also for one that the caller may not see."""

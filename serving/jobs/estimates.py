@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelyard.registry.catalog.model import ModelVersion
 from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.fleet_state import Replica
 
@@ -56,45 +55,54 @@ class _Pace:
     ready_s: float
     prompts_s: float
 
-    def seconds(self, work: JobWork, mean_output: float) -> float:
-        """How long a place is taken by a job."""
+    def run_s(self, work: JobWork, mean_output: float, others_prompt: float = 0.0) -> float:
+        """From a job's begin to its end; others' answers stand still while a prompt is computed.
+
+        `others_prompt` is the length of those that the other places begin meanwhile.
+        """
         if work.expected_s is not None:
             return work.expected_s
         output = min(work.output_tokens, mean_output)
-        return work.prompt_tokens * self.prefill_s + output * self.decode_s
+        prompts = work.prompt_tokens + others_prompt * (self.places - 1)
+        return prompts * self.prefill_s + output * self.decode_s
+
+    def rate(self, work: JobWork, mean_output: float) -> float:
+        """Such jobs a second with all places taken."""
+        return self.places / max(1e-6, self.run_s(work, mean_output, work.prompt_tokens))
 
 
 def estimate(
-    cluster: ClusterState, version: ModelVersion, work: JobWork, ahead: Ahead, *, now: float
+    cluster: ClusterState, version_id: str, work: JobWork, ahead: Ahead, *, now: float
 ) -> Estimate | None:
     """The estimate for a job of a version; None where no device could take it now.
 
     `now` is the router's clock, in seconds.
     """
-    paces = _paces(cluster, version, now)
+    paces = _paces(cluster, version_id, now)
     if not paces:
         return None
-    mean = cluster.demands.of(version.id).output
+    mean = cluster.demands.of(version_id).output
     free = sum(pace.free for pace in paces)
-    waiting = ahead.jobs + _held(cluster, version.id)
-    run_s = min(pace.seconds(work, mean) for pace in paces)
+    waiting = ahead.jobs + _held(cluster, version_id)
+    run_s = min(pace.run_s(work, mean) for pace in paces)
     start_s = min(pace.ready_s + pace.prompts_s for pace in paces)
     if waiting >= free:
         each = ahead.each if ahead.jobs else work
-        rate = sum(pace.places / max(pace.seconds(each, mean), 1e-6) for pace in paces)
+        rate = sum(pace.rate(each, mean) for pace in paces)
         ready_s = min(pace.ready_s for pace in paces)
         start_s = max(start_s, ready_s + (waiting - free + PLACE_LEFT) / rate)
+        run_s = min(pace.run_s(work, mean, each.prompt_tokens) for pace in paces)
     return Estimate(max(0.0, start_s), max(0.0, run_s))
 
 
-def _paces(cluster: ClusterState, version: ModelVersion, now: float) -> Sequence[_Pace]:
+def _paces(cluster: ClusterState, version_id: str, now: float) -> Sequence[_Pace]:
     """Of each replica that takes work; without one, of the device on which it would be loaded."""
-    replicas = cluster.replicas.get(version.id, ())
+    replicas = cluster.replicas.get(version_id, ())
     here = [r for r in replicas if r.is_staying and r.worker.is_fit]
     if here:
         return [_pace(replica, now) for replica in here]
     fit = [worker for worker in cluster.workers if worker.is_fit]
-    coming = [cluster.coming_replica(worker, version.id, now) for worker in fit]
+    coming = [cluster.coming_replica(worker, version_id, now) for worker in fit]
     return [_pace(replica, now) for replica in coming[:1]]
 
 

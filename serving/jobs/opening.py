@@ -10,20 +10,23 @@ from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
 from modelyard.serving.jobs.admission import JobAdmission
 from modelyard.serving.jobs.desk import RequestDesk
+from modelyard.serving.jobs.estimate_check import EstimateCheck
 from modelyard.serving.jobs.intake.acting import Behalf
 from modelyard.serving.jobs.intake.intake import Intake
 from modelyard.serving.jobs.outlook import LOOKED_S, Outlooks
 from modelyard.serving.jobs.running.owners import JobOwners
 from modelyard.serving.jobs.services import JobServices
+from modelyard.serving.observability.estimate_stats import EstimateStats
 
 
-def desk_of(
+def desk_of(  # noqa: PLR0913  one of each room
     jobs: JobServices,
     gateway: Gateway,
     queries: Queries,
     *,
     identity: Identity,
     check_url: Callable[[str], None],
+    stats: EstimateStats,
 ) -> RequestDesk:
     """`check_url` raises InvalidRequest for a URL that no callback may be sent to."""
     router = gateway.router
@@ -42,6 +45,7 @@ def desk_of(
         queue,
         jobs.book,
         Outlooks(jobs.book, router, backlog),
+        EstimateCheck(jobs.book, stats),
         JobOwners(identity),
         jobs.heard,
     )

@@ -79,7 +79,7 @@ class Outlooks:
 
     def _estimate(self, job: Job, version: ModelVersion, ahead: Ahead) -> Estimate | None:
         cluster = self.router.core.cluster
-        return estimate(cluster, version, work_of(job), ahead, now=time.monotonic())
+        return estimate(cluster, version.id, work_of(job), ahead, now=time.monotonic())
 
 
 def work_of(job: Job) -> JobWork:

@@ -12,6 +12,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from modelyard.serving.observability.estimate_stats import EstimateStats, estimate_series
 from modelyard.serving.observability.job_stats import JobStats, job_series
 from modelyard.serving.observability.notice_stats import NoticeStats, notice_series
 from modelyard.serving.observability.promotion_stats import PromotionStats
@@ -32,6 +33,7 @@ class Metrics(Collector):
         self.promotions = PromotionStats()
         self.notices = NoticeStats()
         self.jobs = JobStats()
+        self.estimates = EstimateStats()
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -58,6 +60,7 @@ class Metrics(Collector):
         yield from self._promotions()
         yield from notice_series(self.notices)
         yield from job_series(self.jobs)
+        yield from estimate_series(self.estimates)
 
     def _promotions(self) -> Iterator[Metric]:
         about = "Promotions that this gateway was asked for, by what they came to."

@@ -102,7 +102,7 @@ class JobDispatcher:
                 finally:
                     await self._leave()
         finally:
-            self.lane.close()
+            await self.lane.close()
 
     @property
     def is_reading(self) -> bool:

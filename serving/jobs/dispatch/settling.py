@@ -73,21 +73,21 @@ class JobSettler:
             except OperationalError as error:
                 wait_s = await _patience("jobs_not_finished", error, wait_s)
                 continue
-            except SQLAlchemyError as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, others' ends are written
                 await self._one_by_one(some, error)
                 return
             for run, _, told in some:
                 _tell(told, is_ended=run.claim.job.id in ended)
             return
 
-    async def _one_by_one(self, some: Sequence[Told], error: SQLAlchemyError) -> None:
+    async def _one_by_one(self, some: Sequence[Told], error: Exception) -> None:
         """The database refuses one of these ends: that job is failed, the others end as they do."""
         if len(some) > 1:
             for one in some:
                 await self._finish([one])
             return
         [(run, end, told)] = some
-        _log.error("job_end_refused", job=run.claim.job.id, reason=str(error).splitlines()[0])
+        _log.error("job_end_refused", job=run.claim.job.id, reason=repr(error)[:300])
         if end is UNWRITABLE:
             _tell(told, is_ended=False)
         else:
