@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from modelyard.flows.errors import PrefectDeclined, PrefectRefused, PrefectUnreachable
 from modelyard.flows.requests.deployed import deployed
 from modelyard.flows.requests.ending import job_end
-from modelyard.flows.requests.job_runs import RequestRun, JobRuns
+from modelyard.flows.requests.job_runs import JobRuns, RequestRun
 from modelyard.registry.errors import FlowsAway, UnknownDeployment
 from modelyard.registry.jobs.book import JobBook
 from modelyard.registry.jobs.claiming import ClaimRequest
