@@ -77,6 +77,7 @@ def list_keys(
     if as_json:
         print_json([asdict(key) for key in keys])
         return
+    none = f"{user} has no key" if user else "There are no keys yet"
     print_table(
         ("Prefix", "User", "Name", "Since", "Until", "State"),
         [
@@ -90,7 +91,7 @@ def list_keys(
             )
             for key in keys
         ],
-        empty="There are no keys yet: `modelyard keys create USER` makes one.",
+        empty=f"{none}: `modelyard keys create {user or 'USER'}` makes one.",
     )
 
 
