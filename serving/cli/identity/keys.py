@@ -87,7 +87,7 @@ def list_keys(
                 key.name,
                 f"{key.created_at:%Y-%m-%d}",
                 f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "",
-                "revoked" if key.revoked_at else "active",
+                key.state,
             )
             for key in keys
         ],
