@@ -13,7 +13,7 @@ from modelyard.serving.cli.connection import GatewayConnection
 from modelyard.serving.cli.settings import ClientSettings
 
 
-class Page(BaseHTTPRequestHandler):
+class WelcomePage(BaseHTTPRequestHandler):
     """Some other server: it answers everything with a page."""
 
     def do_GET(self) -> None:
@@ -27,7 +27,7 @@ class Page(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def other_server() -> Generator[str]:
-    with HTTPServer(("127.0.0.1", 0), Page) as server:
+    with HTTPServer(("127.0.0.1", 0), WelcomePage) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"127.0.0.1:{server.server_port}"
         server.shutdown()
