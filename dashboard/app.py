@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from modelyard.dashboard import navigation, session
+from modelyard.dashboard.login import ENDED
 from modelyard.dashboard.pages import devices, models, overview, people, requests, runs
 from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.settings import DashboardSettings
@@ -37,7 +38,7 @@ def main() -> None:
     fade_when_lost()
     user = session.current()
     if user is None:
-        session.leave(session.ENDED)
+        session.leave(ENDED)
         return
     settings = load(DashboardSettings)
     pages = {

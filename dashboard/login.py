@@ -29,6 +29,10 @@ AT_ONCE = 8
 _PAGE = Template(Path(__file__).with_name("login.html").read_text(encoding="utf-8"))
 _OWN_PAGE = re.compile(r"/(?!/)[\w./?=&%@+-]*")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'"
+ENDED = "ended"
+_NOTICES = {ENDED: "Your session has ended. Please log in again."}
+"""What an address may have the form say: no words of whoever made the address."""
+
 _NO_KEY = "This API key is unknown, expired or revoked."
 _NO_PASSWORD = "The name or the password is wrong."  # noqa: S105 - a message
 
@@ -56,7 +60,8 @@ class LoginPage:
         if request.method == "GET":
             if self.admits(request.cookies):
                 return RedirectResponse(_own(request.query_params), 303)
-            return self._form(_own(request.query_params), request.query_params.get("notice", ""))
+            notice = _NOTICES.get(request.query_params.get("notice", ""), "")
+            return self._form(_own(request.query_params), notice)
         if request.method != "POST":
             return PlainTextResponse("This page is read or posted to.\n", 405)
         try:
@@ -68,10 +73,17 @@ class LoginPage:
         return await self._log_in(request, {k: v[0] for k, v in _fields(text).items()})
 
     def log_out(self, request: Request) -> Response:
-        """End the session that the cookie names; leads to the form, which shows the notice."""
+        """End the session that the cookie names; leads to the form, which shows the notice.
+
+        Pages of other sites end nobody's session by a link to here.
+        """
+        if request.headers.get("sec-fetch-site") == "cross-site":
+            return RedirectResponse("/", 303)
         self.sessions.end(request.cookies.get(COOKIE, ""))
         notice = request.query_params.get("notice", "")
-        answer = RedirectResponse(address_of(LOGIN, notice=notice[:500]), 303)
+        answer = RedirectResponse(
+            address_of(LOGIN, notice=notice if notice in _NOTICES else ""), 303
+        )
         answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
         return answer
 

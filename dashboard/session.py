@@ -7,8 +7,6 @@ import streamlit as st
 from modelyard.dashboard.login import LOGIN, LOGOUT, address_of
 from modelyard.dashboard.sessions import COOKIE, SESSIONS, DashboardSession
 
-ENDED = "Your session has ended. Please log in again."
-
 
 def current() -> DashboardSession | None:
     """The session that the browser's cookie names; None once it is over."""

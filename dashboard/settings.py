@@ -1,10 +1,9 @@
 """The dashboard's settings: the gateway, the listening address and the refresh interval."""
 
-from urllib.parse import urlsplit
-
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from modelyard.registry.settings import Section
+from modelyard.registry.web.addresses import gateway_address, server_address
 
 
 class DashboardSettings(Section):
@@ -38,16 +37,6 @@ class DashboardSettings(Section):
     @field_validator("gateway_url", "prefect_ui_url", "mlflow_ui_url")
     @classmethod
     def _http(cls, value: str, field: ValidationInfo) -> str:
-        if not value and field.field_name != "gateway_url":
-            return value
-        if not _is_http(value):
-            raise ValueError("must be an address such as http://127.0.0.1:8080")
-        return value.rstrip("/")
-
-
-def _is_http(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # its text may quote a part of a password
-        return False
+        if field.field_name == "gateway_url":
+            return gateway_address(value)
+        return server_address(value) if value else ""

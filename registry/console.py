@@ -13,6 +13,8 @@ from rich.table import Table
 from typer._click.core import Context
 from typer.core import TyperGroup
 
+from modelyard.registry.catalog.plain_text import plain_text
+
 out = Console()
 err = Console(stderr=True)
 
@@ -85,7 +87,7 @@ def print_json(value: Any) -> None:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Print a table for people, or the sentence `empty` if there are no rows."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    cells = [[escape(str(cell)) for cell in row] for row in rows]
+    cells = [[escape(_seen(str(cell))) for cell in row] for row in rows]
     # The first column names the row: on a narrow terminal the others are broken before it is.
     widest = max((len(row[0]) for row in cells), default=0)
     for number, column in enumerate(columns):
@@ -94,3 +96,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     for row in cells:
         table.add_row(*row)
     out.print(table if table.row_count else empty)
+
+
+def _seen(text: str) -> str:
+    """The text without what would steer the terminal; a program reads all of it as JSON."""
+    return plain_text(text, len(text))

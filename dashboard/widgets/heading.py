@@ -14,6 +14,6 @@ _LOG_OUT = f"""<a href="{LOGOUT}" style="color: inherit; text-decoration: none; 
 
 def show(title: str, login: DashboardSession) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(title, anchor=False)
+        st.subheader(plain(title), anchor=False)
         st.markdown(f"**{plain(login.me.name)}** {badge(login.me.role, 'role')}", width="content")
         st.html(_LOG_OUT, width="content")

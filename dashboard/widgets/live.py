@@ -6,6 +6,7 @@ import streamlit as st
 
 from modelyard.dashboard import session
 from modelyard.dashboard.client import GatewayClient, GatewayUnreachable
+from modelyard.dashboard.login import ENDED
 from modelyard.dashboard.widgets.units import prose
 from modelyard.registry.errors import ModelyardError, NotAuthenticated
 
@@ -28,7 +29,7 @@ def complain(error: ModelyardError, again_s: float | None = None) -> None:
     Where the gateway no longer knows the user, the session ends.
     """
     if isinstance(error, NotAuthenticated):
-        session.end(session.ENDED)
+        session.end(ENDED)
     again = f"Trying again every {again_s:g} s." if again_s else ""
     text = " ".join(part for part in (error.message, error.fix, again) if part)
     show = st.warning if isinstance(error, GatewayUnreachable) else st.error

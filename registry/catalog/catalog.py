@@ -27,6 +27,7 @@ from modelyard.registry.catalog.registration import (
     lock,
     own_model,
     point,
+    refuse_version,
 )
 from modelyard.registry.catalog.tables import AliasRow, ModelRow, VersionFileRow, VersionRow
 from modelyard.registry.database import Database, utc_now
@@ -127,7 +128,12 @@ class Catalog:
         wanted = _versions().where(_named(ref), _visible(caller))
         best = wanted.order_by(_has_alias(CHAMPION).desc(), VersionRow.number.desc()).limit(1)
         with self.db.read() as session:
-            version = version_of(found(session.scalar(best), ref))
+            row = session.scalar(best)
+            if row is None and (ref.number is not None or ref.alias):
+                same = _versions().where(ModelRow.name == ref.name, _visible(caller))
+                latest = same.order_by(VersionRow.number.desc()).limit(5)
+                refuse_version(ref, session.scalars(latest).all())
+            version = version_of(found(row, ref))
         if ref.adapter is not None:
             found(version.adapter(ref.adapter), ref)
         return version

@@ -1,6 +1,7 @@
 """Creates a version inside one transaction: its model, its number and its first alias."""
 
 import re
+from collections.abc import Sequence
 from typing import TypeVar
 
 from sqlalchemy import delete, select, update
@@ -31,6 +32,19 @@ def found(row: T | None, name: object) -> T:
     if not row:
         raise UnknownModel(f"There is no model '{name}'.", fix="See `modelyard models list`.")
     return row
+
+
+def refuse_version(ref: ModelRef, latest: Sequence[VersionRow]) -> None:
+    """Raise UnknownModel that tells the model's latest versions, if there are any."""
+    if latest:
+        names = [
+            f"{v.number} ({', '.join(a.alias for a in v.aliases)})" if v.aliases else str(v.number)
+            for v in latest
+        ]
+        raise UnknownModel(
+            f"There is no model '{ref}'.",
+            fix=f"Its latest versions are {', '.join(names)}: write {ref.name}@{latest[0].number}.",
+        )
 
 
 def lock(session: Session, name: str) -> ModelRow | None:

@@ -205,6 +205,11 @@ def _hash(password: str | None) -> str | None:
 
 
 def _new_key(session: Session, user: UserRow, name: str, expires: datetime | None) -> str:
+    if not (name.strip() and name.isprintable()):
+        raise InvalidName(
+            "The name of a key is empty, or has characters that cannot be seen.",
+            fix="Leave out control characters, such as those that steer terminals.",
+        )
     key = f"my_{secrets.token_urlsafe(32)}"
     session.add(
         ApiKeyRow(

@@ -1,7 +1,7 @@
 """Views of users and keys for people, without hashes or key texts."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from modelyard.registry.identity.caller import Role
@@ -44,6 +44,14 @@ class KeyView:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+
+    @property
+    def state(self) -> str:
+        """The word for whether it still opens anything."""
+        if self.revoked_at:
+            return "revoked"
+        is_over = self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+        return "expired" if is_over else "active"
 
     @classmethod
     def of(cls, row: "ApiKeyRow", user: str) -> "KeyView":

@@ -11,7 +11,7 @@ _IN_QUERY = r"(?<=[?&])\w*(?:pass(?:word|wd)?|secret|token|key)=[^\s'\"&#]*"
 _FORMS = (
     r"\bmy_[\w-]{8,}",  # our own keys
     r"\b(?:sk|pk|rk)-[\w-]{8,}",
-    r"\bhf_\w{8,}",
+    r"(?-i:\bhf_\w{8,})",  # the Hub's tokens; HF_ENDPOINT and the like are names
     r"\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}",  # JSON Web Tokens: sessions
     _LOGIN,
     r"\b(?:bearer|basic)\s+[^\s'\",;]+",

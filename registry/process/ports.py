@@ -1,11 +1,14 @@
 """Chooses and opens TCP ports, with a clear error if one is not available."""
 
+import errno
 import os
 import socket
 
 from modelyard.registry.errors import PortInUse
 
 LOOPBACK = "127.0.0.1"
+
+_NOT_HERE = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN)
 
 
 def choose_port(wanted: int, option: str, host: str = LOOPBACK) -> int:
@@ -28,7 +31,13 @@ def listen(port: int, option: str, host: str) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
+        number = error.errno or 0
+        if number in _NOT_HERE:
+            raise PortInUse(
+                f"Cannot listen on '{host}': this machine has no such address.",
+                fix="Name one of its own, such as 127.0.0.1, or 0.0.0.0 for all of them.",
+            ) from None
         raise PortInUse(
-            f"Cannot listen on {host}, port {port}: {os.strerror(error.errno or 0)}.",
+            f"Cannot listen on {host}, port {port}: {os.strerror(number)}.",
             fix=f"End what holds it, or pass another one with {option} (0 means any free).",
         ) from None

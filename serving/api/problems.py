@@ -103,7 +103,13 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
     errors = [_field(e) for e in error.errors()]
     detail = "; ".join(f"{e['field']}: {e['message']}" for e in errors)
-    return refusal(request.url.path, InvalidRequest(detail), errors)
+    untyped = any(e["field"] == "body" for e in errors) and not _says_json(request)
+    fix = "Send JSON with the header `Content-Type: application/json`." if untyped else ""
+    return refusal(request.url.path, InvalidRequest(detail, fix=fix), errors)
+
+
+def _says_json(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].endswith("json")
 
 
 def _field(error: Mapping[str, Any]) -> dict[str, str]:

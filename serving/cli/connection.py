@@ -12,6 +12,7 @@ from modelyard.registry.errors import (
     SettingsInvalid,
     UnknownModel,
 )
+from modelyard.registry.logs.hidden import without_logins
 from modelyard.registry.running import RunningUp, read_running
 from modelyard.registry.settings import RegistrySettings, load
 from modelyard.serving.cli.settings import ClientSettings
@@ -77,7 +78,11 @@ class GatewayConnection:
         with self.client() as client:
             response = client.request(method, path, json=body, timeout=wait_s)
         check(response)
-        return response.json() if response.content else None
+        try:
+            return response.json() if response.content else None
+        except ValueError:
+            message, fix = _as_no_gateway(response)
+            raise GatewayRefused(message, fix=fix) from None
 
     @contextmanager
     def client(self) -> Generator["httpx2.Client"]:
@@ -146,11 +151,23 @@ def refusal(status: int, message: str, fix: str) -> ModelyardError:
 def _told(response: "httpx2.Response") -> tuple[str, str]:
     """Message and fix, from either of the gateway's error forms."""
     try:
-        body: dict[str, Any] = response.json()
+        body: Any = response.json()
     except ValueError:
-        body = {}
+        body = None
+    if not isinstance(body, dict):
+        return _as_no_gateway(response)
     error = body.get("error")
     if isinstance(error, dict):
         return str(error.get("message", "")), ""
-    plain = f"The gateway answered {response.status_code} {response.reason_phrase}."
-    return body.get("detail", plain), body.get("fix", "")
+    if "detail" in body:
+        return str(body["detail"]), str(body.get("fix", ""))
+    return _as_no_gateway(response)
+
+
+def _as_no_gateway(response: "httpx2.Response") -> tuple[str, str]:
+    """Message and fix where something else answers, such as another server at that port."""
+    where = without_logins(str(response.url.copy_with(path="/", query=None)))
+    return (
+        f"{where} answered {response.status_code} {response.reason_phrase}, as no gateway does.",
+        "Check the address: `modelyard status` shows it where the gateway runs.",
+    )

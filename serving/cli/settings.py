@@ -1,8 +1,9 @@
 """Settings of commands that ask a gateway."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from modelyard.registry.settings import Section
+from modelyard.registry.web.addresses import gateway_address
 
 
 class ClientSettings(Section):
@@ -15,3 +16,8 @@ class ClientSettings(Section):
         default=SecretStr(""),
         description="Key that local commands send; empty: the running `up`'s.",
     )
+
+    @field_validator("gateway_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return gateway_address(value) if value else ""

@@ -73,7 +73,9 @@ def test_the_page_reads_the_file_of_the_command(
     assert environment(DashboardSettings())["MODELYARD_CONFIG"] == str(tmp_path / "modelyard.toml")
 
 
-@pytest.mark.parametrize("address", ["gpu1:8080", "http://", "http://gpu1:port", "http://[::1"])
+@pytest.mark.parametrize(
+    "address", ["gpu1:8080", "http://", "http://gpu1:port", "http://[::1", "http://gpu1/v1"]
+)
 def test_what_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     """The variable and its value are in the message, before any page is opened."""
     monkeypatch.setenv("MODELYARD_GATEWAY_URL", address)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from modelyard.dashboard.client import GatewayClient
-from modelyard.dashboard.login import LoginPage
+from modelyard.dashboard.login import ENDED, LOGOUT, LoginPage
 from modelyard.dashboard.sessions import COOKIE, DashboardSession, Sessions
 
 pytestmark = pytest.mark.anyio
@@ -107,5 +107,22 @@ async def test_what_is_no_form_is_refused_before_anybody_is_asked() -> None:
         assert (await client.post("/login", content=many)).status_code == 401
         assert (await client.delete("/login")).status_code == 405
         shown = await client.get("/login", params={"notice": "<script>alert(1)</script>"})
-        assert "<script>" not in shown.text
+        assert "alert" not in shown.text
+        assert "has ended" in (await client.get("/login", params={"notice": ENDED})).text
         assert "default-src 'none'" in shown.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(("site", "stays"), [("cross-site", True), ("same-origin", False)])
+async def test_no_link_of_another_site_logs_out(
+    nobody_yet: DashboardSession, site: str, *, stays: bool
+) -> None:
+    """The browser says from where it was sent; what the address says is not repeated."""
+    sessions = Sessions()
+    name = sessions.begin(nobody_yet, 60)
+    page = LoginPage(nobody_yet.gateway, sessions)
+    headers = [(b"cookie", f"{COOKIE}={name}".encode()), (b"sec-fetch-site", site.encode())]
+    query = b"notice=Call+0190"
+    scope = {"type": "http", "path": LOGOUT, "query_string": query, "headers": headers}
+    answer = page.log_out(Request(scope))
+    assert (sessions.find(name) is not None) is stays
+    assert answer.headers["Location"] == ("/" if stays else "/login")

@@ -5,6 +5,15 @@ import pytest
 from modelyard.registry.console import out, print_table
 
 
+def test_no_cell_steers_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever wrote it; its line breaks stay."""
+    monkeypatch.setattr(out, "_width", 80)
+    print_table(("Name",), [("a\x1b]0;title\x07b\x1b[31mc\u202ed\ne",)], empty="")
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()] == ["Name", "abcd", "e"]
+
+
 def test_what_names_a_row_is_whole_on_a_narrow_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

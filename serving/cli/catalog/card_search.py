@@ -5,12 +5,15 @@ from urllib.parse import urlencode
 from rich.markup import escape
 
 from modelyard.registry.console import err
+from modelyard.registry.errors import InvalidName
 from modelyard.serving.cli.connection import elsewhere
 from modelyard.serving.wire.admin.card_hits import CardHit, CardHits
 
 
 def find_cards(text: str, limit: int) -> list[CardHit]:
     """The best first; says on standard error where meaning had to be left out."""
+    if not text.strip():
+        raise InvalidName("TEXT is empty.", fix="Say what the model should be good for.")
     if gateway := elsewhere():
         query = urlencode({"text": text, "limit": limit})
         found = CardHits.model_validate(gateway.ask("GET", f"/api/v1/models/search?{query}"))

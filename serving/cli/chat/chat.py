@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from modelyard.registry.catalog.plain_text import plain_text
 from modelyard.registry.console import Commands, err, out
 from modelyard.registry.errors import ModelyardError
 
@@ -85,13 +86,18 @@ class Talk:
             with closing(stream(self.connection, body)) as pieces:
                 for piece in pieces:
                     answer += piece
-                    sys.stdout.write(piece)
+                    sys.stdout.write(_shown(piece))
                     sys.stdout.flush()
         except KeyboardInterrupt:
             complete = False
         sys.stdout.write("\n")
         self.messages = [*asked, {"role": "assistant", "content": answer}]
         return complete
+
+
+def _shown(piece: str) -> str:
+    """On a terminal without what would steer it; a file or a program gets all of it."""
+    return plain_text(piece, len(piece)) if sys.stdout.isatty() else piece
 
 
 def _converse(talk: Talk) -> None:

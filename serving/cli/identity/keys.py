@@ -77,6 +77,7 @@ def list_keys(
     if as_json:
         print_json([asdict(key) for key in keys])
         return
+    none = f"{user} has no key" if user else "There are no keys yet"
     print_table(
         ("Prefix", "User", "Name", "Since", "Until", "State"),
         [
@@ -86,11 +87,11 @@ def list_keys(
                 key.name,
                 f"{key.created_at:%Y-%m-%d}",
                 f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "",
-                "revoked" if key.revoked_at else "active",
+                key.state,
             )
             for key in keys
         ],
-        empty="There are no keys yet: `modelyard keys create USER` makes one.",
+        empty=f"{none}: `modelyard keys create {user or 'USER'}` makes one.",
     )
 
 

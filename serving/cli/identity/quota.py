@@ -1,7 +1,7 @@
 """`modelyard users quota`: how much a user may use."""
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,11 +69,17 @@ def quota(
 
 
 def _end(old: "Quota", expires: datetime | None, *, never: bool) -> datetime | None:
-    from datetime import UTC
-
     if never:
         return None
-    return old.expiration_time if expires is None else expires.replace(tzinfo=UTC)
+    if expires is None:
+        return old.expiration_time
+    end = expires.replace(tzinfo=UTC)
+    if end <= datetime.now(UTC):
+        raise typer.BadParameter(
+            f"--expires {end:%Y-%m-%d} is over, and with it the limits. Name a later day; "
+            "--request-limit 0 --gpu-limit 0 lifts limits now."
+        )
+    return end
 
 
 def _show(name: str, quota: "Quota", *, as_json: bool) -> None:

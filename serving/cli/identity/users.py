@@ -1,12 +1,15 @@
 """`modelyard users`: who may come in."""
 
 import sys
+import warnings
 from dataclasses import asdict
+from getpass import GetPassWarning
 from typing import Annotated
 
 import typer
 
 from modelyard.registry.console import Commands, out, print_json, print_table
+from modelyard.registry.errors import InvalidPassword
 from modelyard.registry.identity.caller import Role
 
 ADD_EXAMPLES = """
@@ -76,6 +79,8 @@ def add(
     """Add a person or a program."""
     from modelyard.serving.cli.identity.directory import directory
 
+    if no_password and password_stdin:
+        raise typer.BadParameter("--no-password and --password-stdin exclude each other.")
     password = None if no_password else _password(from_stdin=password_stdin)
     with directory() as users:
         user = users.create_user(name, role, password)
@@ -154,4 +159,12 @@ def _set_disabled(name: str, *, disabled: bool) -> None:
 def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\n")
-    return typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)
+        try:
+            return typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        except GetPassWarning:
+            raise InvalidPassword(
+                "There is no terminal here on which a password can be typed unseen.",
+                fix="Pass --password-stdin, with the password on standard input.",
+            ) from None

@@ -1,10 +1,10 @@
 """/api/v1/admin/users and /api/v1/keys: users and their API keys."""
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from modelyard.registry.identity.caller import Role
 from modelyard.serving.wire.admin.quotas import UserQuota
@@ -91,6 +91,13 @@ class NewKey(BaseModel):
     name: Name
     user: Name | None = None
     expires_at: ZonedTime | None = None
+
+    @field_validator("expires_at")
+    @classmethod
+    def _to_come(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value <= datetime.now(UTC):
+            raise ValueError("lies in the past: name a later time, or leave it away")
+        return value
 
 
 class CreatedKey(BaseModel):

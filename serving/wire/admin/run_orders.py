@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from modelyard.serving.wire.admin.registered import LifecycleRun
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 Words = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A name without characters that steer terminals, or that no database keeps."""
+
+
+def _without_login(repo: str) -> str:
+    if "@" in repo:
+        raise ValueError("give owner/name, or the address of its page without a login in it")
+    return repo
 
 
 class NewIngest(BaseModel):
@@ -29,7 +35,7 @@ class NewIngest(BaseModel):
         },
     )
 
-    repo: Words
+    repo: Annotated[Words, AfterValidator(_without_login)]
     revision: Words = "main"
     file: Words | None = None
     quantize: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=40)] = []

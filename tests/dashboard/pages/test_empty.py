@@ -6,6 +6,8 @@ from types import ModuleType
 from streamlit.testing.v1 import AppTest
 
 from modelyard.dashboard.pages import devices, models, requests, runs
+from modelyard.dashboard.sessions import DashboardSession
+from modelyard.dashboard.widgets.units import plain
 
 Draw = Callable[[ModuleType], AppTest]
 
@@ -38,3 +40,16 @@ def test_every_page_says_who_is_looking(draw: Draw) -> None:
     assert page.markdown[0].value == "**admin** :gray-badge[admin]"
     [way_out] = [html for html in page.get("html") if "Log out" in html.proto.body]
     assert 'href="/logout"' in way_out.proto.body
+
+
+def test_a_title_that_came_with_an_address_is_no_link(nobody_yet: DashboardSession) -> None:
+    """A model's page has its name from the address, which anybody can make."""
+    title = "[a](http://evil.example)"
+
+    def page(title: str, login: "DashboardSession") -> None:
+        from modelyard.dashboard.widgets import heading
+
+        heading.show(title, login)
+
+    drawn = AppTest.from_function(page, kwargs={"title": title, "login": nobody_yet})
+    assert drawn.run(timeout=120).subheader[0].value == plain(title)

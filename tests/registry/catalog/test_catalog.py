@@ -121,8 +121,9 @@ def test_promoting_a_candidate_ends_its_candidacy(catalog: Catalog) -> None:
     _add(catalog, 2)
     assert catalog.set_alias("o/m", "champion", 2).aliases == ("champion",)
     assert _find(catalog, "o/m").number == 2
-    with pytest.raises(UnknownModel, match="o/m@candidate"):
+    with pytest.raises(UnknownModel, match="o/m@candidate") as unknown:
         _find(catalog, "o/m@candidate")
+    assert unknown.value.fix == "Its latest versions are 2 (champion), 1: write o/m@2."
     assert catalog.set_alias("o/m", "stable", 1).aliases == ("stable",)
     with pytest.raises(UnknownModel, match="o/m@9"):
         catalog.set_alias("o/m", "stable", 9)

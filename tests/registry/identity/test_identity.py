@@ -98,6 +98,24 @@ def test_a_key_ends_when_it_expires(identity: Identity) -> None:
     assert identity.authenticate_key(early).name == "ada"
 
 
+@pytest.mark.parametrize("name", ["", " ", "a\x1b[31mb", "a\x00b", "a\u202eb", "a\nb"])
+def test_a_key_has_a_name_that_can_be_seen(identity: Identity, name: str) -> None:
+    """Users name keys, and admins see the list on their terminals."""
+    identity.create_user("ada", Role.USER)
+    with pytest.raises(InvalidName, match="name of a key"):
+        identity.create_key("ada", name)
+
+
+def test_a_list_of_keys_tells_which_are_over(identity: Identity) -> None:
+    """Expired ones open nothing, as revoked ones do."""
+    identity.create_user("ada", Role.USER)
+    for name, hours in (("early", 1), ("late", -1)):
+        identity.create_key("ada", name, utc_now() + timedelta(hours=hours))
+    identity.revoke_key(identity.create_key("ada", "gone")[:11])
+    states = {key.name: key.state for key in identity.list_keys("ada")}
+    assert states == {"early": "active", "late": "expired", "gone": "revoked"}
+
+
 @pytest.mark.parametrize("key", ["", "my_", "my_" + "x" * 43, "ключ", "\ud800", "x" * 100_000])
 def test_unknown_keys_are_refused(identity: Identity, key: str) -> None:
     """Whatever the text, it is no error but a refusal."""

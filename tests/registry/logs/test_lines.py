@@ -43,7 +43,15 @@ class Speechless(Exception):
         raise ValueError("no")
 
 
-HARMLESS = ("tokens=5", "my_model", "the token is", "http://host:80/path", "sk-1", "key of ada")
+HARMLESS = (
+    "tokens=5",
+    "my_model",
+    "the token is",
+    "http://host:80/path",
+    "sk-1",
+    "key of ada",
+    "HF_ENDPOINT",
+)
 
 
 @dataclass(slots=True)

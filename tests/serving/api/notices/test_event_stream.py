@@ -75,6 +75,10 @@ async def test_a_bad_ticket_order_is_refused(gateway: ListeningGateway) -> None:
         assert answer.status_code == 400
         assert answer.json()["errors"][0]["field"] == field
     assert (await gateway.http("POST", path, json={})).status_code == 401
+    text = {"content": b'{"topics": ["runs"]}', "headers": {"Content-Type": "text/plain"}}
+    answer = await gateway.http("POST", path, gateway.installation.ada, **text)
+    assert answer.status_code == 400
+    assert "Content-Type: application/json" in answer.json()["fix"]
 
 
 async def test_a_gateway_that_ends_waits_for_no_listener(lite: Installation) -> None:

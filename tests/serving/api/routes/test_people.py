@@ -58,6 +58,15 @@ async def test_a_key_works_until_it_is_revoked(lite: Installation) -> None:
         assert (await client.get("/api/v1/me", headers=mine)).status_code == 401
 
 
+async def test_a_key_that_is_over_is_not_made(lite: Installation) -> None:
+    """The field is named."""
+    async with lite.client(lite.ada) as client:
+        asked = {"name": "laptop", "expires_at": "1999-01-01T00:00:00Z"}
+        refused = await client.post(KEYS, json=asked)
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["field"] == "expires_at"
+
+
 async def test_a_foreign_key_is_as_unknown_as_a_missing_one(lite: Installation) -> None:
     """Nobody learns which ids there are, and nothing is revoked."""
     admins = [key for key in lite.identity.list_keys() if key.user != "ada"]

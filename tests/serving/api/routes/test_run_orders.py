@@ -54,6 +54,16 @@ async def test_only_admins_order(served: Installation) -> None:
     assert OrderBook(served.database).waiting() == []
 
 
+async def test_no_login_comes_into_an_order(lite: Installation) -> None:
+    """An order's subject, and its run's, is shown to whoever may see the run."""
+    async with lite.client(lite.admin) as client:
+        asked = {"repo": "https://me:hush@huggingface.co/owner/name"}
+        refused = await client.post("/api/v1/admin/ingests", json=asked)
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["field"] == "repo"
+    assert "hush" not in refused.text
+
+
 async def test_without_the_flows_an_order_is_refused_with_the_way_out(lite: Installation) -> None:
     """503 says what to start, and nothing stays behind that would be done later."""
     lite.filled.add("owner/name")

@@ -125,6 +125,7 @@ def test_a_search_finds_cards_by_their_words(shell: Shell, installation: Install
     assert [(hit["model"], hit["number"]) for hit in hits] == [("owner/bard", 1)]
     assert "owner/coder@1" in shell.run("models", "search", "python").said
     assert shell.run("models", "search", "astronomy").code == 0
+    assert shell.run("models", "search", " ").code == 2
 
 
 def test_an_adapter_is_forgotten_alone_or_with_its_model(

@@ -1,5 +1,8 @@
 """`modelyard users` and `modelyard keys`."""
 
+import subprocess
+import sys
+
 import pytest
 
 from modelyard.registry.catalog.model import ModelRef
@@ -39,6 +42,8 @@ def test_a_password_is_asked_for_twice(shell: Shell, installation: Installation)
         (("keys", "revoke", "my_nothing"), 4, "my_nothing"),
         (("users", "add", "bob", "--role", "king"), 2, "king"),
         (("keys", "create", "ada", "--expires-days", "0"), 2, "expires-days"),
+        (("users", "add", "bob", "--no-password", "--password-stdin"), 2, "exclude each other"),
+        (("users", "quota", "ada", "--expires", "2020-01-31"), 2, "--expires 2020-01-31 is over"),
     ],
 )
 def test_what_cannot_be_done_has_its_exit_code(
@@ -102,3 +107,25 @@ def test_a_removed_user_is_gone_with_every_key(shell: Shell, installation: Insta
     assert [user["name"] for user in shell.run("users", "list", "--json").json()] == ["admin"]
     with pytest.raises(NotAuthenticated):
         installation.identity.authenticate_key(installation.ada)
+
+
+def test_without_a_terminal_no_password_is_asked_for(shell: Shell) -> None:
+    """A script is told what to do instead, rather than a warning of Python's and "Aborted"."""
+    assert shell.commands  # its environment names an installation of the test's own
+    ended = subprocess.run(
+        [sys.executable, "-m", "modelyard.serving.cli.main", "users", "add", "bob"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert "--password-stdin" in ended.stderr
+    assert "Warning" not in ended.stderr
+
+
+def test_a_list_without_keys_tells_whose(shell: Shell) -> None:
+    """Others may well have keys."""
+    assert "nobody has no key" in shell.run("keys", "list", "--user", "nobody").said
