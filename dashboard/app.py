@@ -8,7 +8,8 @@ import streamlit as st
 
 from modelyard.dashboard import navigation, session
 from modelyard.dashboard.login import ENDED
-from modelyard.dashboard.pages import devices, models, overview, people, requests, runs
+from modelyard.dashboard.pages import devices, models, overview, people, runs
+from modelyard.dashboard.pages.requests import page as requests
 from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.settings import DashboardSettings
 from modelyard.dashboard.widgets.connection import fade_when_lost

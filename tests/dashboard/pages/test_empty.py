@@ -5,7 +5,8 @@ from types import ModuleType
 
 from streamlit.testing.v1 import AppTest
 
-from modelyard.dashboard.pages import devices, models, requests, runs
+from modelyard.dashboard.pages import devices, models, runs
+from modelyard.dashboard.pages.requests import page as requests
 from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.widgets.units import plain
 

@@ -5,8 +5,8 @@ from typing import Any
 import streamlit as st
 
 from modelyard.dashboard.client import GatewayClient
-from modelyard.dashboard.pages import batches, one_request
-from modelyard.dashboard.pages.request_filters import RequestFilters, choose
+from modelyard.dashboard.pages.requests import batches, one_request
+from modelyard.dashboard.pages.requests.filters import RequestFilters, choose
 from modelyard.dashboard.requests_client import RequestsClient
 from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.settings import DashboardSettings

@@ -8,7 +8,7 @@ import streamlit as st
 
 from modelyard.dashboard.client import GatewayClient
 from modelyard.dashboard.navigation import link
-from modelyard.dashboard.pages import request_callbacks
+from modelyard.dashboard.pages.requests import callbacks
 from modelyard.dashboard.requests_client import RequestsClient
 from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.settings import DashboardSettings
@@ -35,7 +35,7 @@ def show(login: DashboardSession, settings: DashboardSettings, request_id: str) 
             _story(request)
             _result(request)
             if request.callback_url:
-                request_callbacks.draw(gateway, request_id, may_send=login.me.is_admin)
+                callbacks.draw(gateway, request_id, may_send=login.me.is_admin)
 
         live(login.gateway, settings.refresh_s, draw)
 

@@ -1,0 +1,1 @@
+"""The page of requests and batches, and of one request."""
