@@ -53,7 +53,8 @@ def enter(session: Session, jobs: Sequence[NewJob], now: datetime) -> dict[str, 
         mine = set(session.scalars(_insert(session), rows))
         bodies = [{"job_id": job.id, "body": job.body} for job in some if job.id in mine]
         if bodies:
-            session.execute(insert(JobBodyRow), bodies)
+            together = insert(JobBodyRow).returning(JobBodyRow.job_id)
+            session.execute(together, bodies)
         entered |= {row["id"]: _job(row) for row in rows if row["id"] in mine}
         entered |= known(session, [job for job in some if job.id not in mine])
     tell(session, QUEUED, [job for job in entered.values() if job.submitted_at == now])
