@@ -10,7 +10,7 @@ from modelyard.registry.jobs.job import Claim, JobEnd, JobStatus
 from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.logs import logger
 from modelyard.serving.jobs.dispatch.lane import JobLane
-from modelyard.serving.jobs.running.job_run import JobRun
+from modelyard.serving.jobs.running.job_run import JobTry
 from modelyard.serving.jobs.running.outcome import Later, Outcome
 from modelyard.serving.observability.job_stats import JobStats
 
@@ -29,7 +29,7 @@ UNWRITABLE = JobEnd(
     error="The database refused its result; the dispatcher's log says why.",
 )
 
-Told = tuple[JobRun, JobEnd, asyncio.Future[bool]]
+Told = tuple[JobTry, JobEnd, asyncio.Future[bool]]
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class JobSettler:
     _ends: list[Told] = field(default_factory=list[Told])
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def settle(self, run: JobRun, outcome: Outcome) -> None:
+    async def settle(self, run: JobTry, outcome: Outcome) -> None:
         """Write the outcome down; while the database is away, ask again."""
         if isinstance(outcome, Later):
             await self._give_back(run, outcome)
@@ -96,7 +96,7 @@ class JobSettler:
     async def _ended(self, ends: Sequence[tuple[Claim, JobEnd]]) -> set[str]:
         return {job.id for job in await self.lane.do(self.queue.finish_all, ends)}
 
-    async def _give_back(self, run: JobRun, later: Later) -> None:
+    async def _give_back(self, run: JobTry, later: Later) -> None:
         self.stats.given_back["tried" if later.is_attempt else "later"] += 1
         wait_s = AGAIN_S
         while not run.is_lost:

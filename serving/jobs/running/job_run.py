@@ -27,7 +27,7 @@ _log = logger("modelyard.jobs")
 
 
 @dataclass(slots=True, eq=False)
-class JobRun:
+class JobTry:
     """A claimed job in this process, with its answer as far as it has come.
 
     `is_told`: the queue knows on which device it is. `is_answered`: the gateway is done with it.
@@ -80,7 +80,7 @@ class JobRunner:
     gateway: Gateway
     owners: JobOwners
 
-    async def outcome(self, run: JobRun) -> Outcome:
+    async def outcome(self, run: JobTry) -> Outcome:
         """Try the job once; cancellation ends the engine's work too."""
         try:
             await self._answer(run)
@@ -95,7 +95,7 @@ class JobRunner:
         finally:
             run.is_answered = True
 
-    async def _answer(self, run: JobRun) -> None:
+    async def _answer(self, run: JobTry) -> None:
         job = run.claim.job
         caller = await self.owners.caller(job.user_id)
         record = RequestRecord(booked_as(job), job.id, job.path)

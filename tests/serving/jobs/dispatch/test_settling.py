@@ -10,7 +10,7 @@ from modelyard.registry.jobs.job import JobEnd, JobStatus
 from modelyard.serving.background_task import background_task
 from modelyard.serving.jobs.dispatch.lane import JobLane
 from modelyard.serving.jobs.dispatch.settling import JobSettler
-from modelyard.serving.jobs.running.job_run import JobRun
+from modelyard.serving.jobs.running.job_run import JobTry
 from modelyard.serving.observability.job_stats import JobStats
 from tests.serving.installation import Installation
 from tests.serving.jobs.queued import Queued
@@ -32,7 +32,7 @@ async def test_an_end_that_the_database_refuses_holds_up_no_other(
     lane = JobLane()
     settler = JobSettler(queued.queue, lane, stats)
     async with background_task(settler.run()):
-        runs = [JobRun(claim, "") for claim in claims]
+        runs = [JobTry(claim, "") for claim in claims]
         await asyncio.gather(*(settler.settle(run, ends[run.claim.job.id]) for run in runs))
     await lane.close()
     jobs = [queued.book.get(id_) for id_ in ids]
@@ -51,7 +51,7 @@ async def test_an_end_whose_fence_was_lost_counts_as_lost(lite: Installation) ->
     lane = JobLane()
     settler = JobSettler(queued.queue, lane, stats)
     async with background_task(settler.run()):
-        await settler.settle(JobRun(claim, ""), DONE)
+        await settler.settle(JobTry(claim, ""), DONE)
     await lane.close()
     assert queued.book.get(job_id).status is JobStatus.CANCELLED
     assert (stats.lost, stats.ended.total()) == (1, 0)
