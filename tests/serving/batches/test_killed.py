@@ -17,7 +17,7 @@ from tests.serving.processes import PATIENT, environment, gateway_process, until
 
 pytestmark = pytest.mark.slow(seconds=20)
 
-LINES = 3000
+LINES = 1500
 
 
 @pytest.fixture
