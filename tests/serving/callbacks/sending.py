@@ -7,12 +7,14 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import ip_address
 
 from modelyard.registry.callbacks.deliveries import Deliveries
+from modelyard.registry.callbacks.schedule import AFTER
 from modelyard.registry.callbacks.sealing import Seal
 from modelyard.registry.callbacks.secrets import CallbackSecrets
 from modelyard.registry.database import Database
@@ -36,12 +38,18 @@ async def loopback(host: str) -> list[Address]:
     return [ip_address("127.0.0.1")]
 
 
-def sender_of(db: Database, *, lease_s: float = 20.0, whole_s: float = 5.0) -> CallbackSender:
+def sender_of(
+    db: Database,
+    *,
+    lease_s: float = 20.0,
+    whole_s: float = 5.0,
+    after: Sequence[timedelta] = AFTER,
+) -> CallbackSender:
     """A sender that may reach HOSTS."""
     allowed = AllowedHosts.of(",".join(["127.0.0.1", *HOSTS]))
     no_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # they take long to load
     network = CallbackNetwork(allowed, loopback, no_certificates, whole_s)
-    return CallbackSender(Deliveries(db, lease_s), CallbackSecrets(db, Seal(KEY)), network)
+    return CallbackSender(Deliveries(db, lease_s, after), CallbackSecrets(db, Seal(KEY)), network)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from standardwebhooks import Webhook
 
-from modelyard.registry.callbacks import schedule
 from modelyard.registry.callbacks.book import CallbackBook
 from modelyard.registry.callbacks.sealing import Seal
 from modelyard.registry.callbacks.secrets import CallbackSecrets
@@ -36,16 +35,14 @@ async def test_a_slow_address_keeps_nobody_waiting(db: Database) -> None:
     assert states(db)[CallbackState.WAITING] == 199
 
 
-async def test_500_is_tried_again_and_410_is_not(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_500_is_tried_again_and_410_is_not(db: Database) -> None:
     """A redirect is a failure like any other; each try is written down with its status."""
-    monkeypatch.setattr(schedule, "AFTER", tuple(timedelta(milliseconds=n) for n in range(10)))
+    after = [timedelta(milliseconds=n) for n in range(10)]
     async with Receiver({"/a": [500, 503, 200], "/gone": [410]}).listening() as receiver:
         urls = [receiver.url(path, host=HOST) for path in ("/a", "/gone", "/moved")]
         again, gone, moved = entered(db, *urls)
         entered(db, receiver.url("/nowhere", host="127.0.0.1").replace(str(receiver.port), "9"))
-        async with background_task(sender_of(db).run()):
+        async with background_task(sender_of(db, after=after).run()):
             await until(lambda: CallbackState.WAITING not in states(db))
         nowhere, *_ = [v for v in CallbackBook(db).newest(None) if v.url.endswith("/nowhere")]
         views = {view.id: view for view in CallbackBook(db).newest(None)}
