@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from modelyard.flows.errors import PrefectDeclined, PrefectRefused, PrefectUnreachable
 from modelyard.flows.requests.deployed import deployed
 from modelyard.flows.requests.ending import job_end
-from modelyard.flows.requests.job_runs import JobRun, JobRuns
+from modelyard.flows.requests.job_runs import JobRuns, RequestRun
 from modelyard.registry.errors import FlowsAway, UnknownDeployment
 from modelyard.registry.jobs.book import JobBook
 from modelyard.registry.jobs.claiming import ClaimRequest
@@ -116,7 +116,7 @@ class FlowJobs:
             if job_id in ended:
                 self.runs.cancel(mine.run_id)
 
-    def _look(self, job_id: str, mine: RunningJob, run: JobRun | None) -> None:
+    def _look(self, job_id: str, mine: RunningJob, run: RequestRun | None) -> None:
         if run is None:
             self._end(job_id, _gone(mine.run_id))
         elif run.is_over:

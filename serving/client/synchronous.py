@@ -11,6 +11,7 @@ from modelyard.serving.client.asking import Conversation, Pause
 from modelyard.serving.client.connecting import GatewayAccess, arguments
 from modelyard.serving.client.conversations import ENDS, Conversations
 from modelyard.serving.client.fields import BatchFields, ListFilter, WorkFields
+from modelyard.serving.client.look_times import BETWEEN_LOOKS_S
 from modelyard.serving.client.notices import (
     COME_AGAIN_S,
     PATH,
@@ -19,7 +20,6 @@ from modelyard.serving.client.notices import (
     Listening,
     is_about,
 )
-from modelyard.serving.client.patience import BETWEEN_LOOKS_S
 from modelyard.serving.client.problem import ApiProblem, GatewaySilent
 from modelyard.serving.wire.admin.batches import BatchReply
 from modelyard.serving.wire.admin.requests import (
