@@ -32,6 +32,7 @@ from modelyard.registry.notices.notice_book import NoticeBook
 from modelyard.registry.notices.tickets import NoticeTickets
 from modelyard.registry.runs.orders import OrderBook
 from modelyard.registry.runs.runs import RunBoard
+from modelyard.registry.runs.served_flows import ServedFlows
 from modelyard.registry.secrets import dashboard_token, metrics_token
 from modelyard.registry.settings import RegistrySettings, load
 from modelyard.serving.access.authentication import Authenticator
@@ -239,6 +240,7 @@ def _join(  # noqa: PLR0913  one of each room
         gateway,
         queries,
         identity=authenticator.identity,
+        flows=ServedFlows(database),
         check_url=partial(check_url, allowed=AllowedHosts.of(settings.callback_hosts)),
         stats=metrics.estimates,
     )

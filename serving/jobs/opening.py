@@ -25,6 +25,7 @@ def desk_of(  # noqa: PLR0913  one of each room
     queries: Queries,
     *,
     identity: Identity,
+    flows: ServedFlows,
     check_url: Callable[[str], None],
     stats: EstimateStats,
 ) -> RequestDesk:
@@ -38,7 +39,7 @@ def desk_of(  # noqa: PLR0913  one of each room
         Intake(
             Behalf(identity, gateway.gate),
             gateway.versions,
-            ServedFlows(identity.db),
+            flows,
             check_url,
         ),
         JobAdmission(gateway.gate, router.snapshots, queries),
