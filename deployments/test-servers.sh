@@ -3,7 +3,7 @@
 set -euo pipefail
 
 # What must be there, and the package that brings it.
-declare -A packages=([chromium]=chromium [redis-server]=redis-server)
+declare -A packages=([chromium]=chromium [curl]=curl [jq]=jq [redis-server]=redis-server)
 missing=()
 for command in "${!packages[@]}"; do
   command -v "$command" >/dev/null || missing+=("${packages[$command]}")

@@ -7,6 +7,7 @@ from contextlib import (
     aclosing,
     asynccontextmanager,
 )
+from dataclasses import dataclass
 from functools import partial
 
 from fastapi import FastAPI
@@ -51,6 +52,7 @@ from modelyard.serving.gateway.card_lane import CardLane
 from modelyard.serving.gateway.card_search import CardSearch
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.queries import Queries
+from modelyard.serving.jobs.desk import RequestDesk
 from modelyard.serving.jobs.opening import desk_of
 from modelyard.serving.jobs.services import JobServices
 from modelyard.serving.joining import (
@@ -104,21 +106,11 @@ def create_app(
             ):
                 queries = Queries(cache, Catalog(database), Fleet(database))
                 gateway = gateway_of(settings, gate, queries, upstream=upstream, ledger=ledger)
-                services = app.state.services = _join(
-                    settings,
-                    database,
-                    registry,
-                    notices=_notices(settings, registry, database, metrics, key=key),
-                    authenticator=authenticator,
-                    logins=Logins(authenticator.identity, dashboard_token(registry)),
-                    gateway=gateway,
-                    queries=queries,
-                    metrics=metrics,
-                    jobs=_jobs(
-                        settings, registry, authenticator.identity, gateway=gateway, metrics=metrics
-                    ),
+                rooms = _Rooms(
+                    settings, registry, database, authenticator, gateway, queries, metrics
                 )
-                async with _at_work(settings, registry, database, services, secret=key):
+                services = app.state.services = rooms.services()
+                async with _at_work(settings, registry, database, services):
                     yield
         finally:
             database.close()
@@ -142,8 +134,6 @@ async def _at_work(
     registry: RegistrySettings,
     database: Database,
     services: Services,
-    *,
-    secret: str,
 ) -> AsyncGenerator[None]:
     """What goes on beside the requests, while the block runs."""
     gateway = services.gateway
@@ -160,43 +150,9 @@ async def _at_work(
         await stack.enter_async_context(sharing(gateway.router, gateway.gate, redis_url))
         if services.jobs.dispatcher is not None:
             dispatcher = services.jobs.dispatcher
-            dispatching_here = dispatching(settings, registry, dispatcher, secret)
+            dispatching_here = dispatching(settings, registry, database, dispatcher)
             await stack.enter_async_context(dispatching_here)
         yield
-
-
-def _jobs(
-    settings: GatewaySettings,
-    registry: RegistrySettings,
-    identity: Identity,
-    *,
-    gateway: Gateway,
-    metrics: Metrics,
-) -> JobServices:
-    queue = queue_of(settings, identity.db)
-    dispatcher = dispatcher_of(queue, registry, identity, gateway=gateway, metrics=metrics)
-    is_here = settings.dispatch == "gateway"
-    return JobServices(queue, JobBook(queue.db), dispatcher if is_here else None)
-
-
-def _notices(
-    settings: GatewaySettings,
-    registry: RegistrySettings,
-    database: Database,
-    metrics: Metrics,
-    *,
-    key: str,
-) -> NoticeServices:
-    grants = Grants(database, key)
-    bus = NoticeBus(
-        NoticeBook(database),
-        grants.still_hold,
-        metrics.notices,
-        WakeUp(registry.redis_url.get_secret_value()),
-        most_each=settings.notice_connections,
-        backlog=settings.notice_backlog,
-    )
-    return NoticeServices(bus, NoticeTickets(database), grants)
 
 
 def _device_watch(settings: GatewaySettings, database: Database, services: Services) -> DeviceWatch:
@@ -216,61 +172,90 @@ def _device_watch(settings: GatewaySettings, database: Database, services: Servi
     )
 
 
-def _join(  # noqa: PLR0913  one of each room
-    settings: GatewaySettings,
-    database: Database,
-    registry: RegistrySettings,
-    *,
-    authenticator: Authenticator,
-    logins: Logins,
-    gateway: Gateway,
-    queries: Queries,
-    metrics: Metrics,
-    notices: NoticeServices,
-    jobs: JobServices,
-) -> Services:
-    usage = UsageBook(database)
-    traffic = TrafficBook(database)
-    responses = ResponseBook(database)
-    router = gateway.router
-    upstream = gateway.attempts.upstream
-    promoter = Promoter(database, router.snapshots, upstream, router.load_timeout_s)
-    requests = desk_of(
-        jobs,
-        gateway,
-        queries,
-        identity=authenticator.identity,
-        flows=ServedFlows(database),
-        check_url=partial(check_url, allowed=AllowedHosts.of(settings.callback_hosts)),
-        stats=metrics.estimates,
-    )
-    batches = BatchServices.of(database, registry, settings)
-    return Services(
-        gateway=gateway,
-        authenticator=authenticator,
-        logins=logins,
-        quotas=Quotas(database),
-        queries=queries,
-        orders=DeviceOrders(database),
-        history=DeviceHistory(database),
-        runs=RunBoard(database),
-        usage=usage,
-        traffic=SingleFlightCache(lambda asked: traffic.since(*asked), seconds=TRAFFIC_S),
-        unbooked=gateway.attempts.ledger.unbooked,
-        failures=SingleFlightCache(lambda _: usage.failure_rates(FAILURES_S), seconds=1.0),
-        running=gateway.attempts.running,
-        snapshots=gateway.router.snapshots,
-        metrics=metrics,
-        promoter=promoter,
-        promotions=Promotions(database),
-        run_orders=OrderBook(database),
-        cards=CardLane(CardSearch(registry, queries.catalog)),
-        promotion_wait_s=settings.promotion_wait_s,
-        notices=notices,
-        batches=batches,
-        callbacks=CallbackServices.of(database, secret_key(registry)),
-        jobs=jobs,
-        requests=requests,
-        batch_intake=BatchIntake(requests, batches.batches, batches.book),
-        responses=SingleFlightCache(lambda asked: responses.since(*asked), seconds=TRAFFIC_S),
-    )
+@dataclass(frozen=True, slots=True)
+class _Rooms:
+    """What all rooms behind the routes are made of."""
+
+    settings: GatewaySettings
+    registry: RegistrySettings
+    database: Database
+    authenticator: Authenticator
+    gateway: Gateway
+    queries: Queries
+    metrics: Metrics
+
+    def services(self) -> Services:
+        database = self.database
+        gateway = self.gateway
+        usage = UsageBook(database)
+        traffic = TrafficBook(database)
+        responses = ResponseBook(database)
+        jobs = self._jobs()
+        requests = self._desk(jobs)
+        batches = BatchServices.of(database, self.registry, self.settings)
+        return Services(
+            gateway=gateway,
+            authenticator=self.authenticator,
+            logins=Logins(self.authenticator.identity, dashboard_token(self.registry)),
+            quotas=Quotas(database),
+            queries=self.queries,
+            orders=DeviceOrders(database),
+            history=DeviceHistory(database),
+            runs=RunBoard(database),
+            usage=usage,
+            traffic=SingleFlightCache(lambda asked: traffic.since(*asked), seconds=TRAFFIC_S),
+            unbooked=gateway.attempts.ledger.unbooked,
+            failures=SingleFlightCache(lambda _: usage.failure_rates(FAILURES_S), seconds=1.0),
+            running=gateway.attempts.running,
+            snapshots=gateway.router.snapshots,
+            metrics=self.metrics,
+            promoter=self._promoter(),
+            promotions=Promotions(database),
+            run_orders=OrderBook(database),
+            cards=CardLane(CardSearch(self.registry, self.queries.catalog)),
+            promotion_wait_s=self.settings.promotion_wait_s,
+            notices=self._notices(),
+            batches=batches,
+            callbacks=CallbackServices.of(database, secret_key(self.registry)),
+            jobs=jobs,
+            requests=requests,
+            batch_intake=BatchIntake(requests, batches.batches, batches.book),
+            responses=SingleFlightCache(lambda asked: responses.since(*asked), seconds=TRAFFIC_S),
+        )
+
+    def _promoter(self) -> Promoter:
+        router = self.gateway.router
+        upstream = self.gateway.attempts.upstream
+        return Promoter(self.database, router.snapshots, upstream, router.load_timeout_s)
+
+    def _jobs(self) -> JobServices:
+        queue = queue_of(self.settings, self.database)
+        dispatcher = dispatcher_of(
+            self.database, queue, self.registry, gateway=self.gateway, metrics=self.metrics
+        )
+        is_here = self.settings.dispatch == "gateway"
+        return JobServices(queue, JobBook(self.database), dispatcher if is_here else None)
+
+    def _desk(self, jobs: JobServices) -> RequestDesk:
+        hosts = AllowedHosts.of(self.settings.callback_hosts)
+        return desk_of(
+            jobs,
+            self.gateway,
+            self.queries,
+            identity=self.authenticator.identity,
+            flows=ServedFlows(self.database),
+            check_url=partial(check_url, allowed=hosts),
+            stats=self.metrics.estimates,
+        )
+
+    def _notices(self) -> NoticeServices:
+        grants = Grants(self.database, secret_key(self.registry))
+        bus = NoticeBus(
+            NoticeBook(self.database),
+            grants.still_hold,
+            self.metrics.notices,
+            WakeUp(self.registry.redis_url.get_secret_value()),
+            most_each=self.settings.notice_connections,
+            backlog=self.settings.notice_backlog,
+        )
+        return NoticeServices(bus, NoticeTickets(self.database), grants)

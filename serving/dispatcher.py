@@ -17,7 +17,7 @@ from starlette.routing import Route
 from modelyard.registry.catalog.catalog import Catalog
 from modelyard.registry.database import Database
 from modelyard.registry.fleet.fleet import Fleet
-from modelyard.registry.identity.identity import Identity, internal_token, secret_key
+from modelyard.registry.identity.identity import internal_token, secret_key
 from modelyard.registry.installation import open_database
 from modelyard.registry.secrets import metrics_token
 from modelyard.registry.settings import RegistrySettings
@@ -121,7 +121,6 @@ async def _dispatching(
     settings: GatewaySettings, registry: RegistrySettings, database: Database, key: str
 ) -> AsyncGenerator[DispatcherDoor]:
     redis_url = registry.redis_url.get_secret_value()
-    identity = Identity(database, key)
     metrics = Metrics()
     async with (
         Upstream.open(internal_token(key), silent_s=settings.answer_timeout_s) as upstream,
@@ -132,9 +131,9 @@ async def _dispatching(
         queries = Queries(cache, Catalog(database), Fleet(database))
         gateway = gateway_of(settings, gate, queries, upstream=upstream, ledger=ledger)
         queue = queue_of(settings, database)
-        dispatcher = dispatcher_of(queue, registry, identity, gateway=gateway, metrics=metrics)
+        dispatcher = dispatcher_of(database, queue, registry, gateway=gateway, metrics=metrics)
         async with (
             sharing(gateway.router, gate, redis_url),
-            dispatching(settings, registry, dispatcher, key),
+            dispatching(settings, registry, database, dispatcher),
         ):
             yield DispatcherDoor(dispatcher, metrics, internal_token(key), metrics_token(registry))

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 
 from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.database import Database
-from modelyard.registry.identity.identity import Identity
+from modelyard.registry.identity.identity import Identity, secret_key
 from modelyard.registry.jobs.book import JobBook
 from modelyard.registry.jobs.limits import QueueLimits
 from modelyard.registry.jobs.queue import JobQueue
@@ -85,23 +85,27 @@ def queue_of(settings: RequestSettings, database: Database) -> JobQueue:
 
 @asynccontextmanager
 async def dispatching(
-    settings: RequestSettings, registry: RegistrySettings, dispatcher: JobDispatcher, secret: str
+    settings: RequestSettings,
+    registry: RegistrySettings,
+    database: Database,
+    dispatcher: JobDispatcher,
 ) -> AsyncGenerator[None]:
-    """Jobs are run, looked after and told of while the block runs; `secret` is the secret key."""
+    """Jobs are run, looked after and told of while the block runs."""
     queue = dispatcher.queue
+    batches = keeper_of(database, queue, dispatcher.runner, registry=registry, settings=settings)
     async with (
-        background_task(callback_sender(settings, queue.db, secret).run()),
-        background_task(keeper_of(queue, dispatcher.runner, registry, settings).run()),
-        background_task(JobUpkeep(queue, settings.requests_days).run()),
+        background_task(callback_sender(settings, database, secret_key(registry)).run()),
+        background_task(batches.run()),
+        background_task(JobUpkeep(database, queue, settings.requests_days).run()),
         dispatcher.at_work(),
     ):
         yield
 
 
 def dispatcher_of(
+    database: Database,
     queue: JobQueue,
     registry: RegistrySettings,
-    identity: Identity,
     *,
     gateway: Gateway,
     metrics: Metrics,
@@ -110,9 +114,9 @@ def dispatcher_of(
     in_hand = JobsInHand()
     return JobDispatcher(
         queue,
-        JobBook(queue.db),
+        JobBook(database),
         JobWakeUp(registry.database, registry.redis_url.get_secret_value()),
-        JobRunner(gateway, JobOwners(identity)),
+        JobRunner(gateway, JobOwners(Identity(database, secret_key(registry)))),
         ModelPlaces(gateway, in_hand, metrics.counted),
         claimer=f"{socket.gethostname()[:MOST_HOST]}/{uuid.uuid4()}",
         stats=metrics.jobs,

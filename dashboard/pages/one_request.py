@@ -8,11 +8,10 @@ import streamlit as st
 
 from modelyard.dashboard.client import GatewayClient
 from modelyard.dashboard.navigation import link
-from modelyard.dashboard.pages import request_callbacks
 from modelyard.dashboard.requests_client import RequestsClient
 from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.settings import DashboardSettings
-from modelyard.dashboard.widgets import confirmation, heading
+from modelyard.dashboard.widgets import confirmation, heading, request_callbacks
 from modelyard.dashboard.widgets.badges import badge
 from modelyard.dashboard.widgets.confirmation import Action, ask
 from modelyard.dashboard.widgets.live import live

@@ -73,11 +73,11 @@ def _row(request: RequestSummary, filters: RequestFilters) -> dict[str, Any]:
     owner = {"User": plain(filters.name_of(request.user_id))} if filters.users else {}
     return {
         "Request": f"[{request.request_id[:8]}](requests?id={request.request_id})",
-        **owner,
+        "Status": _status(request),
         "Model": plain(request.model_id),
+        **owner,
         "Type": plain(request.type),
         "Priority": f"{request.priority}",
-        "Status": _status(request),
         "Device": plain(request.gpu_id or UNKNOWN),
         "Tries": request.attempts,
         "Took": took(request),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from modelyard.flows.errors import PrefectDeclined, PrefectRefused, PrefectUnreachable
 from modelyard.flows.requests.deployed import deployed
 from modelyard.flows.requests.ending import job_end
-from modelyard.flows.requests.job_runs import JobRun, JobRuns
+from modelyard.flows.requests.job_runs import JobRuns, RequestRun
 from modelyard.registry.errors import FlowsAway, UnknownDeployment
 from modelyard.registry.jobs.book import JobBook
 from modelyard.registry.jobs.claiming import ClaimRequest
@@ -68,13 +68,13 @@ class FlowJobs:
 
     def follow(self) -> None:
         """Keep the claims, say how far their runs are, and end those that are over."""
+        if not self._mine:
+            return
         claims = [one.claim for one in self._mine.values()]
         held = self.queue.extend(
             self.claimer, claims, {id_: one.progress for id_, one in self._mine.items()}
         )
         self._let_go(held.lost)
-        if not self._mine:
-            return
         found = {run.id: run for run in self.runs.named([m.run_id for m in self._mine.values()])}
         for job_id, mine in list(self._mine.items()):
             self._look(job_id, mine, found.get(mine.run_id))
@@ -116,7 +116,7 @@ class FlowJobs:
             if job_id in ended:
                 self.runs.cancel(mine.run_id)
 
-    def _look(self, job_id: str, mine: RunningJob, run: JobRun | None) -> None:
+    def _look(self, job_id: str, mine: RunningJob, run: RequestRun | None) -> None:
         if run is None:
             self._end(job_id, _gone(mine.run_id))
         elif run.is_over:

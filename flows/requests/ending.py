@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelyard.flows.requests.job_runs import JobRun
+from modelyard.flows.requests.job_runs import RequestRun
 from modelyard.registry.jobs.job import JobEnd, JobStatus
 from modelyard.registry.runs.messages import shown
 
@@ -14,7 +14,7 @@ MOST_BYTES = 256 * 1024
 CODES = {"FAILED": "flow_failed", "CRASHED": "flow_crashed"}
 
 
-def job_end(run: JobRun, artifacts: Sequence[Mapping[str, Any]]) -> JobEnd:
+def job_end(run: RequestRun, artifacts: Sequence[Mapping[str, Any]]) -> JobEnd:
     """The end of the job of a run that is over."""
     if run.state == "COMPLETED":
         result = _result(run, artifacts)
@@ -30,7 +30,7 @@ def job_end(run: JobRun, artifacts: Sequence[Mapping[str, Any]]) -> JobEnd:
     return JobEnd(status=JobStatus.FAILED, error_code=CODES[run.state], error=problem)
 
 
-def _result(run: JobRun, artifacts: Sequence[Mapping[str, Any]]) -> bytes:
+def _result(run: RequestRun, artifacts: Sequence[Mapping[str, Any]]) -> bytes:
     """The run's id, message and artifacts as JSON; the largest artifacts are the ones left out."""
     told = [
         {"key": each["key"], "type": each["type"], "data": each["data"]}

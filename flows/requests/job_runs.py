@@ -23,7 +23,7 @@ MOST = 200
 
 
 @dataclass(frozen=True, slots=True)
-class JobRun:
+class RequestRun:
     """A flow run of a job; `state` is Prefect's type of it, such as RUNNING."""
 
     id: str
@@ -52,13 +52,13 @@ class JobRuns:
         path = f"/deployments/{deployment_id}/create_flow_run"
         return str(self.api.ask("POST", path, body)["id"])
 
-    def named(self, run_ids: Collection[str]) -> list[JobRun]:
+    def named(self, run_ids: Collection[str]) -> list[RequestRun]:
         """Those that the server knows of these; at most 200 are looked up at once."""
         ids = list(run_ids)
         parts = [ids[at : at + MOST] for at in range(0, len(ids), MOST)]
         return [run for part in parts for run in self._found({"id": {"any_": part}})]
 
-    def underway(self) -> list[JobRun]:
+    def underway(self) -> list[RequestRun]:
         """The first 200 that go on, whoever began them."""
         return self._found({"tags": {"all_": [TAG]}, "state": {"type": {"any_": UNDERWAY}}})
 
@@ -87,16 +87,16 @@ class JobRuns:
         mine = {"flow_runs": {"id": {"any_": [run_id]}}, "sort": "CREATED_DESC", "limit": MOST}
         return list(reversed(self.api.ask("POST", "/artifacts/filter", mine)))
 
-    def _found(self, wanted: Mapping[str, Any]) -> list[JobRun]:
+    def _found(self, wanted: Mapping[str, Any]) -> list[RequestRun]:
         found: Sequence[Mapping[str, Any]] = self.api.ask(
             "POST", "/flow_runs/filter", {"flow_runs": wanted, "limit": MOST}
         )
         return [_run(each) for each in found]
 
 
-def _run(told: Mapping[str, Any]) -> JobRun:
+def _run(told: Mapping[str, Any]) -> RequestRun:
     state = told["state"] or {}
-    return JobRun(
+    return RequestRun(
         id=told["id"],
         job_id=told["idempotency_key"] or "",
         state=state.get("type", "PENDING"),

@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from modelyard.flows.context import FlowContext, open_yard
@@ -54,16 +54,17 @@ def _run(ended: threading.Event, server: Prefect, every_s: float) -> None:
         jobs = flow_jobs(context, server)
         look = 0
         while not ended.is_set():
-            _attempt(jobs, is_wide=look % DEPLOYED_EVERY == 0)
+            is_wide = look % DEPLOYED_EVERY == 0
+            wide = (jobs.find_deployed, jobs.end_left) if is_wide else ()
+            _attempt(jobs.follow, *wide, jobs.take)
             look += 1
             ended.wait(every_s)
-        jobs.give_back()
+        _attempt(jobs.give_back)
 
 
-def _attempt(jobs: FlowJobs, *, is_wide: bool) -> None:
-    """One look; what fails is tried again with the next one, and keeps nothing else from it."""
-    wide = (jobs.find_deployed, jobs.end_left) if is_wide else ()
-    for step in (jobs.follow, *wide, jobs.take):
+def _attempt(*steps: Callable[[], None]) -> None:
+    """Do each; what fails is tried again with the next look, and keeps nothing else from it."""
+    for step in steps:
         try:
             step()
         except ModelyardError as error:

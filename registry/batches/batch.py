@@ -42,7 +42,7 @@ class LineError:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchCounts:
+class JobCounts:
     """How many jobs a batch has, and how many of them have ended how; `live` are yet to end."""
 
     total: int = 0
@@ -56,7 +56,7 @@ class BatchCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class JobBatch:
     """A stored batch with what its jobs have come to.
 
     Without an `input_file_id` it came by our own API. `fence` grows with each process that works
@@ -88,7 +88,7 @@ class Batch:
     expired_at: datetime | None
     cancelling_at: datetime | None
     cancelled_at: datetime | None
-    counts: BatchCounts
+    counts: JobCounts
     error_codes: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property

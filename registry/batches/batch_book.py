@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from modelyard.registry.batches.batch import Batch, BatchStatus, LineError, unknown_batch
+from modelyard.registry.batches.batch import BatchStatus, JobBatch, LineError, unknown_batch
 from modelyard.registry.batches.counting import counted
 from modelyard.registry.batches.tables import BatchRow
 from modelyard.registry.database import Database, UtcDateTime
@@ -17,7 +17,7 @@ class BatchBook:
 
     db: Database
 
-    def get(self, batch_id: str, user_id: str) -> Batch:
+    def get(self, batch_id: str, user_id: str) -> JobBatch:
         """A batch of this user, of either API; raises UnknownBatch."""
         with self.db.read() as session:
             row = session.get(BatchRow, batch_id)
@@ -25,13 +25,13 @@ class BatchBook:
                 raise unknown_batch(batch_id)
             return _batches(session, [row])[0]
 
-    def known(self, batch_id: str) -> Batch | None:
+    def known(self, batch_id: str) -> JobBatch | None:
         """Whosever batch has this id."""
         with self.db.read() as session:
             row = session.get(BatchRow, batch_id)
             return _batches(session, [row])[0] if row else None
 
-    def list(self, user_id: str, after: str | None, most: int) -> list[Batch]:
+    def list(self, user_id: str, after: str | None, most: int) -> list[JobBatch]:
         """A page of the user's batches of files, newest first; raises UnknownBatch for `after`."""
         where: list[ColumnElement[bool]] = [
             BatchRow.user_id == user_id,
@@ -46,7 +46,7 @@ class BatchBook:
         with self.db.read() as session:
             return _batches(session, [*session.scalars(query)])
 
-    def writing(self, file_id: str, user_id: str) -> Batch | None:
+    def writing(self, file_id: str, user_id: str) -> JobBatch | None:
         """The user's batch that is yet to end and has this file of answers or errors."""
         names = or_(BatchRow.output_file_id == file_id, BatchRow.error_file_id == file_id)
         mine = select(BatchRow).where(BatchRow.user_id == user_id, names)
@@ -55,15 +55,15 @@ class BatchBook:
         return next((batch for batch in found if not batch.status.is_end), None)
 
 
-def batch_of(session: Session, row: BatchRow) -> Batch:
+def batch_of(session: Session, row: BatchRow) -> JobBatch:
     """The row with its counts as this transaction sees them."""
     return _batches(session, [row])[0]
 
 
-def _batches(session: Session, rows: "list[BatchRow]") -> "list[Batch]":
+def _batches(session: Session, rows: "list[BatchRow]") -> "list[JobBatch]":
     numbers = counted(session, rows)
     return [
-        Batch(
+        JobBatch(
             id=row.id,
             user_id=row.user_id,
             asked_by=row.asked_by,

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from modelyard.registry.batches.batch import BatchCounts
+from modelyard.registry.batches.batch import JobCounts
 from modelyard.registry.batches.tables import BatchRow
 from modelyard.registry.jobs.job import JobStatus
 from modelyard.registry.jobs.tables import JobRow
@@ -16,7 +16,7 @@ COUNTS = "counts"
 CODES = "error_codes"
 """Keys of `BatchRow.about` under which both are kept once the batch has ended."""
 
-StatusCount = tuple[BatchCounts, dict[str, int]]
+StatusCount = tuple[JobCounts, dict[str, int]]
 """The counts, and how many failed of what."""
 
 
@@ -38,18 +38,18 @@ def counted(session: Session, rows: Sequence[BatchRow]) -> dict[str, StatusCount
     }
 
 
-def kept(counts: BatchCounts, codes: dict[str, int]) -> dict[str, Any]:
+def kept(counts: JobCounts, codes: dict[str, int]) -> dict[str, Any]:
     """What is added to `BatchRow.about` when the batch ends: its jobs are forgotten some day."""
     numbers = {name: getattr(counts, name) for name in ("completed", "failed", "cancelled")}
     return {COUNTS: numbers, CODES: codes}
 
 
 def _kept(about: dict[str, Any], total: int) -> StatusCount:
-    return BatchCounts(total, **about[COUNTS]), about[CODES]
+    return JobCounts(total, **about[COUNTS]), about[CODES]
 
 
-def _counts(total: int, by_status: Counter[str]) -> BatchCounts:
-    return BatchCounts(
+def _counts(total: int, by_status: Counter[str]) -> JobCounts:
+    return JobCounts(
         total,
         by_status[JobStatus.COMPLETED],
         by_status[JobStatus.FAILED],

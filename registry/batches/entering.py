@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from modelyard.registry.batches.batch import (
     BATCH_ENDS,
-    Batch,
     BatchEnded,
     BatchIdTaken,
     BatchStatus,
+    JobBatch,
     NewBatch,
     TooManyBatches,
     unknown_batch,
@@ -41,7 +41,7 @@ class Batches:
     most_live: int = MOST_LIVE
     now: Callable[[], datetime] = utc_now
 
-    def create(self, new: NewBatch) -> Batch:
+    def create(self, new: NewBatch) -> JobBatch:
         """A batch of a file, to be validated; raises UnknownFile and TooManyBatches."""
         with self.db.begin() as session:
             self._check_room(session, new.user_id)
@@ -53,7 +53,7 @@ class Batches:
             session.flush()
             return batch_of(session, row)
 
-    def submit(self, new: NewBatch, total: int, submit: Callable[[Session], None]) -> Batch:
+    def submit(self, new: NewBatch, total: int, submit: Callable[[Session], None]) -> JobBatch:
         """A batch of our own API, whose `total` jobs `submit` writes in the same transaction.
 
         The same id and digest again gives the batch there is; raises BatchIdTaken, TooManyBatches,
@@ -64,7 +64,7 @@ class Batches:
         except IntegrityError:  # the same batch at the same moment
             return self._submit(new, total, submit)
 
-    def _submit(self, new: NewBatch, total: int, submit: Callable[[Session], None]) -> Batch:
+    def _submit(self, new: NewBatch, total: int, submit: Callable[[Session], None]) -> JobBatch:
         with self.db.begin() as session:
             there = session.get(BatchRow, new.id)
             if there is not None:
@@ -80,7 +80,7 @@ class Batches:
             publish(session, [batch_notice(STARTED, batch)])
             return batch
 
-    def cancel(self, batch_id: str, user_id: str) -> Batch:
+    def cancel(self, batch_id: str, user_id: str) -> JobBatch:
         """Begin to cancel: all of its jobs end at once; raises UnknownBatch and BatchEnded.
 
         It is cancelled itself as soon as the files of what was done are written.
@@ -114,7 +114,7 @@ class Batches:
             )
 
 
-def _same(session: Session, row: BatchRow, new: NewBatch) -> Batch:
+def _same(session: Session, row: BatchRow, new: NewBatch) -> JobBatch:
     if row.digest != new.digest or row.user_id != new.user_id:
         raise BatchIdTaken(
             f"batch_id: '{new.id}' was used for another batch.",

@@ -1,6 +1,6 @@
 """What listeners are told of a batch, each in the transaction that it tells of."""
 
-from modelyard.registry.batches.batch import Batch
+from modelyard.registry.batches.batch import JobBatch
 from modelyard.registry.catalog.model import Visibility
 from modelyard.registry.notices.notice import NoticeDraft, Topic
 
@@ -8,7 +8,7 @@ STARTED = "batch.started"
 ENDED = "batch.ended"
 
 
-def batch_notice(kind: str, batch: Batch) -> NoticeDraft:
+def batch_notice(kind: str, batch: JobBatch) -> NoticeDraft:
     """How far the batch is, for its user and admins."""
     data = {
         "id": batch.id,

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from modelyard.registry.batches.batch import Batch, BatchStatus, LineError
+from modelyard.registry.batches.batch import BatchStatus, JobBatch, LineError
 from modelyard.registry.batches.batch_book import batch_of
 from modelyard.registry.batches.counting import kept
 from modelyard.registry.batches.notices import ENDED, STARTED, batch_notice
@@ -37,7 +37,7 @@ class BatchStates:
     lease_s: float = 60.0
     now: Callable[[], datetime] = utc_now
 
-    def take(self, statuses: Collection[BatchStatus]) -> Batch | None:
+    def take(self, statuses: Collection[BatchStatus]) -> JobBatch | None:
         """The oldest batch in one of these states to be worked on, now in the caller's hands.
 
         It is to be validated, or all of its jobs have ended.
@@ -47,7 +47,7 @@ class BatchStates:
             row = session.scalar(_waiting(statuses, now))
         return None if row is None else self._take(row)
 
-    def _take(self, seen: BatchRow) -> Batch | None:
+    def _take(self, seen: BatchRow) -> JobBatch | None:
         with self.db.begin() as session:
             now = self.now()
             mine = and_(
@@ -61,20 +61,22 @@ class BatchStates:
             row = session.scalar(update(BatchRow).where(mine).values(values).returning(BatchRow))
             return None if row is None else batch_of(session, row)
 
-    def extend(self, batch: Batch) -> bool:
+    def extend(self, batch: JobBatch) -> bool:
         """Hold a batch for another `lease_s`; False if it is lost."""
         return self._lease(batch, self.lease_s)
 
-    def put_off(self, batch: Batch, wait_s: float) -> bool:
+    def put_off(self, batch: JobBatch, wait_s: float) -> bool:
         """Let nobody take the batch for so long; False if it is lost."""
         return self._lease(batch, wait_s)
 
-    def _lease(self, batch: Batch, for_s: float) -> bool:
+    def _lease(self, batch: JobBatch, for_s: float) -> bool:
         with self.db.begin() as session:
             until = self.now() + timedelta(seconds=for_s)
             return _changed(session, batch, {"lease_until": until}) is not None
 
-    def begin(self, batch: Batch, about: dict[str, Any], submit: Callable[[Session], None]) -> bool:
+    def begin(
+        self, batch: JobBatch, about: dict[str, Any], submit: Callable[[Session], None]
+    ) -> bool:
         """From validating to in progress, with all of its jobs or none; False if it is lost.
 
         `about` are the columns that its file has told: `model` and `total`, and the ids that its
@@ -90,12 +92,12 @@ class BatchStates:
             publish(session, [batch_notice(STARTED, batch_of(session, row))])
             return True
 
-    def reject(self, batch: Batch, errors: Sequence[LineError]) -> bool:
+    def reject(self, batch: JobBatch, errors: Sequence[LineError]) -> bool:
         """From validating to failed: none of its jobs was ever there; False if it is lost."""
         told = {"errors": [asdict(error) for error in errors]}
         return self._end(batch, S.FAILED, [], told)
 
-    def finalize(self, batch: Batch) -> Batch | None:
+    def finalize(self, batch: JobBatch) -> JobBatch | None:
         """From in progress to finalizing; None if it is lost."""
         with self.db.begin() as session:
             now = self.now()
@@ -103,7 +105,7 @@ class BatchStates:
             row = _changed(session, batch, values)
             return None if row is None else batch_of(session, row)
 
-    def end(self, batch: Batch, status: BatchStatus, files: Collection[UserFile]) -> bool:
+    def end(self, batch: JobBatch, status: BatchStatus, files: Collection[UserFile]) -> bool:
         """To an end, with the files of its answers; False if it is lost."""
         ids = {file.id for file in files}
         told = {
@@ -117,7 +119,7 @@ class BatchStates:
 
     def _end(
         self,
-        batch: Batch,
+        batch: JobBatch,
         status: BatchStatus,
         files: Collection[UserFile],
         told: dict[str, Any],
@@ -147,7 +149,7 @@ def _is_free(now: datetime) -> ColumnElement[bool]:
     return or_(BatchRow.lease_until.is_(None), BatchRow.lease_until <= now)
 
 
-def _changed(session: Session, batch: Batch, values: dict[str, Any]) -> BatchRow | None:
+def _changed(session: Session, batch: JobBatch, values: dict[str, Any]) -> BatchRow | None:
     """The row with its new values; None if the fence, or the status, is no longer `batch`'s."""
     mine = and_(
         BatchRow.id == batch.id, BatchRow.fence == batch.fence, BatchRow.status == batch.status
@@ -155,7 +157,7 @@ def _changed(session: Session, batch: Batch, values: dict[str, Any]) -> BatchRow
     return session.scalar(update(BatchRow).where(mine).values(values).returning(BatchRow))
 
 
-def _call_back(session: Session, batch: Batch) -> None:
+def _call_back(session: Session, batch: JobBatch) -> None:
     if batch.callback_url is None:
         return
     counts = batch.counts

@@ -117,9 +117,20 @@ class UsageBook:
 FAILED = case((UsageRow.status >= "500", 1), else_=0)  # compared as text: 5xx and `lost`
 _NAMES = UsageRecord.__struct_fields__
 _INTO = f"INSERT INTO usage ({', '.join(_NAMES)})"
-_ONCE = "ON CONFLICT DO NOTHING"
-_FROM_JSON = " ".join(  # PostgreSQL parses the rows itself
-    (_INTO, "SELECT", ", ".join(_NAMES), "FROM json_populate_recordset(NULL::usage, %s)", _ONCE)
+_VALUES = ", ".join(f"{name} = excluded.{name}" for name in _NAMES if name not in {"id", "kind"})
+_ONCE = (
+    f"ON CONFLICT (id, kind) DO UPDATE SET {_VALUES} "
+    "WHERE usage.status <> '200' AND excluded.status <> 'lost'"
+)
+"""Each request is booked once. One that was queued is tried again under the same id: its answer
+takes the place of a try that failed or was lost, and nothing takes the place of an answer."""
+
+_FROM_JSON = " ".join(  # PostgreSQL parses the rows itself, and updates none twice at once
+    (
+        f"{_INTO} SELECT DISTINCT ON (id, kind) {', '.join(_NAMES)}",
+        "FROM json_populate_recordset(NULL::usage, %s)",
+        f"ORDER BY id, kind, status <> '200', status = 'lost' {_ONCE}",
+    )
 )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from modelyard.registry.callbacks.tables import CallbackAddressRow
-from modelyard.registry.database import Database, utc_now
+from modelyard.registry.database import Database
 from modelyard.registry.errors import UnknownCallback
 
 FAILING = timedelta(days=5)
@@ -86,9 +86,8 @@ def worked(session: Session, user_id: str, url: str) -> None:
     )
 
 
-def failed(session: Session, user_id: str, url: str, *, is_gone: bool) -> None:
+def failed(session: Session, user_id: str, url: str, now: datetime, *, is_gone: bool) -> None:
     """An address took none; `is_gone` says that it wants no more."""
-    now = utc_now()
     row = _row(session, user_id, url, now)
     if now - row.failed_at > PAUSE:
         row.failing_since = now

@@ -1,5 +1,6 @@
 """Callbacks that are due: claimed by one process for a while, and what came of each try."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -7,8 +8,9 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from modelyard.registry.callbacks.addresses import failed, is_off, worked
-from modelyard.registry.callbacks.places import Places
-from modelyard.registry.callbacks.schedule import wait_after
+from modelyard.registry.callbacks.forgetting import forget_callbacks
+from modelyard.registry.callbacks.places import CallbackPlaces
+from modelyard.registry.callbacks.schedule import AFTER, wait_after
 from modelyard.registry.callbacks.state import CallbackState
 from modelyard.registry.callbacks.tables import CallbackRow, CallbackTryRow
 from modelyard.registry.database import Database, utc_now
@@ -44,31 +46,36 @@ class TryOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """The outbox as those see it who send; `lease_s` is longer than a try takes."""
+    """The outbox as those see it who send; `lease_s` is longer than a try takes.
+
+    A try is made so long `after` the first one as its place there says; `now` replaces the clock.
+    """
 
     db: Database
     lease_s: float = 20.0
+    after: Sequence[timedelta] = AFTER
+    now: Callable[[], datetime] | None = None
 
-    def is_any_due(self, places: Places) -> bool:
+    def is_any_due(self, places: CallbackPlaces) -> bool:
         """Whether a claim would bring something; asks without holding up anybody who writes."""
         with self.db.read() as session:
-            due = select(CallbackRow.id).where(_due(utc_now(), places)).limit(1)
+            due = select(CallbackRow.id).where(_due(self._time(), places)).limit(1)
             return session.scalar(due) is not None
 
-    def claim(self, most: int, places: Places) -> list[CallbackDelivery]:
+    def claim(self, most: int, places: CallbackPlaces) -> list[CallbackDelivery]:
         """Up to `most` that are due and have a place, of which one is taken for each.
 
         A process that is killed loses them with its lease, and another sends them again. Those to
         an address that is switched off end here.
         """
-        now = utc_now()
+        now = self._time()
         due = select(CallbackRow).where(_due(now, places)).order_by(CallbackRow.due_at).limit(most)
         with self.db.begin() as session:
             rows = session.scalars(due.with_for_update(skip_locked=True)).all()
             return [
                 self._claimed(row, now)
                 for row in rows
-                if not _ended(session, row) and places.take(row.host, row.user_id)
+                if not _ended(session, row, now) and places.take(row.host, row.user_id)
             ]
 
     def record(self, delivery: CallbackDelivery, outcome: TryOutcome) -> bool:
@@ -77,15 +84,25 @@ class Deliveries:
             row = session.get(CallbackRow, delivery.id, with_for_update=True)
             if row is None or row.fence != delivery.fence or row.state != CallbackState.WAITING:
                 return False
+            now = self._time()
             row.tries += 1
             session.add(_try(row, outcome))
             if outcome.is_success:
                 worked(session, row.user_id, row.url)
-                _end(row, CallbackState.DELIVERED)
+                _end(row, CallbackState.DELIVERED, now)
             else:
-                failed(session, row.user_id, row.url, is_gone=outcome.status == GONE)
-                _wait(row, outcome)
+                is_gone = outcome.status == GONE
+                failed(session, row.user_id, row.url, now, is_gone=is_gone)
+                wait = None if is_gone else wait_after(row.tries, self.after)
+                _wait(row, wait, now)
         return True
+
+    def forget(self, days: float) -> int:
+        """Remove what has ended so many days ago; returns how many callbacks that were."""
+        return forget_callbacks(self.db, days)
+
+    def _time(self) -> datetime:
+        return self.now() if self.now else utc_now()
 
     def _claimed(self, row: CallbackRow, now: datetime) -> CallbackDelivery:
         row.fence += 1
@@ -100,7 +117,7 @@ class Deliveries:
         )
 
 
-def _due(now: datetime, places: Places) -> ColumnElement[bool]:
+def _due(now: datetime, places: CallbackPlaces) -> ColumnElement[bool]:
     due = (CallbackRow.state == CallbackState.WAITING) & (CallbackRow.due_at <= now)
     if full := places.full_hosts:
         due &= CallbackRow.host.not_in(full)
@@ -109,25 +126,24 @@ def _due(now: datetime, places: Places) -> ColumnElement[bool]:
     return due
 
 
-def _ended(session: Session, row: CallbackRow) -> bool:
+def _ended(session: Session, row: CallbackRow, now: datetime) -> bool:
     """Whether a callback ends before its next try, since its address is switched off."""
     if not is_off(session, row.user_id, row.url):
         return False
-    _end(row, CallbackState.FAILED)
+    _end(row, CallbackState.FAILED, now)
     return True
 
 
-def _wait(row: CallbackRow, outcome: TryOutcome) -> None:
-    wait = wait_after(row.tries)
-    if wait is None or outcome.status == GONE:
-        _end(row, CallbackState.FAILED)
+def _wait(row: CallbackRow, wait: timedelta | None, now: datetime) -> None:
+    if wait is None:
+        _end(row, CallbackState.FAILED, now)
     else:
-        row.due_at = utc_now() + wait
+        row.due_at = now + wait
 
 
-def _end(row: CallbackRow, state: CallbackState) -> None:
+def _end(row: CallbackRow, state: CallbackState, now: datetime) -> None:
     row.state = state
-    row.ended_at = utc_now()
+    row.ended_at = now
 
 
 def _try(row: CallbackRow, outcome: TryOutcome) -> CallbackTryRow:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Places:
+class CallbackPlaces:
     """Places that are taken; an address that is slow keeps its own places and nobody else's."""
 
     per_host: int = 4
@@ -13,8 +13,8 @@ class Places:
     hosts: Counter[str] = field(default_factory=Counter[str])
     users: Counter[str] = field(default_factory=Counter[str])
 
-    def copy(self) -> "Places":
-        return Places(self.per_host, self.per_user, self.hosts.copy(), self.users.copy())
+    def copy(self) -> "CallbackPlaces":
+        return CallbackPlaces(self.per_host, self.per_user, self.hosts.copy(), self.users.copy())
 
     def take(self, host: str, user_id: str) -> bool:
         """Take one; False, and nothing is taken, where there is none."""

@@ -1,6 +1,7 @@
 """When a callback is tried again: at the times that Standard Webhooks recommends, for a day."""
 
 import random
+from collections.abc import Sequence
 from datetime import timedelta
 
 AFTER = tuple(
@@ -13,9 +14,9 @@ JITTER = 0.1
 """A wait is up to this share of it shorter or longer, so that many do not come back together."""
 
 
-def wait_after(tries: int) -> timedelta | None:
+def wait_after(tries: int, after: Sequence[timedelta] = AFTER) -> timedelta | None:
     """How long to wait after so many tries have failed; None after the last."""
-    if tries >= len(AFTER):
+    if tries >= len(after):
         return None
-    wait = AFTER[tries] - AFTER[tries - 1]
+    wait = after[tries] - after[tries - 1]
     return wait * (1 + random.uniform(-JITTER, JITTER))  # noqa: S311  no secret

@@ -35,7 +35,8 @@ class JobEnding:
         self._write(ended)
         rows = [{"job_id": id_, "body": body} for id_, body in results.items() if body is not None]
         if rows:
-            self.session.execute(insert(JobResultRow), rows)
+            together = insert(JobResultRow).returning(JobResultRow.job_id)
+            self.session.execute(together, rows)
         for job in ended:
             call_back(self.session, job, results[job.id])
         tell(self.session, ENDED, ended)

@@ -13,6 +13,7 @@ from modelyard.registry.jobs import submitting, sweeping
 from modelyard.registry.jobs.backlog import QueueBacklog, WaitingCounts, backlog
 from modelyard.registry.jobs.claiming import Claiming, ClaimRequest
 from modelyard.registry.jobs.ending import MOST_AT_ONCE, JobEnding
+from modelyard.registry.jobs.forgetting import forget
 from modelyard.registry.jobs.holding import Held, Holder, JobProgress, begun
 from modelyard.registry.jobs.job import Claim, Job, JobEnd, NewJob
 from modelyard.registry.jobs.limits import QueueLimits
@@ -119,6 +120,13 @@ class JobQueue:
         if taken_back.queued:
             self._looking.forget()
         return replace(taken_back, timed_out=timed_out)
+
+    def forget(self, kept: timedelta) -> int:
+        """Remove jobs that ended longer ago than `kept`, and say how many they were."""
+        forgotten = 0
+        while some := forget(self.db, kept):
+            forgotten += some
+        return forgotten
 
     def backlog(self) -> list[QueueBacklog]:
         """What waits, by model and priority, the most urgent first."""

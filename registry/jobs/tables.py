@@ -103,9 +103,9 @@ JOB = [getattr(JobRow, name) for name in _NAMES]
 """The columns of a job, for `select(*JOB)` and `returning(*JOB)`."""
 
 
-def job_of(row: Row[Any]) -> Job:
-    """The job of a row of `JOB`."""
-    found = dict(zip(_NAMES, row, strict=True))
+def job_of(row: Row[Any] | JobRow) -> Job:
+    """The job of a whole row, or of one of the columns `JOB`."""
+    found = {name: getattr(row, name) for name in _NAMES}
     found["type"] = JobType(found["type"])
     found["status"] = JobStatus(found["status"])
     return Job(**found)

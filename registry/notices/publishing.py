@@ -37,4 +37,5 @@ def publish(session: Session, drafts: Sequence[NoticeDraft]) -> None:
         }
         for place, draft in enumerate(drafts)
     ]
-    session.execute(insert(NoticeRow), rows)
+    together = insert(NoticeRow).returning(NoticeRow.id)  # else PostgreSQL is asked row by row
+    session.execute(together, rows)

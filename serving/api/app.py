@@ -19,23 +19,21 @@ from modelyard.serving.api.middleware.body_limit import BodyLimit
 from modelyard.serving.api.middleware.request_id import RequestIdMiddleware
 from modelyard.serving.api.notices import event_stream, socket, tickets
 from modelyard.serving.api.routes import (
-    batches,
     card_search,
     device_history,
     device_orders,
     devices,
     explain,
-    files,
     health,
     openai_models,
     promotions,
     registered,
-    route_batch,
     run_orders,
     traffic,
     unloads,
     usage,
 )
+from modelyard.serving.api.routes.batches import batches, files, route_batch
 from modelyard.serving.api.routes.people import account, keys, quotas, users
 from modelyard.serving.api.routes.requests import callbacks, following, metrics, submitting
 from modelyard.serving.observability.request_record import RequestStats

@@ -6,7 +6,7 @@ from enum import Enum
 
 import msgspec
 
-from modelyard.registry.batches.batch import Batch
+from modelyard.registry.batches.batch import JobBatch
 from modelyard.registry.jobs.book import JobBook
 from modelyard.registry.jobs.job import Job, JobStatus
 from modelyard.serving.wire.openai.batches import AnswerLine, LineFailure, LineResponse
@@ -24,10 +24,10 @@ class AnswerKind(Enum):
     OUTPUT = frozenset({JobStatus.COMPLETED})
     ERRORS = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})
 
-    def id_in(self, batch: Batch) -> str | None:
+    def id_in(self, batch: JobBatch) -> str | None:
         return batch.output_file_id if self is AnswerKind.OUTPUT else batch.error_file_id
 
-    def name_in(self, batch: Batch) -> str:
+    def name_in(self, batch: JobBatch) -> str:
         return f"{batch.id}_{'output' if self is AnswerKind.OUTPUT else 'error'}.jsonl"
 
 
@@ -37,7 +37,7 @@ class BatchAnswers:
 
     jobs: JobBook
 
-    def lines(self, batch: Batch, kind: AnswerKind) -> Iterator[bytes]:
+    def lines(self, batch: JobBatch, kind: AnswerKind) -> Iterator[bytes]:
         """The file's lines as JSON, in the order of the batch's own file."""
         place = -1
         while page := self.jobs.of_batch(batch.id, kind.value, place, AT_ONCE):
@@ -47,7 +47,7 @@ class BatchAnswers:
             place = page[-1].place
 
 
-def _line(batch: Batch, job: Job, body: bytes | None) -> AnswerLine:
+def _line(batch: JobBatch, job: Job, body: bytes | None) -> AnswerLine:
     line_id = f"batch_req_{job.id.replace('-', '')}"
     custom_id = job.custom_id or job.id
     if body is not None:
@@ -56,7 +56,7 @@ def _line(batch: Batch, job: Job, body: bytes | None) -> AnswerLine:
     return AnswerLine(line_id, custom_id, None, _failure(batch, job))
 
 
-def _failure(batch: Batch, job: Job) -> LineFailure:
+def _failure(batch: JobBatch, job: Job) -> LineFailure:
     """Why a line has no answer, by OpenAI's names where it has one."""
     if job.status is JobStatus.CANCELLED:
         return LineFailure("batch_cancelled", "It was cancelled before it was done.")

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy.exc import OperationalError
 
-from modelyard.registry.batches.batch import Batch, BatchStatus
+from modelyard.registry.batches.batch import BatchStatus, JobBatch
 from modelyard.registry.batches.file_removal import AT_ONCE, FileRemoval
 from modelyard.registry.batches.forgetting import BatchForgetting
 from modelyard.registry.batches.states import BatchStates
@@ -93,7 +93,7 @@ class BatchKeeper:
             pass
         self.forgetting.forget(now - self.kept)
 
-    def end(self, batch: Batch) -> None:
+    def end(self, batch: JobBatch) -> None:
         """Write the files of a batch whose jobs have all ended, and end it."""
         if batch.status is BatchStatus.IN_PROGRESS:
             moved = self.states.finalize(batch)
@@ -103,7 +103,7 @@ class BatchKeeper:
         written = [self._written(batch, kind) for kind in AnswerKind]
         self.states.end(batch, _end_of(batch), [file for file in written if file])
 
-    def _written(self, batch: Batch, kind: AnswerKind) -> UserFile | None:
+    def _written(self, batch: JobBatch, kind: AnswerKind) -> UserFile | None:
         """The file in the store, pinned; None where there is no line for it."""
         file_id = kind.id_in(batch)
         if file_id is None:
@@ -132,7 +132,7 @@ class BatchKeeper:
         )
 
 
-def _end_of(batch: Batch) -> BatchStatus:
+def _end_of(batch: JobBatch) -> BatchStatus:
     if batch.status is BatchStatus.CANCELLING:
         return BatchStatus.CANCELLED
     is_late = batch.input_file_id is not None and batch.error_codes.get(TIMEOUT)

@@ -54,20 +54,25 @@ class BatchServices:
 
 
 def keeper_of(
-    queue: JobQueue, runner: JobRunner, registry: RegistrySettings, settings: RequestSettings
+    db: Database,
+    queue: JobQueue,
+    runner: JobRunner,
+    *,
+    registry: RegistrySettings,
+    settings: RequestSettings,
 ) -> BatchKeeper:
     """What works on batches where jobs are dispatched."""
-    files = FileBook(queue.db)
+    files = FileBook(db)
     stored = FileStore(partial(open_store, registry))
-    states = BatchStates(queue.db, settings.request_lease_s)
+    states = BatchStates(db, settings.request_lease_s)
     versions = runner.gateway.versions
     return BatchKeeper(
         states,
         BatchValidator(states, files, stored, versions, queue, runner.owners.caller),
-        BatchAnswers(JobBook(queue.db)),
+        BatchAnswers(JobBook(db)),
         stored,
-        FileRemoval(queue.db, stored),
-        BatchForgetting(queue.db),
+        FileRemoval(db, stored),
+        BatchForgetting(db),
         life=timedelta(days=settings.files_days),
         kept=timedelta(days=settings.requests_days),
     )

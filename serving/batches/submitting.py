@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from modelyard.registry.batches.batch import Batch, NewBatch
+from modelyard.registry.batches.batch import JobBatch, NewBatch
 from modelyard.registry.batches.batch_book import BatchBook
 from modelyard.registry.batches.entering import Batches
 from modelyard.registry.database import utc_now
@@ -34,7 +34,7 @@ FULL_RETRY_S = 60.0
 class TakenBatch:
     """A batch, its jobs in the order of its requests, and what lies ahead of each that is open."""
 
-    batch: Batch
+    batch: JobBatch
     jobs: Sequence[Job]
     outlooks: Sequence[JobOutlook]
 
@@ -104,7 +104,7 @@ class BatchIntake:
         acting: Acting,
         batch_id: str,
         checked: Sequence[CheckedJob],
-    ) -> Batch:
+    ) -> JobBatch:
         now = utc_now()
         models = {one.job.model for one in checked}
         new = NewBatch(

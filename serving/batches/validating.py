@@ -10,7 +10,7 @@ from typing import IO
 
 from sqlalchemy.orm import Session
 
-from modelyard.registry.batches.batch import Batch, LineError
+from modelyard.registry.batches.batch import JobBatch, LineError
 from modelyard.registry.batches.states import BatchStates
 from modelyard.registry.billing.quota import Quota
 from modelyard.registry.database import utc_now
@@ -50,7 +50,7 @@ class BatchValidator:
     queue: JobQueue
     owner: Callable[[str], Awaitable[Caller]]
 
-    async def validate(self, batch: Batch) -> None:
+    async def validate(self, batch: JobBatch) -> None:
         """Do all of it for a batch that was taken; once it is lost, it is let alone."""
         try:
             path = await asyncio.to_thread(self._path, batch)
@@ -66,10 +66,10 @@ class BatchValidator:
         except ModelyardError as error:
             await self._reject(batch, [LineError(error.code, str(error))])
 
-    def _path(self, batch: Batch) -> Path:
+    def _path(self, batch: JobBatch) -> Path:
         return self.stored.path(self.files.get(batch.input_file_id or "", batch.user_id))
 
-    async def _checked(self, batch: Batch, file: IO[bytes], user: Caller) -> FileCheck | None:
+    async def _checked(self, batch: JobBatch, file: IO[bytes], user: Caller) -> FileCheck | None:
         """The whole file, checked; None if the batch was lost meanwhile.
 
         It takes half of the time of one thread at most: live requests need the processor too.
@@ -90,7 +90,7 @@ class BatchValidator:
                 if not await asyncio.to_thread(self.states.extend, batch):
                     return None
 
-    async def _hand_in(self, batch: Batch, check: FileCheck, user: Caller) -> None:
+    async def _hand_in(self, batch: JobBatch, check: FileCheck, user: Caller) -> None:
         if check.errors or check.first is None:
             await self._reject(batch, check.errors)
             return
@@ -120,5 +120,5 @@ class BatchValidator:
             jobs = [line.job(file, like, str(uuid.uuid4())) for line in some]
             self.queue.submit(jobs, session)
 
-    async def _reject(self, batch: Batch, errors: Sequence[LineError]) -> None:
+    async def _reject(self, batch: JobBatch, errors: Sequence[LineError]) -> None:
         await asyncio.to_thread(self.states.reject, batch, errors)

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.exc import SQLAlchemyError
 
 from modelyard.registry.callbacks.deliveries import CallbackDelivery, Deliveries, TryOutcome
-from modelyard.registry.callbacks.forgetting import forget_callbacks
-from modelyard.registry.callbacks.places import Places
+from modelyard.registry.callbacks.places import CallbackPlaces
 from modelyard.registry.callbacks.secrets import CallbackSecrets
 from modelyard.registry.database import utc_now
 from modelyard.registry.errors import SecretUnreadable
@@ -39,7 +38,7 @@ class CallbackSender:
     network: CallbackNetwork
     keep_days: float = 30.0
     most: int = 64
-    places: Places = field(default_factory=Places)
+    places: CallbackPlaces = field(default_factory=CallbackPlaces)
     _under_way: int = field(default=0, init=False)
     _news: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -84,9 +83,13 @@ class CallbackSender:
         try:
             outcome = await self._tried(delivery)
             await asyncio.to_thread(self.deliveries.record, delivery, outcome)
-            _log.info(
-                "callback_tried", callback=delivery.id, status=outcome.status, error=outcome.error
-            )
+            if not outcome.is_success:
+                _log.info(
+                    "callback_failed",
+                    callback=delivery.id,
+                    status=outcome.status,
+                    error=outcome.error,
+                )
         except SQLAlchemyError as error:  # it is sent again when the lease has ended
             _log.warning("callback_not_recorded", reason=str(error).splitlines()[0])
         finally:
@@ -97,7 +100,8 @@ class CallbackSender:
     async def _tried(self, delivery: CallbackDelivery) -> TryOutcome:
         at = utc_now()
         began = time.perf_counter()
-        status, error = None, None
+        status = None
+        error = None
         try:
             secrets = await asyncio.to_thread(self.secrets.signing, delivery.user_id)
             headers = signed_headers(delivery.id, at, delivery.body, secrets)
@@ -121,7 +125,7 @@ class CallbackSender:
     async def _forget(self) -> None:
         while True:
             try:
-                await asyncio.to_thread(forget_callbacks, self.deliveries.db, self.keep_days)
+                await asyncio.to_thread(self.deliveries.forget, self.keep_days)
             except SQLAlchemyError as error:
                 _log.warning("callbacks_not_forgotten", reason=str(error).splitlines()[0])
             await asyncio.sleep(FORGETTING_S)

@@ -9,9 +9,10 @@ import httpx2
 
 from modelyard.serving.client import batch_questions as batch
 from modelyard.serving.client.asking import Conversation, Pause
-from modelyard.serving.client.connecting import Access, arguments
+from modelyard.serving.client.connecting import GatewayAccess, arguments
 from modelyard.serving.client.conversations import ENDS, Conversations
 from modelyard.serving.client.fields import BatchFields, ListFilter, WorkFields
+from modelyard.serving.client.look_times import BETWEEN_LOOKS_S
 from modelyard.serving.client.notices import (
     COME_AGAIN_S,
     PATH,
@@ -20,7 +21,6 @@ from modelyard.serving.client.notices import (
     Listening,
     is_about,
 )
-from modelyard.serving.client.patience import BETWEEN_LOOKS_S
 from modelyard.serving.client.problem import ApiProblem, GatewaySilent
 from modelyard.serving.wire.admin.batches import BatchReply
 from modelyard.serving.wire.admin.requests import (
@@ -41,7 +41,7 @@ class AsyncModelyard:
         self, base_url: str | None = None, api_key: str | None = None, *, most_tries: int = 5
     ) -> None:
         """Without arguments from MODELYARD_GATEWAY_URL and MODELYARD_API_KEY."""
-        self._http = httpx2.AsyncClient(**Access.of(base_url, api_key).told)
+        self._http = httpx2.AsyncClient(**GatewayAccess.of(base_url, api_key).told)
         self._talk = Conversations(most_tries)
 
     async def __aenter__(self) -> Self:

@@ -16,14 +16,14 @@ CONNECT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class GatewayAccess:
     """A gateway's address and a key for it."""
 
     url: str
     key: str = field(repr=False)
 
     @classmethod
-    def of(cls, url: str | None, key: str | None) -> "Access":
+    def of(cls, url: str | None, key: str | None) -> "GatewayAccess":
         """What is not given comes from the environment; raises ValueError where it is not there."""
         found = cls(url or os.environ.get(URL, ""), key or os.environ.get(KEY, ""))
         if not found.url:

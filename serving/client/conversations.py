@@ -9,7 +9,7 @@ from urllib.parse import quote
 from modelyard.serving.client.asking import Conversation, Question, ask
 from modelyard.serving.client.batch_questions import BATCH_ENDS, get
 from modelyard.serving.client.fields import BatchFields, ListFilter, WorkFields
-from modelyard.serving.client.patience import Patience
+from modelyard.serving.client.look_times import LookTimes
 from modelyard.serving.wire.admin.account import Me
 from modelyard.serving.wire.admin.batches import BatchReply
 from modelyard.serving.wire.admin.requests import (
@@ -64,16 +64,16 @@ class Conversations:
 
     def wait(self, request_id: str, timeout_s: float | None) -> Conversation[RequestDetail]:
         """Raises TimeoutError; the request goes on."""
-        patience = Patience(f"request {request_id}", timeout_s)
+        looks = LookTimes(f"request {request_id}", timeout_s)
         while (found := (yield from self.get(request_id))).status not in ENDS:
-            yield patience.pause(found.status)
+            yield looks.pause(found.status)
         return found
 
     def wait_batch(self, batch_id: str, timeout_s: float | None) -> Conversation[dict[str, Any]]:
         """Raises TimeoutError; the batch goes on."""
-        patience = Patience(f"batch {batch_id}", timeout_s)
+        looks = LookTimes(f"batch {batch_id}", timeout_s)
         while (found := (yield from self.document(get(batch_id))))["status"] not in BATCH_ENDS:
-            yield patience.pause(found["status"])
+            yield looks.pause(found["status"])
         return found
 
     def cancel(self, request_id: str) -> Conversation[CancelledRequest]:

@@ -8,9 +8,10 @@ import httpx2
 
 from modelyard.serving.client import batch_questions as batch
 from modelyard.serving.client.asking import Conversation, Pause
-from modelyard.serving.client.connecting import Access, arguments
+from modelyard.serving.client.connecting import GatewayAccess, arguments
 from modelyard.serving.client.conversations import ENDS, Conversations
 from modelyard.serving.client.fields import BatchFields, ListFilter, WorkFields
+from modelyard.serving.client.look_times import BETWEEN_LOOKS_S
 from modelyard.serving.client.notices import (
     COME_AGAIN_S,
     PATH,
@@ -19,7 +20,6 @@ from modelyard.serving.client.notices import (
     Listening,
     is_about,
 )
-from modelyard.serving.client.patience import BETWEEN_LOOKS_S
 from modelyard.serving.client.problem import ApiProblem, GatewaySilent
 from modelyard.serving.wire.admin.batches import BatchReply
 from modelyard.serving.wire.admin.requests import (
@@ -45,7 +45,7 @@ class Modelyard:
         self, base_url: str | None = None, api_key: str | None = None, *, most_tries: int = 5
     ) -> None:
         """Without arguments from MODELYARD_GATEWAY_URL and MODELYARD_API_KEY."""
-        self._http = httpx2.Client(**Access.of(base_url, api_key).told)
+        self._http = httpx2.Client(**GatewayAccess.of(base_url, api_key).told)
         self._talk = Conversations(most_tries)
 
     def __enter__(self) -> Self:
@@ -106,7 +106,7 @@ class Modelyard:
 
     def notices(
         self, topics: Sequence[str] = (), after: int | None = None
-    ) -> Iterator[HeardNotice]:
+    ) -> Generator[HeardNotice]:
         """Every notice once, over as many connections as it takes, until the caller stops."""
         place = Listening(topics, after)
         while True:

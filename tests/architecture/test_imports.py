@@ -26,6 +26,7 @@ _HEAVY = {
     },
     # Each needs a database's driver as little as a program of users that knows the wire.
     "dashboard.server": "sqlalchemy mlflow prefect fastapi llama_cpp pandas",
+    "serving.client": "sqlalchemy structlog fastapi rich standardwebhooks",
     "serving.wire.admin.registered": "sqlalchemy structlog",
     "serving.wire.admin.people": "sqlalchemy structlog",
     "serving.wire.admin.quotas": "sqlalchemy structlog",

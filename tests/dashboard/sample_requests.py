@@ -1,8 +1,10 @@
 """Requests of every kind for the pages: waiting, running, ended well and ended badly."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from modelyard.registry.database import Database
+from modelyard.registry.batches.tables import BatchRow
+from modelyard.registry.database import Database, utc_now
 from modelyard.registry.jobs.claiming import ClaimRequest
 from modelyard.registry.jobs.job import Claim, JobEnd, JobStatus, JobType, NewJob
 from modelyard.registry.jobs.queue import JobQueue
@@ -11,12 +13,13 @@ ANSWER = (
     b'{"choices": [{"text": "To be"}], "usage": {"prompt_tokens": 11, "completion_tokens": 42}}'
 )
 WAITING = 3
+BATCH = "batch_sample"
 LEASE_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRequests:
-    """Ids of the requests that stand on the pages; three more wait, with the lowest priority."""
+    """Ids of the requests that stand on the pages; WAITING wait, the lines of one batch."""
 
     completed: str
     failed: str
@@ -28,7 +31,7 @@ def hand_in(db: Database, user_id: str, model: str) -> SampleRequests:
     """Seed the queue through its own doors; nobody dispatches there."""
     queue = JobQueue(db, lease_s=LEASE_S)
 
-    def add(number: int, priority: int = 5, url: str | None = None) -> str:
+    def add(number: int, priority: int = 5, url: str | None = None, batch: str = "") -> str:
         job = NewJob(
             id=f"{number:08x}-0000-4000-8000-000000000000",
             user_id=user_id,
@@ -43,6 +46,7 @@ def hand_in(db: Database, user_id: str, model: str) -> SampleRequests:
             prompt_tokens=11,
             output_tokens=42,
             callback_url=url,
+            batch_id=batch or None,
         )
         return queue.submit([job])[0].id
 
@@ -59,5 +63,28 @@ def hand_in(db: Database, user_id: str, model: str) -> SampleRequests:
     queue.finish(begin(), broken)
     running = add(3)
     begin()
-    waiting = [add(number, priority=1) for number in range(4, 4 + WAITING)]
+    _batch(db, user_id, model)
+    waiting = [add(number, priority=1, batch=BATCH) for number in range(4, 4 + WAITING)]
     return SampleRequests(completed, failed, running, waiting[0])
+
+
+def _batch(db: Database, user_id: str, model: str) -> None:
+    now = utc_now()
+    row = BatchRow(
+        id=BATCH,
+        user_id=user_id,
+        asked_by=user_id,
+        status="in_progress",
+        endpoint="/v1/completions",
+        model=model,
+        completion_window="24h",
+        input_file_id="file-sample",
+        total=WAITING,
+        errors=[],
+        about={},
+        created_at=now,
+        expires_at=now + timedelta(days=1),
+        in_progress_at=now,
+    )
+    with db.begin() as session:
+        session.add(row)

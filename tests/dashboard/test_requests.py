@@ -11,6 +11,7 @@ from tests.dashboard.browsing import arrived, go, log_in
 from tests.dashboard.conftest import OpenedPage
 from tests.dashboard.running_servers import RestartableServer
 from tests.dashboard.sample_data import MODEL, Scenery
+from tests.dashboard.sample_requests import BATCH, WAITING
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 expect.set_options(timeout=120_000)
@@ -36,6 +37,7 @@ def test_the_queue_and_every_request_stand_on_the_page(
     row = page.get_by_role("row").filter(has_text=MODEL)
     shows(page, "Longest wait", "engine_failed", "processing 0%", "completed", "pending")
     expect(row.first).to_be_visible()
+    shows(page, BATCH, f"0 of {WAITING}")
     page.screenshot(path=tmp_path / "requests.png", full_page=True)
     page.get_by_role("radio", name="Failed").click()
     expect(page.get_by_role("link", name=sample_data.requests.completed[:8])).to_have_count(0)

@@ -33,7 +33,8 @@ class KillableGateway:
             with gateway_process(self.env, self.folder) as gateway:
                 self._now = gateway
                 self.url = gateway.url
-                gateway.process.communicate()
+                if not self._ending.is_set():
+                    gateway.process.communicate()
 
     def kill(self) -> bool:
         """Kill what runs there now; False where it has only just been killed."""

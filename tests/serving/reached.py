@@ -29,7 +29,8 @@ def reached_gateway(sqlite_template: Path, folder: Path) -> Generator[ReachedGat
     """Two models answer there, SLOW so slowly that nobody sees the end of LONG."""
     file = shutil.copy(sqlite_template, folder / "modelyard.db")
     with open_installation(f"sqlite:///{file}", folder) as installation:
-        quick, slow = installation.filled.add(MODEL), installation.filled.add(SLOW)
+        quick = installation.filled.add(MODEL)
+        slow = installation.filled.add(SLOW)
         env = environment(folder, installation.settings.database_url) | PATIENT
         with (
             installation.engine(slow, delay_s=0.2) as slowly,

@@ -17,7 +17,7 @@ GB = 1e9
 
 
 @dataclass(slots=True)
-class Modelyard:
+class ModelyardPolicy:
     """Sees what production sees: its own reservations, what came back, and that loads are done.
 
     A worker's speeds are not told, and like workers are known by their name, as cards are.

@@ -43,6 +43,7 @@ class Looking:
     at what it found; jobs that another process gives back meanwhile are found a moment later.
     """
 
+    slow_s: float = SLOW_S
     _from: dict[tuple[str | None, int], tuple[float, datetime]] = field(
         default_factory=dict[tuple[str | None, int], tuple[float, datetime]]
     )
@@ -59,15 +60,14 @@ class Looking:
         begin = time.monotonic()
         lines = self._lines(session, look)
         took = time.monotonic() - begin
-        if not self._from and took > SLOW_S and session.get_bind().dialect.name == "postgresql":
+        if not self._from and took > self.slow_s and session.get_bind().dialect.name != "sqlite":
             self._until = time.monotonic() + RARELY * took
         if time.monotonic() < self._until:
-            for priority, line in lines.items():
-                if line.by_turn:
-                    self._from[look.model, priority] = (
-                        line.by_turn[0].rank,
-                        line.by_age[0].submitted_at,
-                    )
+            self._from |= {
+                (look.model, priority): (line.by_turn[0].rank, line.by_age[0].submitted_at)
+                for priority, line in lines.items()
+                if line.by_turn and line.by_age
+            }
         return list(lines.values())
 
     def _lines(self, session: Session, look: Look) -> dict[int, WaitingLine]:

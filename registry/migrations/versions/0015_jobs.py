@@ -67,6 +67,18 @@ def _jobs() -> None:
     op.create_index("jobs_by_time", "jobs", ["submitted_at", "id"])
     op.create_index("jobs_by_end", "jobs", ["ended_at"])
     _job_contents()
+    if op.get_bind().dialect.name == "postgresql":
+        _vacuum_often("jobs", "job_bodies", "job_results", "marks")
+
+
+def _vacuum_often(*tables: str) -> None:
+    """Rows of a queue change all the time: what is gone must not wait for a fifth of the table."""
+    for table in tables:
+        op.execute(
+            f"ALTER TABLE {table} SET (autovacuum_vacuum_scale_factor = 0.01, "
+            "autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.05, "
+            "autovacuum_vacuum_cost_delay = 0)"
+        )
 
 
 def _partial(name: str, where: str, *columns: str) -> None:

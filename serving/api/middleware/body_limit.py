@@ -40,8 +40,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        method = scope["method"]
-        most = OWN.get((method, scope["path"])) or MOST.get(method, NONE_NEEDED)
+        most = most_bytes(scope["method"], scope["path"])
         announced = Headers(scope=scope).get("content-length", "")
         try:
             check_size(int(announced) if announced.isdecimal() else 0, most)
@@ -49,6 +48,11 @@ class BodyLimit:
             await refusal(scope["path"], error)(scope, receive, send)
             return
         await self.app(scope, _counted(receive, most), send)
+
+
+def most_bytes(method: str, path: str) -> int:
+    """Most bytes that the body of such a request may have."""
+    return OWN.get((method, path)) or MOST.get(method, NONE_NEEDED)
 
 
 def _counted(receive: Receive, most: int) -> Receive:

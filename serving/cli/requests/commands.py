@@ -82,15 +82,8 @@ def submit(
     from modelyard.serving.cli.requests.showing import show_submitted
 
     body = payload_of(kind, prompt, payload, max_tokens)
-    fields: WorkFields = {
-        "type": kind.value,
-        "priority": priority,
-        "timeout": round(timeout * 1000),
-    }
-    if callback_url is not None:
-        fields["callback_url"] = callback_url
-    if request_id is not None:
-        fields["request_id"] = request_id
+    fields = _fields(callback_url, request_id)
+    fields |= {"type": kind.value, "priority": priority, "timeout": round(timeout * 1000)}
     with gateway_client() as client:
         reply = client.submit(model, body, **fields)
         if wait:
@@ -99,6 +92,16 @@ def submit(
             print_json(reply.model_dump(mode="json"))
         else:
             show_submitted(reply)
+
+
+def _fields(callback_url: str | None, request_id: str | None) -> "WorkFields":
+    """Those of what is given."""
+    fields: WorkFields = {}
+    if callback_url is not None:
+        fields["callback_url"] = callback_url
+    if request_id is not None:
+        fields["request_id"] = request_id
+    return fields
 
 
 def list_requests(

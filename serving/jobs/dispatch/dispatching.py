@@ -21,9 +21,9 @@ from modelyard.serving.background_task import background_task
 from modelyard.serving.jobs.dispatch.in_hand import JobsInHand
 from modelyard.serving.jobs.dispatch.keeping import LeaseKeeper
 from modelyard.serving.jobs.dispatch.lane import JobLane
-from modelyard.serving.jobs.dispatch.places import BACKGROUND, ModelPlaces, Places
+from modelyard.serving.jobs.dispatch.places import BACKGROUND, JobPlaces, ModelPlaces
 from modelyard.serving.jobs.dispatch.settling import JobSettler
-from modelyard.serving.jobs.running.job_run import JobRun, JobRunner
+from modelyard.serving.jobs.running.job_run import JobRunner, JobTry
 from modelyard.serving.jobs.running.outcome import TIMED_OUT, Later
 from modelyard.serving.observability.job_stats import JobStats
 
@@ -102,7 +102,7 @@ class JobDispatcher:
                 finally:
                     await self._leave()
         finally:
-            self.lane.close()
+            await self.lane.close()
 
     @property
     def is_reading(self) -> bool:
@@ -177,7 +177,7 @@ class JobDispatcher:
         return any(line.priority > BACKGROUND or _is_aged(line) for line in self._waiting[model])
 
     async def _claim(
-        self, wanted: Mapping[str, int], found: Mapping[str, Places], least_priority: int
+        self, wanted: Mapping[str, int], found: Mapping[str, JobPlaces], least_priority: int
     ) -> Mapping[str, int]:
         """Claim and begin; a model of which less came than wanted has nothing more of that kind."""
         taken = defaultdict[str, int](int)
@@ -194,7 +194,7 @@ class JobDispatcher:
                 self._drop(model, request.least_priority)
         return taken
 
-    async def _take(self, request: ClaimRequest, found: Mapping[str, Places]) -> Sequence[Claim]:
+    async def _take(self, request: ClaimRequest, found: Mapping[str, JobPlaces]) -> Sequence[Claim]:
         """Claim, and begin what was claimed, even if this process is about to end."""
         self._is_idle.clear()
         begun = time.monotonic()
@@ -214,15 +214,15 @@ class JobDispatcher:
         else:
             self._waiting.pop(model, None)
 
-    def _begin(self, claims: Sequence[Claim], found: Mapping[str, Places]) -> None:
+    def _begin(self, claims: Sequence[Claim], found: Mapping[str, JobPlaces]) -> None:
         for claim in claims:
             self.stats.claimed += 1
             waited = utc_now() - claim.job.submitted_at
             self.stats.queue.observe(max(0.0, waited.total_seconds()))
-            run = JobRun(claim, found[claim.job.model].version_id)
+            run = JobTry(claim, found[claim.job.model].version_id)
             self.in_hand.begin(run, self._work(run))
 
-    async def _work(self, run: JobRun) -> None:
+    async def _work(self, run: JobTry) -> None:
         """Run a job within its time, and have its outcome written down."""
         left = run.claim.job.deadline - utc_now()
         try:

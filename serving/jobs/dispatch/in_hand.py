@@ -5,24 +5,24 @@ from collections.abc import Collection, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelyard.serving.jobs.running.job_run import JobRun
+from modelyard.serving.jobs.running.job_run import JobTry
 
 
 @dataclass(slots=True)
 class JobsInHand:
     """Runs by their job's id, from the claim until the queue knows their outcome."""
 
-    _tasks: dict[str, tuple[JobRun, asyncio.Task[None]]] = field(
-        default_factory=dict[str, "tuple[JobRun, asyncio.Task[None]]"]
+    _tasks: dict[str, tuple[JobTry, asyncio.Task[None]]] = field(
+        default_factory=dict[str, "tuple[JobTry, asyncio.Task[None]]"]
     )
 
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def __iter__(self) -> Iterator[JobRun]:
+    def __iter__(self) -> Iterator[JobTry]:
         return (run for run, _ in [*self._tasks.values()])
 
-    def begin(self, run: JobRun, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def begin(self, run: JobTry, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start the work on a run; it is in hand until the work ends."""
         job_id = run.claim.job.id
         task = asyncio.create_task(work)
@@ -30,10 +30,10 @@ class JobsInHand:
         task.add_done_callback(lambda done: self._done(job_id, done))
         return task
 
-    def of(self, version_id: str) -> list[JobRun]:
+    def of(self, version_id: str) -> list[JobTry]:
         return [run for run in self if run.version_id == version_id]
 
-    def stop(self, runs: Collection[JobRun]) -> list[asyncio.Task[None]]:
+    def stop(self, runs: Collection[JobTry]) -> list[asyncio.Task[None]]:
         """End the work on these runs, and with it their engines' work; gives the ending tasks."""
         tasks = [task for run, task in [*self._tasks.values()] if run in runs]
         for task in tasks:

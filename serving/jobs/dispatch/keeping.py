@@ -16,7 +16,7 @@ from modelyard.registry.jobs.wake_up import JobWakeUp
 from modelyard.registry.logs import logger
 from modelyard.serving.jobs.dispatch.in_hand import JobsInHand
 from modelyard.serving.jobs.dispatch.lane import JobLane
-from modelyard.serving.jobs.running.job_run import JobRun
+from modelyard.serving.jobs.running.job_run import JobTry
 from modelyard.serving.observability.job_stats import JobStats
 
 LOOK_S = 0.25
@@ -86,7 +86,7 @@ class LeaseKeeper:
                 with suppress(SQLAlchemyError):  # whoever keeps the leases says so
                     self._lost(await self._gone(runs))
 
-    async def _gone(self, runs: Sequence[JobRun]) -> list[str]:
+    async def _gone(self, runs: Sequence[JobTry]) -> list[str]:
         """Ids of jobs that are not this process' any more."""
         fences = {run.claim.job.id: run.claim.fence for run in runs}
         known = await self.lane.do(self.book.some, fences)

@@ -22,7 +22,7 @@ _ANYBODY = Caller("", "dispatcher", Role.ADMIN)
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class JobPlaces:
     """How many jobs of one model may be taken: of any priority, and of the lowest."""
 
     version_id: str
@@ -39,17 +39,17 @@ class ModelPlaces:
     live: RequestStats
     _paces: dict[str, BackgroundPace] = field(default_factory=dict[str, BackgroundPace])
 
-    async def of(self, model: str) -> Places:
+    async def of(self, model: str) -> JobPlaces:
         """The places for jobs of a model, as jobs name it. Raises SQLAlchemyError."""
         asked = (model, _ANYBODY)
         try:
             found = self.gateway.versions.known(asked) or await self.gateway.versions.find(asked)
         except (UnknownModel, InvalidName):
-            return Places("", UNKNOWN, UNKNOWN)
+            return JobPlaces("", UNKNOWN, UNKNOWN)
         await self.gateway.router.catch_up(found.version)
         return self._now(found)
 
-    def _now(self, found: ResolvedModel) -> Places:
+    def _now(self, found: ResolvedModel) -> JobPlaces:
         version = found.version
         now = time.monotonic()
         runs = self.in_hand.of(version.id)
@@ -65,7 +65,7 @@ class ModelPlaces:
             step=max(1, view.slots // 4),
         )
         at_work = sum(not run.is_answered for run in runs)
-        return Places(
+        return JobPlaces(
             version.id,
             view.urgent(at_work),
             min(view.background(at_work), pace.room(len(background))),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from modelyard.registry.catalog.model import ModelVersion
-from modelyard.serving.jobs.running.job_run import JobRun
+from modelyard.serving.jobs.running.job_run import JobTry
 from modelyard.serving.routing.policy.fleet_state import PendingRequest, Replica
 from modelyard.serving.routing.policy.stealing import LOOKAHEAD_S
 from modelyard.serving.routing.router import Router
@@ -54,7 +54,7 @@ class RoomView:
         return max(0, self.free - kept)
 
 
-def view_of(router: Router, version: ModelVersion, runs: Sequence[JobRun], now: float) -> RoomView:
+def view_of(router: Router, version: ModelVersion, runs: Sequence[JobTry], now: float) -> RoomView:
     """The room for a version; `runs` are this process' jobs that are for it."""
     fit = [r for r in router.core.cluster.replicas.get(version.id, ()) if _is_fit(r)]
     at_work = [run for run in runs if not run.is_answered]

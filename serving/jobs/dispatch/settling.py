@@ -10,7 +10,7 @@ from modelyard.registry.jobs.job import Claim, JobEnd, JobStatus
 from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.logs import logger
 from modelyard.serving.jobs.dispatch.lane import JobLane
-from modelyard.serving.jobs.running.job_run import JobRun
+from modelyard.serving.jobs.running.job_run import JobTry
 from modelyard.serving.jobs.running.outcome import Later, Outcome
 from modelyard.serving.observability.job_stats import JobStats
 
@@ -29,7 +29,7 @@ UNWRITABLE = JobEnd(
     error="The database refused its result; the dispatcher's log says why.",
 )
 
-Told = tuple[JobRun, JobEnd, asyncio.Future[bool]]
+Told = tuple[JobTry, JobEnd, asyncio.Future[bool]]
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class JobSettler:
     _ends: list[Told] = field(default_factory=list[Told])
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def settle(self, run: JobRun, outcome: Outcome) -> None:
+    async def settle(self, run: JobTry, outcome: Outcome) -> None:
         """Write the outcome down; while the database is away, ask again."""
         if isinstance(outcome, Later):
             await self._give_back(run, outcome)
@@ -73,21 +73,21 @@ class JobSettler:
             except OperationalError as error:
                 wait_s = await _patience("jobs_not_finished", error, wait_s)
                 continue
-            except SQLAlchemyError as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, others' ends are written
                 await self._one_by_one(some, error)
                 return
             for run, _, told in some:
                 _tell(told, is_ended=run.claim.job.id in ended)
             return
 
-    async def _one_by_one(self, some: Sequence[Told], error: SQLAlchemyError) -> None:
+    async def _one_by_one(self, some: Sequence[Told], error: Exception) -> None:
         """The database refuses one of these ends: that job is failed, the others end as they do."""
         if len(some) > 1:
             for one in some:
                 await self._finish([one])
             return
         [(run, end, told)] = some
-        _log.error("job_end_refused", job=run.claim.job.id, reason=str(error).splitlines()[0])
+        _log.error("job_end_refused", job=run.claim.job.id, reason=repr(error)[:300])
         if end is UNWRITABLE:
             _tell(told, is_ended=False)
         else:
@@ -96,7 +96,7 @@ class JobSettler:
     async def _ended(self, ends: Sequence[tuple[Claim, JobEnd]]) -> set[str]:
         return {job.id for job in await self.lane.do(self.queue.finish_all, ends)}
 
-    async def _give_back(self, run: JobRun, later: Later) -> None:
+    async def _give_back(self, run: JobTry, later: Later) -> None:
         self.stats.given_back["tried" if later.is_attempt else "later"] += 1
         wait_s = AGAIN_S
         while not run.is_lost:

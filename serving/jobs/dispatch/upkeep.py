@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from modelyard.registry import marks
+from modelyard.registry.database import Database
 from modelyard.registry.jobs.forgetting import AT_ONCE, forget
 from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.logs import logger
@@ -27,6 +28,7 @@ _log = logger("modelyard.jobs")
 class JobUpkeep:
     """Every process that dispatches tries; whoever moves a mark first does the work."""
 
+    db: Database
     queue: JobQueue
     kept_days: float
 
@@ -44,9 +46,9 @@ class JobUpkeep:
             while not self.queue.sweep().is_whole:
                 pass
         if self._is_mine(FORGOTTEN, FORGET_S):
-            while forget(self.queue.db, timedelta(days=self.kept_days)) == AT_ONCE:
+            while forget(self.db, timedelta(days=self.kept_days)) == AT_ONCE:
                 pass
 
     def _is_mine(self, mark: str, step_s: int) -> bool:
-        with self.queue.db.begin() as session:
+        with self.db.begin() as session:
             return marks.raise_to(session, mark, int(time.time()) // step_s)

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy.exc import OperationalError
 
 from modelyard.registry.errors import ModelyardError
-from modelyard.registry.jobs.job import Claim
+from modelyard.registry.jobs.job import Claim, Job
 from modelyard.registry.logs import logger
 from modelyard.serving.gateway.pipeline import Gateway
 from modelyard.serving.gateway.request import GatewayRequest
@@ -14,7 +14,6 @@ from modelyard.serving.jobs.running.job_answer import JobAnswer
 from modelyard.serving.jobs.running.outcome import Later, Outcome, of_answer, of_error
 from modelyard.serving.jobs.running.owners import JobOwners
 from modelyard.serving.jobs.running.whole_answer import STREAMED, asked_as_stream
-from modelyard.serving.metering.ids import new_id
 from modelyard.serving.observability.request_record import RequestRecord
 from modelyard.serving.routing.running import RunningRequest
 
@@ -28,7 +27,7 @@ _log = logger("modelyard.jobs")
 
 
 @dataclass(slots=True, eq=False)
-class JobRun:
+class JobTry:
     """A claimed job in this process, with its answer as far as it has come.
 
     `is_told`: the queue knows on which device it is. `is_answered`: the gateway is done with it.
@@ -81,7 +80,7 @@ class JobRunner:
     gateway: Gateway
     owners: JobOwners
 
-    async def outcome(self, run: JobRun) -> Outcome:
+    async def outcome(self, run: JobTry) -> Outcome:
         """Try the job once; cancellation ends the engine's work too."""
         try:
             await self._answer(run)
@@ -96,14 +95,22 @@ class JobRunner:
         finally:
             run.is_answered = True
 
-    async def _answer(self, run: JobRun) -> None:
+    async def _answer(self, run: JobTry) -> None:
         job = run.claim.job
         caller = await self.owners.caller(job.user_id)
-        record = RequestRecord(new_id(), job.id, job.path)
+        record = RequestRecord(booked_as(job), job.id, job.path)
         record.user_id = caller.user_id
         body = _streamed(run.claim.body) if job.path in STREAMED else run.claim.body
         run.request = GatewayRequest(caller, body, record, priority=job.priority)
         await self.gateway.answer(run.request, run.answer)
+
+
+def booked_as(job: Job) -> str:
+    """The id of its usage row: the same for each of its tries, so that it is booked once.
+
+    An id that was forgotten and is used anew is another row, for it was submitted at another time.
+    """
+    return f"job-{job.id}-{job.submitted_at.timestamp():.0f}"
 
 
 def _streamed(body: bytes) -> bytes:

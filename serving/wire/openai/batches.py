@@ -7,7 +7,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 if TYPE_CHECKING:
-    from modelyard.registry.batches.batch import Batch
+    from modelyard.registry.batches.batch import JobBatch
 
 WINDOW = "24h"
 MOST_LINES = 50_000
@@ -94,7 +94,7 @@ class BatchObject(msgspec.Struct, frozen=True):
     object: Literal["batch"] = "batch"
 
     @classmethod
-    def of(cls, batch: "Batch") -> Self:
+    def of(cls, batch: "JobBatch") -> Self:
         counts = batch.counts
         return cls(
             id=batch.id,
@@ -130,7 +130,7 @@ class BatchList(msgspec.Struct, frozen=True):
     object: Literal["list"] = "list"
 
     @classmethod
-    def of(cls, batches: "list[Batch]", most: int) -> Self:
+    def of(cls, batches: "list[JobBatch]", most: int) -> Self:
         """A page of `most` batches, of which one more was asked for."""
         page = [BatchObject.of(batch) for batch in batches[:most]]
         first = page[0].id if page else None
@@ -175,7 +175,7 @@ def _seconds(time: datetime | None) -> int | None:
     return int(time.timestamp()) if time else None
 
 
-def _errors(batch: "Batch") -> BatchErrors | None:
+def _errors(batch: "JobBatch") -> BatchErrors | None:
     told = [BatchLineError(e.code, e.message, e.line, e.param) for e in batch.errors]
     if not told and batch.status.is_end and batch.counts.failed == batch.counts.total:
         told = [

@@ -5,7 +5,7 @@ from types import ModuleType
 
 from streamlit.testing.v1 import AppTest
 
-from modelyard.dashboard.pages import devices, models, runs
+from modelyard.dashboard.pages import devices, models, requests, runs
 
 Draw = Callable[[ModuleType], AppTest]
 
@@ -24,6 +24,12 @@ def test_without_a_model_the_page_tells_the_exact_command(draw: Draw) -> None:
 def test_without_a_run_the_page_tells_what_makes_one(draw: Draw) -> None:
     """Nothing has run yet, and that is said."""
     assert "`modelyard models add OWNER/NAME`" in draw(runs).info[0].value
+
+
+def test_without_a_request_the_page_says_so(draw: Draw) -> None:
+    """Nothing waits, and nothing was ever handed in."""
+    said = [caption.value for caption in draw(requests).caption]
+    assert said == ["Nothing waits.", "There is no request of that kind."]
 
 
 def test_every_page_says_who_is_looking(draw: Draw) -> None:

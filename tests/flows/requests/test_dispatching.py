@@ -3,12 +3,15 @@
 import json
 
 import pytest
+from sqlalchemy import update
 
 from modelyard.flows.prefect.address import Prefect
 from modelyard.flows.requests.dispatching import FlowJobs
 from modelyard.flows.requests.job_runs import JobRuns
+from modelyard.registry.database import utc_now
 from modelyard.registry.errors import UnknownDeployment
 from modelyard.registry.jobs.job import JobStatus
+from modelyard.registry.jobs.tables import JobRow
 from tests.flows.requests.conftest import Trainings
 
 pytestmark = pytest.mark.slow(seconds=30)
@@ -93,18 +96,33 @@ def test_a_killed_process_makes_no_second_run(trainings: Trainings) -> None:
 
 def test_a_cancelled_job_has_its_run_cancelled(trainings: Trainings) -> None:
     """By the process that follows it; by another one where that is dead."""
+    left = trainings.submit()
+    trainings.process().take()  # nobody hears of this one again
+    followed = trainings.submit()
     process = trainings.process()
-    followed, left = trainings.submit(), trainings.submit()
     process.take()
     for job in (followed, left):
         trainings.set_state(job, "RUNNING")
         trainings.context.job_queue.cancel(job.id)
-    del process._mine[left.id]
     process.follow()
     assert trainings.run(followed)["state"]["type"] in {"CANCELLING", "CANCELLED"}
     assert trainings.run(left)["state"]["type"] == "RUNNING"
-    trainings.process().end_left()
+    process.end_left()
     assert trainings.run(left)["state"]["type"] in {"CANCELLING", "CANCELLED"}
+
+
+def test_past_its_timeout_its_run_is_cancelled(trainings: Trainings) -> None:
+    """The job has failed as every other one does then; nobody computes for it any more."""
+    process = trainings.process()
+    job = trainings.submit()
+    process.take()
+    trainings.set_state(job, "RUNNING")
+    with trainings.context.db.begin() as session:
+        session.execute(update(JobRow).values(deadline=utc_now()))
+    trainings.context.job_queue.sweep()
+    process.follow()
+    assert trainings.job(job).error_code == "timeout"
+    assert trainings.run(job)["state"]["type"] in {"CANCELLING", "CANCELLED"}
 
 
 def test_what_the_deployment_does_not_take_fails_at_once(trainings: Trainings) -> None:

@@ -81,7 +81,8 @@ def test_a_fine_tuning_survives_the_process_that_follows_it(
         harness.database() as database,
         running(harness, sys.executable, "-m", "tests.flows.requests.trainer"),
     ):
-        queue, book = JobQueue(database), JobBook(database)
+        queue = JobQueue(database)
+        book = JobBook(database)
         with flows(harness) as first:
             until(lambda: is_offered(ServedFlows(database)), 400)
             (job,) = queue.submit([fine_tuning(gate)])

@@ -15,7 +15,7 @@ class Violated(AssertionError):
 
 
 @dataclass(slots=True)
-class Oracle:
+class JobOracle:
     """`acknowledged` are jobs whose submitter was told so; `fences` the last claim of each job.
 
     `won` are the ends that a process or a user was told to have brought about.

@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass, field, replace
 
 from modelyard.registry.callbacks.deliveries import CallbackDelivery, TryOutcome
-from modelyard.registry.callbacks.places import Places
+from modelyard.registry.callbacks.places import CallbackPlaces
 from modelyard.registry.jobs.claiming import ClaimRequest
 from modelyard.registry.jobs.errors import JobEnded, JobIdTaken, UnknownJob
 from modelyard.registry.jobs.job import Claim, JobEnd, JobStatus, JobType, NewJob
@@ -178,7 +178,7 @@ class Sender:
 
     def step(self) -> None:
         if not self.held:
-            self.held = self.world.deliveries.claim(5, Places())
+            self.held = self.world.deliveries.claim(5, CallbackPlaces())
             return
         delivery = self.held.pop()
         is_taken = self.world.is_calm or self.world.chance.random() < 0.7

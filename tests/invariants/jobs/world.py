@@ -10,10 +10,10 @@ from modelyard.registry.callbacks.tables import CallbackAddressRow, CallbackRow,
 from modelyard.registry.database import Base, Database
 from modelyard.registry.jobs.job import Job, JobStatus
 from modelyard.registry.jobs.queue import JobQueue
-from modelyard.registry.jobs.tables import JobBodyRow, JobResultRow, JobRow, job_of
+from modelyard.registry.jobs.tables import JOB, JobBodyRow, JobResultRow, JobRow, jobs_of
 from modelyard.registry.notices.tables import NoticeRow
 from tests.invariants.jobs.commit_crashes import CommitCrashes
-from tests.invariants.jobs.oracle import Oracle, Violated
+from tests.invariants.jobs.oracle import JobOracle, Violated
 from tests.invariants.jobs.simulated_time import SimulatedClock
 
 TABLES: tuple[type[Base], ...] = (
@@ -36,7 +36,7 @@ class World:
     clock: SimulatedClock
     chance: random.Random
     crashes: CommitCrashes
-    oracle: Oracle = field(default_factory=Oracle)
+    oracle: JobOracle = field(default_factory=JobOracle)
     received: list[str] = field(default_factory=list[str])
     is_calm: bool = False
 
@@ -54,9 +54,8 @@ class World:
         """Jobs that could be claimed now."""
         now = self.clock.now
         ready = (JobRow.eligible_at <= now) & (JobRow.deadline > now)
-        wanted = select(JobRow).where(JobRow.status == JobStatus.QUEUED, ready)
         with self.db.read() as session:
-            return [job_of(row) for row in session.scalars(wanted)]
+            return jobs_of(session, select(*JOB).where(JobRow.status == JobStatus.QUEUED, ready))
 
     def unended(self) -> int:
         """Jobs without an end, and callbacks that wait."""

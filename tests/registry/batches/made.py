@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from modelyard.registry.batches.batch import Batch, BatchStatus, NewBatch
+from modelyard.registry.batches.batch import BatchStatus, JobBatch, NewBatch
 from modelyard.registry.batches.batch_book import BatchBook
 from modelyard.registry.batches.entering import Batches
 from modelyard.registry.batches.states import BatchStates
@@ -60,12 +60,12 @@ class BatchStage:
         }
         return NewBatch(**usual | facts)
 
-    def created(self, user_id: str = "ada", **facts: Any) -> Batch:
+    def created(self, user_id: str = "ada", **facts: Any) -> JobBatch:
         """A batch of a file, to be validated."""
         file = added(self.db, user_id)
         return self.batches.create(self.new(user_id, input_file_id=file.id, **facts))
 
-    def begun(self, total: int, user_id: str = "ada", **facts: Any) -> Batch:
+    def begun(self, total: int, user_id: str = "ada", **facts: Any) -> JobBatch:
         """A batch in progress, with its jobs in the queue."""
         created = self.created(user_id, **facts)
         taken = self.taken(VALIDATING)
@@ -73,7 +73,7 @@ class BatchStage:
         assert self.states.begin(taken, about(total), self.submitting(taken, total))
         return self.book.get(created.id, user_id)
 
-    def submitting(self, batch: Batch, total: int) -> Any:
+    def submitting(self, batch: JobBatch, total: int) -> Any:
         """What writes the batch's jobs."""
 
         def submit(session: Session) -> None:
@@ -81,7 +81,7 @@ class BatchStage:
 
         return submit
 
-    def taken(self, statuses: Collection[BatchStatus]) -> Batch:
+    def taken(self, statuses: Collection[BatchStatus]) -> JobBatch:
         batch = self.states.take(statuses)
         assert batch is not None
         return batch
@@ -104,7 +104,7 @@ def about(total: int) -> dict[str, Any]:
     }
 
 
-def job_of(batch: Batch, place: int) -> NewJob:
+def job_of(batch: JobBatch, place: int) -> NewJob:
     return NewJob(
         id=str(uuid.uuid4()),
         user_id=batch.user_id,

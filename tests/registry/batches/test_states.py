@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from modelyard.registry.batches.batch import (
-    BatchCounts,
     BatchEnded,
     BatchIdTaken,
     BatchStatus,
+    JobCounts,
     LineError,
     TooManyBatches,
     UnknownBatch,
@@ -47,7 +47,7 @@ def test_a_batch_ends_when_its_last_job_has(stage: BatchStage) -> None:
     assert stage.states.take(ENDING) is None
     stage.finish(DONE)
     assert stage.states.take(ENDING) is None
-    assert stage.book.get(batch.id, "ada").counts == BatchCounts(2, 1)
+    assert stage.book.get(batch.id, "ada").counts == JobCounts(2, 1)
     stage.finish(DONE)
     taken = stage.taken(ENDING)
     finalizing = stage.states.finalize(taken)
@@ -56,7 +56,7 @@ def test_a_batch_ends_when_its_last_job_has(stage: BatchStage) -> None:
     assert stage.states.end(finalizing, BatchStatus.COMPLETED, [output])
     ended = stage.book.get(batch.id, "ada")
     assert ended.status is BatchStatus.COMPLETED
-    assert ended.counts == BatchCounts(2, 2)
+    assert ended.counts == JobCounts(2, 2)
     assert (ended.output_file_id, ended.error_file_id) == (output.id, None)
     assert FileBook(stage.db).get(output.id, "ada").size == output.size
     assert told(stage) == [("batch.started", "in_progress"), ("batch.ended", "completed")]
@@ -105,7 +105,7 @@ def test_a_cancelled_batch_keeps_what_was_done(stage: BatchStage) -> None:
     (running,) = stage.claims(1)
     cancelling = stage.batches.cancel(batch.id, "ada")
     assert cancelling.status is BatchStatus.CANCELLING
-    assert cancelling.counts == BatchCounts(4, 1, 0, 3)
+    assert cancelling.counts == JobCounts(4, 1, 0, 3)
     assert not stage.queue.finish(running, DONE)
     assert stage.batches.cancel(batch.id, "ada").status is BatchStatus.CANCELLING
     taken = stage.taken(ENDING)
@@ -149,7 +149,7 @@ def test_counts_outlive_the_jobs(stage: BatchStage) -> None:
     stage.batches.cancel(batch.id, "ada")
     assert stage.states.end(stage.taken(ENDING), BatchStatus.CANCELLED, [])
     before = stage.book.get(batch.id, "ada")
-    assert before.counts == BatchCounts(3, 1, 1, 1)
+    assert before.counts == JobCounts(3, 1, 1, 1)
     with stage.db.begin() as session:
         session.connection().exec_driver_sql("DELETE FROM jobs")
     assert stage.book.get(batch.id, "ada") == before

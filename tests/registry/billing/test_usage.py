@@ -81,3 +81,14 @@ def test_failure_rates_are_by_device_and_recent(book: UsageBook) -> None:
     rows = [row(), row(status="400"), row(status="499"), row(status="502"), old]
     book.add([*rows, row(device_id="gpu-1")])
     assert book.failure_rates(300) == {"cpu-0": 0.25, "gpu-1": 0.0}
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_answer_takes_the_place_of_a_try_that_was_lost(book: UsageBook, together: bool) -> None:  # noqa: FBT001
+    """Whichever is booked first, alone or with the other: the row is the answer's."""
+    answered = row()
+    tries = [lost(id=answered.id), answered, lost(id=answered.id)]
+    for rows in [tries] if together else [[one] for one in tries]:
+        book.add(rows)
+    with book.db.read() as session:
+        assert session.scalars(select(UsageRow.status)).all() == ["200"]

@@ -1,19 +1,19 @@
 """A callback is sent until it was taken, by one process at a time, for a day and no longer."""
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
 import pytest
 from sqlalchemy import update
 
-from modelyard.registry.callbacks import addresses, deliveries
 from modelyard.registry.callbacks.addresses import FAILING, CallbackAddresses
 from modelyard.registry.callbacks.book import CallbackBook, CallbackView
 from modelyard.registry.callbacks.deliveries import CallbackDelivery, Deliveries, TryOutcome
 from modelyard.registry.callbacks.event import MOST_BYTES, event_body
 from modelyard.registry.callbacks.forgetting import forget_callbacks
 from modelyard.registry.callbacks.outbox import enter
-from modelyard.registry.callbacks.places import Places
+from modelyard.registry.callbacks.places import CallbackPlaces
 from modelyard.registry.callbacks.schedule import AFTER, JITTER
 from modelyard.registry.callbacks.state import CallbackState
 from modelyard.registry.callbacks.tables import CallbackAddressRow, CallbackRow
@@ -23,25 +23,19 @@ from modelyard.registry.errors import AddressOff, UnknownCallback
 URL = "https://example.com/done?key=1"
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> "Clock":
-    clock = Clock()
-    for module in (deliveries, addresses):
-        monkeypatch.setattr(module, "utc_now", clock.now)
-    return clock
+@dataclass(slots=True)
+class LaterDeliveries:
+    """The outbox as it is later."""
 
+    db: Database
+    time: datetime = field(default_factory=utc_now)
 
-class Clock:
-    """The time as these tests have it."""
+    @property
+    def box(self) -> Deliveries:
+        return Deliveries(self.db, now=lambda: self.time)
 
-    def __init__(self) -> None:
-        self.time = utc_now()
-
-    def now(self) -> datetime:
-        return self.time
-
-    def later(self, wait: timedelta) -> None:
-        self.time += wait
+    def wait(self, time: timedelta) -> None:
+        self.time += time
 
 
 def entered(db: Database, url: str = URL, user_id: str = "ada", subject: str = "job") -> str:
@@ -56,8 +50,8 @@ def entered(db: Database, url: str = URL, user_id: str = "ada", subject: str = "
         )
 
 
-def claim(db: Database, most: int = 10) -> list[CallbackDelivery]:
-    return Deliveries(db).claim(most, Places(per_host=100, per_user=100))
+def claim(box: Deliveries, most: int = 10) -> list[CallbackDelivery]:
+    return box.claim(most, CallbackPlaces(per_host=100, per_user=100))
 
 
 def outcome(status: int | None) -> TryOutcome:
@@ -74,9 +68,9 @@ def test_a_callback_is_there_with_its_transaction(db: Database) -> None:
     """What is rolled back tells nothing; what is committed says what ended, and as what."""
     with pytest.raises(ZeroDivisionError), db.begin() as session:
         enter(session, user_id="ada", subject="job", kind="x", url=URL, body={"bad": 1 / 0})
-    assert claim(db) == []
+    assert claim(Deliveries(db)) == []
     webhook_id = entered(db)
-    (delivery,) = claim(db)
+    (delivery,) = claim(Deliveries(db))
     assert (delivery.id, delivery.url, delivery.host) == (webhook_id, URL, "example.com")
     said = msgspec.json.decode(delivery.body)
     assert said["type"] == "request.completed"
@@ -90,36 +84,38 @@ def test_a_large_result_is_left_out() -> None:
     assert said["data"] == {"request_id": "job", "result": None, "result_omitted": True}
 
 
-def test_a_claim_holds_until_its_lease_ends(db: Database, clock: Clock) -> None:
+def test_a_claim_holds_until_its_lease_ends(db: Database) -> None:
     """Then another has it, and what the first one says changes nothing."""
+    later = LaterDeliveries(db)
     entered(db)
-    clock.later(timedelta(seconds=1))
-    (first,) = claim(db)
-    assert claim(db) == []
-    assert not Deliveries(db).is_any_due(Places())
-    clock.later(timedelta(seconds=21))
-    assert Deliveries(db).is_any_due(Places())
-    (second,) = claim(db)
+    later.wait(timedelta(seconds=1))
+    (first,) = claim(later.box)
+    assert claim(later.box) == []
+    assert not later.box.is_any_due(CallbackPlaces())
+    later.wait(timedelta(seconds=21))
+    assert later.box.is_any_due(CallbackPlaces())
+    (second,) = claim(later.box)
     assert second.id == first.id
-    assert not Deliveries(db).record(first, outcome(200))
-    assert Deliveries(db).record(second, outcome(200))
-    assert not Deliveries(db).record(second, outcome(500))
+    assert not later.box.record(first, outcome(200))
+    assert later.box.record(second, outcome(200))
+    assert not later.box.record(second, outcome(500))
     assert only(db).state == CallbackState.DELIVERED
     assert [one.status for one in only(db).tries] == [200]
 
 
-def test_it_is_tried_at_the_times_of_the_standard(db: Database, clock: Clock) -> None:
+def test_it_is_tried_at_the_times_of_the_standard(db: Database) -> None:
     """Ten tries within a day, each of them written down; then it has failed."""
+    later = LaterDeliveries(db)
     entered(db)
-    clock.later(timedelta(seconds=1))
+    later.wait(timedelta(seconds=1))
     for tried, before in enumerate(AFTER, start=1):
-        (delivery,) = claim(db)
-        Deliveries(db).record(delivery, outcome(None if tried % 2 else 503))
+        (delivery,) = claim(later.box)
+        later.box.record(delivery, outcome(None if tried % 2 else 503))
         if tried < len(AFTER):
             wait = AFTER[tried] - before
-            clock.later(wait * (1 - 1.1 * JITTER))
-            assert claim(db) == []
-            clock.later(wait * 2.2 * JITTER)
+            later.wait(wait * (1 - 1.1 * JITTER))
+            assert claim(later.box) == []
+            later.wait(wait * 2.2 * JITTER)
     assert only(db).state == CallbackState.FAILED
     assert [one.status for one in only(db).tries] == [None, 503] * 5
     assert only(db).tries[0].error == "no connection"
@@ -132,7 +128,7 @@ def test_no_more_of_one_host_or_user_is_claimed_than_has_a_place(db: Database) -
         entered(db, f"https://slow.example.com/{number}", "bob")
         entered(db, f"https://h{number}.example.com/", "eve")
     ada = entered(db)
-    places = Places(per_host=2, per_user=3)
+    places = CallbackPlaces(per_host=2, per_user=3)
     box = Deliveries(db)
     claimed = box.claim(5, places) + box.claim(5, places) + box.claim(5, places)
     assert sorted(one.user_id for one in claimed) == ["ada", "bob", "bob", "eve", "eve", "eve"]
@@ -148,10 +144,10 @@ def test_410_switches_an_address_off(db: Database) -> None:
     entered(db)
     other = entered(db, "https://example.com/done?key=2", subject="other")
     elsewhere = entered(db, "https://example.com/else", subject="else")
-    first, *_ = claim(db, 1)
+    first, *_ = claim(Deliveries(db), 1)
     Deliveries(db).record(first, outcome(410))
     assert only(db).state == CallbackState.FAILED
-    assert [one.id for one in claim(db)] == [elsewhere]
+    assert [one.id for one in claim(Deliveries(db))] == [elsewhere]
     (view,) = CallbackBook(db).of_subject("other")
     assert (view.state, view.tries) == (CallbackState.FAILED, [])
     (off,) = CallbackAddresses(db).failing("ada")
@@ -162,19 +158,20 @@ def test_410_switches_an_address_off(db: Database) -> None:
         CallbackAddresses(db).enable("bob", URL)
     CallbackAddresses(db).enable("ada", URL)
     assert CallbackBook(db).resend(other).state == CallbackState.WAITING
-    assert [one.id for one in claim(db)] == [other]
+    assert [one.id for one in claim(Deliveries(db))] == [other]
 
 
-def test_an_address_that_fails_for_five_days_is_switched_off(db: Database, clock: Clock) -> None:
+def test_an_address_that_fails_for_five_days_is_switched_off(db: Database) -> None:
     """One that took something meanwhile, or was not asked for long, begins anew."""
+    later = LaterDeliveries(db)
 
     def failing(days: float) -> bool:
-        clock.later(timedelta(days=days))
+        later.wait(timedelta(days=days))
         entered(db, "https://example.com/down")
         with db.begin() as session:
-            session.execute(update(CallbackRow).values(due_at=clock.now()))
-        for delivery in claim(db):
-            Deliveries(db).record(delivery, outcome(500))
+            session.execute(update(CallbackRow).values(due_at=later.time))
+        for delivery in claim(later.box):
+            later.box.record(delivery, outcome(500))
         (address,) = CallbackAddresses(db).failing()
         return address.disabled_at is not None
 
@@ -186,11 +183,11 @@ def test_an_address_that_fails_for_five_days_is_switched_off(db: Database, clock
 
 def test_success_forgets_failures(db: Database) -> None:
     entered(db)
-    (delivery,) = claim(db)
+    (delivery,) = claim(Deliveries(db))
     Deliveries(db).record(delivery, outcome(500))
     assert len(CallbackAddresses(db).failing("ada")) == 1
     CallbackBook(db).resend(delivery.id)
-    (again,) = claim(db)
+    (again,) = claim(Deliveries(db))
     Deliveries(db).record(again, outcome(204))
     assert CallbackAddresses(db).failing("ada") == []
     assert [one.number for one in only(db).tries] == [1, 2]
@@ -201,7 +198,7 @@ def test_what_ended_long_ago_is_forgotten(db: Database) -> None:
     entered(db)
     entered(db, "https://example.com/off", subject="off")
     waits = entered(db, "https://example.com/waits", subject="waits")
-    for delivery in claim(db):
+    for delivery in claim(Deliveries(db)):
         if delivery.id != waits:
             Deliveries(db).record(delivery, outcome(410 if "off" in delivery.url else 200))
     with db.begin() as session:
@@ -217,10 +214,10 @@ def test_what_ended_long_ago_is_forgotten(db: Database) -> None:
 def test_a_resent_callback_keeps_its_id(db: Database) -> None:
     """Also one that was delivered; one that is not there is unknown."""
     webhook_id = entered(db)
-    (delivery,) = claim(db)
+    (delivery,) = claim(Deliveries(db))
     Deliveries(db).record(delivery, outcome(200))
-    assert claim(db) == []
+    assert claim(Deliveries(db)) == []
     CallbackBook(db).resend(webhook_id)
-    assert [one.id for one in claim(db)] == [webhook_id]
+    assert [one.id for one in claim(Deliveries(db))] == [webhook_id]
     with pytest.raises(UnknownCallback):
         CallbackBook(db).resend("msg_none")

@@ -8,7 +8,6 @@ from modelyard.registry.callbacks.tables import CallbackRow
 from modelyard.registry.database import Database
 from modelyard.registry.jobs.book import JobBook, JobFilter
 from modelyard.registry.jobs.errors import UnknownJob
-from modelyard.registry.jobs.forgetting import forget
 from modelyard.registry.jobs.job import ENDS, JobStatus
 from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.notices.notice_book import NoticeBook
@@ -93,8 +92,8 @@ def test_jobs_that_ended_long_ago_are_forgotten(db: Database) -> None:
     queue.submit([new_job(), new_job()])
     (claim,) = queue.claim(BOOT, wants(1))
     queue.finish(claim, DONE)
-    assert forget(db, timedelta(days=1)) == 0
-    assert forget(db, timedelta(0)) == 1
+    assert queue.forget(timedelta(days=1)) == 0
+    assert queue.forget(timedelta(0)) == 1
     book = JobBook(db)
     assert (book.body(claim.job.id), book.result(claim.job.id)) == (None, None)
     assert book.counts(JobFilter()) == {JobStatus.QUEUED: 1}

@@ -11,7 +11,7 @@ import pytest
 from starlette.types import ASGIApp, Message
 
 from modelyard.serving.api.inference.endpoint import PATHS
-from modelyard.serving.api.middleware.body_limit import MOST, NONE_NEEDED
+from modelyard.serving.api.middleware.body_limit import most_bytes
 from modelyard.serving.transport.listening.connections import Connections
 from modelyard.serving.wire.openai.body import MAX_BODY_BYTES, SMALL_BODY_BYTES
 from tests.serving.api.raw_asgi import http_scope
@@ -107,7 +107,7 @@ async def test_every_route_refuses_a_byte_more_than_it_needs(lite: Installation)
     app = lite.app()
     async with running(app) as asgi:
         for method, path in routes(lite):
-            most = MAX_BODY_BYTES if path in PATHS else MOST.get(method, NONE_NEEDED)
+            most = MAX_BODY_BYTES if path in PATHS else most_bytes(method, path)
             assert await status_of(asgi, method, path, most + 1, lite.admin) == 413, path
 
 

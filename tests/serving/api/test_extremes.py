@@ -10,14 +10,28 @@ import pytest
 
 from modelyard.registry.runs.flow_processes import FlowProcesses
 from modelyard.serving.api.inference.endpoint import PATHS
+from tests.serving.api.test_tenant_matrix import handed_in
 from tests.serving.extremes import IN_JSON, IN_TEXT
 from tests.serving.installation import Installation, running
 
 pytestmark = pytest.mark.anyio
 
 CHAT = "/v1/chat/completions"
-KNOWN = {"gpu_id": "cpu-0", "model": "talker", "name": "ada", "password": "correct horse battery"}
+KNOWN = {
+    "gpu_id": "cpu-0",
+    "model": "talker",
+    "name": "ada",
+    "password": "correct horse battery",
+    "model_id": "talker",
+    "type": "inference",
+    "endpoint": CHAT,
+    "completion_window": "24h",
+}
 """What makes a request reach as far as it can while another of its parameters is tried."""
+
+WORK = '{"model_id": "talker", "type": "inference", "payload": {"prompt": "a"}}'
+USUAL = {"on": "true", "payload": '{"prompt": "a"}', "requests": f"[{WORK}]"}
+"""The same in JSON, of fields that are no text."""
 
 Schema = dict[str, Any]
 
@@ -51,10 +65,10 @@ def asked(path: str, known: dict[str, str], name: str = "", value: str = "") -> 
     return path
 
 
-def bodies(names: list[str]) -> Iterator[str]:
+def bodies(names: list[str], known: dict[str, str]) -> Iterator[str]:
     """Each field with each value, the others as they usually are."""
-    usual = {name: json.dumps(KNOWN[name]) for name in names if name in KNOWN}
-    usual |= {"on": "true"} if "on" in names else {}
+    usual = {name: json.dumps(known[name]) for name in names if name in known}
+    usual |= {name: text for name, text in USUAL.items() if name in names}
     for name in names:
         for value in IN_JSON:
             given = usual | {name: value}
@@ -72,7 +86,7 @@ def requests(schema: Schema, known: dict[str, str]) -> Iterator[httpx2.Request]:
             for value in IN_TEXT:
                 text = quote(value, safe="", errors="surrogatepass")
                 yield httpx2.Request(method, f"{usual}?{needed}{name}={text}")
-        for body in bodies(fields(schema, operation)):
+        for body in bodies(fields(schema, operation), known):
             told = {"Content-Type": "application/json"}
             yield httpx2.Request(method, usual, content=body, headers=told)
 
@@ -85,12 +99,16 @@ async def test_no_parameter_breaks_a_route(installation: Installation) -> None:
     app = installation.app()
     user_id = installation.identity.authenticate_key(installation.ada).user_id
     broken = []
+    mine = handed_in(
+        installation, installation.identity.authenticate_key(installation.admin).user_id
+    )
+    ids = {part.strip("{}"): value for part, value in mine.items()} | {"user_id": user_id}
     count = 0
     async with running(app) as asgi:
         transport = httpx2.ASGITransport(asgi, raise_app_exceptions=False)
         headers = {"Authorization": f"Bearer {installation.admin}"}
         async with httpx2.AsyncClient(transport=transport, headers=headers) as client:
-            for request in requests(app.openapi(), KNOWN | {"user_id": user_id}):
+            for request in requests(app.openapi(), KNOWN | ids | {"input_file_id": ids["file_id"]}):
                 if count % 50 == 0:
                     flows.beat("flows")  # without one, orders are refused with 503
                 request.headers.update(headers)

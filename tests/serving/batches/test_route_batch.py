@@ -4,7 +4,6 @@ import asyncio
 import uuid
 from typing import Any
 
-import httpx2
 import pytest
 
 from modelyard.registry.billing.quota import QuotaChange
@@ -42,7 +41,7 @@ def served(installation: Installation) -> Installation:
 
 async def test_a_batch_is_queued_as_a_whole_and_once(served: Installation) -> None:
     """Its answer has the ids in order; the same again is the same, something else a conflict."""
-    asked = {
+    asked: dict[str, Any] = {
         "batch_id": str(uuid.uuid4()),
         "user_id": user_of(served, served.ada),
         "requests": [work("a"), work("b", priority=5), work("c", request_id=str(uuid.uuid4()))],
@@ -82,13 +81,14 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
 
 async def test_what_is_wrong_with_one_refuses_all(served: Installation) -> None:
     """The field is named, with the number of the request; nothing was queued."""
-    good = {"user_id": user_of(served, served.ada), "requests": [work("a")]}
+    user_id = user_of(served, served.ada)
+    good = {"user_id": user_id, "requests": [work("a")]}
     async with served.client(served.ada, **OFF) as client:
         for wrong, status, field in BAD:
             refused = await client.post(BATCH, json=good | wrong)
             assert refused.status_code == status, (wrong, refused.text)
             assert field in refused.text, (wrong, refused.text)
-        Quotas(served.database).set(good["user_id"], QuotaChange(0, 2, 5, None))
+        Quotas(served.database).set(user_id, QuotaChange(0, 2, 5, None))
     async with served.client(served.ada, **OFF) as client:
         refused = await client.post(BATCH, json=good | {"requests": [work("a")] * 3})
         assert (refused.status_code, refused.json()["code"]) == (429, "insufficient_quota")
@@ -117,13 +117,14 @@ async def test_a_batch_ends_with_its_last_request(installation: Installation) ->
     with installation.engine(version):
         async with installation.client(installation.ada) as client:
             batch = (await client.post(BATCH, json=asked)).json()
-            notice = await _ended(installation, client)
+            notice = await ended(installation)
             one = await client.get(f"/api/v1/requests/{batch['request_ids'][0]}")
     assert one.json()["status"] == "completed"
     assert notice == notice | {"id": batch["batch_id"], "status": "completed", "completed": 3}
 
 
-async def _ended(installation: Installation, _client: httpx2.AsyncClient) -> dict[str, Any]:
+async def ended(installation: Installation) -> dict[str, Any]:
+    """The notice of the first batch that ends."""
     book = NoticeBook(installation.database)
     async with asyncio.timeout(120):
         while True:

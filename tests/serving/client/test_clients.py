@@ -15,6 +15,16 @@ from tests.serving.reached import LONG, MODEL, SAID, SLOW, ReachedGateway
 pytestmark = [pytest.mark.slow(seconds=15), pytest.mark.anyio]
 
 
+def batch_file() -> io.BytesIO:
+    """Three lines, c0 to c2."""
+    url = "/v1/chat/completions"
+    lines = [
+        {"custom_id": f"c{n}", "method": "POST", "url": url, "body": {"model": MODEL, **SAID}}
+        for n in range(3)
+    ]
+    return io.BytesIO("\n".join(map(json.dumps, lines)).encode())
+
+
 def test_the_package_itself_offers_them() -> None:
     """Without loading them for those who do not ask."""
     assert modelyard.Modelyard is Modelyard
@@ -82,12 +92,7 @@ def test_many_are_handed_in_as_one(client: Modelyard) -> None:
 
 def test_a_file_of_requests_becomes_a_batch(client: Modelyard) -> None:
     """Uploaded, handed in, waited for; its output is read a line at a time."""
-    url = "/v1/chat/completions"
-    lines = [
-        {"custom_id": f"c{n}", "method": "POST", "url": url, "body": {"model": MODEL, **SAID}}
-        for n in range(3)
-    ]
-    file_id = client.upload(io.BytesIO("\n".join(map(json.dumps, lines)).encode()))
+    file_id = client.upload(batch_file())
     batch = client.create_batch(file_id)
     assert batch["id"] in [each["id"] for each in client.list_batches()["data"]]
     ended = client.wait_batch(batch["id"], timeout_s=120)
@@ -121,7 +126,7 @@ def test_what_is_refused_says_the_field_and_the_fix(client: Modelyard) -> None:
 
 
 async def test_the_asynchronous_one_does_the_same(reached: ReachedGateway) -> None:
-    """Submit, follow to the end, wait, list, cancel."""
+    """Submit, follow to the end, wait, list, cancel; batches and notices."""
     async with AsyncModelyard(reached.url, reached.ada) as client:
         reply = await client.submit(MODEL, SAID, timeout=60_000)
         seen = [found.status async for found in client.follow(reply.request_id)]
@@ -132,6 +137,12 @@ async def test_the_asynchronous_one_does_the_same(reached: ReachedGateway) -> No
         assert (await client.cancel(slow.request_id)).request_id == slow.request_id
         with pytest.raises(ApiProblem):
             await client.cancel(slow.request_id)
+        batch = await client.create_batch(await client.upload(batch_file()))
+        ended = await client.wait_batch(batch["id"], timeout_s=120)
+        assert len([line async for line in client.content(ended["output_file_id"])]) == 3
+        heard = client.notices(["requests"], after=0)
+        assert (await anext(heard)).kind == "connected"
+        await heard.aclose()
 
 
 def test_a_client_needs_an_address_and_a_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from modelyard.registry.callbacks.deliveries import Deliveries, TryOutcome
 from modelyard.registry.callbacks.outbox import enter
-from modelyard.registry.callbacks.places import Places
+from modelyard.registry.callbacks.places import CallbackPlaces
 from modelyard.registry.database import utc_now
 from tests.serving.api.requests.conftest import asking, ended, id_of
 from tests.serving.callbacks.receiver import Receiver
@@ -132,7 +132,7 @@ def _gone(installation: Installation, user_id: str) -> str:
             body={},
         )
     deliveries = Deliveries(installation.database)
-    [delivery] = deliveries.claim(1, Places())
+    [delivery] = deliveries.claim(1, CallbackPlaces())
     deliveries.record(delivery, TryOutcome(at=utc_now(), duration_ms=1, status=410))
     return webhook_id
 

@@ -10,7 +10,7 @@ BETWEEN_LOOKS_S = (0.1, 0.2, 0.4, 0.8, 1.5, 2.0)
 
 
 @dataclass(slots=True)
-class Patience:
+class LookTimes:
     """The looks at one thing, at most for `timeout_s` seconds; None: for ever."""
 
     what: str

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from modelyard.registry.batches.batch import Batch, BatchStatus
+from modelyard.registry.batches.batch import BatchStatus, JobBatch
 from modelyard.serving.api.documents import body_of
 from modelyard.serving.api.services import TheCaller, TheServices
 from modelyard.serving.batches.submitting import TakenBatch
@@ -53,7 +53,7 @@ def _reply(taken: TakenBatch) -> BatchReply:
     )
 
 
-def _shown(batch: Batch, *, is_begun: bool) -> ShownBatchStatus:
+def _shown(batch: JobBatch, *, is_begun: bool) -> ShownBatchStatus:
     if batch.status is BatchStatus.CANCELLED:
         return "cancelled"
     if batch.status.is_end:

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import FileResponse, StreamingResponse
 
-from modelyard.registry.batches.batch import Batch
+from modelyard.registry.batches.batch import JobBatch
 from modelyard.registry.files.file_book import FileFilter
 from modelyard.registry.files.user_file import FilePurpose, UnknownFile, UserFile
 from modelyard.serving.api.services import TheCaller, TheServices
@@ -71,7 +71,7 @@ async def list_files(
 async def show_file(file_id: str, services: TheServices, caller: TheCaller) -> Response:
     """One file, also one that a batch is still writing: as large as it is now."""
     found = await asyncio.to_thread(_found, services.batches, file_id, caller.user_id)
-    if isinstance(found, Batch):
+    if isinstance(found, JobBatch):
         return _json(await asyncio.to_thread(_so_far, services.batches, found, file_id))
     return _json(FileObject.of(found))
 
@@ -81,7 +81,7 @@ async def read_file(file_id: str, services: TheServices, caller: TheCaller) -> R
     """A file's bytes; of one that a batch is still writing, the lines that are there."""
     batches = services.batches
     found = await asyncio.to_thread(_found, batches, file_id, caller.user_id)
-    if isinstance(found, Batch):
+    if isinstance(found, JobBatch):
         return StreamingResponse(_lines(batches, found, file_id), media_type=LINES)
     path = await asyncio.to_thread(batches.stored.path, found)
     return FileResponse(path, media_type=LINES, filename=found.name)
@@ -94,7 +94,7 @@ async def delete_file(file_id: str, services: TheServices, caller: TheCaller) ->
     return _json(DeletedFile(file_id))
 
 
-def _found(batches: BatchServices, file_id: str, user_id: str) -> UserFile | Batch:
+def _found(batches: BatchServices, file_id: str, user_id: str) -> UserFile | JobBatch:
     """The file, or the batch that is still writing it; raises UnknownFile."""
     try:
         return batches.files.get(file_id, user_id)
@@ -105,7 +105,7 @@ def _found(batches: BatchServices, file_id: str, user_id: str) -> UserFile | Bat
         return batch
 
 
-def _so_far(batches: BatchServices, batch: Batch, file_id: str) -> FileObject:
+def _so_far(batches: BatchServices, batch: JobBatch, file_id: str) -> FileObject:
     return FileObject(
         id=file_id,
         bytes=sum(map(len, _lines(batches, batch, file_id))),
@@ -115,11 +115,11 @@ def _so_far(batches: BatchServices, batch: Batch, file_id: str) -> FileObject:
     )
 
 
-def _lines(batches: BatchServices, batch: Batch, file_id: str) -> Iterator[bytes]:
+def _lines(batches: BatchServices, batch: JobBatch, file_id: str) -> Iterator[bytes]:
     return batches.answers.lines(batch, _kind(batch, file_id))
 
 
-def _kind(batch: Batch, file_id: str) -> AnswerKind:
+def _kind(batch: JobBatch, file_id: str) -> AnswerKind:
     return AnswerKind.OUTPUT if file_id == batch.output_file_id else AnswerKind.ERRORS
 
 

@@ -1,0 +1,1 @@
+"""The programs in the documentation run as they stand there."""
