@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.estimates import measured
+from benchmarks.jobs.estimates import measured
 from modelyard.serving.jobs.estimates import NOTHING_AHEAD, Ahead, JobWork, estimate
 from modelyard.serving.routing.policy.cluster_state import ClusterState
 from modelyard.serving.routing.policy.fleet_state import Replica

@@ -1,7 +1,7 @@
 """How far estimates of a job's start are off under steady load, by the production code.
 
-`python -m benchmarks.estimates [JOBS] [--seed N] [--json OUT]` simulates devices with a clock of
-its own: jobs come as fast as they are done, wait in one queue, and are sent by the production
+`python -m benchmarks.jobs.estimates [JOBS] [--seed N] [--json OUT]` simulates devices with a clock
+of its own: jobs come as fast as they are done, wait in one queue, and are sent by the production
 dispatcher, which learns its speeds from nothing. Each is given `serving.jobs.estimates.estimate`
 as it comes. The bar is a median relative error of at most 20%, and no estimate below zero.
 """
