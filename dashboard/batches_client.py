@@ -12,7 +12,7 @@ BATCHES = "/v1/batches"
 _ENDS = frozenset({"completed", "failed", "expired", "cancelled"})
 
 
-class BatchCounts(BaseModel):
+class ListedCounts(BaseModel):
     """How many of a batch's requests there are, are done, and have failed."""
 
     total: int = 0
@@ -27,7 +27,7 @@ class ListedBatch(BaseModel):
     status: str
     endpoint: str = ""
     created_at: datetime
-    request_counts: BatchCounts = BatchCounts()
+    request_counts: ListedCounts = ListedCounts()
 
     @property
     def is_ended(self) -> bool:

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from modelyard.dashboard.client import GatewayClient
-from modelyard.dashboard.pages import running_requests
 from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.settings import DashboardSettings
-from modelyard.dashboard.widgets import charts, heading
+from modelyard.dashboard.widgets import charts, heading, running_requests
 from modelyard.dashboard.widgets.actions import attempt
 from modelyard.dashboard.widgets.badges import badge
 from modelyard.dashboard.widgets.live import complain, live

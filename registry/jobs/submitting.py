@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from modelyard.registry.jobs.errors import JobIdTaken
@@ -69,8 +68,13 @@ def _parts(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
 
 def _insert(session: Session) -> Any:
     """Of rows whose ids are there, the new ones alone are written; the answer is their ids."""
-    kind = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    return kind.insert(JobRow).on_conflict_do_nothing().returning(JobRow.id)
+    if session.get_bind().dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # it brings PostgreSQL's library along
+
+        return postgresql.insert(JobRow).on_conflict_do_nothing().returning(JobRow.id)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(JobRow).on_conflict_do_nothing().returning(JobRow.id)
 
 
 def _row(job: NewJob, rank: float, now: datetime) -> dict[str, Any]:

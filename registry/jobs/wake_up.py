@@ -9,7 +9,6 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-from modelyard.registry.bounded_connection import CONNECT_S
 from modelyard.registry.changes import changes_channel, note
 from modelyard.registry.logs import logger
 
@@ -77,6 +76,8 @@ class JobWakeUp:
 
     async def _hear_postgres(self, heard: Callable[[JobSignal], None]) -> None:
         from psycopg import AsyncConnection, Error
+
+        from modelyard.registry.bounded_connection import CONNECT_S
 
         while True:
             try:

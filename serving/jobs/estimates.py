@@ -42,7 +42,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pace:
+class _ReplicaPace:
     """One replica: how many jobs at a time, how many of these places are free, and its speeds.
 
     Seconds per token are those with all places taken; `ready_s` until it is loaded.
@@ -95,7 +95,7 @@ def estimate(
     return Estimate(max(0.0, start_s), max(0.0, run_s))
 
 
-def _paces(cluster: ClusterState, version_id: str, now: float) -> Sequence[_Pace]:
+def _paces(cluster: ClusterState, version_id: str, now: float) -> Sequence[_ReplicaPace]:
     """Of each replica that takes work; without one, of the device on which it would be loaded."""
     replicas = cluster.replicas.get(version_id, ())
     here = [r for r in replicas if r.is_staying and r.worker.is_fit]
@@ -106,13 +106,13 @@ def _paces(cluster: ClusterState, version_id: str, now: float) -> Sequence[_Pace
     return [_pace(replica, now) for replica in coming[:1]]
 
 
-def _pace(replica: Replica, now: float) -> _Pace:
+def _pace(replica: Replica, now: float) -> _ReplicaPace:
     worker = replica.worker
     places = max(1, replica.places)
     taken = replica.busy - replica.held
     of_worker = worker.slots - worker.sent - round(worker.others)
     slowness = worker.slowness
-    return _Pace(
+    return _ReplicaPace(
         places=places,
         free=max(0, min(places - taken, of_worker)),
         prefill_s=replica.pace.prefill.at(places) * slowness,

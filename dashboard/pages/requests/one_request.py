@@ -8,11 +8,14 @@ import streamlit as st
 
 from modelyard.dashboard.client import GatewayClient
 from modelyard.dashboard.navigation import link
+<<<<<<< HEAD:dashboard/pages/requests/one_request.py
 from modelyard.dashboard.pages.requests import callbacks
+=======
+>>>>>>> wt-l2:dashboard/pages/one_request.py
 from modelyard.dashboard.requests_client import RequestsClient
 from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.settings import DashboardSettings
-from modelyard.dashboard.widgets import confirmation, heading
+from modelyard.dashboard.widgets import confirmation, heading, request_callbacks
 from modelyard.dashboard.widgets.badges import badge
 from modelyard.dashboard.widgets.confirmation import Action, ask
 from modelyard.dashboard.widgets.live import live

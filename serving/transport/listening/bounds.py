@@ -20,7 +20,7 @@ class Bounds:
     headers: int = 128
     ahead_bytes: int = 64 * 1024
     ahead_requests: int = 128
-    dropped_bytes: int = 64 * 1024 * 1024
+    dropped_bytes: int = 256 * 1024 * 1024
     head_s: float = 6.0
     body_s: float = 30.0
     body_rate: int = 16 * 1024

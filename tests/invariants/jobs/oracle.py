@@ -15,7 +15,7 @@ class Violated(AssertionError):
 
 
 @dataclass(slots=True)
-class Oracle:
+class JobOracle:
     """`acknowledged` are jobs whose submitter was told so; `fences` the last claim of each job.
 
     `won` are the ends that a process or a user was told to have brought about.
@@ -62,7 +62,8 @@ class Oracle:
 def goes_first(one: Job, other: Job) -> bool:
     """Whether `one` is before `other` by every rule of the order at once.
 
-    Of the same user and model, not less urgent, waiting longer, due not later.
+    Of the same user and model, not less urgent, waiting longer, due not later; neither was tried
+    before `other` was claimed just now.
     """
     same = (one.user_id, one.model) == (other.user_id, other.model)
     return (
@@ -71,5 +72,6 @@ def goes_first(one: Job, other: Job) -> bool:
         and one.submitted_at < other.submitted_at
         and one.eligible_at <= other.eligible_at
         and one.deadline <= other.deadline
-        and one.attempts == other.attempts == 0
+        and one.attempts == 0
+        and other.attempts == 1
     )

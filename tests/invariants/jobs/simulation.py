@@ -32,7 +32,7 @@ class SimulatedProcess(Protocol):
 
 
 @dataclass(slots=True)
-class Scheduler:
+class ProcessScheduler:
     """Lets one process act at a time; `frozen` says until when some stand still.
 
     A worker asks for jobs whenever its turn comes: after a wake-up, after two of them, and after
@@ -89,7 +89,7 @@ def simulate(db: Database, seed: int, kind: type[JobQueue] = JobQueue) -> World:
     workers = [Worker(world, f"w{number}") for number in range(3)]
     lasting = (workers[0], Sweeper(world), Sender(world))
     others = (*[Submitter(world)] * 4, *workers[1:], Canceller(world))
-    scheduler = Scheduler(world, (*lasting, *others), lasting)
+    scheduler = ProcessScheduler(world, (*lasting, *others), lasting)
     try:
         with simulated(clock, seed):
             for _ in range(STEPS):

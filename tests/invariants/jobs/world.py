@@ -13,7 +13,7 @@ from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.jobs.tables import JOB, JobBodyRow, JobResultRow, JobRow, jobs_of
 from modelyard.registry.notices.tables import NoticeRow
 from tests.invariants.jobs.commit_crashes import CommitCrashes
-from tests.invariants.jobs.oracle import Oracle, Violated
+from tests.invariants.jobs.oracle import JobOracle, Violated
 from tests.invariants.jobs.simulated_time import SimulatedClock
 
 TABLES: tuple[type[Base], ...] = (
@@ -36,7 +36,7 @@ class World:
     clock: SimulatedClock
     chance: random.Random
     crashes: CommitCrashes
-    oracle: Oracle = field(default_factory=Oracle)
+    oracle: JobOracle = field(default_factory=JobOracle)
     received: list[str] = field(default_factory=list[str])
     is_calm: bool = False
 

@@ -2,7 +2,7 @@
 
 import httpx2
 import pytest
-from openai import BadRequestError, ConflictError, NotFoundError
+from openai import APIStatusError, BadRequestError, ConflictError, NotFoundError
 
 from modelyard.registry.jobs.book import JobBook, JobFilter
 from modelyard.registry.jobs.claiming import ClaimRequest
@@ -202,3 +202,12 @@ async def test_files_and_batches_of_others_are_not_there(installation: Installat
                 "completion_window": "24h",
             }
             assert (await other.post("batches", json=asked)).status_code == 404
+
+
+@pytest.mark.slow(seconds=5)
+async def test_a_client_that_uploads_too_much_is_told_so(installation: Installation) -> None:
+    """Though it sends all of it before it listens: the connection is not cut before the answer."""
+    async with client_of(installation, dispatch="off") as client:
+        with pytest.raises(APIStatusError) as refused:
+            await client.files.create(file=("large", b"a" * 201_000_000), purpose="batch")
+    assert refused.value.status_code == 413
