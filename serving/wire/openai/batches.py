@@ -41,7 +41,7 @@ class BatchRequest(BaseModel):
     metadata: Annotated[dict[_Key, _Value], Field(max_length=16)] | None = None
 
 
-class RequestCounts(msgspec.Struct, frozen=True):
+class LineCounts(msgspec.Struct, frozen=True):
     """How many requests a batch has, and how many of them have ended how."""
 
     total: int
@@ -89,7 +89,7 @@ class BatchObject(msgspec.Struct, frozen=True):
     expired_at: int | None
     cancelling_at: int | None
     cancelled_at: int | None
-    request_counts: RequestCounts
+    request_counts: LineCounts
     metadata: dict[str, str] | None
     object: Literal["batch"] = "batch"
 
@@ -115,7 +115,7 @@ class BatchObject(msgspec.Struct, frozen=True):
             expired_at=_seconds(batch.expired_at),
             cancelling_at=_seconds(batch.cancelling_at),
             cancelled_at=_seconds(batch.cancelled_at),
-            request_counts=RequestCounts(counts.total, counts.completed, counts.failed),
+            request_counts=LineCounts(counts.total, counts.completed, counts.failed),
             metadata=dict(batch.metadata) if batch.metadata is not None else None,
         )
 
