@@ -8,10 +8,6 @@ import streamlit as st
 
 from modelyard.dashboard.client import GatewayClient
 from modelyard.dashboard.navigation import link
-<<<<<<< HEAD:dashboard/pages/requests/one_request.py
-from modelyard.dashboard.pages.requests import callbacks
-=======
->>>>>>> wt-l2:dashboard/pages/one_request.py
 from modelyard.dashboard.requests_client import RequestsClient
 from modelyard.dashboard.sessions import DashboardSession
 from modelyard.dashboard.settings import DashboardSettings
@@ -38,7 +34,7 @@ def show(login: DashboardSession, settings: DashboardSettings, request_id: str) 
             _story(request)
             _result(request)
             if request.callback_url:
-                callbacks.draw(gateway, request_id, may_send=login.me.is_admin)
+                request_callbacks.draw(gateway, request_id, may_send=login.me.is_admin)
 
         live(login.gateway, settings.refresh_s, draw)
 
