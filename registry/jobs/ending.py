@@ -43,7 +43,7 @@ class JobEnding:
         return ended
 
     def give_back(self, claim: Claim, why: str, *, wait_s: float, is_attempt: bool) -> bool:
-        if is_attempt and claim.job.attempts >= MOST_ATTEMPTS:
+        if is_attempt and claim.job.attempts - claim.job.lapses >= MOST_ATTEMPTS:
             return bool(self.finish([(claim, exhausted(claim.job.attempts, why))]))
         later = {
             "attempts": JobRow.attempts - (0 if is_attempt else 1),

@@ -84,6 +84,7 @@ class Job:
     `place` is its line in a batch. `rank` orders jobs of one priority (smaller first). `fence`
     grows with each claim; `claimer` holds it until `lease_until`. `result_status` is the HTTP
     status of its result, where an engine answered; `error_code` and `error` say why it failed.
+    `attempts` is how often it was begun, `lapses` how often its process was lost with it.
     """
 
     id: str
@@ -104,6 +105,7 @@ class Job:
     started_at: datetime | None
     ended_at: datetime | None
     attempts: int
+    lapses: int
     fence: int
     claimer: str | None
     lease_until: datetime | None

@@ -7,7 +7,10 @@ AGEING_S = 60.0
 """Seconds of waiting that count as much as one step of priority."""
 
 MOST_ATTEMPTS = 3
-"""So often a job is taken in hand before it is given up as `attempts_exhausted`."""
+"""So many engines may fail with a job before it is given up as `attempts_exhausted`."""
+
+MOST_LAPSES = 20
+"""So many processes may be lost that had it in hand, most of them for reasons of their own."""
 
 LEAST_PRIORITY = 1
 MOST_PRIORITY = 5

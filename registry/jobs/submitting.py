@@ -96,6 +96,7 @@ def _row(job: NewJob, rank: float, now: datetime) -> dict[str, Any]:
         "deadline": now + timedelta(seconds=job.timeout_s),
         "eligible_at": now,
         "attempts": 0,
+        "lapses": 0,
         "fence": 0,
         "is_cancel_asked": False,
         "progress": 0.0,

@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 
 from modelyard.registry.jobs.ending import JobEnding, exhausted, waiting_again
 from modelyard.registry.jobs.job import Job
-from modelyard.registry.jobs.limits import MOST_ATTEMPTS
+from modelyard.registry.jobs.limits import MOST_LAPSES
 from modelyard.registry.jobs.notices import QUEUED, tell
 from modelyard.registry.jobs.tables import IS_HELD, IS_OPEN, JOB, JobRow, jobs_of
 from modelyard.registry.jobs.wake_up import announce
 
 AT_ONCE = 500
-LOST = "The process that had it in hand, or its engine, was lost."
+LOST = "Each time the process that had it in hand was lost."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ def take_back(ending: JobEnding) -> Swept:
     """Up to AT_ONCE jobs whose lease has ended; those that somebody has locked are passed."""
     held = [IS_HELD, JobRow.lease_until <= ending.now]
     lapsed = _locked(ending.session, held, JobRow.lease_until)
-    queued = _queue_again(ending.session, [job for job in lapsed if job.attempts < MOST_ATTEMPTS])
-    end = exhausted(MOST_ATTEMPTS, LOST)
-    poisonous = [job for job in lapsed if job.attempts >= MOST_ATTEMPTS]
+    queued = _queue_again(ending.session, [job for job in lapsed if job.lapses + 1 < MOST_LAPSES])
+    end = exhausted(MOST_LAPSES, LOST)
+    poisonous = [job for job in lapsed if job.lapses + 1 >= MOST_LAPSES]
     given_up = ending.fail(poisonous, str(end.error_code), str(end.error))
     return Swept((), queued, given_up)
 
@@ -60,7 +60,7 @@ def _queue_again(session: Session, jobs: Sequence[Job]) -> list[Job]:
     again = (
         update(JobRow)
         .where(JobRow.id.in_([job.id for job in jobs]))
-        .values(fence=JobRow.fence + 1, **waiting_again())
+        .values(fence=JobRow.fence + 1, lapses=JobRow.lapses + 1, **waiting_again())
         .returning(*JOB)
     )
     queued = jobs_of(session, again)

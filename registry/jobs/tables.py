@@ -65,6 +65,7 @@ class JobRow(Base):
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempts: Mapped[int] = mapped_column(default=0)
+    lapses: Mapped[int] = mapped_column(default=0)
     fence: Mapped[int] = mapped_column(BigInteger, default=0)
     claimer: Mapped[str | None] = mapped_column(String(150))
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)

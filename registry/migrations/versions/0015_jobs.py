@@ -39,6 +39,7 @@ def _jobs() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("lapses", sa.Integer(), nullable=False),
         sa.Column("fence", sa.BigInteger(), nullable=False),
         sa.Column("claimer", sa.String(length=150), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
