@@ -15,7 +15,15 @@ from benchmarks.gateway.compiled import compiled
 ROOT = Path(__file__).parents[2]
 TESTED = (
     "admission",
-    "api",
+    "api/inference",
+    "api/test_bodies.py",
+    "api/test_completions.py",
+    "api/test_extremes.py",
+    "api/test_killed_engine.py",
+    "api/test_odd_engines.py",
+    "api/test_priority.py",
+    "api/test_reading.py",
+    "api/test_tenants.py",
     "transport/test_protocol.py",
     "routing",
     "metering",
@@ -27,8 +35,7 @@ TESTED = (
 """What calls the compiled modules, in its own process or in a gateway that it starts."""
 
 LEFT_OUT = (
-    # They ask every route but the compiled ones.
-    "api/routes",
+    # It asks every route but the compiled ones.
     "api/test_extremes.py::test_no_parameter_breaks_a_route",
     # Of the fleets of one, two and three workers, that of two has it all.
     "test_poison.py::test_one_of_eight_ends_two_engines_and_no_more[1",

@@ -32,7 +32,7 @@ WORDS = 200
 
 LONG: dict[str, Any] = {"model": "talker", "prompt": "Say", "max_tokens": WORDS}
 FAST = {"words": [WORD], "delay_s": 0.0}
-WITHIN_S = 120.0
+WITHIN_S = 240.0
 
 
 @dataclass(frozen=True, slots=True)
