@@ -89,12 +89,15 @@ async def dispatching(
     registry: RegistrySettings,
     database: Database,
     dispatcher: JobDispatcher,
+    *,
+    metrics: Metrics,
 ) -> AsyncGenerator[None]:
     """Jobs are run, looked after and told of while the block runs."""
+    sender = callback_sender(settings, database, secret_key(registry), metrics.callbacks)
     queue = dispatcher.queue
     batches = keeper_of(database, queue, dispatcher.runner, registry=registry, settings=settings)
     async with (
-        background_task(callback_sender(settings, database, secret_key(registry)).run()),
+        background_task(sender.run()),
         background_task(batches.run()),
         background_task(JobUpkeep(database, queue, settings.requests_days).run()),
         dispatcher.at_work(),
