@@ -25,8 +25,7 @@ from modelyard.registry.database import Database, utc_now
 from modelyard.registry.files.tables import UserFileRow
 from modelyard.registry.files.user_file import unknown_file
 from modelyard.registry.identity.tables import UserRow
-from modelyard.registry.jobs.ending import JobEnding
-from modelyard.registry.jobs.tables import JobRow
+from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.notices.publishing import publish
 
 MOST_LIVE = 100
@@ -83,7 +82,8 @@ class Batches:
     def cancel(self, batch_id: str, user_id: str) -> JobBatch:
         """Begin to cancel: all of its jobs end at once; raises UnknownBatch and BatchEnded.
 
-        It is cancelled itself as soon as the files of what was done are written.
+        It is cancelled itself as soon as the files of what was done are written. What a killed
+        process leaves of its jobs, `BatchStates.cancel_left` ends.
         """
         with self.db.begin() as session:
             now = self.now()
@@ -100,9 +100,9 @@ class Batches:
                 row.cancelling_at = now
                 row.fence += 1
                 row.lease_until = None
-                session.flush()
-                JobEnding(session, now).cancel([JobRow.batch_id == batch_id])
-            return batch_of(session, row)
+        JobQueue(self.db, now=self.now).cancel_batch(batch_id)
+        with self.db.read() as session:
+            return batch_of(session, session.get_one(BatchRow, batch_id))
 
     def _check_room(self, session: Session, user_id: str) -> None:
         session.execute(select(UserRow.id).where(UserRow.id == user_id).with_for_update())
