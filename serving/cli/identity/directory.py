@@ -99,11 +99,12 @@ def remove_user(name: str) -> None:
     if gateway := elsewhere():
         GatewayDirectory(gateway).remove_user(name)
         return
-    from modelyard.serving.access import user_removal
+    from modelyard.registry.files.file_store import FileStore
+    from modelyard.serving.access.user_removal import UserRemoval
     from modelyard.serving.cli.context import installation
 
     with installation() as registry:
-        user_removal.remove_user(registry.identity, name)
+        UserRemoval(registry.identity, FileStore(lambda: registry.store)).remove(name)
 
 
 def _view(user: dict[str, Any]) -> UserView:
