@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -104,14 +104,24 @@ class Batches:
         with self.db.read() as session:
             return batch_of(session, session.get_one(BatchRow, batch_id))
 
+    def stop(self, user_id: str) -> None:
+        """Take all of a user's from whoever works on them, so that none gets jobs any more."""
+        cancelling = {"status": BatchStatus.CANCELLING, "cancelling_at": self.now()}
+        lost = {"fence": BatchRow.fence + 1, "lease_until": None}
+        with self.db.begin() as session:
+            session.execute(update(BatchRow).where(_live(user_id)).values(**cancelling, **lost))
+
     def _check_room(self, session: Session, user_id: str) -> None:
         session.execute(select(UserRow.id).where(UserRow.id == user_id).with_for_update())
-        live = and_(BatchRow.user_id == user_id, BatchRow.status.not_in(BATCH_ENDS))
-        if (session.scalar(select(func.count()).where(live)) or 0) >= self.most_live:
+        if (session.scalar(select(func.count()).where(_live(user_id))) or 0) >= self.most_live:
             raise TooManyBatches(
                 f"{self.most_live} of your batches are on their way, as many as may be.",
                 fix="Wait until one has ended, or cancel one.",
             )
+
+
+def _live(user_id: str) -> ColumnElement[bool]:
+    return and_(BatchRow.user_id == user_id, BatchRow.status.not_in(BATCH_ENDS))
 
 
 def _same(session: Session, row: BatchRow, new: NewBatch) -> JobBatch:

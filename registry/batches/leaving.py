@@ -1,6 +1,6 @@
 """Ends the batches of a user who is removed: nobody is left to read files of their answers."""
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from modelyard.registry.batches.batch import BATCH_ENDS, BatchStatus
@@ -9,23 +9,16 @@ from modelyard.registry.batches.counting import kept
 from modelyard.registry.batches.notices import ENDED, batch_notice
 from modelyard.registry.batches.states import call_back
 from modelyard.registry.batches.tables import BatchRow
-from modelyard.registry.database import Database, utc_now
+from modelyard.registry.database import utc_now
 from modelyard.registry.notices.notice import NoticeDraft
-
-
-def stop_batches(db: Database, user_id: str) -> None:
-    """Take all from whoever works on them, so that none gets jobs any more."""
-    cancelling = {"status": BatchStatus.CANCELLING, "cancelling_at": utc_now()}
-    lost = {"fence": BatchRow.fence + 1, "lease_until": None}
-    with db.begin() as session:
-        session.execute(update(BatchRow).where(_live(user_id)).values(**cancelling, **lost))
 
 
 def end_batches(session: Session, user_id: str) -> list[NoticeDraft]:
     """End those that have not, without files; their jobs have ended. Gives what is to be told."""
     now = utc_now()
     told: list[NoticeDraft] = []
-    for row in session.scalars(select(BatchRow).where(_live(user_id)).with_for_update()):
+    live = and_(BatchRow.user_id == user_id, BatchRow.status.not_in(BATCH_ENDS))
+    for row in session.scalars(select(BatchRow).where(live).with_for_update()):
         row.status = BatchStatus.CANCELLED
         row.cancelled_at = now
         row.output_file_id = None
@@ -36,7 +29,3 @@ def end_batches(session: Session, user_id: str) -> list[NoticeDraft]:
         call_back(session, ended)
         told.append(batch_notice(ENDED, ended))
     return told
-
-
-def _live(user_id: str) -> ColumnElement[bool]:
-    return and_(BatchRow.user_id == user_id, BatchRow.status.not_in(BATCH_ENDS))

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from modelyard.registry.callbacks.addresses import failed, is_off, worked
+from modelyard.registry.callbacks.backlog import CallbackBacklog, callback_backlog
 from modelyard.registry.callbacks.forgetting import forget_callbacks
 from modelyard.registry.callbacks.places import CallbackPlaces
 from modelyard.registry.callbacks.schedule import AFTER, wait_after
@@ -96,6 +97,10 @@ class Deliveries:
                 wait = None if is_gone else wait_after(row.tries, self.after)
                 _wait(row, wait, now)
             return CallbackState(row.state)
+
+    def backlog(self) -> CallbackBacklog:
+        """How much there is left to send, of everybody's."""
+        return callback_backlog(self.db, self._time())
 
     def forget(self, days: float) -> int:
         """Remove what has ended so many days ago; returns how many callbacks that were."""

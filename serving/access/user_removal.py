@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from modelyard.registry.batches.leaving import end_batches, stop_batches
+from modelyard.registry.batches.entering import Batches
+from modelyard.registry.batches.leaving import end_batches
 from modelyard.registry.callbacks.leaving import forget_user
 from modelyard.registry.catalog.tables import ModelRow
 from modelyard.registry.database import utc_now
@@ -26,6 +27,8 @@ class UserRemoval:
     """
 
     identity: Identity
+    queue: JobQueue
+    batches: Batches
     stored: FileStore
 
     def remove(self, name: str) -> None:
@@ -35,8 +38,8 @@ class UserRemoval:
         end as cancelled. What has ended is kept as long as everybody's.
         """
         user_id = self._shut_out(name)
-        stop_batches(self.identity.db, user_id)
-        JobQueue(self.identity.db).cancel_of_user(user_id)
+        self.batches.stop(user_id)
+        self.queue.cancel_of_user(user_id)
         for file_id in self._erase(name):
             self.stored.drop(file_id)
 

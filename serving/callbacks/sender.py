@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from modelyard.registry.callbacks.backlog import callback_backlog
 from modelyard.registry.callbacks.deliveries import CallbackDelivery, Deliveries, TryOutcome
 from modelyard.registry.callbacks.places import CallbackPlaces
 from modelyard.registry.callbacks.secrets import CallbackSecrets
@@ -134,7 +133,7 @@ class CallbackSender:
     async def _count(self) -> None:
         while True:
             with suppress(SQLAlchemyError):  # whoever claims says so
-                found = await asyncio.to_thread(callback_backlog, self.deliveries.db, utc_now())
+                found = await asyncio.to_thread(self.deliveries.backlog)
                 self.stats.waiting = found.waiting
                 self.stats.due = found.due
                 self.stats.addresses_off = found.addresses_off

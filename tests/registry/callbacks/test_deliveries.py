@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from modelyard.registry.callbacks.addresses import FAILING, CallbackAddresses
-from modelyard.registry.callbacks.backlog import CallbackBacklog, callback_backlog
+from modelyard.registry.callbacks.backlog import CallbackBacklog
 from modelyard.registry.callbacks.book import CallbackBook, CallbackView
 from modelyard.registry.callbacks.deliveries import CallbackDelivery, Deliveries, TryOutcome
 from modelyard.registry.callbacks.event import MOST_BYTES, event_body
@@ -230,4 +230,4 @@ def test_the_backlog_counts_what_waits_and_what_is_due(db: Database) -> None:
         entered(db, f"https://example.com/{number}", subject=str(number))
     first, *_ = claim(Deliveries(db), 2)
     Deliveries(db).record(first, outcome(410))
-    assert callback_backlog(db, utc_now()) == CallbackBacklog(waiting=3, due=2, addresses_off=1)
+    assert Deliveries(db).backlog() == CallbackBacklog(waiting=3, due=2, addresses_off=1)

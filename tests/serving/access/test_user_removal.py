@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from modelyard.registry.batches.batch import BatchEnded, BatchStatus, JobCounts
-from modelyard.registry.batches.leaving import stop_batches
+from modelyard.registry.batches.entering import Batches
 from modelyard.registry.callbacks import addresses
 from modelyard.registry.callbacks.book import CallbackBook
 from modelyard.registry.database import Database, utc_now
@@ -16,6 +16,7 @@ from modelyard.registry.identity.caller import Role
 from modelyard.registry.identity.identity import FIRST_ADMIN, Identity
 from modelyard.registry.jobs.book import JobBook, JobFilter
 from modelyard.registry.jobs.job import JobStatus
+from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.store import Store
 from modelyard.serving.access.user_removal import UserRemoval
 from modelyard.serving.callbacks.services import CallbackServices
@@ -40,8 +41,8 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def removal(identity: Identity, store: Store) -> UserRemoval:
-    return UserRemoval(identity, FileStore(lambda: store))
+def removal(identity: Identity, store: Store, db: Database) -> UserRemoval:
+    return UserRemoval(identity, JobQueue(db), Batches(db), FileStore(lambda: store))
 
 
 def settled(db: Database, name: str) -> str:
@@ -129,6 +130,6 @@ def test_a_removal_that_was_killed_is_done_by_the_next(removal: UserRemoval, db:
     """It left a user who is disabled, and batches that nobody works on."""
     ada = settled(db, "ada")
     removal.identity.set_disabled("ada", disabled=True)
-    stop_batches(db, ada)
+    Batches(db).stop(ada)
     removal.remove("ada")
     assert has(db, ada) == [0] * 5

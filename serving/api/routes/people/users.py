@@ -49,7 +49,8 @@ async def delete_user(user_id: str, services: TheServices) -> Response:
     """Remove a user for good, with keys, quota, files and what it has under way; usage stays."""
     identity = services.authenticator.identity
     user = await asyncio.to_thread(identity.user, user_id)
-    removal = UserRemoval(identity, services.batches.stored)
+    batches = services.batches
+    removal = UserRemoval(identity, services.jobs.queue, batches.batches, batches.stored)
     await asyncio.to_thread(removal.remove, user.name)
     services.authenticator.forget()
     services.jobs.heard(JobSignal.CANCELLED)
