@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.context import FlowContext, open_context
 from modelyard.flows.errors import NoMatchingFile
 from modelyard.flows.steps.hub import download
 from modelyard.flows.steps.hub.hub import open_client
@@ -21,7 +21,7 @@ def bring_adapter(base: str, name: str, source: str, revision: str = "main") -> 
     of that name.
     """
     ref = ModelRef.parse(f"{base}+{name}")
-    with open_yard() as context:
+    with open_context() as context:
         version = context.catalog.find(ModelRef(ref.name, ref.alias, ref.number))
         file = _fetch(context, source, revision)
         with (

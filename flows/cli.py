@@ -159,11 +159,11 @@ def flows(
 
 
 def _owner(name: str | None, key: str) -> str:
-    from modelyard.flows.context import open_yard
+    from modelyard.flows.context import open_context
     from modelyard.flows.ingest.owner import owner_id
     from modelyard.registry.identity.identity import Identity
 
-    with open_yard() as context:
+    with open_context() as context:
         return owner_id(Identity(context.db, ""), name, key)  # "": no session is signed or read
 
 

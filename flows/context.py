@@ -124,7 +124,7 @@ class FlowContext:
 
 
 @contextmanager
-def open_yard() -> Generator[FlowContext]:
+def open_context() -> Generator[FlowContext]:
     """Read the settings and open the database and store; raises SettingsInvalid."""
     registry = load(RegistrySettings)
     db = open_database(registry)

@@ -7,7 +7,7 @@ from pathlib import Path
 from prefect import flow, get_run_logger
 from prefect.runtime import flow_run as this_run
 
-from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.context import FlowContext, open_context
 from modelyard.flows.ingest.settling import settle
 from modelyard.flows.runs.record import record_of
 from modelyard.flows.upkeep.leftovers import FILES, PARTS, Leftovers
@@ -38,7 +38,7 @@ def _clear(context: FlowContext, told: Callable[[str], None]) -> None:
 def upkeep() -> None:
     """Settle dead runs, sweep, renew cards, thin history."""
     log = get_run_logger()
-    with open_yard() as context:
+    with open_context() as context:
         record = record_of(context.registry.data_dir, this_run.get_id() or "")
         with record.held():
             for what in (*settle(context), *context.given_up.clear(utc_now())):

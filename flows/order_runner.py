@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.context import FlowContext, open_context
 from modelyard.flows.errors import PrefectUnreachable
 from modelyard.flows.ingest.request import IngestRequest
 from modelyard.flows.own_command import run_command
@@ -102,7 +102,7 @@ def orders_carried_out(server: Prefect, every_s: float = EVERY_S) -> Generator[N
 
 
 def _run(ended: threading.Event, server: Prefect, every_s: float) -> None:
-    with open_yard() as context:
+    with open_context() as context:
         runner = OrderRunner(context, RunOrders(server))
         processes = context.flow_processes
         look = 0

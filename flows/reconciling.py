@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.context import FlowContext, open_context
 from modelyard.flows.ingest.settling import settle
 from modelyard.flows.own_command import run_command
 from modelyard.registry.errors import ModelyardError
@@ -91,7 +91,7 @@ def reconciling(every_s: float) -> Generator[None]:
 
 
 def _reconcile(ended: threading.Event, every_s: float) -> None:
-    with open_yard() as context:
+    with open_context() as context:
         reconciler = Reconciler(context)
         while not ended.is_set():
             try:

@@ -73,19 +73,19 @@ def _path(run: str, what: str) -> str:
 
 
 def _run(wanted: str) -> "RunView":
-    from modelyard.flows.context import open_yard
+    from modelyard.flows.context import open_context
 
-    with open_yard() as context:
+    with open_context() as context:
         return context.board.named(wanted)
 
 
 def _settled(orders: "RunOrders", run_id: str) -> str:
     """What became of a run whose process is dead, which cannot end it itself; "": it lives."""
-    from modelyard.flows.context import open_yard
+    from modelyard.flows.context import open_context
     from modelyard.flows.prefect import address
     from modelyard.flows.runs.record import record_of
 
-    with open_yard() as context:
+    with open_context() as context:
         record = record_of(context.registry.data_dir, run_id)
         if not record.file.exists() or not record.is_dead:
             return ""

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from rich.markup import escape
 
-from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.context import FlowContext, open_context
 from modelyard.flows.errors import HubOffline, Interrupted, RunCancelled
 from modelyard.flows.ingest.offline import registered_offline
 from modelyard.flows.ingest.request import IngestRequest
@@ -31,7 +31,7 @@ class IngestResult:
 
 def run_ingest(request: IngestRequest) -> IngestResult:
     """Ingest with progress on standard error; needs no Prefect if everything is already here."""
-    with open_yard() as context:
+    with open_context() as context:
         try:
             known = _known(context, request)
         except HubOffline as error:

@@ -8,7 +8,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run as this_run
 
-from modelyard.flows.context import open_yard
+from modelyard.flows.context import open_context
 from modelyard.flows.ingest import tasks
 from modelyard.flows.ingest.request import IngestRequest
 from modelyard.flows.ingest.run import FLOW, IngestRun, open_job, refusals_shown
@@ -95,7 +95,7 @@ def _on_cancellation(
     flow_run: "FlowRun",
     state: "State[Any]",  # noqa: ARG001 - same
 ) -> None:
-    with open_yard() as context:
+    with open_context() as context:
         undo(context, record_of(context.registry.data_dir, str(flow_run.id)))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.context import FlowContext, open_context
 from modelyard.flows.full_disk import raised_as_ours
 from modelyard.flows.ingest.request import IngestRequest
 from modelyard.flows.runs.record import RunRecord, record_of
@@ -103,7 +103,7 @@ def open_job(request: IngestRequest, prefect_run_id: str) -> Generator[IngestRun
     The record of a run that ended by itself goes. That of a stopped one stays, for whoever settles
     what it left: the hook of a cancellation, or the next look at dead runs.
     """
-    with open_yard() as context, ExitStack() as held, raised_as_ours():
+    with open_context() as context, ExitStack() as held, raised_as_ours():
         record = record_of(context.registry.data_dir, prefect_run_id)
         held.enter_context(record.held())
         run = context.board.start(
@@ -133,7 +133,7 @@ def refusals_shown(subject: str) -> Generator[None]:
     try:
         yield
     except ModelyardError as error:
-        with open_yard() as context:
+        with open_context() as context:
             context.board.refuse(FLOW, subject, str(error))
         raise
 

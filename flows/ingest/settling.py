@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from prefect.client.orchestration import get_client
 from prefect.exceptions import Abort
 
-from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.context import FlowContext, open_context
 from modelyard.flows.ingest.undo import undo
 from modelyard.flows.prefect.flow_runs import PrefectRuns
 from modelyard.flows.runs.dead import DeadRuns
@@ -27,6 +27,6 @@ def settled_when_aborted() -> Generator[None]:
     try:
         yield
     except Abort as error:
-        with open_yard() as context:
+        with open_context() as context:
             said = " ".join(settle(context))
         raise Abort(said or str(error)) from None

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.context import FlowContext, open_context
 from modelyard.flows.prefect.address import Prefect
 from modelyard.flows.requests.dispatching import FlowJobs
 from modelyard.flows.requests.job_runs import JobRuns
@@ -50,7 +50,7 @@ def requests_served(server: Prefect, every_s: float = EVERY_S) -> Generator[None
 
 
 def _run(ended: threading.Event, server: Prefect, every_s: float) -> None:
-    with open_yard() as context:
+    with open_context() as context:
         jobs = flow_jobs(context, server)
         look = 0
         while not ended.is_set():

@@ -51,10 +51,10 @@ def collect_garbage(
     as_json: AsJson = False,
 ) -> None:
     """Show what belongs to nothing, and why; with --yes remove it."""
-    from modelyard.flows.context import open_yard
+    from modelyard.flows.context import open_context
     from modelyard.flows.upkeep.leftovers import Leftovers
 
-    with open_yard() as context:
+    with open_context() as context:
         leftovers = Leftovers(context, _settle)
         found = leftovers.find()
         going = [each for each in found if shared or not each.shared]
@@ -119,10 +119,10 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Compare store, catalog, MLflow and card index, and every file with its hash."""
-    from modelyard.flows.context import open_yard
+    from modelyard.flows.context import open_context
     from modelyard.flows.upkeep.verifying import Verifier
 
-    with open_yard() as context:
+    with open_context() as context:
         found = Verifier(context, hashes=not quick).check(
             lambda version: err.print(f"{version.ref}…", highlight=False)
         )

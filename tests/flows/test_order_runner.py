@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.context import FlowContext, open_context
 from modelyard.flows.order_runner import OrderRunner, orders_carried_out, remove_model
 from modelyard.flows.prefect.address import Prefect
 from modelyard.flows.prefect.run_orders import RunOrders
@@ -32,7 +32,7 @@ def context(
     monkeypatch.setenv("MODELYARD_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("MODELYARD_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("MODELYARD_MLFLOW_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    with open_yard() as context:
+    with open_context() as context:
         context.flow_processes.beat("a process")
         yield context
 

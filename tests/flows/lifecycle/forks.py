@@ -18,7 +18,7 @@ from mlflow.store.tracking import sqlalchemy_store  # so that no child has to
 from mlflow.tracking import client as mlflow_client
 from prefect import main as prefect_main
 
-from modelyard.flows.context import open_yard
+from modelyard.flows.context import open_context
 from modelyard.flows.ingest.command import run_ingest
 from modelyard.flows.ingest.flow import ingest
 from modelyard.flows.ingest.request import IngestRequest
@@ -63,7 +63,7 @@ def _ingest_under_runner(request: dict[str, Any], strike: dict[str, Any]) -> Any
 def _settle() -> list[str]:
     from modelyard.flows.ingest.settling import settle
 
-    with open_yard() as context:
+    with open_context() as context:
         return settle(context)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from mlflow.tracking import MlflowClient
 from prefect.client.orchestration import get_client
 
-from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.context import FlowContext, open_context
 from modelyard.flows.prefect.flow_runs import PrefectRuns
 from modelyard.flows.runs.record import records
 from modelyard.registry.cards.index import open_index
@@ -13,7 +13,7 @@ from modelyard.registry.cards.index import open_index
 
 def look() -> dict[str, Any]:
     """Ids of versions by place, files by kind, and the last run on board and Prefect."""
-    with open_yard() as context:
+    with open_context() as context:
         versions = context.catalog.list()
         store = context.store
         return {

@@ -6,7 +6,7 @@ from uuid import uuid4
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.context import FlowContext, open_context
 from modelyard.flows.ingest import tasks
 from modelyard.flows.ingest.request import IngestRequest
 from modelyard.flows.ingest.run import open_job
@@ -49,7 +49,7 @@ class Seen:
 
     @classmethod
     def of(cls, model: str) -> "Seen":
-        with open_yard() as context:
+        with open_context() as context:
             versions = [v for v in context.catalog.list() if v.model == model]
             client = MlflowClient(context.registry.mlflow, registry_uri=context.registry.mlflow)
         found = [hit.version_id for hit in find_cards(WORD, 100) if hit.model == model]
@@ -67,7 +67,7 @@ class Seen:
         held = self.mlflow.search_model_versions(f"name='{mlflow_name(self.model)}'")
         assert [str(one.version) for one in held] == [version.mlflow_version]
         assert len(self._runs()) == 1
-        with open_yard() as context:
+        with open_context() as context:
             assert context.catalog.find(ModelRef(version.model)) == version
             assert context.catalog.pending(version.model) == []
             assert not any(context.store.remove(file.sha256) for file in version.files), "pinned"

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from modelyard.flows.context import FlowContext, open_yard
+from modelyard.flows.context import FlowContext, open_context
 from modelyard.flows.prefect.address import Prefect
 from modelyard.flows.requests.dispatching import FlowJobs
 from modelyard.flows.requests.serving import flow_jobs
@@ -82,7 +82,7 @@ def trainings(
 ) -> Generator[Trainings]:
     monkeypatch.setenv("MODELYARD_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("MODELYARD_DATABASE_URL", sqlite_url)
-    with open_yard() as context, prefect_api(prefect) as http:
+    with open_context() as context, prefect_api(prefect) as http:
         context.flow_processes.beat("a process")
         trainings = Trainings(context, prefect, http)
         flow = trainings.post("/flows/", {"name": "lora"})

@@ -1,5 +1,7 @@
 """A job is written once, is in one process's hands at a time, and gets to one end."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from modelyard.registry.database import Database
@@ -115,7 +117,7 @@ def test_a_job_whose_process_is_always_lost_is_given_up(queue: JobQueue, watch: 
     assert queue_counts(queue) == {JobStatus.FAILED: 1}
 
 
-def queue_counts(queue: JobQueue) -> dict[JobStatus, int]:
+def queue_counts(queue: JobQueue) -> Mapping[JobStatus, int]:
     return JobBook(queue.db).counts(JobFilter())
 
 
