@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from modelyard.flows.context import open_yard
+from modelyard.flows.context import open_context
 from modelyard.flows.prefect.address import Prefect
 from modelyard.flows.requests.serving import requests_served
 from modelyard.registry.database import utc_now
@@ -41,7 +41,7 @@ def training() -> NewJob:
 
 def test_its_claims_hold_as_long_as_a_gateway_s() -> None:
     """MODELYARD_REQUEST_LEASE_S is one setting for all."""
-    with open_yard() as context:
+    with open_context() as context:
         context.job_queue.submit([training()])
         [claim] = context.job_queue.claim("a/1", ClaimRequest(flows=1))
         with context.db.read() as session:
@@ -52,7 +52,7 @@ def test_its_claims_hold_as_long_as_a_gateway_s() -> None:
 
 def test_timeouts_hold_and_lost_claims_are_taken_back() -> None:
     """Though Prefect is away."""
-    with open_yard() as context:
+    with open_context() as context:
         late, lost = context.job_queue.submit([training(), training()])
         context.job_queue.claim("killed/1", ClaimRequest(flows=2))
         with context.db.begin() as session:
