@@ -21,6 +21,7 @@ from modelyard.registry.files.file_book import FileBook
 from modelyard.registry.fleet.fleet import Fleet
 from modelyard.registry.installation import open_database, open_store
 from modelyard.registry.jobs.book import JobBook
+from modelyard.registry.jobs.keeping.upkeep import QueueUpkeep
 from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.mlflow.aliases import MlflowAliases
 from modelyard.registry.mlflow.mirror import MlflowRegistry
@@ -71,7 +72,11 @@ class FlowContext:
 
     @property
     def job_queue(self) -> JobQueue:
-        return JobQueue(self.db)
+        return JobQueue(self.db, lease_s=self.settings.request_lease_s)
+
+    @property
+    def job_upkeep(self) -> QueueUpkeep:
+        return QueueUpkeep(self.db, self.job_queue, self.settings.requests_days)
 
     @property
     def job_book(self) -> JobBook:

@@ -4,12 +4,12 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator
 
 from modelyard.flows.steps.evaluate.quality_gate import QualityBounds
 from modelyard.flows.steps.hub.hub import HubClient
-from modelyard.registry.settings import Section
+from modelyard.registry.jobs.keeping.settings import QueueSettings
 
 HUB = "https://huggingface.co"
 
 
-class FlowSettings(Section):
+class FlowSettings(QueueSettings):
     """Where models come from, and when one is good enough."""
 
     hub_endpoint: str = Field(

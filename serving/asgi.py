@@ -150,7 +150,9 @@ async def _at_work(
         await stack.enter_async_context(sharing(gateway.router, gateway.gate, redis_url))
         if services.jobs.dispatcher is not None:
             dispatcher = services.jobs.dispatcher
-            dispatching_here = dispatching(settings, registry, database, dispatcher)
+            dispatching_here = dispatching(
+                settings, registry, database, dispatcher, metrics=services.metrics
+            )
             await stack.enter_async_context(dispatching_here)
         yield
 

@@ -134,6 +134,6 @@ async def _dispatching(
         dispatcher = dispatcher_of(database, queue, registry, gateway=gateway, metrics=metrics)
         async with (
             sharing(gateway.router, gate, redis_url),
-            dispatching(settings, registry, database, dispatcher),
+            dispatching(settings, registry, database, dispatcher, metrics=metrics),
         ):
             yield DispatcherDoor(dispatcher, metrics, internal_token(key), metrics_token(registry))

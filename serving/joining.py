@@ -9,6 +9,7 @@ from modelyard.registry.billing.usage import UsageBook
 from modelyard.registry.database import Database
 from modelyard.registry.identity.identity import Identity, secret_key
 from modelyard.registry.jobs.book import JobBook
+from modelyard.registry.jobs.keeping.upkeep import QueueUpkeep
 from modelyard.registry.jobs.limits import QueueLimits
 from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.jobs.wake_up import JobWakeUp
@@ -89,14 +90,18 @@ async def dispatching(
     registry: RegistrySettings,
     database: Database,
     dispatcher: JobDispatcher,
+    *,
+    metrics: Metrics,
 ) -> AsyncGenerator[None]:
     """Jobs are run, looked after and told of while the block runs."""
+    sender = callback_sender(settings, database, secret_key(registry), metrics.callbacks)
     queue = dispatcher.queue
+    upkeep = QueueUpkeep(database, queue, settings.requests_days)
     batches = keeper_of(database, queue, dispatcher.runner, registry=registry, settings=settings)
     async with (
-        background_task(callback_sender(settings, database, secret_key(registry)).run()),
+        background_task(sender.run()),
         background_task(batches.run()),
-        background_task(JobUpkeep(database, queue, settings.requests_days).run()),
+        background_task(JobUpkeep(upkeep).run()),
         dispatcher.at_work(),
     ):
         yield

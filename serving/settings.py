@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
 
+from modelyard.registry.jobs.keeping.settings import QueueSettings
 from modelyard.registry.settings import Section
 
 MOST_REQUESTS = 1_000_000
@@ -113,26 +114,20 @@ class FileSettings(Section):
     )
 
 
-class RequestSettings(FileSettings):
+class RequestSettings(FileSettings, QueueSettings):
     """Requests that outlive a connection: who works on them, how many may wait, how long kept."""
 
     dispatch: Literal["gateway", "apart", "off"] = Field(
         default="gateway",
         description="Who hands queued requests to engines: gateway: every gateway, beside its live "
-        "traffic; apart: only `modelyard dispatcher`; off: nobody, they wait.",
+        "traffic; apart: only `modelyard dispatcher`; off: nobody, they wait, as do batches and "
+        "callbacks.",
     )
     dispatcher_port: int = Field(
         default=0,
         ge=0,
         le=65535,
         description="Port of `modelyard dispatcher` and its /metrics; 0: any free one.",
-    )
-    request_lease_s: float = Field(
-        default=30.0,
-        ge=1,
-        le=600,
-        description="Seconds without a sign of life of the process that has a queued request in "
-        "hand, until another may take it.",
     )
     queued_requests: int = Field(
         default=200_000,
@@ -145,13 +140,6 @@ class RequestSettings(FileSettings):
         ge=1,
         le=10_000_000,
         description="Requests of one user that may wait in the queue.",
-    )
-    requests_days: float = Field(
-        default=30.0,
-        gt=0,
-        le=3650,
-        description="Days after its end for which a queued request, its body and its result are "
-        "kept.",
     )
     callback_hosts: str = Field(
         default="",

@@ -56,7 +56,8 @@ def _removal(gateway: GatewayClient, user: UserEntry) -> Action:
 
     return Action(
         title="Remove this user?",
-        about=f"{user.name} goes with every key and the quota; what was used stays in the books.",
+        about=f"{user.name} goes with every key, the quota and all files; its requests and batches "
+        "end. What was used stays in the books.",
         button="Remove the user",
         act=act,
     )

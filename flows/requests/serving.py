@@ -56,9 +56,9 @@ def _run(ended: threading.Event, server: Prefect, every_s: float) -> None:
         while not ended.is_set():
             is_wide = look % DEPLOYED_EVERY == 0
             wide = (jobs.find_deployed, jobs.end_left) if is_wide else ()
-            _attempt(jobs.follow, *wide, jobs.take)
+            _attempt(jobs.follow, *wide, jobs.take, context.job_upkeep.look)
             look += 1
-            ended.wait(every_s)
+            ended.wait(min(every_s, jobs.queue.lease_s / 3))
         _attempt(jobs.give_back)
 
 

@@ -1,6 +1,7 @@
 """Batches as their users see them: one, a page of them, and the one that a file comes from."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
@@ -9,6 +10,17 @@ from modelyard.registry.batches.batch import BatchStatus, JobBatch, LineError, u
 from modelyard.registry.batches.counting import counted
 from modelyard.registry.batches.tables import BatchRow
 from modelyard.registry.database import Database, UtcDateTime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFilter:
+    """Which batches; what is None doesn't matter.
+
+    `seen_by` is whoever they are of, or who handed them in.
+    """
+
+    user_id: str | None = None
+    seen_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,23 @@ class BatchBook:
         query = query.order_by(BatchRow.created_at.desc(), BatchRow.id.desc()).limit(most)
         with self.db.read() as session:
             return _batches(session, [*session.scalars(query)])
+
+    def page(
+        self, wanted: BatchFilter, after: tuple[datetime, str] | None, most: int
+    ) -> "list[JobBatch]":
+        """Up to `most` of either API, newest first, after the one of this time and id."""
+        key = tuple_(BatchRow.created_at, BatchRow.id)
+        query = select(BatchRow)
+        if wanted.user_id is not None:
+            query = query.where(BatchRow.user_id == wanted.user_id)
+        if wanted.seen_by is not None:
+            mine = (BatchRow.user_id == wanted.seen_by) | (BatchRow.asked_by == wanted.seen_by)
+            query = query.where(mine)
+        if after is not None:
+            query = query.where(key < tuple_(literal(after[0], UtcDateTime), literal(after[1])))
+        newest = query.order_by(BatchRow.created_at.desc(), BatchRow.id.desc()).limit(most)
+        with self.db.read() as session:
+            return _batches(session, [*session.scalars(newest)])
 
     def writing(self, file_id: str, user_id: str) -> JobBatch | None:
         """The user's batch that is yet to end and has this file of answers or errors."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -25,8 +25,7 @@ from modelyard.registry.database import Database, utc_now
 from modelyard.registry.files.tables import UserFileRow
 from modelyard.registry.files.user_file import unknown_file
 from modelyard.registry.identity.tables import UserRow
-from modelyard.registry.jobs.ending import JobEnding
-from modelyard.registry.jobs.tables import JobRow
+from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.notices.publishing import publish
 
 MOST_LIVE = 100
@@ -83,7 +82,8 @@ class Batches:
     def cancel(self, batch_id: str, user_id: str) -> JobBatch:
         """Begin to cancel: all of its jobs end at once; raises UnknownBatch and BatchEnded.
 
-        It is cancelled itself as soon as the files of what was done are written.
+        It is cancelled itself as soon as the files of what was done are written. What a killed
+        process leaves of its jobs, `BatchStates.cancel_left` ends.
         """
         with self.db.begin() as session:
             now = self.now()
@@ -100,18 +100,28 @@ class Batches:
                 row.cancelling_at = now
                 row.fence += 1
                 row.lease_until = None
-                session.flush()
-                JobEnding(session, now).cancel([JobRow.batch_id == batch_id])
-            return batch_of(session, row)
+        JobQueue(self.db, now=self.now).cancel_batch(batch_id)
+        with self.db.read() as session:
+            return batch_of(session, session.get_one(BatchRow, batch_id))
+
+    def stop(self, user_id: str) -> None:
+        """Take all of a user's from whoever works on them, so that none gets jobs any more."""
+        cancelling = {"status": BatchStatus.CANCELLING, "cancelling_at": self.now()}
+        lost = {"fence": BatchRow.fence + 1, "lease_until": None}
+        with self.db.begin() as session:
+            session.execute(update(BatchRow).where(_live(user_id)).values(**cancelling, **lost))
 
     def _check_room(self, session: Session, user_id: str) -> None:
         session.execute(select(UserRow.id).where(UserRow.id == user_id).with_for_update())
-        live = and_(BatchRow.user_id == user_id, BatchRow.status.not_in(BATCH_ENDS))
-        if (session.scalar(select(func.count()).where(live)) or 0) >= self.most_live:
+        if (session.scalar(select(func.count()).where(_live(user_id))) or 0) >= self.most_live:
             raise TooManyBatches(
                 f"{self.most_live} of your batches are on their way, as many as may be.",
                 fix="Wait until one has ended, or cancel one.",
             )
+
+
+def _live(user_id: str) -> ColumnElement[bool]:
+    return and_(BatchRow.user_id == user_id, BatchRow.status.not_in(BATCH_ENDS))
 
 
 def _same(session: Session, row: BatchRow, new: NewBatch) -> JobBatch:

@@ -18,6 +18,7 @@ from modelyard.registry.database import Database, utc_now
 from modelyard.registry.files import file_book
 from modelyard.registry.files.user_file import UserFile
 from modelyard.registry.jobs.job import ENDS, JobStatus
+from modelyard.registry.jobs.queue import JobQueue
 from modelyard.registry.jobs.tables import JobRow
 from modelyard.registry.notices.publishing import publish
 
@@ -60,6 +61,15 @@ class BatchStates:
             values = {"fence": seen.fence + 1, "lease_until": until}
             row = session.scalar(update(BatchRow).where(mine).values(values).returning(BatchRow))
             return None if row is None else batch_of(session, row)
+
+    def cancel_left(self) -> int:
+        """End what is left of the jobs of a batch that is being cancelled; returns how many."""
+        left = select(BatchRow.id).where(
+            BatchRow.status == S.CANCELLING, exists().where(*_LIVE_JOBS)
+        )
+        with self.db.read() as session:
+            batch_id = session.scalar(left.limit(1))
+        return 0 if batch_id is None else JobQueue(self.db, now=self.now).cancel_batch(batch_id)
 
     def extend(self, batch: JobBatch) -> bool:
         """Hold a batch for another `lease_s`; False if it is lost."""
@@ -133,14 +143,15 @@ class BatchStates:
             ended = batch_of(session, row)
             row.about = row.about | kept(ended.counts, dict(ended.error_codes))
             file_book.enter(session, files)
-            _call_back(session, ended)
+            call_back(session, ended)
             session.flush()
             publish(session, [batch_notice(ENDED, replace(ended, status=status))])
             return True
 
 
 def _waiting(statuses: Collection[BatchStatus], now: datetime) -> Select[tuple[BatchRow]]:
-    is_due = or_(BatchRow.status != S.IN_PROGRESS, ~exists().where(*_LIVE_JOBS))
+    has_jobs = BatchRow.status.in_({S.IN_PROGRESS, S.CANCELLING})
+    is_due = or_(~has_jobs, ~exists().where(*_LIVE_JOBS))
     mine = select(BatchRow).where(BatchRow.status.in_(statuses), is_due, _is_free(now))
     return mine.order_by(BatchRow.created_at).limit(1)
 
@@ -157,7 +168,8 @@ def _changed(session: Session, batch: JobBatch, values: dict[str, Any]) -> Batch
     return session.scalar(update(BatchRow).where(mine).values(values).returning(BatchRow))
 
 
-def _call_back(session: Session, batch: JobBatch) -> None:
+def call_back(session: Session, batch: JobBatch) -> None:
+    """Have the end of a batch told to whoever gave a URL for it."""
     if batch.callback_url is None:
         return
     counts = batch.counts

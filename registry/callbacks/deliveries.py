@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from modelyard.registry.callbacks.addresses import failed, is_off, worked
+from modelyard.registry.callbacks.backlog import CallbackBacklog, callback_backlog
 from modelyard.registry.callbacks.forgetting import forget_callbacks
 from modelyard.registry.callbacks.places import CallbackPlaces
 from modelyard.registry.callbacks.schedule import AFTER, wait_after
@@ -78,12 +79,12 @@ class Deliveries:
                 if not _ended(session, row, now) and places.take(row.host, row.user_id)
             ]
 
-    def record(self, delivery: CallbackDelivery, outcome: TryOutcome) -> bool:
-        """Write down a try and what follows from it; False if the lease was lost meanwhile."""
+    def record(self, delivery: CallbackDelivery, outcome: TryOutcome) -> CallbackState | None:
+        """Write down a try; gives the state that follows, None if the lease was lost meanwhile."""
         with self.db.begin() as session:
             row = session.get(CallbackRow, delivery.id, with_for_update=True)
             if row is None or row.fence != delivery.fence or row.state != CallbackState.WAITING:
-                return False
+                return None
             now = self._time()
             row.tries += 1
             session.add(_try(row, outcome))
@@ -95,7 +96,11 @@ class Deliveries:
                 failed(session, row.user_id, row.url, now, is_gone=is_gone)
                 wait = None if is_gone else wait_after(row.tries, self.after)
                 _wait(row, wait, now)
-        return True
+            return CallbackState(row.state)
+
+    def backlog(self) -> CallbackBacklog:
+        """How much there is left to send, of everybody's."""
+        return callback_backlog(self.db, self._time())
 
     def forget(self, days: float) -> int:
         """Remove what has ended so many days ago; returns how many callbacks that were."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from modelyard.registry.database import Database, UtcDateTime
@@ -95,6 +95,12 @@ def enter(session: Session, files: Collection[UserFile]) -> None:
         )
         for file in files
     )
+
+
+def remove_of_user(session: Session, user_id: str) -> list[str]:
+    """Remove all rows of a user; gives their ids, whose bytes are to be let go after that."""
+    mine = delete(UserFileRow).where(UserFileRow.user_id == user_id)
+    return [*session.scalars(mine.returning(UserFileRow.id))]
 
 
 def check_room(kept: tuple[int, int], size: int, room: FileRoom) -> None:

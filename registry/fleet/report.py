@@ -64,6 +64,7 @@ class DeviceReport(DeviceFacts):
             temperature=None,
             power_usage=None,
             uptime=None,
+            active_requests=0,
             queued_requests=0,
             processes=(),
         )

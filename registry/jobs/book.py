@@ -111,9 +111,9 @@ class JobBook:
             found = session.execute(query.group_by(JobRow.status)).all()
         return {JobStatus(status): count for status, count in found}
 
-    def at_work_on(self, device_id: str) -> Sequence[Job]:
+    def at_work(self) -> Sequence[Job]:
         """Jobs that some process has running on a device, the oldest first."""
-        held = select(*JOB).where(IS_HELD, JobRow.device_id == device_id)
+        held = select(*JOB).where(IS_HELD, JobRow.device_id.is_not(None))
         with self.db.read() as session:
             return jobs_of(session, held.order_by(JobRow.started_at))
 

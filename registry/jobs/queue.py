@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import DateTime, text
+from sqlalchemy import ColumnElement, DateTime, text
 from sqlalchemy.orm import Session
 
 from modelyard.registry.database import Database, utc_now
@@ -103,10 +103,17 @@ class JobQueue:
 
     def cancel_batch(self, batch_id: str) -> int:
         """End all jobs of a batch that have not ended, and say how many they were."""
+        return self._cancel_all(JobRow.batch_id == batch_id)
+
+    def cancel_of_user(self, user_id: str) -> int:
+        """The same for all jobs of a user, in as many transactions as it takes."""
+        return self._cancel_all(JobRow.user_id == user_id)
+
+    def _cancel_all(self, which: ColumnElement[bool]) -> int:
         cancelled = 0
         while True:
             with self._ending() as ending:
-                some = ending.cancel([JobRow.batch_id == batch_id])
+                some = ending.cancel([which])
             cancelled += len(some)
             if len(some) < MOST_AT_ONCE:
                 return cancelled

@@ -1,9 +1,9 @@
-"""Routes for admins only: one dependency, which each route gives its own sentence."""
+"""What admins alone may ask: whole routes, and what is of others."""
 
 from collections.abc import Awaitable, Callable
 
 from modelyard.registry.errors import NotPermitted
-from modelyard.registry.identity.caller import Caller
+from modelyard.registry.identity.caller import Caller, Role
 from modelyard.serving.api.services import TheCaller
 
 
@@ -19,3 +19,13 @@ def admin_or(refusal: str, fix: str = "") -> Callable[[Caller], Awaitable[Caller
         return caller
 
     return admin
+
+
+def whose(user_id: str, caller: Caller) -> str | None:
+    """The user to list, None for all; who names another without being an admin: NotPermitted.
+
+    It is refused alike whether there is such a user or not.
+    """
+    if caller.role is Role.USER and user_id not in {"", caller.user_id}:
+        raise NotPermitted("What others asked for is for admins to see.", fix="Leave it away.")
+    return user_id or None

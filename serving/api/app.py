@@ -33,7 +33,7 @@ from modelyard.serving.api.routes import (
     unloads,
     usage,
 )
-from modelyard.serving.api.routes.batches import batches, files, route_batch
+from modelyard.serving.api.routes.batches import batches, files, listing, route_batch
 from modelyard.serving.api.routes.people import account, keys, quotas, users
 from modelyard.serving.api.routes.requests import callbacks, following, metrics, submitting
 from modelyard.serving.observability.request_record import RequestStats
@@ -47,6 +47,7 @@ _ROOMS = (
     batches,
     files,
     route_batch,
+    listing,
     devices,
     device_history,
     device_orders,

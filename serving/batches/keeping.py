@@ -65,7 +65,8 @@ class BatchKeeper:
         try:
             batch = await asyncio.to_thread(self.states.take, statuses)
             if batch is None:
-                return False
+                left = await asyncio.to_thread(self.states.cancel_left)
+                return bool(left)
             if batch.status is BatchStatus.VALIDATING:
                 await self.validator.validate(batch)
             else:

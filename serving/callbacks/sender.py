@@ -10,18 +10,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from modelyard.registry.callbacks.deliveries import CallbackDelivery, Deliveries, TryOutcome
 from modelyard.registry.callbacks.places import CallbackPlaces
 from modelyard.registry.callbacks.secrets import CallbackSecrets
+from modelyard.registry.callbacks.state import CallbackState
 from modelyard.registry.database import utc_now
 from modelyard.registry.errors import SecretUnreadable
 from modelyard.registry.logs import logger
 from modelyard.serving.callbacks.errors import NotSent
 from modelyard.serving.callbacks.network import CallbackMessage, CallbackNetwork
 from modelyard.serving.callbacks.signature import signed_headers
+from modelyard.serving.observability.callback_stats import ENDS, CallbackStats
 
 POLL_S = 0.5
 AWAY_S = 2.0
 """Seconds until the database is asked again after it did not answer."""
 
 FORGETTING_S = 3600.0
+COUNTING_S = 10.0
+"""Seconds between two looks at how much waits, for whoever reads the metrics."""
 
 _log = logger("modelyard.callbacks")
 
@@ -39,6 +43,7 @@ class CallbackSender:
     keep_days: float = 30.0
     most: int = 64
     places: CallbackPlaces = field(default_factory=CallbackPlaces)
+    stats: CallbackStats = field(default_factory=CallbackStats)
     _under_way: int = field(default=0, init=False)
     _news: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -51,6 +56,7 @@ class CallbackSender:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._forget())
+                group.create_task(self._count())
                 while True:
                     self._news.clear()
                     claimed = await self._claim()
@@ -82,7 +88,8 @@ class CallbackSender:
     async def _deliver(self, delivery: CallbackDelivery) -> None:
         try:
             outcome = await self._tried(delivery)
-            await asyncio.to_thread(self.deliveries.record, delivery, outcome)
+            state = await asyncio.to_thread(self.deliveries.record, delivery, outcome)
+            self._counted(outcome, state)
             if not outcome.is_success:
                 _log.info(
                     "callback_failed",
@@ -116,6 +123,21 @@ class CallbackSender:
             error = f"something went wrong on our side: {type(unexpected).__name__}"
         duration_ms = (time.perf_counter() - began) * 1000
         return TryOutcome(at=at, duration_ms=duration_ms, status=status, error=error)
+
+    def _counted(self, outcome: TryOutcome, state: CallbackState | None) -> None:
+        seconds = outcome.duration_ms / 1000
+        self.stats.tried(seconds, outcome.status, is_success=outcome.is_success)
+        if state in ENDS:
+            self.stats.ended[state] += 1
+
+    async def _count(self) -> None:
+        while True:
+            with suppress(SQLAlchemyError):  # whoever claims says so
+                found = await asyncio.to_thread(self.deliveries.backlog)
+                self.stats.waiting = found.waiting
+                self.stats.due = found.due
+                self.stats.addresses_off = found.addresses_off
+            await asyncio.sleep(COUNTING_S)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

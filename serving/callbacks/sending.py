@@ -8,14 +8,18 @@ from modelyard.registry.secrets import callback_key
 from modelyard.serving.callbacks.allowed_hosts import AllowedHosts
 from modelyard.serving.callbacks.network import CallbackNetwork
 from modelyard.serving.callbacks.sender import CallbackSender
+from modelyard.serving.observability.callback_stats import CallbackStats
 from modelyard.serving.settings import RequestSettings
 
 
-def callback_sender(settings: RequestSettings, db: Database, secret: str) -> CallbackSender:
+def callback_sender(
+    settings: RequestSettings, db: Database, secret: str, stats: CallbackStats
+) -> CallbackSender:
     """A sender whose `run()` goes on for ever; `secret` is the installation's secret key."""
     return CallbackSender(
         Deliveries(db),
         CallbackSecrets(db, Seal(callback_key(secret))),
         CallbackNetwork(AllowedHosts.of(settings.callback_hosts)),
         keep_days=settings.requests_days,
+        stats=stats,
     )

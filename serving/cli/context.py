@@ -9,8 +9,9 @@ from modelyard.registry.database import Database
 from modelyard.registry.fleet.device_orders import DeviceOrders
 from modelyard.registry.fleet.fleet import Fleet
 from modelyard.registry.identity.identity import Identity, secret_key
-from modelyard.registry.installation import open_database
+from modelyard.registry.installation import open_database, open_store
 from modelyard.registry.settings import RegistrySettings, load
+from modelyard.registry.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class InstallationContext:
     @property
     def device_orders(self) -> DeviceOrders:
         return DeviceOrders(self.database)
+
+    @property
+    def store(self) -> Store:
+        return open_store(self.settings)
 
     @property
     def identity(self) -> Identity:

@@ -7,7 +7,7 @@ from modelyard.serving.cli.chat import chat
 from modelyard.serving.cli.fleet import gpus, status
 from modelyard.serving.cli.history import logs, notices, runs, usage
 from modelyard.serving.cli.identity import keys, quota, users
-from modelyard.serving.cli.requests import batches
+from modelyard.serving.cli.requests import batches, callbacks
 from modelyard.serving.cli.requests import commands as requests
 from modelyard.serving.cli.up import command
 
@@ -32,6 +32,7 @@ def register(commands: Commands) -> None:
         notices,
         requests,
         batches,
+        callbacks,
         usage,
         logs,
         doctor,

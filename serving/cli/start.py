@@ -41,6 +41,10 @@ NEED_NO_INSTALLATION = {("up",), ("gateway",), ("dashboard",), ("chat",), ("stat
     ("batches", "wait"),
     ("batches", "cancel"),
     ("batches", "output"),
+    ("callbacks", "list"),
+    ("callbacks", "resend"),
+    ("callbacks", "secrets"),
+    ("callbacks", "addresses"),
 }
 """These are the same wherever the gateway of MODELYARD_GATEWAY_URL is."""
 
@@ -132,7 +136,7 @@ def _log_everything() -> None:
 
 
 def _command(ctx: typer.Context) -> tuple[str, ...]:
-    """The command's words without `modelyard`, such as ("models", "list")."""
+    """The first two of the command's words after `modelyard`, such as ("models", "list")."""
     first = ctx.invoked_subcommand or ""
     group = getattr(ctx.command, "commands", {}).get(first)
     below = getattr(group, "commands", {})

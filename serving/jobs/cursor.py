@@ -1,4 +1,4 @@
-"""The opaque place in a list of requests from which its next page goes on."""
+"""The opaque place in a list of requests or batches from which its next page goes on."""
 
 import base64
 import binascii
@@ -8,11 +8,12 @@ from modelyard.registry.jobs.book import Cursor
 from modelyard.serving.errors import InvalidRequest
 
 LONGEST = 200
+LONGEST_ID = 50
 
 
 def write_cursor(cursor: Cursor) -> str:
-    at, job_id = cursor
-    return base64.urlsafe_b64encode(f"{at.isoformat()} {job_id}".encode()).decode().rstrip("=")
+    at, last_id = cursor
+    return base64.urlsafe_b64encode(f"{at.isoformat()} {last_id}".encode()).decode().rstrip("=")
 
 
 def read_cursor(text: str) -> Cursor | None:
@@ -21,15 +22,15 @@ def read_cursor(text: str) -> Cursor | None:
         return None
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-        at, _, job_id = (
+        at, _, last_id = (
             base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(" ")
         )
         when = datetime.fromisoformat(at)
     except (ValueError, binascii.Error):
         raise _refused() from None
-    if when.tzinfo is None or not 0 < len(job_id) <= 36 or "\0" in job_id:
+    if when.tzinfo is None or not 0 < len(last_id) <= LONGEST_ID or "\0" in last_id:
         raise _refused()
-    return when.astimezone(UTC), job_id
+    return when.astimezone(UTC), last_id
 
 
 def _refused() -> InvalidRequest:

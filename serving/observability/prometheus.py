@@ -12,6 +12,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from modelyard.serving.observability.callback_stats import CallbackStats, callback_series
 from modelyard.serving.observability.estimate_stats import EstimateStats, estimate_series
 from modelyard.serving.observability.job_stats import JobStats, job_series
 from modelyard.serving.observability.notice_stats import NoticeStats, notice_series
@@ -33,6 +34,7 @@ class Metrics(Collector):
         self.promotions = PromotionStats()
         self.notices = NoticeStats()
         self.jobs = JobStats()
+        self.callbacks = CallbackStats()
         self.estimates = EstimateStats()
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -60,6 +62,7 @@ class Metrics(Collector):
         yield from self._promotions()
         yield from notice_series(self.notices)
         yield from job_series(self.jobs)
+        yield from callback_series(self.callbacks)
         yield from estimate_series(self.estimates)
 
     def _promotions(self) -> Iterator[Metric]:

@@ -44,6 +44,10 @@ class RunningRequests:
         """The requests on one device, the oldest first."""
         return [r for r in self._requests.values() if r.target.device_id == device_id]
 
+    def ids(self) -> set[str]:
+        """The ids of all, as their clients know them."""
+        return {r.request_id for r in self._requests.values()}
+
     def devices_of(self, user_id: str) -> set[str]:
         """The devices on which a user has running requests."""
         requests = self._requests.values()

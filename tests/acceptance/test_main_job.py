@@ -184,6 +184,18 @@ def test_the_command_line_chats(up: RunningInstance) -> None:
     assert done.stdout.strip()
 
 
+def test_the_command_line_hands_work_in(up: RunningInstance) -> None:
+    """`modelyard requests submit --wait` shows the answer; the request stays to be looked up."""
+    words = ("requests", "submit", up.facts["demo_model"], "Good morrow!", "--max-tokens", "16")
+    done = up.command(*words, "--wait")
+    assert (done.returncode, bool(done.stdout.strip())) == (0, True), done.stderr
+    ended = json.loads(up.command(*words, "--wait", "--json").stdout)
+    assert (ended["status"], ended["gpu_id"]) == ("completed", "cpu-0")
+    assert ended["result"]["usage"]["completion_tokens"] <= 16
+    listed = json.loads(up.command("requests", "list", "--json").stdout)
+    assert ended["request_id"] in {each["request_id"] for each in listed}
+
+
 @pytest.mark.parametrize("name", ["gateway", "worker-cpu-0", "flows", "dashboard", "prefect"])
 def test_a_killed_child_comes_back(up: RunningInstance, client: openai.OpenAI, name: str) -> None:
     """Kill -9 of any child: it has a new pid soon, and an answer comes again."""

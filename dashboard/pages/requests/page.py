@@ -4,8 +4,10 @@ from typing import Any
 
 import streamlit as st
 
+from modelyard.dashboard.batches_client import BatchesClient
 from modelyard.dashboard.client import GatewayClient
-from modelyard.dashboard.pages.requests import batches, one_request
+from modelyard.dashboard.pages.requests import one_request
+from modelyard.dashboard.pages.requests.batches import BatchesOnPage
 from modelyard.dashboard.pages.requests.filters import RequestFilters, choose
 from modelyard.dashboard.requests_client import RequestsClient
 from modelyard.dashboard.sessions import DashboardSession
@@ -33,7 +35,7 @@ def show(login: DashboardSession, settings: DashboardSettings) -> None:
             requests = RequestsClient(gateway)
             _queue(requests.queue())
             _listed(requests, filters)
-            batches.draw(gateway)
+            BatchesOnPage(BatchesClient(gateway), filters, login.me.user_id).draw()
 
         live(login.gateway, settings.refresh_s, draw)
 

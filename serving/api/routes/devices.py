@@ -1,6 +1,5 @@
 """GET /api/v1/gpus and /api/v1/gpus/{gpu_id}."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +9,11 @@ from fastapi import APIRouter
 from modelyard.registry.fleet.fleet import WorkerView
 from modelyard.registry.fleet.report import DeviceReport
 from modelyard.registry.identity.caller import Caller
-from modelyard.registry.jobs.job import Job
+from modelyard.serving.api.at_work import WorkOnDevices
 from modelyard.serving.api.performance import UNMEASURED, Performance, performances
 from modelyard.serving.api.services import Services, TheCaller, TheServices
 from modelyard.serving.errors import NotFound
-from modelyard.serving.routing.running import RunningRequest
 from modelyard.serving.wire.admin.devices import (
-    ActiveRequest,
     DeviceDetail,
     DeviceList,
     DeviceSummary,
@@ -41,7 +38,8 @@ async def list_gpus(services: TheServices) -> DeviceList:
     seen = DeviceKnowledge(
         await services.failures.get(None), performances(_living(workers, services))
     )
-    return DeviceList(gpus=[_summary(worker, services, seen) for worker in workers])
+    work = await WorkOnDevices.seen(services)
+    return DeviceList(gpus=[_summary(worker, services, seen, work) for worker in workers])
 
 
 @router.get("/gpus/{gpu_id}")
@@ -55,7 +53,9 @@ async def show_gpu(gpu_id: str, services: TheServices, caller: TheCaller) -> Dev
     seen = DeviceKnowledge(
         await services.failures.get(None), performances(_living(workers, services))
     )
-    running = {"active_requests": await _active_on(gpu_id, services, caller)}
+    work = await WorkOnDevices.seen(services)
+    active = work.on(gpu_id, _reported(worker, services))
+    running = {"active_requests": [each for each in active if _may_see(caller, each.user_id)]}
     return DeviceDetail.model_validate(_base(worker, services, seen) | running)
 
 
@@ -75,10 +75,13 @@ def _reported(worker: WorkerView, services: Services) -> DeviceReport:
     return worker.device.silent(signs.silent_s(worker))
 
 
-def _summary(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> DeviceSummary:
-    # Those that were sent and wait in an engine's queue are counted there.
-    here = len(services.running.on(worker.device_id)) - worker.device.queued_requests
-    running = {"active_requests": max(here, worker.device.active_requests)}
+def _summary(
+    worker: WorkerView, services: Services, seen: DeviceKnowledge, work: WorkOnDevices
+) -> DeviceSummary:
+    report = _reported(worker, services)
+    known = len(work.on(worker.device_id, report))
+    # More than are known of: other gateways have live requests there, which only they can name.
+    running = {"active_requests": max(known, report.active_requests)}
     return DeviceSummary.model_validate(_base(worker, services, seen) | running)
 
 
@@ -94,39 +97,5 @@ def _base(worker: WorkerView, services: Services, seen: DeviceKnowledge) -> dict
     }
 
 
-async def _active_on(gpu_id: str, services: Services, caller: Caller) -> list[ActiveRequest]:
-    """What this gateway has there, and the queued requests that any gateway has there."""
-    jobs = {job.id: job for job in await asyncio.to_thread(services.jobs.book.at_work_on, gpu_id)}
-    here = services.running.on(gpu_id)
-    of_others = jobs.keys() - {request.request_id for request in here}
-    own = [_active(r, jobs.get(r.request_id)) for r in here if _may_see(caller, r.caller.user_id)]
-    return own + [
-        _active_job(job)
-        for job in jobs.values()
-        if job.id in of_others and _may_see(caller, job.user_id)
-    ]
-
-
 def _may_see(caller: Caller, user_id: str) -> bool:
     return caller.is_admin or user_id == caller.user_id
-
-
-def _active(request: RunningRequest, job: Job | None) -> ActiveRequest:
-    """Progress is known of queued requests alone; a client that waits sees its own."""
-    return ActiveRequest(
-        request_id=request.request_id,
-        user_id=request.caller.user_id,
-        model_id=request.model,
-        start_time=request.started_at,
-        progress=job.progress if job else None,
-    )
-
-
-def _active_job(job: Job) -> ActiveRequest:
-    return ActiveRequest(
-        request_id=job.id,
-        user_id=job.user_id,
-        model_id=job.version or job.model,
-        start_time=job.started_at or job.submitted_at,
-        progress=job.progress,
-    )

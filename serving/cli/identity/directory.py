@@ -99,11 +99,17 @@ def remove_user(name: str) -> None:
     if gateway := elsewhere():
         GatewayDirectory(gateway).remove_user(name)
         return
-    from modelyard.serving.access import user_removal
+    from modelyard.registry.batches.entering import Batches
+    from modelyard.registry.files.file_store import FileStore
+    from modelyard.registry.jobs.queue import JobQueue
+    from modelyard.serving.access.user_removal import UserRemoval
     from modelyard.serving.cli.context import installation
 
     with installation() as registry:
-        user_removal.remove_user(registry.identity, name)
+        queue = JobQueue(registry.database)
+        batches = Batches(registry.database)
+        stored = FileStore(lambda: registry.store)
+        UserRemoval(registry.identity, queue, batches, stored).remove(name)
 
 
 def _view(user: dict[str, Any]) -> UserView:

@@ -139,7 +139,7 @@ def remove(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a user with keys and quota for good; what was used stays in the books."""
+    """Remove a user for good, with keys, quota, files and what goes on; usage stays."""
     from modelyard.serving.cli.identity.directory import remove_user
 
     if not yes and not typer.confirm(f"Remove {name} and every key of {name}?"):

@@ -1,54 +1,27 @@
-"""Times out and takes back what nobody looks after, and forgets what ended long ago."""
+"""Looks after the queue once a second, beside the jobs that run."""
 
 import asyncio
-import time
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from modelyard.registry import marks
-from modelyard.registry.database import Database
-from modelyard.registry.jobs.forgetting import AT_ONCE, forget
-from modelyard.registry.jobs.queue import JobQueue
+from modelyard.registry.jobs.keeping.upkeep import SWEEP_S, QueueUpkeep
 from modelyard.registry.logs import logger
-
-SWEEP_S = 1
-FORGET_S = 3600
-"""Seconds between two that do it, whichever process does."""
-
-SWEPT = "jobs_swept"
-FORGOTTEN = "jobs_forgotten"
-"""Marks of when it was done last (Unix time, in steps of these seconds)."""
 
 _log = logger("modelyard.jobs")
 
 
 @dataclass(frozen=True, slots=True)
 class JobUpkeep:
-    """Every process that dispatches tries; whoever moves a mark first does the work."""
+    """One for each process that dispatches."""
 
-    db: Database
-    queue: JobQueue
-    kept_days: float
+    upkeep: QueueUpkeep
 
     async def run(self) -> None:
+        """Look after it for ever; a database that is away is asked again."""
         while True:
             await asyncio.sleep(SWEEP_S)
             try:
-                await asyncio.to_thread(self.look)
+                await asyncio.to_thread(self.upkeep.look)
             except SQLAlchemyError as error:
                 _log.warning("jobs_not_swept", reason=str(error).splitlines()[0])
-
-    def look(self) -> None:
-        """Do what is due, where no other process has."""
-        if self._is_mine(SWEPT, SWEEP_S):
-            while not self.queue.sweep().is_whole:
-                pass
-        if self._is_mine(FORGOTTEN, FORGET_S):
-            while forget(self.db, timedelta(days=self.kept_days)) == AT_ONCE:
-                pass
-
-    def _is_mine(self, mark: str, step_s: int) -> bool:
-        with self.db.begin() as session:
-            return marks.raise_to(session, mark, int(time.time()) // step_s)

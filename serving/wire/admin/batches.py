@@ -1,11 +1,12 @@
-"""POST /api/v1/route/batch: many pieces of work that are taken or refused together."""
+"""/api/v1/route/batch and /api/v1/batches: many pieces of work, and how far they are."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from modelyard.registry.batches.batch import BatchStatus, JobBatch
 from modelyard.serving.wire.admin.requests import Duration, RequestedWork
 
 MOST_REQUESTS = 1000
@@ -60,3 +61,62 @@ class BatchReply(BaseModel):
     request_ids: list[str]
     estimated_start_time: datetime | None
     estimated_completion_time: datetime | None
+
+
+class BatchCounts(BaseModel):
+    """How many requests a batch has, and how many of them have ended how."""
+
+    total: int
+    completed: int
+    failed: int
+    cancelled: int
+
+
+class BatchSummary(BaseModel):
+    """A batch in the list; one of `POST /api/v1/route/batch` has no `input_file_id`.
+
+    `model_id` and `endpoint` are empty where its requests have several, or are not yet known.
+    """
+
+    batch_id: str
+    user_id: str
+    status: BatchStatus
+    endpoint: str
+    model_id: str
+    input_file_id: str | None
+    submission_time: datetime
+    start_time: datetime | None
+    completion_time: datetime | None
+    counts: BatchCounts
+    callback_url: str | None
+    metadata: dict[str, str] | None
+
+    @classmethod
+    def of(cls, batch: JobBatch) -> Self:
+        counts = batch.counts
+        return cls(
+            batch_id=batch.id,
+            user_id=batch.user_id,
+            status=batch.status,
+            endpoint=batch.endpoint,
+            model_id=batch.model,
+            input_file_id=batch.input_file_id,
+            submission_time=batch.created_at,
+            start_time=batch.in_progress_at,
+            completion_time=batch.ended_at,
+            counts=BatchCounts(
+                total=counts.total,
+                completed=counts.completed,
+                failed=counts.failed,
+                cancelled=counts.cancelled,
+            ),
+            callback_url=batch.callback_url,
+            metadata=dict(batch.metadata) if batch.metadata is not None else None,
+        )
+
+
+class BatchPage(BaseModel):
+    """Batches, the latest first; `next_cursor` gets what comes after them, null at the end."""
+
+    batches: list[BatchSummary]
+    next_cursor: str | None

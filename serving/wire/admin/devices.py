@@ -32,7 +32,11 @@ class DeviceBase(BaseModel):
 
 
 class DeviceSummary(DeviceBase):
-    """A device in the list."""
+    """A device in the list.
+
+    `active_requests` is as many as the device itself lists to an admin, and the live ones of other
+    gateways, which only those can list.
+    """
 
     active_requests: int
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from modelyard.registry.batches.batch import (
     BatchEnded,
@@ -18,6 +19,7 @@ from modelyard.registry.batches.entering import Batches
 from modelyard.registry.batches.file_removal import FileRemoval
 from modelyard.registry.batches.forgetting import BatchForgetting
 from modelyard.registry.batches.states import BatchStates
+from modelyard.registry.batches.tables import BatchRow
 from modelyard.registry.callbacks.tables import CallbackRow
 from modelyard.registry.database import Database, utc_now
 from modelyard.registry.errors import StillInUse
@@ -25,6 +27,7 @@ from modelyard.registry.files.file_book import FileBook
 from modelyard.registry.files.file_store import FileStore
 from modelyard.registry.files.user_file import FilePurpose, UnknownFile
 from modelyard.registry.jobs.book import JobBook, JobFilter
+from modelyard.registry.jobs.ending import MOST_AT_ONCE
 from modelyard.registry.notices.notice_book import NoticeBook
 from tests.registry.batches.made import DONE, ENDING, FAILED, VALIDATING, BatchStage, about
 from tests.registry.files.stored import added, file_of
@@ -113,6 +116,22 @@ def test_a_cancelled_batch_keeps_what_was_done(stage: BatchStage) -> None:
     with pytest.raises(BatchEnded):
         stage.batches.cancel(batch.id, "ada")
     assert told(stage)[-1] == ("batch.ended", "cancelled")
+
+
+def test_all_jobs_of_a_large_batch_are_cancelled(stage: BatchStage) -> None:
+    """More than one transaction ends; those that a killed process left, whoever keeps batches."""
+    many = MOST_AT_ONCE + 1
+    batch = stage.begun(many)
+    assert stage.batches.cancel(batch.id, "ada").counts == JobCounts(many, 0, 0, many)
+    assert stage.states.cancel_left() == 0
+    left = stage.begun(2)
+    with stage.db.begin() as session:
+        halfway = update(BatchRow).where(BatchRow.id == left.id)
+        session.execute(halfway.values(status=BatchStatus.CANCELLING))
+    assert stage.taken(ENDING).id == batch.id
+    assert stage.states.take(ENDING) is None
+    assert stage.states.cancel_left() == 2
+    assert stage.taken(ENDING).counts == JobCounts(2, 0, 0, 2)
 
 
 def test_a_batch_that_is_cancelled_is_validated_no_further(stage: BatchStage) -> None:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from modelyard.registry.callbacks.addresses import FAILING, CallbackAddresses
+from modelyard.registry.callbacks.backlog import CallbackBacklog
 from modelyard.registry.callbacks.book import CallbackBook, CallbackView
 from modelyard.registry.callbacks.deliveries import CallbackDelivery, Deliveries, TryOutcome
 from modelyard.registry.callbacks.event import MOST_BYTES, event_body
@@ -221,3 +222,12 @@ def test_a_resent_callback_keeps_its_id(db: Database) -> None:
     assert [one.id for one in claim(Deliveries(db))] == [webhook_id]
     with pytest.raises(UnknownCallback):
         CallbackBook(db).resend("msg_none")
+
+
+def test_the_backlog_counts_what_waits_and_what_is_due(db: Database) -> None:
+    """One that a process has in hand waits and is not due; an address that is off counts once."""
+    for number in range(4):
+        entered(db, f"https://example.com/{number}", subject=str(number))
+    first, *_ = claim(Deliveries(db), 2)
+    Deliveries(db).record(first, outcome(410))
+    assert Deliveries(db).backlog() == CallbackBacklog(waiting=3, due=2, addresses_off=1)

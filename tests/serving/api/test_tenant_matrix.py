@@ -233,6 +233,7 @@ async def test_its_owner_is_told_by_the_same_routes(lite: Installation) -> None:
                     telling.add(path)
     assert telling == {
         "/api/v1/admin/orders/{order_id}",
+        "/api/v1/batches",
         "/api/v1/gpus/{gpu_id}",
         "/api/v1/models",
         "/api/v1/models/search",

@@ -42,8 +42,10 @@ async def test_500_is_tried_again_and_410_is_not(db: Database) -> None:
         urls = [receiver.url(path, host=HOST) for path in ("/a", "/gone", "/moved")]
         again, gone, moved = entered(db, *urls)
         entered(db, receiver.url("/nowhere", host="127.0.0.1").replace(str(receiver.port), "9"))
-        async with background_task(sender_of(db, after=after).run()):
+        sender = sender_of(db, after=after)
+        async with background_task(sender.run()):
             await until(lambda: CallbackState.WAITING not in states(db))
+            await until(lambda: sender.stats.ended.total() == 4)
         nowhere, *_ = [v for v in CallbackBook(db).newest(None) if v.url.endswith("/nowhere")]
         views = {view.id: view for view in CallbackBook(db).newest(None)}
     tried = {key: [one.status for one in view.tries] for key, view in views.items()}
@@ -55,6 +57,9 @@ async def test_500_is_tried_again_and_410_is_not(db: Database) -> None:
     }
     assert states(db) == {CallbackState.DELIVERED: 1, CallbackState.FAILED: 3}
     assert str(nowhere.tries[0].error).startswith("no connection")
+    assert sender.stats.ended == states(db)
+    assert sender.stats.tries == {"taken": 1, "refused": 13, "unanswered": 10}
+    assert sum(sender.stats.seconds.counts) == 24
     assert receiver.at("/inside") == []
     assert len({one.headers["webhook-id"] for one in receiver.at("/a")}) == 1
 

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends, Response
 from modelyard.registry.billing.quota import Quota
 from modelyard.registry.identity.identity import Identity
 from modelyard.registry.identity.users import UserView
-from modelyard.serving.access.user_removal import remove_user
+from modelyard.registry.jobs.wake_up import JobSignal
+from modelyard.serving.access.user_removal import UserRemoval
 from modelyard.serving.api.admins import admin_or
 from modelyard.serving.api.routes.people.quotas import shown
 from modelyard.serving.api.services import Services, TheServices
@@ -45,11 +46,14 @@ async def change_user(user_id: str, asked: UserChange, services: TheServices) ->
 
 @router.delete("/users/{user_id}", status_code=204)
 async def delete_user(user_id: str, services: TheServices) -> Response:
-    """Remove a user with keys and quota for good; what was used stays in the books."""
+    """Remove a user for good, with keys, quota, files and what it has under way; usage stays."""
     identity = services.authenticator.identity
     user = await asyncio.to_thread(identity.user, user_id)
-    await asyncio.to_thread(remove_user, identity, user.name)
+    batches = services.batches
+    removal = UserRemoval(identity, services.jobs.queue, batches.batches, batches.stored)
+    await asyncio.to_thread(removal.remove, user.name)
     services.authenticator.forget()
+    services.jobs.heard(JobSignal.CANCELLED)
     return Response(status_code=204)
 
 

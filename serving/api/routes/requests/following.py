@@ -4,10 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from modelyard.registry.errors import NotPermitted
-from modelyard.registry.identity.caller import Caller, Role
 from modelyard.registry.jobs.book import JobFilter
 from modelyard.registry.jobs.job import JobStatus
+from modelyard.serving.api.admins import whose
 from modelyard.serving.api.services import TheCaller, TheServices
 from modelyard.serving.jobs.telling import cancelled, request_detail
 from modelyard.serving.wire.admin.requests import (
@@ -43,7 +42,7 @@ async def list_requests(  # noqa: PLR0913  one of each filter
 ) -> RequestPage:
     """Requests, the latest first: one's own, and those handed in for others; admins see all."""
     wanted = JobFilter(
-        user_id=_whose(user_id, caller),
+        user_id=whose(user_id, caller),
         seen_by=None if caller.is_admin else caller.user_id,
         is_tried={"pending": False, "queued": True}.get(status or ""),
         statuses=_statuses(status),
@@ -94,10 +93,3 @@ def _statuses(shown: ShownStatus | None) -> list[JobStatus] | None:
     if shown is None:
         return None
     return [JobStatus.QUEUED if shown == "pending" else JobStatus(shown)]
-
-
-def _whose(user_id: str, caller: Caller) -> str | None:
-    """The user to list; users who name another get NotPermitted, whether there is one or not."""
-    if caller.role is Role.USER and user_id not in {"", caller.user_id}:
-        raise NotPermitted("What others asked for is for admins to see.", fix="Leave it away.")
-    return user_id or None

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,9 @@ from sqlalchemy import update
 
 from modelyard.registry.database import utc_now
 from modelyard.registry.fleet.tables import WorkerRow
+from modelyard.registry.jobs.claiming import ClaimRequest
+from modelyard.registry.jobs.job import JobType, NewJob
+from modelyard.registry.jobs.queue import JobQueue
 from tests.serving.installation import ALIVE_S, Installation, device_report
 
 pytestmark = pytest.mark.anyio
@@ -137,6 +141,53 @@ async def test_what_waits_in_an_engine_is_not_running(lite: Installation) -> Non
                 task.cancel()
             await asyncio.wait(talking)
     assert (listed["active_requests"], listed["queued_requests"]) == (4, 2)
+
+
+async def test_a_device_counts_the_requests_that_it_lists(lite: Installation) -> None:
+    """Those of this gateway and the queued ones that another process has there, each once."""
+    version = lite.filled.add("talker")
+    queue = JobQueue(lite.database)
+    queue.submit([_job("another"), _job("another")])
+    on_device, waiting = queue.claim("elsewhere/1", ClaimRequest(models={"talker": 2}))
+    queue.begun(on_device, "talker@1", "cpu-0")
+    with lite.engine(version, delay_s=0.5):
+        async with lite.opened(lite.ada, dispatch="off") as (client, services):
+            talking = asyncio.create_task(_talk(client, words=400))
+            async with asyncio.timeout(60):
+                while not services.running.on("cpu-0"):
+                    await asyncio.sleep(0.02)
+            listed, shown = await _both(client, lite)
+            lite.fleet.heartbeat("cpu-0", device_report(active_requests=1, queued_requests=1))
+            one_waits = await _both(client, lite)
+            own = (await _detail(client, lite.ada))["active_requests"]
+            talking.cancel()
+            await asyncio.wait({talking})
+    assert (listed, len(shown)) == (2, 2)
+    assert shown[0]["request_id"] == on_device.job.id
+    assert waiting.job.id not in {each["request_id"] for each in shown}
+    assert one_waits == (1, shown[:1])
+    assert own == []
+
+
+async def _both(client: Any, installation: Installation) -> tuple[int, list[dict[str, Any]]]:
+    """How many the list counts, and those that the device lists for an admin."""
+    (listed,) = (await client.get("/api/v1/gpus")).json()["gpus"]
+    return listed["active_requests"], (await _detail(client, installation.admin))["active_requests"]
+
+
+def _job(user_id: str) -> NewJob:
+    return NewJob(
+        id=str(uuid.uuid4()),
+        user_id=user_id,
+        asked_by=user_id,
+        model="talker",
+        type=JobType.INFERENCE,
+        path="/v1/completions",
+        body=b"{}",
+        priority=3,
+        timeout_s=600,
+        digest="0" * 64,
+    )
 
 
 async def test_one_device_shows_the_requests_that_the_caller_may_see(lite: Installation) -> None:

@@ -1,0 +1,1 @@
+"""What keeps the queue in order, in every process that takes jobs from it."""
