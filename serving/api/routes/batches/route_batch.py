@@ -1,34 +1,23 @@
 """POST /api/v1/route/batch: hand in many requests at once, all or none."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 from starlette.requests import Request
 
 from modelyard.registry.batches.batch import BatchStatus, JobBatch
 from modelyard.serving.api.documents import body_of
+from modelyard.serving.api.long_bodies import read_as
 from modelyard.serving.api.services import TheCaller, TheServices
 from modelyard.serving.batches.submitting import TakenBatch
 from modelyard.serving.wire.admin.batches import BatchReply, BatchSubmission, ShownBatchStatus
-from modelyard.serving.wire.openai.body import read_object
 
 router = APIRouter(prefix="/api/v1", tags=["requests"])
 
 
 async def batch_submission(request: Request) -> BatchSubmission:
-    """The body, read in a thread: it may be long, and others wait behind it else."""
-    return await asyncio.to_thread(_read, await request.body())
-
-
-def _read(body: bytes) -> BatchSubmission:
-    given = read_object(body)
-    try:
-        return BatchSubmission.model_validate(given)
-    except ValidationError as error:
-        raise RequestValidationError(error.errors(include_url=False)) from None
+    """The body of up to 1,000 requests."""
+    return await read_as(BatchSubmission, request)
 
 
 @router.post("/route/batch", openapi_extra=body_of(BatchSubmission))
